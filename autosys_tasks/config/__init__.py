@@ -1,0 +1,1 @@
+"""autosys.toml -> one frozen Config. Reads the file; starts and changes nothing."""

@@ -1,0 +1,42 @@
+"""The first step into a folder: which files `init` writes, and writing them. Never overwrites."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from autosys_tasks.config.template import template
+from autosys_tasks.core.files import cannot_write
+from autosys_tasks.core.plan import Outcome, Plan, Step
+
+TASKS = '''"""Invoke tasks of this workspace. `inv --list` shows them; add your own below."""
+
+from autosys_tasks import ns  # noqa: F401
+'''
+WHY = {
+    "autosys.toml": "what this workspace runs, commented",
+    "tasks.py": "so that `inv` finds the tasks here",
+}
+
+
+def plan(folder: Path) -> Plan:
+    """What `init` would write into this folder."""
+    there = [name for name in WHY if (folder / name).exists()]
+    steps = tuple(Step("write", name, why) for name, why in WHY.items() if name not in there)
+    return Plan("init", steps, tuple(f"{name} is there already and stays as it is" for name in there))
+
+
+def carry_out(plan: Plan, folder: Path) -> list[Outcome]:
+    """Write those files; one that has appeared meanwhile stays as it is."""
+    texts = {"autosys.toml": template(folder.resolve().name), "tasks.py": TASKS}
+    return [_write(step, folder / step.target, texts[step.target]) for step in plan.steps]
+
+
+def _write(step: Step, path: Path, text: str) -> Outcome:
+    try:
+        with path.open("x", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+    except FileExistsError:
+        return Outcome(step, None, "is there already")
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    return Outcome(step, True, step.reason)

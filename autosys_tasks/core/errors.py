@@ -1,0 +1,96 @@
+"""What goes wrong, said for a person: what, where, and what to type next.
+
+AutosysError            1   unexpected, or a folder that cannot be written
+├── ConfigError         2   autosys.toml is broken; carries every problem at once
+├── UsageError          2   a wrong name or value on the command line
+├── NotSo               3   something wanted is not so after acting
+├── Partly              4   named items failed
+├── Busy               11   another run holds the lock
+└── StateError          1   the state or output folder cannot be read or written
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import NamedTuple
+
+
+class Problem(NamedTuple):
+    """One thing wrong with a file: where (dotted path, with line when known), what, and what to do."""
+
+    where: str
+    message: str
+    hint: str = ""
+
+
+class AutosysError(Exception):
+    """An error meant for a person; `code` is the promised exit code."""
+
+    code = 1
+    kind = "error"
+
+    def __init__(
+        self, message: str, *, where: str = "", hint: str = "", problems: Iterable[Problem] = ()
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.where = where
+        self.hint = hint
+        self.problems = tuple(problems)
+
+
+class ConfigError(AutosysError):
+    """autosys.toml is broken; nothing is started."""
+
+    code = 2
+    kind = "config"
+
+
+class UsageError(AutosysError):
+    """A wrong name or value on the command line."""
+
+    code = 2
+    kind = "usage"
+
+
+class NotSo(AutosysError):
+    """Something wanted is not so after acting."""
+
+    code = 3
+    kind = "not-so"
+
+
+class Partly(AutosysError):
+    """Some named items failed, the rest is done."""
+
+    code = 4
+    kind = "partly"
+
+
+class Busy(AutosysError):
+    """Another run holds the lock."""
+
+    code = 11
+    kind = "busy"
+
+
+class StateError(AutosysError):
+    """A state or output folder that cannot be read or written."""
+
+    code = 1
+    kind = "state"
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """The known word that `word` was probably meant to be, or ""."""
+    found = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return found[0] if found else ""
+
+
+def unknown_name(what: str, word: str, known: Iterable[str]) -> UsageError:
+    """The error for a name that nobody declared, with the nearest spelling."""
+    names = sorted(known)
+    near = nearest(word, names)
+    hint = f"did you mean `{near}`?" if near else f"known: {', '.join(names) or 'none declared'}"
+    return UsageError(f"no {what} is named `{word}`", where=word, hint=hint)

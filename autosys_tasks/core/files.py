@@ -1,0 +1,117 @@
+"""Small files, whole or not at all: atomic replace, tolerant read. Retries what another program holds for a moment."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from autosys_tasks.core.errors import StateError
+from autosys_tasks.core.faults import fault
+
+T = TypeVar("T")
+HELD_FOR_S = 1.0  # another process may hold a file without delete sharing for a moment (Windows: 5, 32)
+
+
+def patiently(action: Callable[[], T], *, for_s: float = HELD_FOR_S) -> T:
+    """`action()`, tried again while somebody else holds the file; the last PermissionError is raised."""
+    deadline = time.monotonic() + for_s
+    while True:
+        try:
+            return action()
+        except PermissionError as error:
+            transient = getattr(error, "winerror", "posix") in (5, 32, None)
+            if not transient or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+
+
+def write_atomic(path: Path | str, text: str, *, durable: bool = False, mode: int = 0o644) -> None:
+    """Replace `path` by `text` in one step: readers see the old or the new, never a part.
+
+    `durable` also survives a power cut (fsync); without it the file survives any kill, which is all
+    that a record bound to one boot needs. Raises StateError, naming the folder and the cause.
+    """
+    target = os.fspath(path)
+    scratch = f"{target}.{os.getpid()}.tmp"
+    try:
+        fault("files.before-write")
+        fd = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), mode)
+        try:
+            os.write(fd, text.encode("utf-8"))
+            if durable:
+                os.fsync(fd)
+        finally:
+            os.close(fd)
+        fault("files.before-replace")
+        patiently(lambda: os.replace(scratch, target))
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            os.unlink(scratch)
+        raise cannot_write(target, error) from error
+
+
+def cannot_write(path: Path | str, error: OSError) -> StateError:
+    """The error for a path that could not be written, with what a person can do about it."""
+    reason = error.strerror or str(error)
+    hints = {
+        "No space left on device": "free some disk space and run the same command again",
+        "Read-only file system": "make the folder writable, or set AUTOSYS_STATE to one that is",
+        "Permission denied": "make the folder writable for this user, or set AUTOSYS_STATE to one that is",
+    }
+    return StateError(
+        f"cannot write `{path}`: {reason}", where=str(path), hint=hints.get(reason, "make the folder writable")
+    )
+
+
+def make_folder(path: Path) -> Path:
+    """`path` as an existing folder, private to this user when new; raises StateError."""
+    try:
+        path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    return path
+
+
+def read_text(path: Path | str) -> str | None:
+    """The file's text (a BOM is fine), or None when there is no such file."""
+
+    def read() -> str:
+        with open(path, encoding="utf-8-sig", errors="strict", newline="") as file:  # noqa: PTH123 (hot path)
+            return file.read()
+
+    try:
+        return patiently(read)
+    except FileNotFoundError:
+        return None
+
+
+def read_json(path: Path | str) -> object:
+    """The document in a JSON file, None when absent; raises ValueError when it does not parse."""
+    text = read_text(path)
+    return None if text is None else json.loads(text)
+
+
+def read_tail(path: Path | str, size: int = 4096) -> str:
+    """The last `size` bytes of a log as text, beginning with a whole line; "" when absent."""
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123
+            end = file.seek(0, os.SEEK_END)
+            file.seek(max(0, end - size))
+            tail = file.read(size)
+    except FileNotFoundError:
+        return ""
+    if end > size:
+        tail = tail.partition(b"\n")[2] or tail
+    return decode(tail)
+
+
+def decode(raw: bytes) -> str:
+    """Text of a log that some other program wrote: UTF-8, else UTF-16 by its BOM, else what can be shown."""
+    if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return raw.decode("utf-16", "replace")
+    return raw.decode("utf-8-sig", "replace")

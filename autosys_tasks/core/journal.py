@@ -1,0 +1,165 @@
+"""Journals: append-only JSON lines that a crash cannot spoil. One object a line, one write a line."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from autosys_tasks.core.clock import parse_utc, utc_text
+from autosys_tasks.core.errors import StateError
+from autosys_tasks.core.faults import fault
+from autosys_tasks.core.files import cannot_write, patiently
+from autosys_tasks.core.plan import Outcome, summary
+
+VERSION = 1
+ROTATE_BYTES = 5_000_000
+KEEP = 4
+FILES = {
+    "watchdog": "watchdog_log.jsonl",
+    "master": "master_orchestrator_log.jsonl",
+    "upgrade": "auto_upgrade_log.jsonl",
+    "backup": "backup_log.jsonl",
+}
+
+
+class Journal:
+    """One run of one task, written as it happens; `close` adds the summary whose counts equal its lines."""
+
+    def __init__(self, outputs: Path, task: str, *, file: str = "watchdog") -> None:
+        self.path = outputs / FILES[file]
+        self.task = task
+        self.run = os.urandom(6).hex()
+        self.outcomes: list[Outcome] = []
+
+    def add(self, outcome: Outcome) -> None:
+        """Record one outcome."""
+        self.outcomes.append(outcome)
+        step = outcome.step
+        self.write(step.kind, step.target, step.reason, outcome.ok, outcome.detail, outcome.ms)
+
+    def write(self, step: str, target: str, reason: str, ok: bool | None, detail: str, ms: int = 0, **more: object) -> None:
+        """Append one line; raises StateError when the outputs folder cannot be written."""
+        append(
+            self.path,
+            {
+                "v": VERSION, "ts": utc_text(), "run": self.run, "task": self.task, "step": step,
+                "target": target, "reason": reason, "ok": ok, "detail": detail, "ms": ms, **more,
+            },
+        )  # fmt: skip
+
+    def close(self, *, ok: bool, detail: str, ms: int = 0) -> None:
+        """The run's last line. `ok` may be false although every step is done (something is still not so)."""
+        counted = summary(self.outcomes)
+        self.write("summary", "", "", ok and not counted["failed"], detail, ms, counts=counted)
+
+
+def append(path: Path, line: dict[str, object]) -> None:
+    """Add one object as one line in one write; a torn last line of a crashed writer is closed first."""
+    text = json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n"
+    try:
+        fault("journal.before-append")
+        fd = _open(path)
+        try:
+            size = os.fstat(fd).st_size
+            if size and _last_byte(path) != b"\n":
+                text = "\n" + text
+            os.write(fd, text.encode("utf-8", "backslashreplace"))
+        finally:
+            os.close(fd)
+        if size > ROTATE_BYTES:
+            rotate(path)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+
+
+def _open(path: Path) -> int:
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0)
+    try:
+        return patiently(lambda: os.open(path, flags, 0o644))
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return os.open(path, flags, 0o644)
+
+
+def _last_byte(path: Path) -> bytes:
+    with contextlib.suppress(OSError), path.open("rb") as file:
+        file.seek(-1, os.SEEK_END)
+        return file.read(1)
+    return b"\n"
+
+
+def rotate(path: Path, keep: int = KEEP) -> None:
+    """Move a full journal to `.1`, the older ones up, the oldest away. Only one of two at once does it."""
+    claim = path.with_name(f"{path.name}.rotating")
+    try:
+        patiently(lambda: os.rename(path, claim), for_s=0.2)
+    except OSError:
+        return  # somebody else is rotating, or holds the file: the next writer tries again
+    for number in range(keep - 1, 0, -1):
+        with contextlib.suppress(FileNotFoundError):
+            os.replace(f"{path}.{number}", f"{path}.{number + 1}")
+    os.replace(claim, f"{path}.1")
+
+
+def read(path: Path) -> tuple[list[dict[str, object]], int]:
+    """All lines of a journal, older files first, and how many torn or foreign ones were passed over."""
+    lines: list[dict[str, object]] = []
+    skipped = 0
+    for part in [*(Path(f"{path}.{n}") for n in range(KEEP, 0, -1)), Path(f"{path}.rotating"), path]:
+        for raw in _raw_lines(part):
+            try:
+                line = json.loads(raw)
+            except ValueError:
+                skipped += 1
+                continue
+            if isinstance(line, dict) and "v" in line and "ts" in line:
+                lines.append(line)
+            else:
+                skipped += 1
+    return lines, skipped
+
+
+def _raw_lines(path: Path) -> Iterator[bytes]:
+    try:
+        with path.open("rb") as file:
+            for raw in file:
+                if raw.strip(b"\r\n \xef\xbb\xbf"):
+                    yield raw
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise StateError(f"cannot read `{path}`: {error.strerror}", where=str(path)) from error
+
+
+def since(lines: Iterable[dict[str, object]], start: float) -> list[dict[str, object]]:
+    """Those lines written at or after `start` (seconds since 1970)."""
+
+    def at(line: dict[str, object]) -> float:
+        try:
+            return parse_utc(str(line["ts"]))
+        except ValueError:
+            return 0.0
+
+    return [line for line in lines if at(line) >= start]
+
+
+def collect(workspace: str, task: str = "") -> tuple[list[dict[str, object]], int]:
+    """The lines of every journal of a workspace in the order of time (of one task, when named), and how many were skipped."""
+    lines: list[dict[str, object]] = []
+    skipped = 0
+    for name in FILES.values():
+        found, bad = read(Path(workspace, "outputs", name))
+        lines += found
+        skipped += bad
+    kept = [line for line in lines if not task or line.get("task") == task]
+    return sorted(kept, key=lambda line: str(line["ts"])), skipped
+
+
+def line_text(line: dict[str, object]) -> str:
+    """A journal line for a person."""
+    ok = {True: "ok", False: "NG", None: "--"}.get(line.get("ok"), "?")  # type: ignore[arg-type]
+    words = [line.get("step"), line.get("target"), line.get("detail"), line.get("reason")]
+    return f"{line['ts']} {ok} {line.get('task')}: " + " - ".join(str(word) for word in words if word)

@@ -1,0 +1,64 @@
+"""A plan is a value: steps with reasons, printed by a dry run and carried out otherwise. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+NOTHING: Mapping[str, object] = {}
+
+
+class Step(NamedTuple):
+    """One thing to do to one target, and why. `detail` is what a display or an act may want beside it."""
+
+    kind: str
+    target: str
+    reason: str
+    detail: Mapping[str, object] = NOTHING
+
+
+class Plan(NamedTuple):
+    """What a task will do, in order. An empty plan means that all is as wanted."""
+
+    task: str
+    steps: tuple[Step, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+class Outcome(NamedTuple):
+    """How a step ended: `ok` None means it was not tried."""
+
+    step: Step
+    ok: bool | None
+    detail: str
+    ms: int = 0
+
+
+def summary(outcomes: Iterable[Outcome]) -> dict[str, int]:
+    """Counts that can never contradict their parts: done + failed + skipped = number of outcomes."""
+    counts = {"done": 0, "failed": 0, "skipped": 0}
+    for outcome in outcomes:
+        counts["skipped" if outcome.ok is None else "done" if outcome.ok else "failed"] += 1
+    return counts
+
+
+def step_json(step: Step) -> dict[str, object]:
+    """A step as the `plan` document shows it."""
+    return {"kind": step.kind, "target": step.target, "reason": step.reason, **step.detail}
+
+
+def outcome_json(outcome: Outcome) -> dict[str, object]:
+    """An outcome as the `run` document shows it."""
+    return {
+        "kind": outcome.step.kind,
+        "target": outcome.step.target,
+        "ok": outcome.ok,
+        "detail": outcome.detail,
+        "ms": outcome.ms,
+    }
+
+
+def plan_lines(plan: Plan) -> list[str]:
+    """A plan for a person: one line a step, with its reason."""
+    lines = [f"would {step.kind} {step.target}: {step.reason}" for step in plan.steps]
+    return [*lines, *plan.notes] or ["nothing to do"]

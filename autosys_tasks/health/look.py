@@ -1,0 +1,140 @@
+"""Looks at everything that the configuration declares, one look a check; changes nothing, judges nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from autosys_tasks import probes
+from autosys_tasks.config.model import Config, Environment, Probe, Service
+from autosys_tasks.core.files import read_tail
+from autosys_tasks.health import probing, twins
+from autosys_tasks.health.look_service import SharedMarks, patience, see_service
+from autosys_tasks.health.look_things import Usage, disk_usage, see_disk, see_environment, see_output
+from autosys_tasks.health.values import GRACE_S, WITHIN_S, ConfigSeen, Look, WatchSeen
+from autosys_tasks.supervise import look as supervise_look
+from autosys_tasks.supervise.house import House
+from autosys_tasks.supervise.plan import pids_of
+from autosys_tasks.supervise.state import known_names, read_wanted
+from autosys_tasks.supervise.values import GUARD
+
+TAILS = (1 << 16, 1 << 24)  # bytes: nearly always the first is enough
+
+
+def looks(house: House, *, dry: bool = False, usage: Usage = disk_usage) -> list[Look]:
+    """Every check that the configuration asks for, in the page's order. `dry`: not one byte may change."""
+    config, marks = house.config, SharedMarks(house)
+    return [
+        Look("config", "configuration", lambda: see_config(house, marks)),
+        *(_service_look(house, service, marks) for service in config.services.values()),
+        Look("watchdog", "watchdog", lambda: see_watch(house, marks)),
+        _not_yet("autostart", "start after logon"),
+        _not_yet("backup", "daily backup"),
+        *(_environment_look(config, each) for each in config.environments.values()),
+        _not_yet("upgrade", "upgrade after a pull"),
+        *(_output_look(config, path) for path in config.outputs),
+        *(_probe_look(house, probe, dry=dry) for probe in config.probes.values()),
+        Look("disk", "disk space", lambda: see_disk(house, usage)),
+        Look("duplicates", "second copies", lambda: twins.see_copies(house, marks)),
+        _not_yet("rivals", "rival starters"),
+        _not_yet("vscode", "editor tasks"),
+    ]
+
+
+def _not_yet(check: str, title: str) -> Look:
+    return Look(check, title, lambda: None)
+
+
+def _service_look(house: House, service: Service, marks: SharedMarks) -> Look:
+    title = f"service {service.name}" + (f": {service.purpose}" if service.purpose else "")
+    return Look(
+        f"service.{service.name}", title, lambda: see_service(house, service.name, marks), patience(service)
+    )
+
+
+def _environment_look(config: Config, environment: Environment) -> Look:
+    title = f"environment {environment.name}"
+    return Look(f"environment.{environment.name}", title, lambda: see_environment(config, environment))
+
+
+def _output_look(config: Config, path: str) -> Look:
+    return Look(f"outputs.{path}", f"output {path}", lambda: see_output(config, path))
+
+
+def _probe_look(house: House, probe: Probe, *, dry: bool) -> Look:
+    return Look(
+        f"probe.{probe.name}",
+        f"probe {probe.name}",
+        lambda: probing.ask(house, probe, dry=dry),
+        max(WITHIN_S, probe.timeout_s) + GRACE_S,
+    )
+
+
+def see_config(house: House, marks: SharedMarks) -> ConfigSeen:
+    """Whether the file still is as right as when this run began, and what runs without being declared."""
+    from autosys_tasks.config.load import load
+    from autosys_tasks.core.errors import AutosysError
+
+    declared = _declared(house.config)
+    try:
+        load(Path(house.config.path))
+    except AutosysError as error:
+        problems = [f"{problem.where}: {problem.message}" for problem in error.problems]
+        return ConfigSeen(declared, tuple(problems) or (error.message,))
+    undeclared = []
+    for name in known_names(house.place):
+        if name not in house.config.services:
+            pids = pids_of(supervise_look.glance(house, name, marks))
+            undeclared += [(name, tuple(pids))] if pids else []
+    return ConfigSeen(declared, (), tuple(undeclared))
+
+
+def _declared(config: Config) -> str:
+    counted = {
+        "service": len(config.services),
+        "environment": len(config.environments),
+        "probe": len(config.probes),
+        "output": len(config.outputs),
+    }
+    said = [f"{count} {word}{'' if count == 1 else 's'}" for word, count in counted.items() if count]
+    return ", ".join(said) or "nothing declared"
+
+
+def see_watch(house: House, marks: SharedMarks) -> WatchSeen:
+    """The guard with its heartbeat, and the last tick in the journal when no guard gives the evidence."""
+    guard = supervise_look.glance(house, GUARD, marks)
+    managed = [name for name, service in house.config.services.items() if service.managed]
+    wanted = any(read_wanted(house.place, name).up for name in managed)
+    beat = None
+    if guard.leader is not None and house.guard.liveness is not None:
+        beat = probes.ask(house.guard.liveness, supervise_look.subject(house, GUARD, guard.record))
+    tick = last_tick(house) if beat is None else {}
+    at = tick.get("ts")
+    return WatchSeen(
+        guard,
+        beat,
+        at if isinstance(at, float) else None,
+        tick.get("ok") is True,
+        str(tick.get("detail", "")),
+        wanted,
+    )
+
+
+def last_tick(house: House) -> dict[str, object]:
+    """The summary line of the watchdog's last tick, its `ts` as seconds since 1970; {} when there is none."""
+    import json
+
+    from autosys_tasks.core.clock import parse_utc
+    from autosys_tasks.core.journal import FILES
+
+    path = house.outputs / FILES["watchdog"]
+    for part, size in ((path, 1 << 16), (path, 1 << 24), (f"{path}.1", 1 << 24)):
+        for raw in reversed(read_tail(part, size).splitlines()):
+            if '"watchdog"' not in raw or '"summary"' not in raw:
+                continue
+            try:
+                line = json.loads(raw)
+                if line["task"] == "watchdog" and line["step"] == "summary":
+                    return {**line, "ts": parse_utc(line["ts"])}
+            except (ValueError, KeyError, TypeError):
+                continue
+    return {}

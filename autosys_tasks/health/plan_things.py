@@ -1,0 +1,168 @@
+"""Judges what is no service: configuration, who watches, environments, outputs, probes, disk. Pure."""
+
+from __future__ import annotations
+
+from autosys_tasks.config.model import Config, Service
+from autosys_tasks.core.clock import size, span
+from autosys_tasks.core.verdict import NG, OK, SKIP, UNKNOWN, WARN, Fix
+from autosys_tasks.health.values import (
+    ConfigSeen,
+    CopiesSeen,
+    EnvironmentSeen,
+    Finding,
+    OutputSeen,
+    Room,
+    Scene,
+    WatchSeen,
+)
+from autosys_tasks.probes.values import Answer
+from autosys_tasks.supervise.plan import decide
+from autosys_tasks.supervise.values import GUARD
+
+LEAST = ((NG, 0.01, 500_000_000), (WARN, 0.05, 2_000_000_000))
+AHEAD_S = 60.0  # a time this far in the future is no evidence of youth
+
+
+def of_config(scene: Scene, name: str, seen: ConfigSeen) -> Finding:
+    """The file is as right as it was, and nothing runs that it does not declare."""
+    if seen.problems:
+        return Finding(NG, "autosys.toml is broken now", "; ".join(seen.problems), Fix(text="inv config"))
+    if seen.undeclared:
+        who = ", ".join(f"{each} (pid {', '.join(map(str, pids))})" for each, pids in seen.undeclared)
+        text = "declare it again, or end it: `inv down` ends it with everything else"
+        return Finding(WARN, seen.declared, f"runs, and is declared no more: {who}", Fix(text=text))
+    return Finding(OK, seen.declared)
+
+
+def of_watch(scene: Scene, name: str, seen: WatchSeen) -> Finding:
+    """Somebody watches: a guard that beats, or ticks that come."""
+    guard = seen.guard
+    if guard.leader is None and (not scene.config.watchdog.guard or not guard.wanted.up):
+        return _by_ticks(scene, seen)
+    if guard.leader is None:
+        state = decide(_guard_stand_in(scene), guard, scene.now, scene.config.watchdog)
+        blocked = state.state == "blocked"
+        fix = Fix(text="inv logs guard; when mended: inv bringup") if blocked else Fix(("inv", "watchdog"))
+        return Finding(NG, f"no guard, {_tick_text(seen, scene)}", f"{state.state}: {state.reason}", fix)
+    record = guard.record
+    up = f", up {span(scene.now.boot - record.started_boot)}" if record else ""
+    who = f"guard pid {guard.leader.pid}{up}"
+    if seen.beat is None or seen.beat.verdict == UNKNOWN:
+        return Finding(WARN, who, "it has only just started, and has not beaten yet")
+    if seen.beat.verdict == NG:
+        return Finding(NG, who, f"the guard hangs: {seen.beat.why}", Fix(("inv", "watchdog")))
+    return Finding(OK, f"{who}, {seen.beat.evidence}")
+
+
+def _guard_stand_in(scene: Scene) -> Service:
+    return Service(GUARD, ("guard",), cwd=scene.config.path)
+
+
+def _by_ticks(scene: Scene, seen: WatchSeen) -> Finding:
+    evidence, every_s = _tick_text(seen, scene), scene.config.watchdog.every_s
+    if not seen.anything_wanted:
+        text = "inv bringup starts everything, and the guard"
+        return Finding(SKIP, evidence, "nothing is wanted up", Fix(text=text))
+    age = None if seen.tick_at is None else scene.now.wall - seen.tick_at
+    if age is not None and -AHEAD_S <= age <= 2 * every_s:
+        return Finding(OK, f"{evidence}, one is wanted every {span(every_s)}")
+    off = "is switched off" if not scene.config.watchdog.guard else "was stopped by a person"
+    text = f"have `inv watchdog` run every {span(every_s)}, or let inv bringup start the guard"
+    return Finding(NG, evidence, f"nobody watches: the guard {off}, and no tick is recent", Fix(text=text))
+
+
+def _tick_text(seen: WatchSeen, scene: Scene) -> str:
+    if seen.tick_at is None:
+        return "no tick in the journal"
+    age = scene.now.wall - seen.tick_at
+    when = f"dated {span(-age)} ahead of now" if age < -AHEAD_S else f"{span(age)} ago"
+    return f"last tick {when}" + ("" if seen.tick_ok else f" (not ok: {seen.tick_detail})")
+
+
+def of_environment(scene: Scene, name: str, seen: EnvironmentSeen) -> Finding:
+    """An environment is there, or it is red."""
+    if seen.nothing_to_see:
+        return Finding(SKIP, "no evidence", seen.found)
+    if not seen.missing:
+        return Finding(OK, seen.found)
+    return Finding(NG, seen.found, seen.missing, Fix(text=_make_it(scene.config, name)))
+
+
+def _make_it(config: Config, name: str) -> str:
+    environment = config.environments[name]
+    if environment.kind == "command":
+        return f"run `{' '.join(environment.install)}`"
+    if environment.kind == "node":
+        return f"npm install, in {environment.path}"
+    return f"python -m venv {environment.path}, then install what {', '.join(environment.manifests)} ask for"
+
+
+def of_output(scene: Scene, name: str, seen: OutputSeen) -> Finding:
+    """An output is young enough: the older of its file's time and of what it says of itself counts."""
+    allowed = scene.config.outputs[name]
+    fix = Fix(text=f"run what writes {name}")
+    if seen.changed_at is None:
+        return Finding(NG, "no such file", f"there is no `{seen.path}`", fix)
+    times = [at for at in (seen.changed_at, seen.says_at) if at is not None]
+    age = scene.now.wall - min(times)
+    says = seen.says_at is not None and seen.says_at < seen.changed_at
+    evidence = f"{span(age)} old by {'its own `at`' if says else 'its file time'}"
+    if seen.broken:
+        return Finding(NG, evidence, seen.broken, fix)
+    if age > allowed:
+        return Finding(NG, evidence, f"too old: {span(age)}, allowed {span(allowed)}", fix)
+    if age < -AHEAD_S:
+        return Finding(WARN, f"dated {span(-age)} ahead of now", "a time in the future is no evidence", fix)
+    if seen.unclear:
+        return Finding(WARN, evidence, seen.unclear, fix)
+    return Finding(OK, f"{evidence}, allowed {span(allowed)}")
+
+
+def of_probe(scene: Scene, name: str, seen: Answer) -> Finding:
+    """A probe's answer is its verdict."""
+    fix = None if seen.verdict == OK else Fix(text=f"when mended: inv probe {name} --fresh")
+    return Finding(seen.verdict, seen.evidence, seen.why, fix)
+
+
+def of_disk(scene: Scene, name: str, seen: tuple[Room, ...]) -> Finding:
+    """Enough room, and a right to write, wherever something of ours lies: the worst place decides."""
+    found = [_of_room(room) for room in seen]
+    if not found:
+        return Finding(UNKNOWN, "no evidence", "no place was looked at")
+    worst = min(found, key=lambda each: (NG, WARN, UNKNOWN, OK).index(each.verdict))
+    return worst._replace(evidence="; ".join(each.evidence for each in found))
+
+
+def _of_room(room: Room) -> Finding:
+    share = room.free / room.total if room.total else 1.0
+    evidence = f"{room.what}: {size(room.free)} free of {size(room.total)} ({share:.0%})"
+    if not room.writable:
+        why = f"`{room.path}` ({room.what}) cannot be written"
+        return Finding(NG, evidence, why, Fix(text=f"make {room.path} writable"))
+    for verdict, least_share, least in LEAST:
+        if share < least_share or room.free < least:
+            why = f"`{room.path}` ({room.what}) has less than {least_share:.0%} or {size(least)} free"
+            return Finding(verdict, evidence, why, Fix(text=f"free some space on {room.path}"))
+    return Finding(OK, evidence)
+
+
+def of_copies(scene: Scene, name: str, seen: CopiesSeen) -> Finding:
+    """No service that may run once runs twice; whose process is kept is the one that its record owns."""
+    if not seen.services:
+        return Finding(SKIP, "no evidence", "no service is declared that may run only once")
+    if not seen.processes:
+        return Finding(UNKNOWN, "no evidence", "no process of this user could be seen")
+    services = f"{seen.services} service{'' if seen.services == 1 else 's'}"
+    evidence = f"{services} compared with {seen.processes} processes"
+    if not seen.found:
+        return Finding(OK, evidence)
+    whys, orphans = [], []
+    for copies in seen.found:
+        ours = [f"{copies.ours.pid} (ours)"] if copies.ours else []
+        pids = ", ".join([*ours, *(str(who.pid) for who in copies.others)])
+        whys.append(f"{copies.service}: {len(ours) + len(copies.others)} running, expected 1: pid {pids}")
+        orphans += [] if copies.ours else [copies.service]
+    fix = Fix(("inv", "health", "--fix", "--only", "duplicates"))
+    if len(orphans) == len(whys):
+        fix = Fix(text=f"none of them is ours: end them, then inv bringup {' '.join(orphans)}")
+    return Finding(NG, evidence, "; ".join(whys), fix)

@@ -1,0 +1,127 @@
+"""Makes a page: every look at once, each with its own deadline; mends what is safe, and looks again."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from autosys_tasks.core.errors import AutosysError, StateError, unknown_name
+from autosys_tasks.core.files import make_folder, write_atomic
+from autosys_tasks.core.journal import Journal
+from autosys_tasks.core.plan import Outcome, Plan
+from autosys_tasks.core.verdict import NG, Check, overall
+from autosys_tasks.health import plan
+from autosys_tasks.health.look import looks
+from autosys_tasks.health.look_things import Usage, disk_usage
+from autosys_tasks.health.values import Look, Seen
+from autosys_tasks.supervise.house import House
+from autosys_tasks.supervise.plan import closure
+from autosys_tasks.supervise.state import now
+
+LATEST = "health_latest.json"
+planned = plan.fixes
+CarryOut = Callable[[House, Plan], list[Outcome]]
+
+
+class Mended(NamedTuple):
+    """The page after the fixes, and what was done for it."""
+
+    checks: list[Check]
+    outcomes: list[Outcome]
+    trouble: str = ""  # why that could not be written down
+
+
+def chosen(house: House, only: str) -> tuple[str, ...]:
+    """The check ids in a comma-separated text, () for all; raises UsageError for one that does not exist."""
+    ids = tuple(word for word in (part.strip() for part in only.split(",")) if word)
+    known = {look.id for look in looks(house)}
+    for each in ids:
+        if each not in known:
+            raise unknown_name("check", each, known)
+    return ids
+
+
+def page(
+    house: House, only: Collection[str] = (), *, dry: bool = False, usage: Usage = disk_usage
+) -> list[Check]:
+    """The checks, or those named; never later than the longest deadline among them."""
+    wanted = looks(house, dry=dry, usage=usage)
+    if only:
+        needed = set(only) | _dependencies(house, only)
+        wanted = [look for look in wanted if look.id in needed]
+    checks = plan.page(house.config, wanted, see_all(wanted), now())
+    return [check for check in checks if not only or check.id in only]
+
+
+def _dependencies(house: House, only: Iterable[str]) -> set[str]:
+    """What a service waits for is looked at with it: without that, nobody knows what it is waiting for."""
+    services = house.config.services
+    named = [each.removeprefix("service.") for each in only if each.startswith("service.")]
+    return {f"service.{name}" for name in closure(services, named)}
+
+
+def see_all(wanted: Sequence[Look]) -> dict[str, Seen]:
+    """What every look brought, at the latest at its deadline; a thread left behind holds up no exit."""
+    brought: dict[str, Seen] = {}
+    began = time.monotonic()
+    threads = [threading.Thread(target=_see, args=(look, brought), daemon=True) for look in wanted]
+    for thread in threads:
+        thread.start()
+    for thread, look in zip(threads, wanted, strict=True):
+        thread.join(max(0.0, began + look.within_s - time.monotonic()))
+    seen = dict(brought)
+    return {look.id: seen.get(look.id) or _late(look) for look in wanted}
+
+
+def _late(look: Look) -> Seen:
+    return Seen(late=True, ms=round(look.within_s * 1000))
+
+
+def _see(look: Look, brought: dict[str, Seen]) -> None:
+    began = time.perf_counter()
+    try:
+        seen = Seen(look.see())
+    except Exception as error:  # noqa: BLE001 (a check that raises is a red, never a default)
+        said = error.message if isinstance(error, AutosysError) else f"{type(error).__name__}: {error}"
+        seen = Seen(error=said, hint=error.hint if isinstance(error, AutosysError) else "")
+    brought[look.id] = seen._replace(ms=round((time.perf_counter() - began) * 1000))
+
+
+def fix(house: House, first: Sequence[Check], only: Collection[str], carry_out: CarryOut) -> Mended:
+    """Carry out the safe fixes of what is NG, then look at everything again: only that look proves a fix."""
+    order = plan.fixes(first)
+    if not any(check.verdict == NG for check in first):
+        return Mended(list(first), [])
+    outcomes = carry_out(house, order)
+    second = plan.looked_again(first, page(house, only), outcomes)
+    return Mended(second, outcomes, _written_down(house, second, outcomes) if outcomes else "")
+
+
+def _written_down(house: House, second: Sequence[Check], outcomes: Iterable[Outcome]) -> str:
+    journal = Journal(house.outputs, "health")
+    left = [check.id for check in second if check.verdict == NG]
+    try:
+        for outcome in outcomes:
+            journal.add(outcome)
+        journal.close(ok=not left, detail=f"still NG: {', '.join(left)}" if left else "all NG mended")
+    except StateError as error:
+        return error.message
+    return ""
+
+
+def exit_code(checks: Iterable[Check], trouble: str = "") -> int:
+    """3 while anything is NG, else 1 when the page could not be kept, else 0."""
+    return 3 if overall(check.verdict for check in checks) == NG else int(bool(trouble))
+
+
+def keep(house: House, document: Mapping[str, object]) -> str:
+    """Replace outputs/health_latest.json by this page; why that could not be done, or ""."""
+    try:
+        make_folder(house.outputs)
+        write_atomic(house.outputs / LATEST, json.dumps(document, ensure_ascii=False, indent=2) + "\n")
+    except StateError as error:
+        return error.message
+    return ""

@@ -1,0 +1,252 @@
+"""Shows that every check can fail: breaks its subject in a scratch workspace, and looks before and after.
+
+The scratch workspace lies in a temporary folder, with a state folder of its own; nothing of it outlives the
+test, and the person's own workspace is not touched.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from autosys_tasks import host
+from autosys_tasks.config.load import load
+from autosys_tasks.core.clock import utc_text, wall
+from autosys_tasks.core.verdict import NG, OK, SKIP, UNKNOWN, WARN, Check
+from autosys_tasks.health import run
+from autosys_tasks.health.plan import LATER
+from autosys_tasks.supervise import runs
+from autosys_tasks.supervise.house import House, house_of
+from autosys_tasks.supervise.state import Place, read_record
+from autosys_tasks.supervise.values import GUARD
+
+LIVES_S = 60  # a scratch service ends by itself, should this process be killed
+WAIT_S = 10.0
+OUTPUT = "outputs/report.json"
+ALMOST_FULL = (10**12, 10**8)  # (total, free) bytes
+
+
+class Scratch(NamedTuple):
+    """A workspace to break things in."""
+
+    house: House
+    folder: Path
+    listener: socket.socket
+    copies: list[subprocess.Popen[bytes]]
+
+
+class Case(NamedTuple):
+    """One check, how its subject is broken, and what has to be made ready before."""
+
+    check: str
+    broken: str
+    spoil: Callable[[Scratch], None]
+    ready: Callable[[Scratch], None] = lambda scratch: None
+    full: bool = False  # the look afterwards is told that the disk is almost full
+
+
+class Row(NamedTuple):
+    """What became of one check when its subject was broken."""
+
+    check: str
+    broken: str
+    before: str
+    after: str | None
+    why: str
+
+    @property
+    def verdict(self) -> str:
+        """OK when it turned from green to NG, SKIP when it cannot fail in this version."""
+        if self.after is None:
+            return SKIP
+        return OK if (self.before, self.after) == (OK, NG) else NG
+
+
+def rows() -> list[Row]:
+    """Every check kind broken once; leaves no process and no file behind."""
+    folder = Path(tempfile.mkdtemp(prefix="autosys-selftest-"))
+    listener = socket.create_server(("127.0.0.1", 0))
+    try:
+        scratch = _scratch(folder, listener)
+        try:
+            later = [Row(kind, "nothing to break", SKIP, None, why) for kind, why in LATER.items()]
+            return [*(_row(scratch, case) for case in CASES), *later]
+        finally:
+            _tidy(scratch)
+    finally:
+        listener.close()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _scratch(folder: Path, listener: socket.socket) -> Scratch:
+    root = Path(os.path.realpath(folder)) / "workspace"
+    for each in ("outputs", "made", "web/node_modules"):
+        (root / each).mkdir(parents=True)
+    _venv(root / "venv")
+    _report(root / OUTPUT, age_s=0.0)
+    text = _toml(listener.getsockname()[1])
+    (root / "autosys.toml").write_text(text, encoding="utf-8", newline="\n")
+    house = house_of(load(root, {}))
+    return Scratch(house._replace(place=Place(str(root.parent / "state"))), root, listener, [])
+
+
+def _toml(port: int) -> str:
+    sleeps = json.dumps([sys.executable, "-c", f"import time; time.sleep({LIVES_S})"])
+    return f"""
+[services.sleeper]
+command = {sleeps}
+stop_timeout_s = 2
+[environments.python]
+path = "venv"
+[environments.node]
+kind = "node"
+path = "web"
+[environments.command]
+kind = "command"
+manifests = ["autosys.toml"]
+install = ["true"]
+outputs = ["made"]
+[outputs]
+"{OUTPUT}" = "1h"
+[probes.port]
+tcp = "127.0.0.1:{port}"
+"""
+
+
+def _venv(path: Path) -> None:
+    """What a virtual environment looks like; making a real one takes seconds."""
+    python = Path(host.python_in(str(path)))
+    python.parent.mkdir(parents=True)
+    home = Path(sys.executable).resolve().parent
+    (path / "pyvenv.cfg").write_text(f"home = {home}\n", encoding="utf-8", newline="\n")
+    python.write_bytes(b"")
+    python.chmod(0o755)
+
+
+def _report(path: Path, *, age_s: float) -> None:
+    text = json.dumps({"at": utc_text(wall() - age_s)})
+    path.write_text(text, encoding="utf-8", newline="\n")
+
+
+def _row(scratch: Scratch, case: Case) -> Row:
+    case.ready(scratch)
+    before = _look(scratch, case.check)
+    case.spoil(scratch)
+    after = _look(scratch, case.check, full=case.full)
+    return Row(case.check, case.broken, before.verdict, after.verdict, after.why or before.why)
+
+
+def _look(scratch: Scratch, check: str, *, full: bool = False) -> Check:
+    """The check's verdict, once it is one that time alone would not change."""
+    ends = time.monotonic() + WAIT_S
+    while True:
+        usage = (lambda path: ALMOST_FULL) if full else (lambda path: (10**12, 10**11))
+        found = run.page(scratch.house, [check], usage=usage)[0]
+        if found.verdict not in (WARN, UNKNOWN) or time.monotonic() > ends:
+            return found
+        time.sleep(0.02)
+
+
+def _tidy(scratch: Scratch) -> None:
+    for copy in scratch.copies:
+        copy.kill()
+        copy.wait()
+    runs.take_down(scratch.house, [])
+
+
+# --- how things break -------------------------------------------------------------------------------------
+
+
+def _up(scratch: Scratch, *, guard: bool = False) -> None:
+    runs.bring_up(scratch.house, ["sleeper"], wanted_only=False, guard=guard, timeout_s=WAIT_S)
+
+
+def _kill(scratch: Scratch, name: str) -> None:
+    record, _corrupt = read_record(scratch.house.place, name)
+    leader = record.leader if record else None
+    if leader is not None:
+        host.end(leader)
+        _until(lambda: host.alive(leader) is False)
+
+
+def _until(fact: Callable[[], bool]) -> None:
+    ends = time.monotonic() + WAIT_S
+    while not fact() and time.monotonic() < ends:
+        time.sleep(0.01)
+
+
+def _copy(scratch: Scratch) -> None:
+    argv = scratch.house.argv("sleeper")
+    assert argv is not None
+    cwd = scratch.house.service("sleeper").cwd
+    nothing = subprocess.DEVNULL
+    child = subprocess.Popen(argv, cwd=cwd, stdin=nothing, stdout=nothing, stderr=nothing)
+    scratch.copies.append(child)
+
+
+def _write(scratch: Scratch, name: str, text: str) -> None:
+    (scratch.folder / name).write_text(text, encoding="utf-8", newline="\n")
+
+
+CASES = (
+    Case("service.sleeper", "killed", lambda s: _kill(s, "sleeper"), _up),
+    Case("duplicates", "a second copy was started", _copy, _up),
+    Case("watchdog", "the guard was killed", lambda s: _kill(s, GUARD), lambda s: _up(s, guard=True)),
+    Case(
+        "environment.python",
+        "its interpreter was taken away",
+        lambda s: Path(host.python_in(str(s.folder / "venv"))).unlink(),
+    ),
+    Case(
+        "environment.node",
+        "node_modules was taken away",
+        lambda s: (s.folder / "web/node_modules").rmdir(),
+    ),
+    Case(
+        "environment.command",
+        "what its command makes was taken away",
+        lambda s: (s.folder / "made").rmdir(),
+    ),
+    Case(
+        f"outputs.{OUTPUT}",
+        "rewritten with the time of two hours ago in it",
+        lambda s: _report(s.folder / OUTPUT, age_s=7200),
+    ),
+    Case("probe.port", "nobody listens on its port any more", lambda s: s.listener.close()),
+    Case("disk", "told that 100 MB are free (no disk is filled for a test)", lambda s: None, full=True),
+    Case("config", "autosys.toml has an unknown key", lambda s: _write(s, "autosys.toml", "colour = 1\n")),
+)
+
+
+def exit_code(found: list[Row]) -> int:
+    """3 when a check could not be made to fail."""
+    return 3 if any(row.verdict == NG for row in found) else 0
+
+
+def fields(found: list[Row]) -> dict[str, object]:
+    """The fields of the `selftest` document."""
+    failed = [row.check for row in found if row.verdict == NG]
+    checks = [{**row._asdict(), "verdict": row.verdict} for row in found]
+    return {"verdict": NG if failed else OK, "could_not_fail": failed, "checks": checks}
+
+
+def lines(found: list[Row]) -> list[str]:
+    """The table for a person."""
+    from autosys_tasks.supervise.show import aligned
+
+    table = [["CHECK", "BROKEN BY", "BEFORE", "AFTER", "WHY"]]
+    table += [[row.check, row.broken, row.before, row.after or "-", row.why] for row in found]
+    failed = [row.check for row in found if row.verdict == NG]
+    turned = sum(1 for row in found if row.verdict == OK)
+    skipped = len(found) - turned - len(failed)
+    verdict = f"NG: could not be made to fail: {', '.join(failed)}" if failed else "OK"
+    return [*aligned(table), f"{verdict}: {turned} turned NG, {skipped} cannot fail in this version"]

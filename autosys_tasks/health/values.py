@@ -1,0 +1,134 @@
+"""What a check is about and what was seen of it, as values. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from autosys_tasks.config.model import Config
+from autosys_tasks.core.verdict import Fix
+from autosys_tasks.host.types import Identity
+from autosys_tasks.probes.values import Answer
+from autosys_tasks.supervise.values import Decision, Facts, Now
+
+WITHIN_S = 2.0
+GRACE_S = 0.3  # a question ends at its own deadline; its check may come this much later
+
+
+class Look(NamedTuple):
+    """One check to be made: whose it is, how to see its facts (read-only), and by when they must be there."""
+
+    id: str
+    title: str
+    see: Callable[[], object]
+    within_s: float = WITHIN_S
+
+    @property
+    def kind(self) -> str:
+        """The part of the id before the first dot."""
+        return self.id.partition(".")[0]
+
+    @property
+    def name(self) -> str:
+        """What the configuration calls its subject, or ""."""
+        return self.id.partition(".")[2]
+
+
+class Seen(NamedTuple):
+    """What a look brought: facts, or the error that it ended with, or nothing in time."""
+
+    facts: object = None
+    error: str = ""
+    hint: str = ""
+    late: bool = False
+    ms: int = 0
+
+
+class Finding(NamedTuple):
+    """The judgement of one check's facts; `why` is "" only when all is as wanted."""
+
+    verdict: str
+    evidence: str
+    why: str = ""
+    fix: Fix | None = None
+
+
+class ConfigSeen(NamedTuple):
+    """The configuration file as it is now, and what runs although it is declared no more."""
+
+    declared: str  # "3 services, 1 environment"
+    problems: tuple[str, ...] = ()
+    undeclared: tuple[tuple[str, tuple[int, ...]], ...] = ()  # (name, live pids)
+
+
+class ServiceSeen(NamedTuple):
+    """A service's facts, and the whole answers that they hold the short form of."""
+
+    facts: Facts
+    readiness: Answer | None = None  # None: not asked
+    liveness: Answer | None = None
+    last_line: str = ""  # of what its previous instance wrote, fit to be shown
+
+
+class WatchSeen(NamedTuple):
+    """Who watches: the guard and its heartbeat, and the last tick that a journal tells of."""
+
+    guard: Facts
+    beat: Answer | None = None  # None: no guard to ask
+    tick_at: float | None = None  # seconds since 1970; None: no tick in the journal
+    tick_ok: bool = True
+    tick_detail: str = ""
+    anything_wanted: bool = True  # whether any managed service is wanted up
+
+
+class EnvironmentSeen(NamedTuple):
+    """What was found of an environment, and what of it is missing ("" = nothing)."""
+
+    found: str
+    missing: str = ""
+    nothing_to_see: bool = False  # it declares nothing that could be missing
+
+
+class OutputSeen(NamedTuple):
+    """How old an output is, by its file's time and by the time that stands in it (seconds since 1970)."""
+
+    path: str
+    changed_at: float | None = None  # None: there is no such file
+    says_at: float | None = None  # None: it says none
+    broken: str = ""  # why it is no document
+    unclear: str = ""  # why the time that it says cannot be used
+
+
+class Room(NamedTuple):
+    """The free space where something of ours lies, in bytes."""
+
+    what: str
+    path: str
+    total: int
+    free: int
+    writable: bool = True
+
+
+class Copies(NamedTuple):
+    """More processes than one of a service that may run once; `ours` is the one that its record owns."""
+
+    service: str
+    ours: Identity | None
+    others: tuple[Identity, ...]
+
+
+class CopiesSeen(NamedTuple):
+    """Which services run more than once, among how many processes and services."""
+
+    processes: int
+    services: int
+    found: tuple[Copies, ...] = ()
+
+
+class Scene(NamedTuple):
+    """What every judgement may need beside its own facts."""
+
+    config: Config
+    now: Now
+    facts: Mapping[str, Facts]  # of the services that were seen
+    decisions: Mapping[str, Decision]

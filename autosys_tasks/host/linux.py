@@ -1,0 +1,381 @@
+"""Linux: identity from /proc, waiting on pidfds. No psutil here: its import costs more than a whole look."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import functools
+import os
+import select
+import signal
+import struct
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from autosys_tasks.host.posix import Bell
+from autosys_tasks.host.types import Exit, Identity, Marked, Process
+
+PIDFD_GET_INFO = 0xC040FF0B  # _IOWR(0xFF, 11, struct pidfd_info of 64 bytes); Linux 6.13, exit codes from 6.15
+PIDFD_INFO_EXIT = 1 << 3
+COLLAPSE_RANGE = 0x08
+TICKS = os.sysconf("SC_CLK_TCK")
+PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+def state_home() -> Path:
+    """Where programs keep what belongs to this machine and this user."""
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
+
+
+@functools.cache
+def boot_id() -> str:
+    """Which run of the kernel this is; pids of another one mean nothing."""
+    with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:  # noqa: PTH123
+        return file.read().strip()
+
+
+def boot_clock() -> float:
+    """Seconds since the machine started, sleep included: no clock setting moves it."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+def _read(path: str) -> bytes:
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        data = os.read(fd, 65536)
+        while len(data) % 65536 == 0 and (more := os.read(fd, 65536)):
+            data += more
+        return data
+    finally:
+        os.close(fd)
+
+
+def _stat(pid: int) -> list[bytes] | None:
+    """Fields of /proc/PID/stat from `state` on (index 0 = field 3); None when there is no such process."""
+    try:
+        return _read(f"/proc/{pid}/stat").rpartition(b")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+
+
+def _pidfd(pid: int) -> int | None:
+    """A pidfd, or None when that is nobody, or the number of a thread (/proc shows those too)."""
+    try:
+        return os.pidfd_open(pid)
+    except OSError as error:
+        if error.errno in (errno.ESRCH, errno.EINVAL, errno.ENOENT):
+            return None
+        raise
+
+
+def identity(pid: int) -> Identity | None:
+    """Who `pid` is now; None when nobody, or dead and not yet reaped."""
+    fd = _pidfd(pid)
+    if fd is None:
+        return None
+    os.close(fd)
+    fields = _stat(pid)
+    if fields is None or fields[0] in (b"Z", b"X"):
+        return None
+    return Identity(pid, fields[19].decode(), boot_id())
+
+
+def alive(who: Identity) -> bool | None:
+    """Whether that very process lives; None when it cannot be known."""
+    try:
+        fields = _stat(who.pid)
+        if fields is None or fields[0] in (b"Z", b"X"):
+            return False
+        return fields[19].decode() == who.token and who.boot == boot_id()
+    except OSError:
+        return None
+
+
+def signal_to(who: Identity, number: int) -> bool:
+    """Send a signal to that very process: the pidfd is opened first, then checked, so no stranger is hit."""
+    fd = _pidfd(who.pid)
+    if fd is None:
+        return False
+    try:
+        if alive(who) is not True:
+            return False
+        signal.pidfd_send_signal(fd, number)
+    except ProcessLookupError:
+        return False
+    finally:
+        os.close(fd)
+    return True
+
+
+def ask_to_end(who: Identity) -> bool:
+    """The OS's polite request to end; False when that process is gone."""
+    return signal_to(who, signal.SIGTERM)
+
+
+def end(who: Identity) -> bool:
+    """End that very process at once; False when it is gone already."""
+    return signal_to(who, signal.SIGKILL)
+
+
+def _pids() -> Iterator[int]:
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            yield int(name)
+
+
+def _environ(pid: int) -> dict[bytes, bytes]:
+    try:
+        raw = _read(f"/proc/{pid}/environ")
+    except OSError:
+        return {}
+    if b"AUTOSYS_INSTANCE=" not in raw:
+        return {}
+    return dict(pair.partition(b"=")[::2] for pair in raw.split(b"\0") if b"=" in pair)
+
+
+def marked(state: str = "") -> list[Marked]:
+    """Every live process whose environment says that we started it (for one state folder, or for any)."""
+    found = []
+    for pid in _pids():
+        env = _environ(pid)
+        if not env or (state and os.fsdecode(env.get(b"AUTOSYS_STATE", b"")) != state):
+            continue
+        who = identity(pid)
+        if who is not None:
+            service, instance, folder = (
+                os.fsdecode(env.get(key, b""))
+                for key in (b"AUTOSYS_SERVICE", b"AUTOSYS_INSTANCE", b"AUTOSYS_STATE")
+            )
+            found.append(Marked(who, service, instance, folder))
+    return found
+
+
+def family(leader: Identity, instance: str) -> list[Identity]:
+    """The leader and all that it brought: descendants, its session and group, and whoever bears its instance.
+
+    Works also when the leader is gone. A session number counts only in its own boot, and while no
+    stranger bears that pid.
+    """
+    boot = boot_id()
+    rows: dict[int, list[bytes]] = {}
+    for pid in _pids():
+        fields = _stat(pid)
+        if fields is not None and fields[0] not in (b"Z", b"X"):
+            rows[pid] = fields
+    at_pid = rows.get(leader.pid)
+    session_is_ours = leader.boot == boot and (at_pid is None or at_pid[19].decode() == leader.token)
+    wanted = str(leader.pid).encode()
+    members = set()
+    for pid, fields in rows.items():
+        in_session = session_is_ours and wanted in (fields[2], fields[3])
+        if in_session or (instance and _environ(pid).get(b"AUTOSYS_INSTANCE") == instance.encode()):
+            members.add(pid)
+    grown = True
+    while grown:
+        children = {pid for pid, fields in rows.items() if int(fields[1]) in members and pid not in members}
+        members |= children
+        grown = bool(children)
+    members.discard(os.getpid())
+    return [Identity(pid, rows[pid][19].decode(), boot) for pid in sorted(members)]
+
+
+def processes() -> list[Process]:
+    """This user's processes, with what they were started as and where they stand."""
+    boot, mine, table = boot_id(), os.getuid(), []
+    for pid in _pids():
+        fields = _stat(pid)
+        if fields is None or fields[0] in (b"Z", b"X"):
+            continue
+        try:
+            if os.stat(f"/proc/{pid}").st_uid != mine:
+                continue
+            argv = tuple(os.fsdecode(part) for part in _read(f"/proc/{pid}/cmdline").split(b"\0")[:-1])
+            cwd = os.readlink(f"/proc/{pid}/cwd")
+        except OSError:
+            continue
+        table.append(Process(Identity(pid, fields[19].decode(), boot), int(fields[1]), argv, cwd))
+    return table
+
+
+def memory_of(pids: list[int]) -> int:
+    """Resident bytes of these processes together."""
+    total = 0
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            total += int(_read(f"/proc/{pid}/statm").split()[1]) * PAGE
+    return total
+
+
+def started_wall(who: Identity) -> float:
+    """When that process started, in seconds since 1970 by today's clock."""
+    return time.time() - boot_clock() + int(who.token) / TICKS
+
+
+def port_owner(port: int) -> tuple[int | None, str] | None:
+    """(pid, name) of who listens on a TCP port of this machine; pid None = not ours to see; None = nobody."""
+    inodes = _listening(port)
+    if not inodes:
+        return None
+    wanted = {f"socket:[{inode}]" for inode in inodes}
+    for pid in _pids():
+        with contextlib.suppress(OSError):
+            if any(link in wanted for link in _links(pid)):
+                return pid, _read(f"/proc/{pid}/comm").decode("utf-8", "replace").strip()
+    return None, "another user's process"
+
+
+def _links(pid: int) -> Iterator[str]:
+    """What the descriptors of a process point at; one that closes meanwhile hides none of the others."""
+    try:
+        names = os.listdir(f"/proc/{pid}/fd")
+    except OSError:
+        return
+    for name in names:
+        with contextlib.suppress(OSError):
+            yield os.readlink(f"/proc/{pid}/fd/{name}")
+
+
+def _listening(port: int) -> set[str]:
+    inodes = set()
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        try:
+            lines = _read(table).splitlines()[1:]
+        except OSError:
+            continue
+        for line in lines:
+            fields = line.split()
+            if fields[3] == b"0A" and int(fields[1].rpartition(b":")[2], 16) == port:
+                inodes.add(fields[9].decode())
+    return inodes
+
+
+def lock_holders(path: str) -> list[Identity]:
+    """Who has the lock file open: found by descriptor, since the kernel's lock table names the starter."""
+    real, found = os.path.realpath(path), []
+    for pid in _pids():
+        if pid == os.getpid():
+            continue
+        if real in _links(pid):
+            who = identity(pid)
+            if who is not None:
+                found.append(who)
+    return found
+
+
+def _exit_from_wait(status: int) -> Exit:
+    code = os.waitstatus_to_exitcode(status)
+    return Exit(code=code) if code >= 0 else Exit(signal=-code)
+
+
+def exit_of(who: Identity, pidfd: int | None = None) -> Exit | None:
+    """How it ended: asked of the kernel as its parent, else of its zombie, else of its pidfd; None = not known."""
+    fields = _stat(who.pid)
+    passed_on = fields is not None and who.token != "" and fields[19].decode() != who.token
+    if not passed_on:  # a recycled pid may be a child of ours too: its exit is not for this question
+        with contextlib.suppress(ChildProcessError):
+            pid, status = os.waitpid(who.pid, os.WNOHANG)
+            if pid == who.pid:
+                return _exit_from_wait(status)
+        if fields is not None and fields[0] in (b"Z", b"X"):
+            return _exit_from_wait(int(fields[49]))
+    return _exit_of_pidfd(pidfd) if pidfd is not None else None
+
+
+def _exit_of_pidfd(pidfd: int) -> Exit | None:
+    request = bytearray(struct.pack("=Q", PIDFD_INFO_EXIT) + bytes(56))
+    try:
+        fcntl.ioctl(pidfd, PIDFD_GET_INFO, request)
+    except OSError:
+        return None
+    if not struct.unpack_from("=Q", request)[0] & PIDFD_INFO_EXIT:
+        return None
+    return _exit_from_wait(struct.unpack_from("=i", request, 60)[0])
+
+
+class Waiter:
+    """Sleeps until a watched process dies, a bell rings, somebody calls `wake`, or the time is up."""
+
+    def __init__(self) -> None:
+        self._poll = select.poll()
+        self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._poll.register(self._wake, select.POLLIN)
+        self._watched: dict[str, tuple[Identity, int]] = {}
+        self._keys: dict[int, str] = {}
+
+    def watch(self, key: str, who: Identity) -> bool:
+        """Begin to watch; False when that process is dead already. A second call for the same does nothing."""
+        if key in self._watched:
+            if self._watched[key][0] == who:
+                return True
+            self.forget(key)
+        fd = _pidfd(who.pid)
+        if fd is None:
+            return False
+        if alive(who) is not True:
+            os.close(fd)
+            return False
+        self._watched[key] = (who, fd)
+        self._keys[fd] = key
+        self._poll.register(fd, select.POLLIN)
+        return True
+
+    def forget(self, key: str) -> None:
+        """Stop watching."""
+        _who, fd = self._watched.pop(key, (None, -1))
+        if fd >= 0:
+            self._poll.unregister(fd)
+            del self._keys[fd]
+            os.close(fd)
+
+    def listen(self, bell: Bell) -> None:
+        """Let a ring end the sleep too (until `bell.rung()` has been asked)."""
+        self._poll.register(bell.fd, select.POLLIN)
+
+    def wake(self) -> None:
+        """End the sleep from another thread or a signal handler."""
+        os.eventfd_write(self._wake, 1)
+
+    def wait(self, timeout_s: float | None) -> dict[str, Exit | None]:
+        """Those that died, by key, and how (None = nobody can know); empty when something else woke us."""
+        try:
+            events = self._poll.poll(None if timeout_s is None else max(0.0, timeout_s * 1000))
+        except InterruptedError:
+            return {}
+        dead: dict[str, Exit | None] = {}
+        for fd, _event in events:
+            if fd in self._keys:
+                key = self._keys[fd]
+                dead[key] = exit_of(self._watched[key][0], fd)
+                self.forget(key)
+            elif fd == self._wake:
+                with contextlib.suppress(BlockingIOError):
+                    os.eventfd_read(self._wake)
+        return dead
+
+    def close(self) -> None:
+        """Let go of everything."""
+        for key in list(self._watched):
+            self.forget(key)
+        os.close(self._wake)
+
+
+def cut_head(fd: int, size: int) -> int:
+    """Take the first whole blocks out of an open file, at most `size` bytes, in one step; how many went, or 0.
+
+    The kernel does this under the file's own lock, so a writer that appends at that moment loses nothing.
+    """
+    block = os.fstatvfs(fd).f_bsize
+    size -= size % block
+    if size <= 0:
+        return 0
+    import ctypes  # a megabyte and 2 ms that only a rotation needs
+
+    libc = ctypes.CDLL(None, use_errno=True)
+    offset = ctypes.c_int64
+    if libc.fallocate(fd, COLLAPSE_RANGE, offset(0), offset(size)) == 0:
+        return size
+    if ctypes.get_errno() not in (errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL):
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    return 0

@@ -1,0 +1,123 @@
+"""Windows: all that the seam promises, put together from its parts."""
+
+# ruff: noqa: E402
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+assert sys.platform == "win32"  # elsewhere the type checker reads no further
+
+from autosys_tasks.host import win32
+from autosys_tasks.host.windows_lock import Bell, Lock, lock_held, lock_holders, open_log, ring, take_lock
+from autosys_tasks.host.windows_process import (
+    alive,
+    ask_to_end,
+    boot_clock,
+    boot_id,
+    end,
+    end_group,
+    family,
+    group_lives,
+    identity,
+    marked,
+    memory_of,
+    port_owner,
+    processes,
+    started_wall,
+    stop_event,
+)
+from autosys_tasks.host.windows_spawn import become, bin_folder, program, python_in, spawn, spawn_flags
+from autosys_tasks.host.windows_wait import Waiter, exit_of
+
+CLOSING = (2, 5, 6)  # the console closes, the user logs off, the machine goes down
+GRACE_S = 4.0  # the system gives 5 s, and ends the process as soon as the handler returns
+_polite: list[Callable[[], None]] = []  # what to call; the last one counts
+_kept: list[object] = []  # must live as long as the process
+
+
+def state_home() -> Path:
+    """Where programs keep what belongs to this machine and this user."""
+    return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+
+
+def user_name() -> str:
+    """The name this user logs in with."""
+    return os.getlogin()
+
+
+def cut_head(fd: int, size: int) -> int:
+    """0: this OS cannot take the head out of a file that is being written."""
+    return 0
+
+
+def on_polite_stop(action: Callable[[], None]) -> None:
+    """Call `action` when this process is asked to end: Ctrl-C, Ctrl-Break, log-off, or our own event.
+
+    It runs in another thread, at once: a signal handler of Python would wait for the main thread to wake.
+    """
+    _polite[:] = [action]
+    if _kept:
+        return
+    me = identity(os.getpid())
+    assert me is not None
+    event = win32.checked(win32.CreateEvent(None, True, False, stop_event(me)))
+    handler = ctypes.WINFUNCTYPE(ctypes.c_int, ctypes.c_uint)(_on_console)
+    _kept.extend([event, handler])
+    win32.SetConsoleCtrlHandler(ctypes.cast(handler, ctypes.c_void_p), True)
+    threading.Thread(target=_on_event, args=(event,), name="polite stop", daemon=True).start()
+
+
+def _on_console(kind: int) -> int:
+    _polite[0]()
+    if kind in CLOSING:
+        time.sleep(GRACE_S)
+    return 1
+
+
+def _on_event(event: int) -> None:
+    while win32.WaitForSingleObject(event, win32.INFINITE) == 0:
+        win32.ResetEvent(event)
+        _polite[0]()
+
+
+__all__ = [
+    "Bell",
+    "Lock",
+    "Waiter",
+    "alive",
+    "ask_to_end",
+    "become",
+    "bin_folder",
+    "boot_clock",
+    "boot_id",
+    "cut_head",
+    "end",
+    "end_group",
+    "exit_of",
+    "family",
+    "group_lives",
+    "identity",
+    "lock_held",
+    "lock_holders",
+    "marked",
+    "memory_of",
+    "on_polite_stop",
+    "open_log",
+    "port_owner",
+    "processes",
+    "program",
+    "python_in",
+    "ring",
+    "spawn",
+    "spawn_flags",
+    "started_wall",
+    "state_home",
+    "take_lock",
+    "user_name",
+]

@@ -1,0 +1,160 @@
+"""Windows: starting a process that holds its lock, has no window and a job of its own, and outlives us."""
+
+# ruff: noqa: E402
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+
+assert sys.platform == "win32"  # elsewhere the type checker reads no further
+
+from autosys_tasks.host import win32
+from autosys_tasks.host.types import Identity, Launch
+from autosys_tasks.host.windows_command import batch_line, candidates, is_batch
+from autosys_tasks.host.windows_lock import Lock, open_log
+from autosys_tasks.host.windows_process import boot_id, job_name
+from autosys_tasks.host.windows_wait import held
+
+PRIORITY = {"idle": 0x40, "low": 0x4000, "normal": 0x20, "high": 0x8000}
+# Never DETACHED_PROCESS: the first console program below it would open a visible window.
+QUIET = subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP
+TIED = "autosys: tied to the job of its starter (breakaway refused): it may end together with it\n"
+NO_JOB = "autosys: it could not be given a job of its own: no memory limit, and its tree is found by search\n"
+
+
+def spawn(order: Launch, lock: Lock | None) -> int:
+    """Start a process in its own job with its log as both outputs, holding `lock`; returns its pid.
+
+    Its first children may be outside the job when they come within the same millisecond; `family` finds
+    them all the same. Raises FileNotFoundError or PermissionError for a program that cannot be run.
+    """
+    log = open_log(order.log)
+    job = _job(order)
+    passed = ([lock.handle] if lock is not None else []) + ([job] if job else [])
+    try:
+        with _inheritable(passed):
+            child = _start(order, log, passed)
+        handle = int(child._handle)  # type: ignore[attr-defined]
+        if win32.in_job(handle):
+            os.write(log, TIED.encode("ascii"))
+        if job is None or not win32.AssignProcessToJobObject(job, handle):
+            os.write(log, NO_JOB.encode("ascii"))
+    finally:
+        os.close(log)
+        if job:
+            win32.CloseHandle(job)  # the child holds it now; with its last holder the job ends what is left
+    win32.SetPriorityClass(handle, PRIORITY.get(order.priority, PRIORITY["normal"]))
+    return _keep(child, handle, lock)
+
+
+def _keep(child: subprocess.Popen[bytes], handle: int, lock: Lock | None) -> int:
+    """Hold its handle until somebody asks how it ended: so long, nobody else gets its pid."""
+    token = win32.started(handle)
+    held[child.pid] = (token, child._handle.Detach())  # type: ignore[attr-defined]
+    child.returncode = 0  # we watch it by its identity; Popen must not
+    if lock is not None:
+        lock.names(Identity(child.pid, token, boot_id()))
+    return child.pid
+
+
+def _job(order: Launch) -> int | None:
+    """A job that ends what is left of its tree when its last handle closes; members may leave it on request.
+
+    They must be able to: the guard is a service too, and what it starts must not end with it.
+    """
+    instance = order.env.get("AUTOSYS_INSTANCE", "")
+    flags = win32.JOB_KILL_ON_CLOSE | win32.JOB_BREAKAWAY_OK
+    try:
+        return win32.new_job(job_name(instance) if instance else None, flags, order.memory_max)
+    except OSError:
+        return None
+
+
+@contextlib.contextmanager
+def _inheritable(handles: list[int]):  # type: ignore[no-untyped-def]
+    for handle in handles:
+        os.set_handle_inheritable(handle, True)
+    try:
+        yield
+    finally:
+        for handle in handles:
+            with contextlib.suppress(OSError):
+                os.set_handle_inheritable(handle, False)
+
+
+def _start(order: Launch, log: int, passed: list[int]) -> subprocess.Popen[bytes]:
+    """Out of the starter's job when that lets go (found out by trying: asking is not to be relied on)."""
+    try:
+        return _popen(order, log, passed, subprocess.CREATE_BREAKAWAY_FROM_JOB)
+    except PermissionError as error:
+        if error.winerror != win32.ACCESS_DENIED:
+            raise
+        return _popen(order, log, passed, 0)
+
+
+def _popen(order: Launch, log: int, passed: list[int], flags: int) -> subprocess.Popen[bytes]:
+    startup = subprocess.STARTUPINFO()
+    startup.lpAttributeList = {"handle_list": list(passed)}
+    line, shell = _line(order.argv)
+    return subprocess.Popen(
+        line,
+        executable=shell,
+        env=dict(order.env),
+        cwd=order.cwd,
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=log,
+        startupinfo=startup,
+        creationflags=QUIET | flags | PRIORITY.get(order.priority, PRIORITY["normal"]),
+    )
+
+
+def _line(argv: tuple[str, ...]) -> tuple[list[str] | str, str | None]:
+    """(what to run, through which program): a batch file goes through cmd, with its arguments kept safe."""
+    if not is_batch(argv[0]):
+        return list(argv), None
+    shell = os.environ.get("COMSPEC", r"C:\Windows\System32\cmd.exe")
+    return batch_line(argv, shell), shell
+
+
+def become(argv: tuple[str, ...], env: Mapping[str, str], lock: Lock | None = None) -> int:
+    """Run `argv` in our place, with our outputs and the lock; returns its exit code. It ends when we end."""
+    job = win32.new_job(None, win32.JOB_KILL_ON_CLOSE | win32.JOB_SILENT_BREAKAWAY_OK)
+    line, shell = _line(argv)
+    try:
+        with _inheritable([] if lock is None else [lock.handle]):
+            child = subprocess.Popen(line, executable=shell, env=dict(env), close_fds=False)
+        win32.AssignProcessToJobObject(job, int(child._handle))  # type: ignore[attr-defined]
+        while True:
+            try:
+                return child.wait()
+            except KeyboardInterrupt:  # it has heard it too, and decides
+                continue
+    finally:
+        win32.CloseHandle(job)
+
+
+def spawn_flags() -> dict[str, object]:
+    """What a short-lived child needs so that it can be ended as one tree."""
+    return {"creationflags": QUIET}
+
+
+def program(name: str, path: str, cwd: str) -> str | None:
+    """The file that `name` would run with this PATH from this folder, or None."""
+    for found in candidates(name, path, cwd, os.path.join):
+        if os.path.isfile(found):  # noqa: PTH113 (pathlib raises for a name that is no path)
+            return found
+    return None
+
+
+def python_in(venv: str) -> str:
+    """The interpreter of a virtual environment: a launcher, which starts the interpreter as its child."""
+    return f"{venv}\\Scripts\\python.exe"
+
+
+def bin_folder(environment: str) -> str:
+    """Where an environment keeps its programs."""
+    return f"{environment}\\Scripts"

@@ -1,0 +1,154 @@
+"""Asks by running a command: exit 0 is yes. Whatever it leaves in its session is ended with it."""
+
+from __future__ import annotations
+
+import atexit
+import errno
+import os
+import subprocess
+import threading
+import time
+from typing import Any
+
+from autosys_tasks import host
+from autosys_tasks.core.files import decode
+from autosys_tasks.core.verdict import NG, OK
+from autosys_tasks.probes.values import Answer, Question, Subject, quote
+
+TAIL_BYTES = 4096
+LOOK_EVERY_S = 0.05
+_running: set[subprocess.Popen[bytes]] = set()
+
+
+def ask_command(probe: Question, subject: Subject) -> Answer:
+    """Whether the command exits with 0 within `timeout_s`; at its end the whole tree is killed."""
+    if not probe.argv:
+        return Answer(NG, "not run", "the command is empty")
+    try:
+        child = _start(probe.argv, subject)
+    except (FileNotFoundError, NotADirectoryError, PermissionError, ValueError) as error:
+        return Answer(NG, "not run", _cannot_run(probe.argv[0], subject, error))
+    except OSError as error:
+        if error.errno != errno.ENOEXEC:
+            raise
+        return Answer(NG, "not run", f"cannot run `{quote(probe.argv[0], subject)}`: not a program")
+    code, last_line = _ended(child, probe.timeout_s)
+    said = f": {line}" if (line := quote(last_line, subject)) else ""
+    if code is None:
+        return Answer(NG, "killed", f"timed out after {probe.timeout_s:g} s{said}")
+    if code:
+        how = f"exit {code}" if code > 0 else f"ended by signal {-code}"
+        return Answer(NG, how, f"{how}{said}")
+    return Answer(OK, "exit 0")
+
+
+def _environ(subject: Subject) -> dict[str, str]:
+    env = os.environ if subject.env is None else subject.env
+    return {key: value for key, value in env.items() if key != "AUTOSYS_FAULT"}
+
+
+def _start(argv: tuple[str, ...], subject: Subject) -> subprocess.Popen[bytes]:
+    env, cwd = _environ(subject), subject.cwd or os.getcwd()  # noqa: PTH109
+    flags: dict[str, Any] = host.spawn_flags()
+    child = subprocess.Popen(
+        [host.program(argv[0], env.get("PATH", ""), cwd) or argv[0], *argv[1:]],
+        env=env,
+        cwd=cwd,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        close_fds=True,
+        **flags,
+    )
+    _running.add(child)
+    return child
+
+
+def _cannot_run(word: str, subject: Subject, error: Exception) -> str:
+    if isinstance(error, PermissionError):
+        reason = "no right to run it"
+    elif isinstance(error, ValueError):
+        reason = "its words hold a character that no command can"
+    elif subject.cwd and not os.path.isdir(subject.cwd):  # noqa: PTH112
+        reason = f"the folder `{subject.cwd}` is missing"
+    elif host.program(word, _environ(subject).get("PATH", ""), subject.cwd):
+        reason = "the interpreter that its first line names is missing"
+    else:
+        reason = "not found"
+    return f"cannot run `{quote(word, subject)}`: {reason}"
+
+
+class _Listener:
+    """Keeps the end of what a command says, so that a talkative one neither blocks nor fills the memory."""
+
+    def __init__(self, child: subprocess.Popen[bytes]) -> None:
+        self.tail = b""
+        self.thread = threading.Thread(target=self._listen, args=(child,), daemon=True)
+        self.thread.start()
+
+    def _listen(self, child: subprocess.Popen[bytes]) -> None:
+        assert child.stdout is not None
+        with child.stdout as pipe:
+            while part := os.read(pipe.fileno(), 65536):
+                self.tail = (self.tail + part)[-TAIL_BYTES:]
+
+    def hears_the_end(self, within_s: float) -> bool:
+        self.thread.join(within_s)
+        return not self.thread.is_alive()
+
+    def last_line(self) -> str:
+        lines = decode(self.tail).split("\n")
+        return next((line for line in reversed(lines) if line.strip()), "")
+
+
+def _ended(child: subprocess.Popen[bytes], timeout_s: float) -> tuple[int | None, str]:
+    """Its exit code (None: it was killed at the deadline) and its last line."""
+    listener = _Listener(child)
+    try:
+        code = _exit_code(child, listener, time.monotonic() + timeout_s)
+        if code is not None and not listener.hears_the_end(LOOK_EVERY_S):
+            host.end_group(child.pid)  # it went, and left somebody who still holds its output
+            listener.hears_the_end(LOOK_EVERY_S)
+        elif code is None:
+            _end_tree(child)
+            listener.hears_the_end(1.0)
+    finally:
+        if child.poll() is None:
+            _end_tree(child)
+        _running.discard(child)
+    return code, listener.last_line()
+
+
+def _exit_code(child: subprocess.Popen[bytes], listener: _Listener, ends: float) -> int | None:
+    """None at the deadline. Its output closes when it ends, nearly always: that wakes us at once."""
+    while (seconds := ends - time.monotonic()) > 0:
+        if listener.hears_the_end(min(LOOK_EVERY_S, seconds)):
+            return _waited(child, ends)
+        if (code := child.poll()) is not None:
+            return code
+    return child.poll()
+
+
+def _waited(child: subprocess.Popen[bytes], ends: float) -> int | None:
+    try:
+        return child.wait(max(0.0, ends - time.monotonic()))
+    except subprocess.TimeoutExpired:
+        return None
+
+
+def _end_tree(child: subprocess.Popen[bytes]) -> None:
+    """End its session, and those of its descendants who left it."""
+    who = host.identity(child.pid)
+    members = host.family(who, "") if who else []
+    host.end_group(child.pid)
+    for member in members:
+        host.end(member)
+    child.wait()
+
+
+@atexit.register
+def _end_all() -> None:
+    """Nobody waits for these any more: a deadline or Ctrl-C ended us while they ran."""
+    for child in list(_running):
+        if child.poll() is None:
+            host.end_group(child.pid)

@@ -1,0 +1,95 @@
+"""What a question, its subject and its answer are, as values. Asks nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple, Protocol
+
+from autosys_tasks.core.clock import span
+
+QUOTE_CHARS = 160
+
+
+class Question(Protocol):
+    """What is asked: the part of a declared probe that this room reads. `kind` names one of six questions."""
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def target(self) -> str: ...
+    @property
+    def argv(self) -> tuple[str, ...]: ...
+    @property
+    def status(self) -> tuple[int, ...]: ...
+    @property
+    def json(self) -> Mapping[str, object]: ...
+    @property
+    def text(self) -> str: ...
+    @property
+    def method(self) -> str: ...
+    @property
+    def body(self) -> str: ...
+    @property
+    def headers(self) -> Mapping[str, str]: ...
+    @property
+    def max_age_s(self) -> float | None: ...
+    @property
+    def timeout_s(self) -> float: ...
+    @property
+    def warn_ms(self) -> float | None: ...
+    @property
+    def alert_ms(self) -> float | None: ...
+    @property
+    def budget(self) -> tuple[int, float] | None: ...
+    @property
+    def secrets(self) -> tuple[str, ...]: ...
+
+
+class Subject(NamedTuple):
+    """The service that a question belongs to, as far as questions need it; empty for a thing of its own."""
+
+    heartbeat: str = ""  # the file that it touches
+    log: str = ""
+    log_offset: int = 0  # bytes that the log held when this instance was started
+    started_at: float | None = None  # seconds since 1970 by the wall clock of that moment
+    cwd: str = ""
+    env: Mapping[str, str] | None = None  # None: this process's own
+    skew_s: float = 0.0  # how far the wall clock was set forward (back: negative) since it was started
+    secrets: tuple[str, ...] = ()  # values that are never quoted
+
+
+class Answer(NamedTuple):
+    """What was seen, and why that is the verdict. `why` is "" when all is as asked."""
+
+    verdict: str
+    evidence: str
+    why: str = ""
+    ms: float = 0.0
+    status: int | None = None  # what an HTTP server answered
+    retry_after_s: float | None = None  # what a throttling server asked for
+    cached_s: float | None = None  # age of a shared result; None: asked just now
+
+
+def took(ms: float) -> str:
+    """Milliseconds for a person: whole ones, at least 1."""
+    return f"{max(1, round(ms))} ms"
+
+
+def lapse(seconds: float) -> str:
+    """A duration beside a limit: to the second below ten minutes, so that the two can be compared.
+
+    >>> lapse(95), lapse(7260)
+    ('95 s', '2 h 1 min')
+    """
+    return f"{seconds:.0f} s" if 1 <= seconds < 600 else span(seconds)
+
+
+def quote(text: str, subject: Subject, limit: int = QUOTE_CHARS) -> str:
+    """One line of what somebody else wrote, fit to be shown: no secret, no control character, not long."""
+    for secret in subject.secrets:
+        if secret:
+            text = text.replace(secret, "***")
+    line = " ".join("".join(char if char.isprintable() else " " for char in text).split())
+    return line if len(line) <= limit else f"{line[: limit - 1]}…"

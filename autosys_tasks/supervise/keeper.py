@@ -1,0 +1,331 @@
+"""Keeps services as wanted, event by event: bring-up, tick and guard turn this same loop, for as long as each needs.
+
+The loop itself never waits for a service: questions and stops run in threads that post what they found, so
+one slow service delays nobody's healing. A restart after a death is done in the loop, before anything else.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Collection, Iterable
+
+from autosys_tasks import host
+from autosys_tasks.config.model import Probe
+from autosys_tasks.core.faults import fault
+from autosys_tasks.core.plan import Outcome, Step
+from autosys_tasks.supervise import act, look, plan
+from autosys_tasks.supervise.house import House
+from autosys_tasks.supervise.state import now, write_ready
+from autosys_tasks.supervise.values import Decision, Facts, Record, Reply
+
+VITALS_S = 10.0
+COMMAND_GAP_S = 0.1
+
+
+class Keeper:
+    """The facts, decisions and watches of one run; `tell` hears every outcome as it happens."""
+
+    def __init__(
+        self,
+        house: House,
+        names: Iterable[str],
+        *,
+        asked: Collection[str] = (),
+        vitals: bool = False,
+        gap_s: float = 0.01,
+        tell: Callable[[Outcome], None] = lambda outcome: None,
+    ) -> None:
+        self.house = house
+        self.services = house.services
+        self.names = [name for name in plan.ordered(self.services) if name in set(names)]
+        self.asked = set(asked)
+        self.tell = tell
+        self.facts: dict[str, Facts] = {}
+        self.decisions: dict[str, Decision] = {}
+        self.busy: set[str] = set()
+        self.waiter = host.Waiter()
+        self._vitals = vitals
+        self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._asking: dict[str, tuple[str, threading.Event]] = {}
+        self._due: dict[str, float] = {}
+        self._checkups: dict[str, float] = {}
+        self._misses: dict[str, int] = {}
+        self._replies: dict[str, Reply] = {}
+        self._gap_s = gap_s
+        self.given_up: set[str] = set()
+        self._dependents: dict[str, list[str]] = {}
+        for name in self.names:
+            for other in self.services[name].depends_on:
+                self._dependents.setdefault(other, []).append(name)
+
+    def look(self, *, ask: bool = False) -> None:
+        """Look at everything afresh, and do what is due at once."""
+        self.take(look.look(self.house, self.names, ask=ask))
+
+    def take(self, facts: dict[str, Facts]) -> None:
+        """Go on from facts that somebody has just looked up."""
+        for name in self.names:
+            if name not in self.busy:
+                self._seen(name, facts[name])
+        for name in self.names:
+            self._decide(name)
+
+    def turn(self, timeout_s: float) -> None:
+        """Sleep until something happens or is due, at most `timeout_s`, and deal with it."""
+        next_due = min([*self._due.values(), *self._checkups.values()], default=None)
+        if next_due is not None:
+            timeout_s = min(timeout_s, max(0.0, next_due - now().boot))
+        fault("supervise.during-wait")
+        for name, ended in self.waiter.wait(timeout_s).items():
+            self._died(name, ended)
+        while not self._inbox.empty():
+            self._inbox.get()()
+        moment = now().boot
+        for name in [name for name, due in self._due.items() if due <= moment]:
+            self._decide(name)
+        for name in [name for name, due in self._checkups.items() if due <= moment]:
+            self._check_up(name)
+
+    def settled(self) -> bool:
+        """Whether everything is as wanted, or has failed for now."""
+        return not self.busy and all(
+            plan.settled(name, self.decisions) or name in self.given_up for name in self.names
+        )
+
+    def close(self) -> None:
+        """Stop watching and asking; the services are not touched."""
+        for _instance, stop in self._asking.values():
+            stop.set()
+        self.waiter.close()
+
+    # --- what is seen -------------------------------------------------------------------------------------
+
+    def _seen(self, name: str, facts: Facts) -> None:
+        self.facts[name] = facts
+        if facts.leader is None:
+            self.waiter.forget(name)
+            self._checkups.pop(name, None)
+        elif not self.waiter.watch(name, facts.leader):
+            self.facts[name] = look.glance(self.house, name)
+
+    def _died(self, name: str, ended: host.Exit | None) -> None:
+        facts = self.facts[name]
+        fault("guard.after-death")
+        self._hush(name)
+        self._checkups.pop(name, None)
+        if name in self.busy:  # we are stopping it: whoever does that will say so
+            return
+        leader = facts.leader
+        if leader is not None and not host.group_lives(leader.pid):
+            self.facts[name] = facts._replace(leader=None, exit=ended, readiness=None, liveness=None, memory=None)
+        else:
+            self.facts[name] = look.glance(self.house, name, ended=ended)
+        self.asked.discard(name)
+        self._decide(name, ended)
+
+    def _decide(self, name: str, ended: host.Exit | None = None) -> None:
+        if name in self.busy or name not in self.facts:
+            return
+        moment, facts = now(), self.facts[name]
+        if not facts.ready_seen and name in self._replies and facts.leader is not None:
+            facts = facts._replace(readiness=self._replies[name])
+        waiting = plan.waits_for(self.services, name, self.facts, self.decisions)
+        before = self.decisions.get(name)
+        decision = plan.decide(
+            self.services[name],
+            facts,
+            moment,
+            self.house.config.watchdog,
+            waiting_for=waiting,
+            asked=name in self.asked,
+        )
+        self.decisions[name] = decision
+        self._due.pop(name, None)
+        if decision.due_boot is not None and decision.due_boot > moment.boot:
+            self._due[name] = decision.due_boot
+        self._act(name, decision, moment.boot, ended)
+        self._after(name, before)
+
+    def _after(self, name: str, before: Decision | None) -> None:
+        decision, facts = self.decisions[name], self.facts[name]
+        if facts.leader is not None:
+            self._ask_if_needed(name, facts)
+            if self._vitals and name not in self._checkups:
+                self._plan_check_up(name)
+        if before is None or (before.state in plan.READY) != (decision.state in plan.READY):
+            for other in self._dependents.get(name, ()):
+                self._decide(other)
+
+    # --- what is done -------------------------------------------------------------------------------------
+
+    def _act(self, name: str, decision: Decision, moment: float, ended: host.Exit | None) -> None:
+        later = decision.due_boot is not None and decision.due_boot > moment
+        if decision.step == "start" and not decision.after and not later:
+            self._start(name, decision.reason, ended)
+        elif decision.step == "note" or (decision.step == "start" and self._unburied(name)):
+            act.note(self.house, name, decision.reason, ended)
+            self.facts[name] = look.glance(self.house, name)
+        elif decision.step == "adopt":
+            found = self.facts[name].found
+            if found is not None:
+                self.tell(act.adopt(self.house, name, found, decision.reason))
+                self._again(name)
+        elif decision.step in ("stop", "restart"):
+            self._stop(name, decision)
+
+    def _unburied(self, name: str) -> bool:
+        record = self.facts[name].record
+        return record is not None and not record.dead and self.facts[name].leader is None
+
+    def _start(self, name: str, reason: str, ended: host.Exit | None) -> None:
+        old = self.facts[name].record
+        outcome = act.start(self.house, name, reason, asked=name in self.asked, ended=ended)
+        if outcome.ok is not None:
+            self.asked.discard(name)
+            self.tell(outcome)
+        if outcome.ok and old is not None and old.leader is not None:
+            leader, instance = old.leader, old.instance
+            self._in_thread(lambda: self._swept(name, act.sweep(self.house, leader, instance)))
+        self._again(name, soon=outcome.ok is None)
+
+    def _swept(self, name: str, count: int) -> None:
+        if count:
+            step = Step("stop", name, "left behind by the previous instance")
+            self._post(lambda: self.tell(Outcome(step, True, f"{count} ended")))
+
+    def _again(self, name: str, *, soon: bool = False) -> None:
+        """Look at one service again after acting on it; the next turn decides what it is now."""
+        self._seen(name, look.glance(self.house, name))
+        self._due[name] = now().boot + (0.02 if soon else 0.0)
+
+    def _stop(self, name: str, decision: Decision) -> None:
+        self.busy.add(name)
+        self._hush(name)
+
+        def stop() -> None:
+            outcome = act.stop(self.house, name, decision.reason, kind=decision.step)
+            self._post(lambda: self._stopped(name, outcome))
+
+        self._in_thread(stop)
+
+    def _stopped(self, name: str, outcome: Outcome) -> None:
+        self.busy.discard(name)
+        self.tell(outcome)
+        self._seen(name, look.glance(self.house, name))
+        self._misses.pop(name, None)
+        self._decide(name)
+
+    # --- what is asked ------------------------------------------------------------------------------------
+
+    def _ask_if_needed(self, name: str, facts: Facts) -> None:
+        probe, record = self.services[name].readiness, facts.record
+        if probe is None or record is None or self.services[name].oneshot or name in self.given_up:
+            return
+        if facts.ready_seen and (facts.readiness is None or facts.readiness.ok):
+            return
+        if self._asking.get(name, ("",))[0] == record.instance:
+            return
+        self._hush(name)
+        stop = threading.Event()
+        self._asking[name] = (record.instance, stop)
+        tries = probe.failure_threshold if facts.ready_seen else 0
+        self._in_thread(lambda: self._ask_until_ready(name, probe, record, stop, tries))
+
+    def _hush(self, name: str) -> None:
+        _instance, stop = self._asking.pop(name, ("", None))
+        if stop is not None:
+            stop.set()
+        self._replies.pop(name, None)
+
+    def _ask_until_ready(self, name: str, probe: Probe, record: Record, stop: threading.Event, tries: int) -> None:
+        """Ask often while a service is young, then at its own interval: a fast start is seen at once.
+
+        `tries`: give up after so many (one that was ready before); 0 = until it is stopped.
+        """
+        good, asked, began = 0, 0, time.monotonic()
+        while not stop.is_set():
+            reply = look.ask(self.house, name, probe, record)
+            good, asked = (good + 1 if reply.ok else 0), asked + 1
+            if good >= probe.success_threshold:
+                self._post(lambda: self._ready(name, record.instance, reply))
+                return
+            self._replies[name] = reply
+            if tries and asked >= tries:
+                self._post(lambda: self._gave_up(name))
+                return
+            age = time.monotonic() - began
+            floor = COMMAND_GAP_S if probe.kind == "command" else self._gap_s
+            stop.wait(min(max(floor, age / 20), max(floor, probe.interval_s)))
+
+    def _ready(self, name: str, instance: str, reply: Reply) -> None:
+        record = self.facts[name].record
+        if record is None or record.instance != instance or self.facts[name].leader is None:
+            return
+        write_ready(self.house.place, name, instance)
+        self._hush(name)
+        self.facts[name] = self.facts[name]._replace(ready_seen=True, readiness=reply)
+        self._decide(name)
+
+    def _gave_up(self, name: str) -> None:
+        self._hush(name)
+        self.given_up.add(name)
+
+    def _plan_check_up(self, name: str) -> None:
+        service = self.services[name]
+        gaps = [service.liveness.interval_s] if service.liveness else []
+        gaps += [VITALS_S] if service.memory_max is not None else []
+        if gaps:
+            self._checkups[name] = now().boot + max(0.2, min(gaps))
+
+    def _check_up(self, name: str) -> None:
+        """Ask a living service for its liveness and its memory, in a thread."""
+        self._checkups.pop(name, None)
+        facts, service = self.facts[name], self.services[name]
+        record, leader = facts.record, facts.leader
+        if leader is None or record is None or name in self.busy:
+            return
+        self._checkups[name] = now().boot + 3600  # until this one has answered
+
+        def check() -> None:
+            reply = look.ask(self.house, name, service.liveness, record, lenient=True) if service.liveness else None
+            memory = look.over_memory(service, record, leader)
+            self._post(lambda: self._checked(name, record.instance, reply, memory))
+
+        self._in_thread(check)
+
+    def _checked(self, name: str, instance: str, reply: Reply | None, memory: int | None) -> None:
+        facts, liveness = self.facts[name], self.services[name].liveness
+        if facts.record is None or facts.record.instance != instance or facts.leader is None:
+            return
+        self._misses[name] = 0 if reply is None or reply.ok else self._misses.get(name, 0) + 1
+        enough = liveness is not None and self._misses[name] >= (
+            1 if liveness.kind in ("heartbeat", "file") else liveness.failure_threshold
+        )
+        young = not facts.ready_seen and self.services[name].readiness is not None
+        failed = reply if enough and not young else None
+        self.facts[name] = facts._replace(liveness=failed, memory=memory)
+        self._plan_check_up(name)
+        if failed is not None or memory is not None:
+            self._decide(name)
+
+    # --- threads ------------------------------------------------------------------------------------------
+
+    def _in_thread(self, work: Callable[[], None]) -> None:
+        def run() -> None:
+            try:
+                work()
+            except BaseException as error:  # noqa: BLE001 (raised in the loop, where it is seen)
+                raised = error
+                self._post(lambda: _throw(raised))
+
+        threading.Thread(target=run, daemon=True).start()
+
+    def _post(self, news: Callable[[], None]) -> None:
+        self._inbox.put(news)
+        self.waiter.wake()
+
+
+def _throw(error: BaseException) -> None:
+    raise error

@@ -1,0 +1,145 @@
+"""Logs that the services write themselves: rotated without losing a line, followed across rotations."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Iterator
+
+from autosys_tasks import host
+from autosys_tasks.core.faults import fault
+from autosys_tasks.core.files import decode
+
+
+def shift_up(path: str, keep: int) -> None:
+    """`.1` becomes `.2` and so on; the oldest goes."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(f"{path}.{keep}")
+    for number in range(keep - 1, 0, -1):
+        with contextlib.suppress(FileNotFoundError):
+            os.replace(f"{path}.{number}", f"{path}.{number + 1}")
+
+
+def rotate_stopped(path: str, log_max: int, keep: int) -> int:
+    """Before a start, when nobody writes: move a full log away. Returns the size of what is there now."""
+    try:
+        size = os.stat(path).st_size
+    except FileNotFoundError:
+        return 0
+    if size <= log_max:
+        return size
+    shift_up(path, keep)
+    if keep:
+        os.replace(path, f"{path}.1")
+    else:
+        os.truncate(path, 0)
+    return 0
+
+
+def rotate_running(path: str, log_max: int, keep: int) -> int:
+    """While its service writes: copy the head to `.1`, then take it out in one step of the file system.
+
+    Where the file system cannot do that, the log is left to grow until the next start: a line is worth
+    more than a limit. Returns how many bytes went.
+    """
+    try:
+        if os.stat(path).st_size <= log_max:
+            return 0
+        fd = os.open(path, os.O_RDWR)
+    except FileNotFoundError:
+        return 0
+    try:
+        size = os.fstat(fd).st_size
+        scratch = f"{path}.rotating"
+        size -= size % 65536
+        if size == 0 or not _can_cut(path):
+            return 0
+        _copy_head(fd, scratch, size)
+        shift_up(path, max(1, keep))
+        os.replace(scratch, f"{path}.1")
+        fault("logs.after-copy")  # ended here, lines stand twice; the other order would lose them
+        return host.cut_head(fd, size)
+    finally:
+        os.close(fd)
+
+
+def _can_cut(path: str) -> bool:
+    """Tried on a scratch file beside the log first, so that nothing is copied in vain."""
+    probe = f"{path}.rotating"
+    fd = os.open(probe, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        os.write(fd, bytes(2 * 65536))
+        return host.cut_head(fd, 65536) == 65536
+    finally:
+        os.close(fd)
+        os.unlink(probe)
+
+
+def _copy_head(fd: int, target: str, size: int) -> None:
+    out = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    try:
+        offset = 0
+        while offset < size:
+            block = os.pread(fd, min(1 << 20, size - offset), offset)
+            if not block:
+                break
+            os.write(out, block)
+            offset += len(block)
+    finally:
+        os.close(out)
+
+
+def tail_lines(path: str, lines: int) -> list[str]:
+    """The last lines of a log, reaching into older files when the newest holds fewer."""
+    found: list[str] = []
+    for part in [path, *(f"{path}.{number}" for number in range(1, 10))]:
+        try:
+            with open(part, "rb") as file:  # noqa: PTH123
+                found = decode(file.read()[-(1 << 22) :]).splitlines() + found
+        except FileNotFoundError:
+            if part != path:
+                break
+        if len(found) >= lines:
+            break
+    return found[-lines:] if lines else []
+
+
+def follow(path: str, *, poll_s: float = 0.2) -> Iterator[str]:
+    """Lines as they are written, for ever; a rotated or shortened file is read from its new beginning."""
+    file, rest = None, b""
+    try:
+        while True:
+            if file is None:
+                file = _reopen(path, at_end=not rest)
+            chunk = file.read() if file else b""
+            if chunk:
+                *whole, rest = (rest + chunk).split(b"\n")
+                yield from (decode(line.rstrip(b"\r")) for line in whole)
+                continue
+            if file is not None and _moved(path, file.fileno(), file.tell()):
+                file.close()
+                file = open(path, "rb")  # noqa: PTH123, SIM115
+                continue
+            time.sleep(poll_s)
+    finally:
+        if file is not None:
+            file.close()
+
+
+def _reopen(path: str, *, at_end: bool):  # type: ignore[no-untyped-def]
+    try:
+        file = open(path, "rb")  # noqa: PTH123, SIM115
+    except FileNotFoundError:
+        return None
+    if at_end:
+        file.seek(0, os.SEEK_END)
+    return file
+
+
+def _moved(path: str, fd: int, position: int) -> bool:
+    try:
+        there, here = os.stat(path), os.fstat(fd)
+    except FileNotFoundError:
+        return False
+    return there.st_ino != here.st_ino or here.st_size < position

@@ -1,0 +1,230 @@
+"""Looks at services; changes nothing. Cheap for what lives, one scan of the processes for what does not."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterable
+from urllib.parse import urlsplit
+
+from autosys_tasks import host, probes
+from autosys_tasks.config.model import Probe, Service
+from autosys_tasks.core.files import read_tail
+from autosys_tasks.supervise.house import House
+from autosys_tasks.supervise.state import read_ready, read_record, read_wanted, spec_hash
+from autosys_tasks.supervise.values import Facts, Record, Reply
+
+TAIL_BYTES = 4096
+
+
+class Marks:
+    """The processes that bear this workspace's marks: scanned at most once a look, and only when needed."""
+
+    def __init__(self, house: House) -> None:
+        self._state = house.place.folder
+        self._found: list[host.Marked] | None = None
+
+    def of(self, name: str) -> list[host.Marked]:
+        """The live processes of one service, the oldest first."""
+        if self._found is None:
+            self._found = sorted(host.marked(self._state), key=lambda mark: host.started_wall(mark.who))
+        return [mark for mark in self._found if mark.service == name and mark.who.pid != os.getpid()]
+
+
+def look(house: House, names: Iterable[str], *, ask: bool = False) -> dict[str, Facts]:
+    """Facts about these services. `ask` also puts their readiness and liveness questions, all at once."""
+    marks = Marks(house)
+    facts = {name: glance(house, name, marks) for name in names}
+    return _asked(house, facts) if ask else facts
+
+
+def glance(house: House, name: str, marks: Marks | None = None, ended: host.Exit | None = None) -> Facts:
+    """Facts about one service without asking it anything. `ended`: how it died, when the caller knows."""
+    service, place = house.service(name), house.place
+    record, corrupt = read_record(place, name)
+    wanted = read_wanted(place, name)
+    leader = record.leader if record and not record.dead else None
+    lives = host.alive(leader) if leader else False
+    holder = wanted.hold
+    facts = Facts(
+        wanted=wanted,
+        record=record,
+        corrupt=corrupt,
+        spec=spec_hash(service),
+        leader=leader if lives else None,
+        ready_seen=read_ready(place, name, record.instance) if record else False,
+        held_by=holder.pid if holder and holder.pid != os.getpid() and host.alive(holder) else None,
+    )
+    if lives:
+        return facts
+    return _of_dead(house, name, facts, marks or Marks(house), ended, unknown=lives is None)
+
+
+def _of_dead(
+    house: House, name: str, facts: Facts, marks: Marks, ended: host.Exit | None, *, unknown: bool
+) -> Facts:
+    place, record = house.place, facts.record
+    locked = unknown or host.lock_held(place.lock(name))
+    living = marks.of(name)
+    found = None
+    if record is None or (record.pid is None and not record.dead):
+        same = [m for m in living if record is None or m.instance == record.instance]
+        found = (same[0].who, same[0].instance) if same else None
+    elif locked and not living and record.leader:
+        living = [host.Marked(who, name, record.instance, "") for who in host.family(record.leader, record.instance)]
+    unburied = record is not None and not record.dead and record.leader is not None
+    if ended is None and unburied and record is not None and record.leader is not None:
+        ended = host.exit_of(record.leader)
+    return facts._replace(
+        locked=locked,
+        found=found,
+        leftovers=() if found else tuple(mark.who.pid for mark in living),
+        exit=ended,
+        log_tail=last_words(house, name) if unburied else "",
+        program=_program(house, name),
+        foreign=None if locked or found or living else foreign_owner(house.service(name)),
+    )
+
+
+def last_words(house: House, name: str) -> str:
+    """The end of a service's log, with every secret that it was given taken out."""
+    text = read_tail(house.log(name), TAIL_BYTES)
+    for secret in house.service(name).secrets:
+        text = text.replace(secret, "***")
+    return text
+
+
+def _program(house: House, name: str) -> str | None:
+    service = house.service(name)
+    if not service.managed:
+        return ""
+    argv = house.argv(name)
+    return None if argv is None else argv[0]
+
+
+def port_of(service: Service) -> int | None:
+    """The port on this machine that a service is asked on, when its probe names one."""
+    probe = service.readiness
+    if probe is None or probe.kind not in ("tcp", "http"):
+        return None
+    parts = urlsplit(probe.target if "//" in probe.target else f"//{probe.target}")
+    if parts.hostname not in ("127.0.0.1", "::1", "localhost"):
+        return None
+    return parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+
+
+def foreign_owner(service: Service) -> tuple[int | None, str] | None:
+    """Who answers on the port that this service needs, although it does not run; None = nobody."""
+    port = port_of(service)
+    if port is None or not _answers(port):
+        return None
+    return host.port_owner(port) or (None, "somebody who cannot be seen")
+
+
+def _answers(port: int) -> bool:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as asker:
+        asker.settimeout(0.2)
+        return asker.connect_ex(("127.0.0.1", port)) == 0
+
+
+def subject(house: House, name: str, record: Record | None) -> probes.Subject:
+    """What a probe may need to know of the service that it belongs to."""
+    skew = 0.0
+    if record is not None and record.boot == host.boot_id():
+        skew = (time.time() - host.boot_clock()) - (record.started_at - record.started_boot)
+    return probes.Subject(
+        heartbeat=house.place.of(name, "heartbeat"),
+        log=house.log(name),
+        log_offset=record.log_offset if record else 0,
+        started_at=record.started_at if record else None,
+        cwd=house.service(name).cwd or house.config.path,
+        env=house.env(name),
+        skew_s=skew,
+        secrets=house.service(name).secrets,
+    )
+
+
+def ask(house: House, name: str, probe: Probe, record: Record | None, *, lenient: bool = False) -> Reply:
+    """One question, put once: slow is still well, wrong is not. `lenient`: not being able to ask is no failure."""
+    answer = probes.ask(probe, subject(house, name, record))
+    good = ("OK", "WARN", "UNKNOWN") if lenient else ("OK", "WARN")
+    return Reply(answer.verdict in good, answer.why or answer.evidence, answer.evidence)
+
+
+def ask_often(house: House, name: str, probe: Probe, record: Record | None) -> Reply:
+    """Asked until it answers well, or has failed as often as its threshold says."""
+    answer = Reply(False)
+    for attempt in range(max(1, probe.failure_threshold)):
+        if attempt:
+            time.sleep(min(probe.interval_s, 0.5))
+        answer = ask(house, name, probe, record, lenient=True)
+        if answer.ok or probe.kind in ("heartbeat", "file"):
+            break
+    return answer
+
+
+def over_memory(service: Service, record: Record | None, leader: host.Identity) -> int | None:
+    """Resident bytes of the whole family when they exceed its limit in two looks; None = within."""
+    if service.memory_max is None:
+        return None
+    used = 0
+    for attempt in range(2):
+        if attempt:
+            time.sleep(0.5)  # one spike is no leak
+        family = host.family(leader, record.instance if record else "")
+        used = host.memory_of([who.pid for who in family])
+        if used <= service.memory_max:
+            return None
+    return used
+
+
+def _asked(house: House, facts: dict[str, Facts]) -> dict[str, Facts]:
+    """The same facts with answers; every question in a thread of its own, so one slow one delays nobody."""
+    answers: dict[str, Facts] = {}
+
+    def put(name: str) -> None:
+        answers[name] = with_answers(house, name, facts[name])
+
+    run_all([lambda name=name: put(name) for name in facts if _has_questions(house.service(name), facts[name])])  # type: ignore[misc]
+    return {**facts, **answers}
+
+
+def _has_questions(service: Service, facts: Facts) -> bool:
+    asks = service.readiness or service.liveness or service.memory_max
+    return bool(asks) and (facts.leader is not None or not service.managed)
+
+
+def with_answers(house: House, name: str, facts: Facts) -> Facts:
+    """One service's facts with its readiness, liveness and memory in them."""
+    service = house.service(name)
+    readiness = ask(house, name, service.readiness, facts.record) if service.readiness else None
+    liveness = None
+    if service.liveness and facts.leader and facts.ready_seen:
+        liveness = ask_often(house, name, service.liveness, facts.record)
+    memory = over_memory(service, facts.record, facts.leader) if facts.leader else None
+    return facts._replace(readiness=readiness, liveness=liveness, memory=memory)
+
+
+def run_all(calls: list[Callable[[], None]]) -> None:
+    """Run these at once and wait for all; what one of them raises is raised here."""
+    if len(calls) < 2:
+        for call in calls:
+            call()
+        return
+    raised: list[BaseException] = []
+
+    def run(call: Callable[[], None]) -> None:
+        try:
+            call()
+        except BaseException as error:  # noqa: BLE001 (carried to the caller's thread, below)
+            raised.append(error)
+
+    threads = [threading.Thread(target=run, args=(call,), daemon=True) for call in calls]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if raised:
+        raise raised[0]

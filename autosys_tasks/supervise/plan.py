@@ -1,0 +1,322 @@
+"""Decides what each service is and what to do about it. Pure: facts and the moment come as arguments.
+
+One brain: the tick, the guard, bring-up and `health --fix` all ask here, and ask again under the lock.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Collection, Iterable, Mapping
+
+from autosys_tasks.config.model import Service, Watchdog
+from autosys_tasks.core.plan import Plan, Step
+from autosys_tasks.host.types import Exit
+from autosys_tasks.supervise.values import Decision, Facts, LastExit, Now, Record
+
+ALIVE_S = 0.3  # a service without readiness is ready when it lives this long
+INTENT_S = 5.0  # a start between its intent and its record takes milliseconds, never this long
+FOREIGN_AGAIN_S = 5.0
+HALF_OPEN_S = (300.0, 600.0, 1200.0, 2400.0, 3600.0)
+JITTER = 0.2
+READY = ("ready", "done")
+SETTLED = ("ready", "done", "stopped", "blocked", "foreign", "unmanaged")
+
+
+def delay_s(starts: int, watchdog: Watchdog, seed: str) -> float:
+    """How long to wait before the next start of an incident that has had `starts` of them.
+
+    The first is at once, then the declared back-off, then rare half-open attempts: neither a storm nor giving up.
+    """
+    if starts <= watchdog.retries:
+        base = watchdog.backoff_s[min(starts, len(watchdog.backoff_s) - 1)] if watchdog.backoff_s else 0.0
+    else:
+        base = HALF_OPEN_S[min(starts - watchdog.retries - 1, len(HALF_OPEN_S) - 1)]
+    unit = zlib.crc32(f"{seed}/{starts}".encode()) / 0xFFFFFFFF
+    return base * (1 + JITTER * (2 * unit - 1))
+
+
+def is_blocked(starts: int, watchdog: Watchdog) -> bool:
+    """Whether an incident has used up its retries."""
+    return starts > watchdog.retries
+
+
+def fresh(record: Record | None, spec: str, now: Now) -> bool:
+    """Whether nothing of an earlier incident counts: no record, another boot, or a changed declaration."""
+    return record is None or record.boot not in ("", now.boot_id) or record.spec != spec
+
+
+def noted(
+    record: Record, ended: Exit | None, now: Now, watchdog: Watchdog, *, ready_seen: bool, tail: str, why: str = ""
+) -> Record:
+    """The record with its instance's death in it. A stable life ends the incident that began it."""
+    if record.dead:
+        return record
+    uptime = now.boot - record.started_boot if record.boot == now.boot_id else None
+    stable = ready_seen and uptime is not None and uptime >= watchdog.stable_after_s
+    ended = ended or Exit()
+    return record._replace(
+        dead=True,
+        died_boot=now.boot,
+        starts=0 if stable else record.starts,
+        last_exit=LastExit(
+            ended.code, ended.signal, now.wall, None if uptime is None else max(0.0, uptime), tail, why
+        ),
+    )
+
+
+def ended_text(last: LastExit | None) -> str:
+    """How the previous instance ended, in a few words."""
+    if last is None:
+        return "not running"
+    if last.why:
+        return last.why
+    if last.signal is not None:
+        return f"killed by signal {last.signal}"
+    return "died" if last.code is None else f"exited {last.code}"
+
+
+def decide(
+    service: Service,
+    facts: Facts,
+    now: Now,
+    watchdog: Watchdog,
+    *,
+    waiting_for: tuple[str, ...] = (),
+    asked: bool = False,
+) -> Decision:
+    """What one service is and what to do. `asked`: a person wants it up now, whatever happened before."""
+    if not service.managed:
+        return Decision("unmanaged", "watched, never started or stopped")
+    up = facts.wanted.up or asked
+    if facts.leader is not None:
+        return _living(service, facts, now, up=up)
+    if facts.found is not None:
+        return Decision("unready", f"runs as pid {facts.found[0].pid} without a record", "adopt")
+    if facts.locked and _starting(facts.record, now):
+        return Decision("starting", "somebody is starting it at this moment", due_boot=now.boot + 0.05)
+    if facts.leftovers:
+        pids = ", ".join(map(str, facts.leftovers))
+        return Decision("leftover", f"its leader is gone, still running: pid {pids}", "stop")
+    if facts.locked:
+        return Decision("unknown", "its lock is held by a process that cannot be identified")
+    if not up:
+        return Decision("stopped", "stopped by a person")
+    return _dead(service, facts, now, watchdog, waiting_for, asked=asked)
+
+
+def _starting(record: Record | None, now: Now) -> bool:
+    """Between a starter's intent and its record; or a starter that has only just taken the lock."""
+    if record is None or record.dead or record.pid is not None:
+        return record is None or now.boot - record.died_boot < INTENT_S
+    return record.boot == now.boot_id and now.boot - record.started_boot < INTENT_S
+
+
+def _living(service: Service, facts: Facts, now: Now, *, up: bool) -> Decision:
+    record = facts.record
+    age = now.boot - record.started_boot if record else 0.0
+    state, reason = _readiness(service, facts, age)
+    if not up:
+        return Decision(state, "stopped by a person, and still running", "stop")
+    if facts.held_by is not None:
+        return Decision(state, f"pid {facts.held_by} is restarting it")
+    if facts.liveness is not None and not facts.liveness.ok:
+        return Decision("unready", f"liveness: {facts.liveness.why}", "restart")
+    if facts.memory is not None:
+        limit = service.memory_max or 0
+        return Decision(state, f"memory {facts.memory >> 20} MiB over {limit >> 20} MiB", "restart")
+    if state != "starting" or service.oneshot:
+        return Decision(state, reason)
+    limit_s = service.readiness.start_timeout_s if service.readiness else ALIVE_S
+    if service.readiness and age > limit_s:
+        return Decision("unready", f"not ready within {limit_s:g} s{_because(facts)}", "restart")
+    return Decision(state, reason, due_boot=now.boot + max(0.0, limit_s - age) + 0.005)
+
+
+def _because(facts: Facts) -> str:
+    return f": {facts.readiness.why}" if facts.readiness and facts.readiness.why else ""
+
+
+def _readiness(service: Service, facts: Facts, age: float) -> tuple[str, str]:
+    if service.oneshot:
+        return "starting", "the job is running"
+    if service.readiness is None:
+        if age >= ALIVE_S or facts.ready_seen:
+            return "ready", "alive"
+        return "starting", f"alive for {age * 1000:.0f} ms"
+    if facts.readiness is None:
+        return ("ready", "was ready") if facts.ready_seen else ("starting", "not asked yet")
+    if facts.readiness.ok:
+        return "ready", facts.readiness.evidence
+    if facts.ready_seen:
+        return "unready", facts.readiness.why
+    return "starting", facts.readiness.why
+
+
+def _dead(
+    service: Service, facts: Facts, now: Now, watchdog: Watchdog, waiting_for: tuple[str, ...], *, asked: bool
+) -> Decision:
+    if facts.held_by is not None:
+        return Decision("down", f"pid {facts.held_by} is restarting it")
+    record = facts.record
+    new = fresh(record, facts.spec, now)
+    if record is not None:
+        record = noted(
+            record, facts.exit, now, watchdog, ready_seen=facts.ready_seen, tail=facts.log_tail
+        )
+    note = "note" if facts.record is not None and not facts.record.dead else ""
+    if record is not None and not new:
+        finished = _finished(service, record, asked=asked)
+        if finished is not None:
+            return finished._replace(step=note)
+    if facts.program is None:
+        return Decision("down", f"there is no program `{service.shown[0] if service.shown else '?'}`")
+    if facts.foreign is not None:
+        pid, name = facts.foreign
+        owner = f"pid {pid} ({name})" if pid else name
+        return Decision("foreign", f"its port is held by {owner}", note, due_boot=now.boot + FOREIGN_AGAIN_S)
+    if waiting_for:
+        return Decision("waiting", f"waits for {', '.join(waiting_for)}", "start", after=waiting_for)
+    if new or asked or record is None:
+        return Decision("down", ended_text(record.last_exit if record else None), "start", due_boot=now.boot)
+    return _retry(record, now, watchdog, note)
+
+
+def _finished(service: Service, record: Record, *, asked: bool) -> Decision | None:
+    """A process that ended as it should, or that nobody wants back; None when it is to be started."""
+    code = record.last_exit.code if record.last_exit else None
+    if service.oneshot and code == 0:
+        return Decision("done", "exited 0")
+    if asked:
+        return None
+    if service.restart == "on-failure" and code == 0:
+        return Decision("done", "exited 0, and restart = on-failure")
+    if service.restart == "never":
+        state = "done" if code == 0 else "down"
+        return Decision(state, f"{ended_text(record.last_exit)}, and restart = never")
+    return None
+
+
+def _retry(record: Record, now: Now, watchdog: Watchdog, note: str) -> Decision:
+    wait = delay_s(record.starts, watchdog, record.instance)
+    due = record.died_boot + wait
+    if due - now.boot > wait:  # a clock that ran backwards must not hold it back
+        due = now.boot
+    why = ended_text(record.last_exit)
+    blocked = is_blocked(record.starts, watchdog)
+    if due <= now.boot:
+        return Decision("blocked" if blocked else "down", why, "start", due_boot=now.boot)
+    if blocked:
+        return Decision("blocked", f"{why}, {record.starts} starts in a row failed", note, due_boot=due)
+    return Decision("backoff", f"{why}, start {record.starts + 1} of {watchdog.retries + 1} follows", note, due_boot=due)
+
+
+def ordered(services: Mapping[str, Service]) -> list[str]:
+    """Services so that each stands after all that it depends on (cycles were refused when reading)."""
+    order: dict[str, None] = {}
+
+    def visit(name: str) -> None:
+        for dependency in services[name].depends_on:
+            if dependency not in order:
+                visit(dependency)
+        order[name] = None
+
+    for name in services:
+        if name not in order:
+            visit(name)
+    return list(order)
+
+
+def closure(services: Mapping[str, Service], names: Iterable[str]) -> set[str]:
+    """These services and all that they depend on."""
+    found: set[str] = set()
+    todo = list(names)
+    while todo:
+        name = todo.pop()
+        if name not in found:
+            found.add(name)
+            todo += services[name].depends_on
+    return found
+
+
+def satisfied(service: Service, facts: Facts | None, decision: Decision | None) -> bool:
+    """Whether whoever depends on this service may start: it is ready, done, or an absent optional."""
+    if decision is None or facts is None:
+        return False
+    if service.optional and facts.program is None:
+        return True
+    return decision.state in READY or (decision.state == "unmanaged" and (facts.readiness is None or facts.readiness.ok))
+
+
+def waits_for(
+    services: Mapping[str, Service], name: str, facts: Mapping[str, Facts], decisions: Mapping[str, Decision]
+) -> tuple[str, ...]:
+    """Which of its dependencies are not ready yet."""
+    return tuple(
+        other
+        for other in services[name].depends_on
+        if not satisfied(services[other], facts.get(other), decisions.get(other))
+    )
+
+
+def decide_all(
+    services: Mapping[str, Service],
+    facts: Mapping[str, Facts],
+    now: Now,
+    watchdog: Watchdog,
+    *,
+    asked: Collection[str] = (),
+) -> dict[str, Decision]:
+    """Every service's decision, dependencies first, so that a dependent knows what it waits for."""
+    decisions: dict[str, Decision] = {}
+    for name in ordered(services):
+        if name in facts:
+            waiting = waits_for(services, name, facts, decisions)
+            decisions[name] = decide(
+                services[name], facts[name], now, watchdog, waiting_for=waiting, asked=name in asked
+            )
+    return decisions
+
+
+def settled(name: str, decisions: Mapping[str, Decision]) -> bool:
+    """Whether nothing more will happen to a service soon: it is as wanted, or it has failed for now."""
+    decision = decisions.get(name)
+    if decision is None or decision.state in SETTLED:
+        return True
+    if decision.state == "waiting":
+        return all(
+            other not in decisions or (settled(other, decisions) and decisions[other].state not in READY)
+            for other in decision.after
+        )
+    return decision.state == "down" and not decision.step and decision.due_boot is None
+
+
+def plan(
+    services: Mapping[str, Service], facts: Mapping[str, Facts], decisions: Mapping[str, Decision], now: Now, task: str
+) -> Plan:
+    """What has to be done until everything is as wanted, in the order in which it would happen."""
+    steps, notes = [], []
+    for name, decision in decisions.items():
+        later = decision.due_boot is not None and decision.due_boot > now.boot
+        if decision.step and decision.step != "note" and not later:
+            detail = {"after": list(decision.after)} if decision.after else {}
+            steps.append(Step(decision.step, name, decision.reason, detail))
+        elif decision.state != "stopped" and not satisfied(services[name], facts[name], decision):
+            notes.append(f"{name}: {decision.state}, {decision.reason}")
+    return Plan(task, tuple(steps), tuple(notes))
+
+
+def plan_down(services: Mapping[str, Service], facts: Mapping[str, Facts]) -> Plan:
+    """Stops of whatever of these lives, dependents before what they depend on, the undeclared first."""
+    names = [name for name in facts if name not in services] + [
+        name for name in reversed(ordered(services)) if name in facts
+    ]
+    living = ((name, pids_of(facts[name])) for name in names)
+    steps = (Step("stop", name, "asked to be down", {"pids": pids}) for name, pids in living if pids)
+    return Plan("down", tuple(steps))
+
+
+def pids_of(facts: Facts) -> list[int]:
+    """The live processes that were seen of one service: its leader, or what a leader left."""
+    leaders = [facts.leader.pid] if facts.leader else []
+    found = [facts.found[0].pid] if facts.found else []
+    return [*leaders, *found, *facts.leftovers]

@@ -1,0 +1,235 @@
+"""The four things a person or a scheduler asks for: bring up, tick, stop, restart. Each ends with what is so."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Iterable
+from typing import NamedTuple
+
+from autosys_tasks.core.errors import unknown_name
+from autosys_tasks.core.journal import Journal
+from autosys_tasks.core.plan import Outcome, Plan, Step
+from autosys_tasks.supervise import act, logs, look, plan
+from autosys_tasks.supervise.house import House
+from autosys_tasks.supervise.keeper import Keeper
+from autosys_tasks.supervise.state import known_names, now
+from autosys_tasks.supervise.values import GUARD, Decision, Facts
+
+TICK_BUDGET_S = 45.0  # a tick never meets the next one
+Show = Callable[[dict[str, Decision], dict[str, Facts]], None]
+
+
+class Report(NamedTuple):
+    """How a run ended: what was done, what each service is now, and what is not as wanted."""
+
+    outcomes: tuple[Outcome, ...]
+    decisions: dict[str, Decision]
+    facts: dict[str, Facts]
+    not_so: tuple[str, ...]
+    seconds: float
+
+
+def chosen(house: House, names: Iterable[str]) -> list[str]:
+    """The services that were named, or all; raises UsageError for a name that nobody declared."""
+    names = list(names)
+    for name in names:
+        if name not in house.config.services:
+            raise unknown_name("service", name, house.config.services)
+    return names or list(house.config.services)
+
+
+def plan_up(house: House, names: Iterable[str], *, asked: bool, guard: bool, task: str = "bringup") -> Plan:
+    """What a bring-up would do now; changes nothing."""
+    services = house.services
+    scope = plan.closure(services, chosen(house, names)) | ({GUARD} if guard and GUARD in services else set())
+    facts = look.look(house, scope, ask=True)
+    moment = now()
+    decisions = plan.decide_all(
+        services, facts, moment, house.config.watchdog, asked=scope if asked else ()
+    )
+    return plan.plan(services, facts, decisions, moment, task)
+
+
+def bring_up(
+    house: House,
+    names: Iterable[str],
+    *,
+    wanted_only: bool,
+    guard: bool,
+    timeout_s: float,
+    show: Show = lambda decisions, facts: None,
+) -> Report:
+    """Start what is not up, in dependency order, until each is ready or has failed for now."""
+    named = list(names)
+    scope = plan.closure(house.services, chosen(house, named))
+    asked: set[str] = set() if wanted_only else set(scope)
+    if GUARD in house.services:
+        if guard:
+            scope |= {GUARD}
+            asked |= set() if wanted_only else {GUARD}
+        elif not wanted_only:
+            act.want(house, [GUARD], up=False)
+    act.want(house, asked, up=True)
+    return _keep_until_settled(house, scope, asked=asked, task="bringup", budget_s=timeout_s, show=show)
+
+
+def tick(house: House) -> Report:
+    """One pass of the watchdog: look, heal what is due, wait (bounded) until that is ready, rotate logs."""
+    scope = set(house.services)
+    report = _keep_until_settled(house, scope, asked=set(), task="watchdog", budget_s=TICK_BUDGET_S)
+    rotate(house)
+    return report
+
+
+def rotate(house: House) -> None:
+    """Keep every log within its limit."""
+    for name, service in house.services.items():
+        if service.managed:
+            logs.rotate_running(house.log(name), service.log_max, service.log_keep)
+
+
+def _keep_until_settled(
+    house: House,
+    scope: Collection[str],
+    *,
+    asked: Collection[str],
+    task: str,
+    budget_s: float,
+    show: Show = lambda decisions, facts: None,
+) -> Report:
+    began = time.monotonic()
+    journal = Journal(house.outputs, task)
+    keeper = Keeper(house, scope, asked=asked, tell=journal.add)
+    try:
+        keeper.look(ask=True)
+        while not keeper.settled() and time.monotonic() - began < budget_s:
+            show(keeper.decisions, keeper.facts)
+            keeper.turn(0.25)
+        show(keeper.decisions, keeper.facts)
+        report = _report(house, keeper, journal, time.monotonic() - began)
+        ready = len(keeper.decisions) - len(report.not_so)
+        journal.close(
+            ok=not report.not_so, detail=_verdict(ready, report.not_so), ms=round(report.seconds * 1000)
+        )
+    except BaseException:
+        journal.close(ok=False, detail="interrupted")
+        raise
+    finally:
+        keeper.close()
+    return report
+
+
+def _verdict(ready: int, not_so: tuple[str, ...]) -> str:
+    return f"{ready} as wanted" + (f", not so: {', '.join(not_so)}" if not_so else "")
+
+
+def _report(house: House, keeper: Keeper, journal: Journal, seconds: float) -> Report:
+    services = house.services
+    not_so = tuple(
+        name
+        for name, decision in keeper.decisions.items()
+        if decision.state != "stopped" and not plan.satisfied(services[name], keeper.facts[name], decision)
+    )
+    return Report(tuple(journal.outcomes), keeper.decisions, keeper.facts, not_so, seconds)
+
+
+def facts_to_stop(house: House, names: Iterable[str]) -> dict[str, Facts]:
+    """What lives of the named services; without names, of everything that ever left a trace here."""
+    named = list(names)
+    scope = chosen(house, named)
+    if not named:
+        undeclared = [name for name in known_names(house.place) if name not in house.config.services]
+        scope = [*undeclared, *scope, GUARD]
+    return look.look(house, [name for name in scope if house.service(name).managed])
+
+
+def plan_down(house: House, names: Iterable[str]) -> Plan:
+    """What a `down` would stop now; changes nothing."""
+    services = {**house.config.services, GUARD: house.guard}
+    return plan.plan_down(services, facts_to_stop(house, names))
+
+
+def take_down(house: House, names: Iterable[str], tell: Callable[[Outcome], None] = lambda o: None) -> Report:
+    """Wanted down, written first; then stopped, dependents before what they depend on, whole trees."""
+    began = time.monotonic()
+    names = list(names)
+    scope = [name for name in chosen(house, names) if house.config.services[name].managed]
+    act.want(house, [*scope, *([] if names else [GUARD])], up=False)
+    journal = Journal(house.outputs, "down")
+    facts = facts_to_stop(house, names)
+    if not names and GUARD in facts:
+        _stop_all(house, {GUARD: facts.pop(GUARD)}, journal, tell)
+    _stop_in_order(house, facts, journal, tell)
+    failed = tuple(outcome.step.target for outcome in journal.outcomes if outcome.ok is False)
+    seconds = time.monotonic() - began
+    journal.close(ok=not failed, detail="stopped" if not failed else f"still running: {', '.join(failed)}")
+    return Report(tuple(journal.outcomes), {}, facts, failed, seconds)
+
+
+def _stop_in_order(
+    house: House, facts: dict[str, Facts], journal: Journal, tell: Callable[[Outcome], None]
+) -> None:
+    """Waves: whoever nobody that still runs depends on goes first, all of a wave at once."""
+    left = dict(facts)
+    while left:
+        needed = {d for name in left for d in house.service(name).depends_on if d != name}
+        wave = {name: left.pop(name) for name in [n for n in left if n not in needed] or list(left)}
+        _stop_all(house, wave, journal, tell)
+
+
+def _stop_all(
+    house: House, wave: dict[str, Facts], journal: Journal, tell: Callable[[Outcome], None]
+) -> None:
+    def stop(name: str) -> None:
+        outcome = act.stop(house, name, "asked to be down")
+        journal.add(outcome)
+        tell(outcome)
+
+    living = [name for name, facts in wave.items() if plan.pids_of(facts) or facts.locked]
+    look.run_all([lambda name=name: stop(name) for name in living])  # type: ignore[misc]
+
+
+def plan_restart(house: House, names: Iterable[str]) -> Plan:
+    """What a `restart` would stop and start; changes nothing."""
+    scope = chosen(house, names)
+    stops = plan.plan_down(house.config.services, look.look(house, scope)).steps
+    order = [name for name in plan.ordered(house.config.services) if name in scope]
+    starts = tuple(Step("start", name, "asked to be restarted") for name in order)
+    return Plan("restart", (*(step._replace(reason="asked to be restarted") for step in stops), *starts))
+
+
+def restart(house: House, names: Iterable[str], *, timeout_s: float, show: Show = lambda d, f: None) -> Report:
+    """The old one gone before the new one starts; the guard keeps its hands off meanwhile."""
+    began = time.monotonic()
+    scope = chosen(house, names)
+    act.want(house, scope, up=True, hold=True)
+    journal = Journal(house.outputs, "restart")
+    try:
+        _stop_in_order(house, look.look(house, scope), journal, lambda outcome: None)
+        journal.close(ok=True, detail="stopped")
+        report = _keep_until_settled(
+            house, plan.closure(house.services, scope), asked=set(scope), task="restart", budget_s=timeout_s, show=show
+        )
+    finally:
+        act.want(house, scope, up=True)
+    return report._replace(outcomes=(*journal.outcomes, *report.outcomes), seconds=time.monotonic() - began)
+
+
+def reset(house: House, name: str) -> bool:
+    """Forget a service's failed starts, so that it is tried again at once; whether there were any."""
+    from autosys_tasks import host
+    from autosys_tasks.supervise.state import read_record, write_record
+
+    chosen(house, [name])
+    lock = host.take_lock(house.place.lock(name))
+    if lock is None:
+        return False
+    try:
+        record, _corrupt = read_record(house.place, name)
+        if record is None or not record.starts:
+            return False
+        write_record(house.place, name, record._replace(starts=0))
+    finally:
+        lock.release()
+    host.ring(house.place.bell)
+    return True

@@ -1,0 +1,148 @@
+"""The state folder: what is wanted, what was started, what is ready. Small files, each replaced whole.
+
+`record.json` is written only by who holds the service's lock (before handing it over, or after its holder
+died), `wanted.json` only under the acting lock or by a person's command. Pids in here are hints: the lock
+and the identity (pid, start token, boot id) are the truth.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from autosys_tasks import host
+from autosys_tasks.config.model import Config, Service
+from autosys_tasks.core.clock import shift
+from autosys_tasks.core.files import make_folder, read_text, write_atomic
+from autosys_tasks.supervise.values import LastExit, Now, Record, Wanted
+
+def now() -> Now:
+    """The moment plans take for now: AUTOSYS_NOW moves both clocks."""
+    ahead = shift()
+    return Now(time.time() + ahead, host.boot_clock() + ahead, host.boot_id())
+
+
+class Place(NamedTuple):
+    """Where one workspace keeps its state on this machine."""
+
+    folder: str
+
+    def of(self, name: str, file: str) -> str:
+        """One file of one service."""
+        return f"{self.folder}/services/{name}/{file}"
+
+    def lock(self, name: str) -> str:
+        """The file whose lock the service holds for life."""
+        return self.of(name, "lock")
+
+    @property
+    def bell(self) -> str:
+        """What wakes the guard."""
+        return f"{self.folder}/guard.bell"
+
+
+def place_of(config: Config) -> Place:
+    """The state folder of a workspace: AUTOSYS_STATE, else one for this user and this path."""
+    said = os.environ.get("AUTOSYS_STATE")
+    return Place(os.path.abspath(said) if said else str(default_folder(config)))  # noqa: PTH100
+
+
+def default_folder(config: Config) -> Path:
+    """`<user's state folder>/autosys/<name>-<8 hex of the workspace path>`."""
+    import hashlib
+
+    digest = hashlib.sha256(config.path.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    return host.state_home() / "autosys" / f"{config.name}-{digest}"
+
+
+def prepare(place: Place, names: list[str]) -> None:
+    """Make the folders that acting needs; raises StateError, naming the one that cannot be made."""
+    for name in names:
+        if not os.path.isdir(f"{place.folder}/services/{name}"):  # noqa: PTH112
+            make_folder(Path(place.folder, "services", name))
+
+
+def spec_hash(service: Service) -> str:
+    """What a start depends on, as a short hash: a changed declaration is a new chance."""
+    import zlib
+
+    parts = (service.argv, service.cwd, sorted(service.env.items()), service.environment, service.priority)
+    return f"{zlib.crc32(repr(parts).encode('utf-8', 'surrogatepass')):08x}"
+
+
+def read_record(place: Place, name: str) -> tuple[Record | None, bool]:
+    """(record, corrupt). A record that does not parse is no record: it is rebuilt from what runs."""
+    try:
+        text = read_text(place.of(name, "record.json"))
+        return (None, False) if text is None else (_record(json.loads(text)), False)
+    except (ValueError, TypeError, KeyError, AttributeError, OSError):
+        return None, True
+
+
+def _record(values: dict[str, object]) -> Record:
+    known = {key: value for key, value in values.items() if key in Record._fields}
+    ended = known.get("last_exit")
+    if ended is not None:
+        known["last_exit"] = LastExit(**ended)  # type: ignore[arg-type]
+    record = Record(**known)  # type: ignore[arg-type]
+    if not isinstance(record.instance, str) or not isinstance(record.starts, int):
+        raise ValueError("not a record")
+    return record
+
+
+def write_record(place: Place, name: str, record: Record) -> None:
+    """Replace the record; the caller holds the service's lock."""
+    values = record._asdict()
+    if record.last_exit is not None:
+        values["last_exit"] = record.last_exit._asdict()
+    write_atomic(place.of(name, "record.json"), json.dumps(values, ensure_ascii=False), mode=0o600)
+
+
+def set_aside(place: Place, name: str) -> None:
+    """Keep a corrupt record for whoever wants to look, out of the way."""
+    source = place.of(name, "record.json")
+    try:
+        os.replace(source, f"{source}.corrupt-{int(time.time())}")
+    except FileNotFoundError:
+        pass
+
+
+def read_wanted(place: Place, name: str) -> Wanted:
+    """What is wanted; nothing written, or not readable, means up: that is what declaring a service says."""
+    try:
+        text = read_text(place.of(name, "wanted.json"))
+        values = {} if text is None else json.loads(text)
+        hold = values.get("hold")
+        return Wanted(
+            bool(values.get("up", True)), float(values.get("at", 0)), host.Identity(*hold) if hold else None
+        )
+    except (ValueError, TypeError, AttributeError):
+        return Wanted()
+
+
+def write_wanted(place: Place, name: str, wanted: Wanted) -> None:
+    """Write down what is wanted, so that it survives a power cut; the guard is told by its bell."""
+    values: Mapping[str, object] = {"up": wanted.up, "at": wanted.at, "hold": wanted.hold}
+    write_atomic(place.of(name, "wanted.json"), json.dumps(values), durable=True, mode=0o600)
+
+
+def read_ready(place: Place, name: str, instance: str) -> bool:
+    """Whether this very instance has been seen ready."""
+    return bool(instance) and read_text(place.of(name, "ready")) == instance
+
+
+def write_ready(place: Place, name: str, instance: str) -> None:
+    """Note that this instance has been seen ready; writing it twice is the same."""
+    write_atomic(place.of(name, "ready"), instance, mode=0o600)
+
+
+def known_names(place: Place) -> list[str]:
+    """Services that have left a trace here, declared or not; the guard is none."""
+    try:
+        return sorted(n for n in os.listdir(f"{place.folder}/services") if not n.startswith("@"))
+    except FileNotFoundError:
+        return []

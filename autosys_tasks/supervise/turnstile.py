@@ -1,0 +1,62 @@
+"""One commander at a time: bring-up, down, restart and ticks take turns. It saves work; it is not what keeps order.
+
+Correctness rests on the services' own locks; two commanders at once would only do the same things twice.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from autosys_tasks import host
+from autosys_tasks.core.errors import Busy, StateError
+from autosys_tasks.core.files import cannot_write, make_folder, read_text, write_atomic
+from autosys_tasks.supervise.state import Place
+
+POLL_S = 0.03
+
+
+@contextlib.contextmanager
+def acting(
+    place: Place, task: str, *, wait_s: float, waiting: Callable[[str], None] = lambda who: None
+) -> Iterator[None]:
+    """Hold the turn; waits up to `wait_s` for who has it, told once through `waiting`. Raises Busy."""
+    make_folder(Path(place.folder))
+    deadline, told = time.monotonic() + wait_s, False
+    path = f"{place.folder}/acting.lock"
+    while (lock := _try(path)) is None:
+        who = holder(place)
+        if time.monotonic() >= deadline:
+            raise Busy(f"{who} is at work", hint="wait for it, or look with `inv ps`")
+        if not told:
+            waiting(who)
+            told = True
+        time.sleep(POLL_S)
+    try:
+        me = {"task": task, "pid": os.getpid()}
+        write_atomic(f"{place.folder}/acting.json", json.dumps(me), mode=0o600)
+        yield
+    finally:
+        lock.release()
+
+
+def _try(path: str) -> host.Lock | None:
+    try:
+        return host.take_lock(path, wait_s=0.0)
+    except PermissionError as error:
+        raise cannot_write(path, error) from error
+    except OSError as error:
+        raise StateError(f"cannot lock `{path}`: {error.strerror}", where=path) from error
+
+
+def holder(place: Place) -> str:
+    """Who has the turn, for a message."""
+    try:
+        said = json.loads(read_text(f"{place.folder}/acting.json") or "{}")
+        return f"`{said['task']}` (pid {said['pid']})"
+    except (ValueError, KeyError, TypeError):
+        return "another run"

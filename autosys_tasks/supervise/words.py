@@ -1,0 +1,69 @@
+"""How a run ended, as lines for a person: the verdict first, then each red with its why and what to type."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from autosys_tasks.core.clock import span
+from autosys_tasks.core.plan import Outcome
+from autosys_tasks.supervise.house import House
+from autosys_tasks.supervise.runs import Report
+from autosys_tasks.supervise.values import GUARD
+
+DONE = {"start": "started", "stop": "stopped", "restart": "stopped", "adopt": "adopted", "note": "noted"}
+
+
+def outcome_line(outcome: Outcome) -> str:
+    """One outcome: what was done to whom, and how that ended."""
+    verb = DONE.get(outcome.step.kind, outcome.step.kind) if outcome.ok else f"could not {outcome.step.kind}"
+    return f"{verb} {outcome.step.target.lstrip('@')}: {outcome.detail}"
+
+
+def notes(report: Report) -> list[str]:
+    """Each service that is not as wanted, and why."""
+    return [f"{name}: {report.decisions[name].state}, {report.decisions[name].reason}" for name in report.not_so]
+
+
+def verdict_lines(report: Report) -> list[str]:
+    """What was done, and whether all is as wanted now."""
+    lines = [outcome_line(outcome) for outcome in report.outcomes if outcome.ok is not None]
+    stopped = [name for name, decision in report.decisions.items() if decision.state == "stopped"]
+    up = [n for n in report.decisions if n not in report.not_so and n not in stopped and n != GUARD]
+    if stopped := [name for name in stopped if name != GUARD]:
+        lines.append(f"stopped by a person: {', '.join(stopped)} (inv bringup {stopped[0]} to start)")
+    for name in report.not_so:
+        lines += [f"NG {name.lstrip('@')}: {report.decisions[name].state}, {report.decisions[name].reason}"]
+        lines += [f"   -> {next_step(name, report)}"]
+    verdict = f"NG: {len(report.not_so)} not as wanted" if report.not_so else "OK"
+    lines.append(f"{verdict}: {len(up)} ready, after {span(report.seconds)}")
+    return lines
+
+
+def next_step(name: str, report: Report) -> str:
+    """The command that helps with a service that is not as wanted."""
+    decision, facts = report.decisions[name], report.facts[name]
+    if name == GUARD:
+        return "inv logs guard"
+    if facts.program is None:
+        return f"install that program, or correct services.{name}.command in autosys.toml; then inv bringup {name}"
+    if decision.state == "foreign":
+        return f"end that process or change the port of {name}; then inv bringup {name}"
+    if decision.state == "waiting":
+        return f"inv bringup {' '.join(decision.after)}"
+    if decision.state == "blocked":
+        return f"inv logs {name}; when mended: inv watchdog --reset {name}"
+    return f"inv logs {name}"
+
+
+def down_lines(house: House, report: Report, names: Iterable[str]) -> list[str]:
+    """What a `down` did, and what that leaves."""
+    stopped = sum(1 for outcome in report.outcomes if outcome.ok)
+    lines = [f"NG {name}: still running (inv ps)" for name in report.not_so]
+    named = set(names)
+    left = [
+        name for name, s in house.config.services.items() if named & set(s.depends_on) and name not in named
+    ] if named else []  # fmt: skip
+    if left:
+        lines.append(f"note: {', '.join(left)} depends on what was stopped and was left as it is")
+    lines.append(f"{'NG' if report.not_so else 'OK'}: {stopped} stopped, after {span(report.seconds)}")
+    return lines

@@ -1,0 +1,35 @@
+"""`inv bringup`: start everything that is wanted and wait until each service is ready."""
+
+from __future__ import annotations
+
+from autosys_tasks.tasks.border import finish, house, is_dry, run_fields, say, show_plan, verb
+
+
+@verb(
+    many=["service"],
+    help={
+        "service": "only these, and what they depend on",
+        "wanted": "leave alone what a person stopped",
+        "guard": "do not start the resident guard",
+    },
+)
+def bringup(
+    c, service, wanted=False, guard=True, timeout=120.0, dry_run=False, json=False, exit_code=False
+):  # type: ignore[no-untyped-def]
+    """Start what is not up, in dependency order, until each is ready."""
+    from autosys_tasks.supervise import live, runs, turnstile, words
+
+    home = house(c)
+    runs.chosen(home, service)
+    if is_dry(c, dry_run):
+        plan = runs.plan_up(home, service, asked=not wanted, guard=guard)
+        return show_plan(home.config, plan, as_json=json, exit_code=exit_code)
+    with (
+        turnstile.acting(home.place, "bringup", wait_s=timeout, waiting=lambda who: say(f"waiting for {who}")),
+        live.display(home, quiet=json) as show,
+    ):
+        report = runs.bring_up(
+            home, service, wanted_only=wanted, guard=guard, timeout_s=timeout, show=show
+        )
+    fields = run_fields("bringup", report.outcomes, words.notes(report))
+    return finish(home.config, "run", 3 if report.not_so else 0, fields, words.verdict_lines(report), json)

@@ -1,0 +1,21 @@
+"""`inv down`: stop services, whole trees, and keep them stopped."""
+
+from __future__ import annotations
+
+from autosys_tasks.tasks.border import finish, house, is_dry, run_fields, say, show_plan, verb
+
+
+@verb(many=["service"], help={"service": "only these; without names: everything, the guard too"})
+def down(c, service, timeout=120.0, dry_run=False, json=False, exit_code=False):  # type: ignore[no-untyped-def]
+    """Stop services in reverse order, whole trees; they stay down until asked up."""
+    from autosys_tasks.supervise import runs, turnstile, words
+
+    home = house(c)
+    runs.chosen(home, service)
+    if is_dry(c, dry_run):
+        return show_plan(home.config, runs.plan_down(home, service), as_json=json, exit_code=exit_code)
+    with turnstile.acting(home.place, "down", wait_s=timeout, waiting=lambda who: say(f"waiting for {who}")):
+        report = runs.take_down(home, service, tell=lambda outcome: say(words.outcome_line(outcome)))
+    fields = run_fields("down", report.outcomes)
+    lines = words.down_lines(home, report, service)
+    return finish(home.config, "run", 3 if report.not_so else 0, fields, lines, json)

@@ -1,0 +1,55 @@
+"""`inv health`: the page of checks, the safe fixes of what is red, and proof that every check can fail."""
+
+from __future__ import annotations
+
+from autosys_tasks.tasks.border import envelope, finish, house, is_dry, say, show_plan, verb
+
+
+@verb(
+    help={
+        "fix": "run the safe fixes of what is NG, then look again",
+        "only": "these checks alone: ID,ID,...",
+        "watch": "show the page again every few seconds, until Ctrl-C",
+        "selftest": "break every check's subject in a scratch workspace, and show that it turns NG",
+    }
+)
+def health(  # type: ignore[no-untyped-def]
+    c, fix=False, only="", watch=False, selftest=False, dry_run=False, json=False, exit_code=False
+):
+    """Check everything that is declared; every red says why and what to type."""
+    from autosys_tasks.core.errors import UsageError
+    from autosys_tasks.health import run, show
+
+    dry, trouble = is_dry(c, dry_run), ""
+    if (watch and (json or fix or dry)) or (selftest and (fix or watch or only or dry)):
+        raise UsageError("these options do not go together", hint="inv health --help")
+    if selftest:
+        from autosys_tasks.health import selftest as room
+
+        found = room.rows()
+        return finish(None, "selftest", room.exit_code(found), room.fields(found), room.lines(found), json)
+    home = house(c)
+    ids = run.chosen(home, only)
+    if watch:
+        for text in show.pages(home, ids, again=lambda: house(c)):
+            print(text, flush=True)
+    checks = run.page(home, ids, dry=dry)
+    if dry:
+        return show_plan(home.config, run.planned(checks), as_json=json, exit_code=exit_code)
+    if fix:
+        from autosys_tasks.health import act
+        from autosys_tasks.supervise import live
+
+        tell = (lambda outcome: None) if json else (lambda outcome: say(show.outcome_line(outcome)))
+        with live.display(home, quiet=json) as picture:
+            mended = run.fix(home, checks, ids, lambda h, order: act.carry_out(h, order, tell, picture))
+        checks, trouble = mended.checks, mended.trouble
+    code, fields = run.exit_code(checks, trouble), show.fields(checks)
+    if not ids:
+        document = envelope("health", home.config, code) | fields
+        fields["at"] = document["at"]
+        trouble = run.keep(home, document) or trouble
+        code = run.exit_code(checks, trouble)
+    if trouble:
+        say(trouble)
+    return finish(home.config, "health", code, fields, show.lines(home.config.name, checks), json)

@@ -1,0 +1,20 @@
+"""`inv init`: a commented autosys.toml for this folder."""
+
+from __future__ import annotations
+
+from autosys_tasks.tasks.border import finish, is_dry, run_fields, show_plan, verb
+
+
+@verb()
+def init(c, dry_run=False, json=False, exit_code=False):  # type: ignore[no-untyped-def]
+    """Write a commented autosys.toml (and tasks.py when there is none); never overwrites."""
+    from pathlib import Path
+
+    from autosys_tasks.config import begin
+
+    plan = begin.plan(Path.cwd())
+    if is_dry(c, dry_run):
+        return show_plan(None, plan, as_json=json, exit_code=exit_code)
+    outcomes = begin.carry_out(plan, Path.cwd())
+    lines = [f"wrote {o.step.target}: {o.detail}" for o in outcomes] or list(plan.notes)
+    return finish(None, "run", 0, run_fields("init", outcomes, plan.notes), [*lines, "next: edit autosys.toml, then `inv bringup`"], json)

@@ -1,0 +1,68 @@
+"""What Invoke's parser lacks, in one place: a task that takes any number of names, none included.
+
+Invoke knows required single positionals only (`missing_positional_args` asks for `value is None`, both
+while reading and at the end), so the end has to be told. Nothing changes for tasks that do not use `Names`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from invoke import Task
+from invoke.parser import Argument
+from invoke.parser.parser import ParseMachine
+
+
+class Names(Argument):
+    """A positional that goes on eating tokens until its task ends; its value is a list."""
+
+    fed = False
+
+    @property
+    def value(self) -> Any:
+        """None while there is room for more, which is all that Invoke asks."""
+        return list(self._value or []) if self.fed else None
+
+    @value.setter
+    def value(self, token: str) -> None:
+        self.raw_value = token
+        self._value = [*(self._value or []), token]
+
+
+class Verb(Task):  # type: ignore[type-arg]
+    """A task whose list arguments may be given as bare words: `inv restart api db`."""
+
+    def get_arguments(self, ignore_unknown_help: bool | None = None) -> list[Argument]:
+        """Invoke's arguments, with every positional list as `Names`."""
+        arguments = super().get_arguments(ignore_unknown_help)
+        for argument in arguments:
+            if argument.positional and argument.kind is list:
+                argument.__class__ = Names
+        return arguments
+
+
+_handle = ParseMachine.handle
+_complete_context = ParseMachine.complete_context
+
+
+def _open_lists(machine: ParseMachine) -> list[Names]:
+    arguments = machine.context.positional_args if machine.context else []
+    return [argument for argument in arguments if isinstance(argument, Names)]
+
+
+def handle(machine: ParseMachine, token: str) -> None:
+    """A word feeds an open list, a flag never does (`inv down --help`)."""
+    for names in _open_lists(machine):
+        names.fed = token.startswith("-")
+    _handle(machine, token)
+
+
+def complete_context(machine: ParseMachine) -> None:
+    """Tell every open list that its task has ended, then let Invoke go on."""
+    for names in _open_lists(machine):
+        names.fed = True
+    _complete_context(machine)
+
+
+ParseMachine.handle = handle  # type: ignore[method-assign]
+ParseMachine.complete_context = complete_context  # type: ignore[method-assign]

@@ -1,0 +1,19 @@
+"""`inv probe`: ask the things that we only look at."""
+
+from __future__ import annotations
+
+from autosys_tasks.tasks.border import finish, house, verb
+
+
+@verb(
+    many=["name"], help={"name": "which probes; all without a name", "fresh": "ask again, within the budget"}
+)
+def probe(c, name, fresh=False, json=False):  # type: ignore[no-untyped-def]
+    """Ask each declared probe whether it is well."""
+    from autosys_tasks.health import probing
+
+    home = house(c)
+    found = probing.checks(home, name, fresh=fresh)
+    rows = [probing.row(each) for each in found]
+    code = 3 if any(row["verdict"] == "NG" for row in rows) else 0
+    return finish(home.config, "probe", code, {"probes": rows}, probing.lines(found), json)

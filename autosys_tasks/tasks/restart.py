@@ -1,0 +1,25 @@
+"""`inv restart`: the old one gone before the new one starts."""
+
+from __future__ import annotations
+
+from autosys_tasks.tasks.border import finish, house, is_dry, run_fields, say, show_plan, verb
+
+
+@verb(many=["service"], help={"service": "which to restart"})
+def restart(c, service, timeout=120.0, dry_run=False, json=False, exit_code=False):  # type: ignore[no-untyped-def]
+    """Stop services whole, then start them and wait until each is ready."""
+    from autosys_tasks.core.errors import UsageError
+    from autosys_tasks.supervise import live, runs, turnstile, words
+
+    home = house(c)
+    if not service:
+        raise UsageError("restart needs the name of a service", hint="inv restart NAME, or `inv ps` for the names")
+    if is_dry(c, dry_run):
+        return show_plan(home.config, runs.plan_restart(home, service), as_json=json, exit_code=exit_code)
+    with (
+        turnstile.acting(home.place, "restart", wait_s=timeout, waiting=lambda who: say(f"waiting for {who}")),
+        live.display(home, quiet=json) as show,
+    ):
+        report = runs.restart(home, service, timeout_s=timeout, show=show)
+    fields = run_fields("restart", report.outcomes, words.notes(report))
+    return finish(home.config, "run", 3 if report.not_so else 0, fields, words.verdict_lines(report), json)

@@ -1,0 +1,22 @@
+"""The table of contents: every verb that `inv --list` shows."""
+
+from __future__ import annotations
+
+from invoke import Collection
+
+from autosys_tasks.tasks.bringup import bringup
+from autosys_tasks.tasks.config import config
+from autosys_tasks.tasks.contrib import bench, lint, test
+from autosys_tasks.tasks.down import down
+from autosys_tasks.tasks.health import health
+from autosys_tasks.tasks.init import init
+from autosys_tasks.tasks.journal import journal
+from autosys_tasks.tasks.logs import logs
+from autosys_tasks.tasks.probe import probe
+from autosys_tasks.tasks.ps import ps
+from autosys_tasks.tasks.restart import restart
+from autosys_tasks.tasks.watchdog import watchdog
+
+ns = Collection(
+    bringup, config, down, health, init, journal, logs, probe, ps, restart, watchdog, test, lint, bench
+)

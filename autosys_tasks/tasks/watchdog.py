@@ -1,0 +1,41 @@
+"""`inv watchdog`: one tick of healing, or the resident guard."""
+
+from __future__ import annotations
+
+from autosys_tasks.tasks.border import finish, house, is_dry, run_fields, show_plan, verb
+
+
+@verb(
+    help={
+        "follow": "stay, and restart whatever dies at once (the guard)",
+        "reset": "clear the block of this service",
+    }
+)
+def watchdog(c, follow=False, reset="", dry_run=False, json=False, exit_code=False):  # type: ignore[no-untyped-def]
+    """Look once at everything that is wanted up, and heal what is not."""
+    from autosys_tasks.core.errors import Busy
+    from autosys_tasks.supervise import runs, turnstile
+
+    home = house(c)
+    if reset:
+        cleared = runs.reset(home, reset)
+        text = f"{reset}: its failed starts are forgotten" if cleared else f"{reset}: nothing to clear"
+        if not follow:
+            return finish(home.config, "run", 0, run_fields("watchdog", (), [text]), [text], json)
+    if is_dry(c, dry_run):
+        plan = runs.plan_up(home, (), asked=False, guard=True, task="watchdog")
+        return show_plan(home.config, plan, as_json=json, exit_code=exit_code)
+    if follow:
+        from autosys_tasks.supervise import follow as room
+
+        return room.follow(home)
+    try:
+        with turnstile.acting(home.place, "watchdog", wait_s=0.0):
+            report = runs.tick(home)
+    except Busy as busy:
+        note = f"{busy.message}; nothing to do here"
+        return finish(home.config, "run", 0, run_fields("watchdog", (), [note]), [note], json)
+    from autosys_tasks.supervise import words
+
+    fields = run_fields("watchdog", report.outcomes, words.notes(report))
+    return finish(home.config, "run", 3 if report.not_so else 0, fields, words.verdict_lines(report), json)

@@ -1,0 +1,158 @@
+"""Fixtures for every test, and the guard that every test is under: nothing of the person's is touched."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import rig
+
+REAL_HOME = Path.home()
+HOMES = {
+    "HOME": "", "USERPROFILE": "", "XDG_STATE_HOME": "state", "XDG_CONFIG_HOME": "config",
+    "XDG_DATA_HOME": "data", "XDG_CACHE_HOME": "cache", "LOCALAPPDATA": "local", "APPDATA": "roaming",
+}  # fmt: skip
+LEAKY = (
+    "AUTOSYS_WORKSPACE",
+    "AUTOSYS_STATE",
+    "AUTOSYS_NOW",
+    "AUTOSYS_FAULT",
+    "AUTOSYS_LANG",
+    "AUTOSYS_INSTANCE",
+)
+REAL_PLACES = (".local/state", ".config/systemd/user", ".config/autostart", "Library/LaunchAgents", ".vscode")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--live", action="store_true", help="run the long tests, marked `live`, and only those")
+    parser.addoption("--short", action="store_true", help="with --live: fewer rounds, for every submission")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    wanted = bool(config.getoption("--live"))
+    leave = [item for item in items if bool(item.get_closest_marker("live")) != wanted]
+    items[:] = [item for item in items if bool(item.get_closest_marker("live")) == wanted]
+    config.hook.pytest_deselected(items=leave)
+
+
+# Capabilities
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for marker in item.iter_markers("capability"):
+        for name in marker.args:
+            reason = lacking(str(name))
+            if reason and os.environ.get("AUTOSYS_REQUIRE_ALL") == "1":
+                pytest.fail(f"capability `{name}` is required here: {reason}", pytrace=False)
+            if reason:
+                pytest.skip(f"capability `{name}`: {reason}")
+
+
+def lacking(name: str) -> str:
+    """Why this machine lacks a capability, "" when it has it; any name not listed is a program on PATH."""
+    if name == "posix":
+        return "" if os.name == "posix" else "not a POSIX system"
+    if name == "linux":
+        return "" if sys.platform == "linux" else "not Linux"
+    if name == "root":
+        return "" if getattr(os, "geteuid", lambda: 1)() == 0 else "not run as root"
+    if name == "old-python":
+        return "" if old_pythons() else "no Python older than 3.11 found"
+    if name == "systemd":
+        return "" if Path("/run/systemd/system").is_dir() else "systemd is not what booted this machine"
+    return "" if shutil.which(name) else f"no program `{name}` on PATH"
+
+
+def old_pythons() -> list[Path]:
+    """Interpreters too old for autosys that this machine happens to have."""
+    found = [shutil.which(f"python{version}") for version in ("2.7", "3.6", "3.8", "3.9", "3.10")]
+    return [Path(path) for path in found if path]
+
+
+# The guard
+
+
+@pytest.fixture(scope="session")
+def scratch_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The home folder of every test, which has to stay free of our things."""
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(autouse=True)
+def nothing_of_the_person_is_touched(
+    scratch_home: Path, monkeypatch: pytest.MonkeyPatch, real_places_stay: None
+) -> Iterator[None]:
+    """Home, state and the repository's outputs are out of reach, and looked at afterwards."""
+    for name, folder in HOMES.items():
+        monkeypatch.setenv(name, str(scratch_home / folder))
+    for name in LEAKY:
+        monkeypatch.delenv(name, raising=False)
+    yield
+    # What pip and uv keep in their caches is their own.
+    ours = [path for path in scratch_home.rglob("*autosys*") if "cache" not in path.parts]
+    if ours:
+        shutil.rmtree(scratch_home)
+        scratch_home.mkdir()
+    assert not ours, f"a test without AUTOSYS_STATE wrote into the home folder: {ours}"
+
+
+@pytest.fixture(scope="session")
+def real_places_stay() -> Iterator[None]:
+    """Fails the run when anything of ours appeared in the real home or in the repository's own outputs."""
+    busy = bool(
+        list(rig.processes_with("AUTOSYS_WORKSPACE", str(rig.REPOSITORY)))
+    )  # its own services write there
+    before = seen(busy)
+    yield
+    assert seen(busy) == before, f"tests touched real places: {seen(busy) ^ before}"
+
+
+def seen(busy: bool) -> set[tuple[str, int]]:
+    """What of ours lies in places that tests must not touch, with times."""
+    paths = [path for place in REAL_PLACES for path in (REAL_HOME / place).glob("*autosys*")]
+    if not busy:
+        paths += [path for folder in ("outputs", "backups") for path in (rig.REPOSITORY / folder).rglob("*")]
+    return {(str(path), 0 if path.is_dir() else path.stat().st_mtime_ns) for path in paths if path.exists()}
+
+
+# Fixtures
+
+
+@pytest.fixture
+def wait_for() -> Callable[..., object]:
+    """wait_for(fact, deadline_s): the first true answer of `fact`, or the test fails."""
+    return rig.wait_for
+
+
+@pytest.fixture
+def free_port() -> Callable[[], int]:
+    """free_port(): another port of 127.0.0.1 that nobody listens on."""
+    return rig.free_port
+
+
+@pytest.fixture
+def short(request: pytest.FixtureRequest) -> bool:
+    """Whether a live test shall be content with fewer rounds."""
+    return bool(request.config.getoption("--short"))
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Iterator[rig.Workspace]:
+    """A scratch workspace; who lives on in it is ended, and fails the test if that had said `down`."""
+    root = tmp_path / "책상 R&D 100%"
+    root.mkdir()
+    space = rig.Workspace(root, rig.scratch_state())
+    yield space
+    left = space.end_all()
+    shutil.rmtree(space.state.parent, ignore_errors=True)
+    assert not (left and space.said_down), f"`down` was said, and these lived on: {left}"
+
+
+@pytest.fixture
+def cli(workspace: rig.Workspace) -> Callable[..., rig.Result]:
+    """cli("ps", "--json").rc(0).json(): the real command, run in the scratch workspace to its end."""
+    return workspace.cli

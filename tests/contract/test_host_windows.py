@@ -1,0 +1,146 @@
+"""What only Windows has: jobs that end their members, and starters that may not let go. Real processes."""
+
+from __future__ import annotations
+
+import ctypes
+import subprocess
+import sys
+
+import pytest
+
+from autosys_tasks import host
+
+if not hasattr(ctypes, "windll"):
+    pytest.skip("no jobs here", allow_module_level=True)
+
+from autosys_tasks.host import win32
+from autosys_tasks.host.windows_process import job_name
+
+LIVES = "import time; print('up', flush=True); time.sleep(60)"
+STARTS = (
+    "launch = host.Launch(tuple(sys.argv[3:]), dict(os.environ), sys.argv[1], sys.argv[2])\n"
+    "sys.stdin.readline(); print(host.spawn(launch, None), flush=True); sys.stdin.readline()"
+)
+
+
+def start_from_job(yard, flags: int) -> tuple[int, subprocess.Popen[str], host.Identity]:
+    """(job, starter, child): a starter inside a job with these limits has started a child."""
+    order = yard.order(LIVES)
+    argv = [
+        sys.executable,
+        "-I",
+        "-S",
+        "-X",
+        "utf8",
+        "-c",
+        yard.ours(STARTS),
+        order.cwd,
+        order.log,
+        *order.argv,
+    ]
+    starter = subprocess.Popen(
+        argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=dict(order.env)
+    )
+    job = win32.new_job(None, flags)
+    win32.checked(win32.AssignProcessToJobObject(job, int(starter._handle)))  # type: ignore[attr-defined]
+    assert starter.stdin is not None and starter.stdout is not None
+    starter.stdin.write("go\n")
+    starter.stdin.flush()
+    child = host.identity(int(starter.stdout.readline()))
+    assert child is not None
+    yard.adopt(child, yard.instance)
+    return job, starter, child
+
+
+def close(starter: subprocess.Popen[str]) -> None:
+    """End the starter and let go of its pipes."""
+    starter.kill()
+    starter.wait(10)
+    assert starter.stdin is not None and starter.stdout is not None
+    starter.stdin.close()
+    starter.stdout.close()
+
+
+def test_a_child_leaves_the_job_of_its_starter_where_that_is_allowed(yard):
+    """A service that ends with its terminal or its scheduled task stays dead for days."""
+    job, starter, child = start_from_job(yard, win32.JOB_KILL_ON_CLOSE | win32.JOB_BREAKAWAY_OK)
+    assert yard.lines() == ["up"]
+    win32.CloseHandle(job)
+    starter.wait(10)
+    assert host.alive(child) is True
+    close(starter)
+
+
+def test_a_child_that_may_not_leave_is_started_and_its_log_says_so(yard, waiter):
+    job, starter, child = start_from_job(yard, win32.JOB_KILL_ON_CLOSE)
+    lines = yard.lines(2)
+    assert "up" in lines
+    assert any("tied to the job of its starter" in line for line in lines)
+    waiter.watch("it", child)
+    win32.CloseHandle(job)
+    assert list(waiter.wait(10)) == ["it"]
+    close(starter)
+
+
+def test_a_service_lives_in_a_job_that_bears_its_instance(yard, waiter):
+    who = yard.start(LIVES)
+    yard.lines()
+    assert who.pid in win32.job_members(job_name(yard.instance))
+    waiter.watch("it", who)
+    host.end(who)
+    assert list(waiter.wait(10)) == ["it"]
+    yard.until(lambda: not win32.job_members(job_name(yard.instance)), "the job is empty")
+
+
+def test_a_grandchild_without_the_lock_ends_with_its_tree(yard, waiter):
+    """The job's handle is inherited: when its last holder dies, the system ends what is left."""
+    code = (
+        "import subprocess, sys, time\n"
+        "argv = [sys.executable, '-I', '-S', '-c', 'import time; time.sleep(60)']\n"
+        "child = subprocess.Popen(argv, creationflags=subprocess.CREATE_NO_WINDOW)\n"
+        "print(child.pid, flush=True); time.sleep(60)"
+    )
+    leader = yard.start(code)
+    grandchild = host.identity(int(yard.lines()[0]))
+    assert grandchild is not None
+    waiter.watch("leader", leader)
+    waiter.watch("grandchild", grandchild)
+    host.end(leader)
+    dead: set[str] = set()
+    while len(dead) < 2:
+        died = waiter.wait(10)
+        assert died
+        dead |= set(died)
+
+
+def test_the_table_of_processes_agrees_with_each_process(yard):
+    who = yard.start(LIVES)
+    row = win32.table()[who.pid]
+    assert str(row.created) == who.token
+    assert row.resident > 100_000
+
+
+def test_who_is_pinned_by_a_handle_is_dead_all_the_same(yard, waiter):
+    """A held handle keeps the pid openable; that is no sign of life."""
+    who = yard.start(LIVES)
+    handle = win32.open_process(who.pid)
+    assert handle is not None
+    waiter.watch("it", who)
+    host.end(who)
+    assert list(waiter.wait(10)) == ["it"]
+    assert host.identity(who.pid) is None
+    assert host.alive(who) is False
+    assert who.pid not in win32.table()
+    win32.CloseHandle(handle)
+
+
+def test_a_batch_file_gets_its_arguments_and_runs_in_a_strange_folder(yard):
+    script = yard.folder / "run.cmd"
+    script.write_text('@echo "%~1" "%~2"\r\n', encoding="ascii")
+    yard.run("", argv=(str(script), "a b", "x&y"))
+    assert yard.lines()[-1] == '"a b" "x&y"'
+
+
+def test_the_boot_began_before_now_and_stays(yard):
+    assert win32.boot_time() == win32.boot_time()
+    assert int(host.boot_id()) > 0

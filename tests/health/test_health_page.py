@@ -1,0 +1,302 @@
+"""`inv health` on real workspaces: what is green, what is red, and what it says."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import rig
+
+from autosys_tasks.core.verdict import NG, OK, UNKNOWN
+from autosys_tasks.health import plan, run
+from autosys_tasks.health.values import Look
+from autosys_tasks.supervise.values import Now
+
+Cli = rig.Workspace
+LATER = ["autostart", "backup", "upgrade", "rivals", "vscode"]
+
+
+@pytest.fixture
+def deaf() -> Iterator[int]:
+    """A port that takes connections and never says a word."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+def checks(result: rig.Result) -> dict[str, dict[str, object]]:
+    """The checks of a health document, by id; its sums are held on the way."""
+    document = result.json()
+    assert document["schema"] == "autosys.health/1"
+    assert document["exit_code"] == result.code
+    found = document["checks"]
+    assert isinstance(found, list)
+    verdicts = [check["verdict"] for check in found]
+    tally = document["counts"]
+    assert isinstance(tally, dict)
+    assert sum(tally.values()) == len(found)
+    assert all(tally[verdict] == verdicts.count(verdict) for verdict in tally)
+    worst = NG if NG in verdicts else "WARN" if {"WARN", UNKNOWN} & set(verdicts) else OK
+    assert document["verdict"] == worst
+    assert result.code == (3 if worst == NG else 0)
+    return {check["id"]: check for check in found}
+
+
+def health(workspace: rig.Workspace, *args: object) -> dict[str, dict[str, object]]:
+    return checks(workspace.cli("health", "--json", *args).rc(0, 3))
+
+
+def test_a_fresh_workspace_of_ready_services_is_green_and_says_what_was_not_looked_at(
+    workspace: rig.Workspace,
+) -> None:
+    """P17, P24: the counts are the checks' own, and what this version cannot do is never OK."""
+    for name in ("one", "two", "three"):
+        workspace.service(name, "sleeps.py", 100)
+    workspace.cli("bringup").rc(0)
+    result = workspace.cli("health", "--json").rc(0)
+    found = checks(result)
+    assert list(found) == [
+        "config", "service.one", "service.two", "service.three", "watchdog", "autostart", "backup", "upgrade",
+        "disk", "duplicates", "rivals", "vscode",
+    ]  # fmt: skip
+    green = {name for name, check in found.items() if check["verdict"] == OK}
+    assert green >= {"config", "service.one", "service.two", "service.three", "watchdog", "duplicates"}
+    assert all(found[name]["verdict"] == "SKIP" and found[name]["why"] for name in LATER)
+    assert result.err == ""
+    latest = json.loads((workspace.outputs / "health_latest.json").read_text(encoding="utf-8"))
+    assert latest == result.json()
+
+
+def test_every_red_says_why_and_what_to_type(workspace: rig.Workspace) -> None:
+    workspace.write("[watchdog]\nretries = 0\n").service("api", "crashes.py")
+    workspace.cli("bringup", "--no-guard").rc(3)
+    said = workspace.cli("health", "--only", "service.api").rc(3)
+    said.says("NG", "service.api", "exited 1", "the last line before the crash", "-> inv bringup api")
+    assert said.out.splitlines()[0].startswith("NG ")
+    assert said.out.splitlines()[-1].startswith("NG: 1 NG")
+
+
+def test_what_a_person_stopped_is_no_red(workspace: rig.Workspace) -> None:
+    workspace.service("api", "sleeps.py", 100)
+    workspace.cli("bringup").rc(0)
+    workspace.cli("down", "api").rc(0)
+    found = health(workspace, "--only", "service.api,watchdog")
+    assert found["service.api"]["verdict"] == "SKIP"
+    assert found["service.api"]["fix"] == {"kind": "manual", "text": "inv bringup api starts it again"}
+    assert found["watchdog"]["verdict"] == OK
+
+
+def test_a_hung_endpoint_delays_nobody_and_is_named(workspace: rig.Workspace, deaf: int) -> None:
+    """A check that hangs holds the page up for its own deadline at most."""
+    workspace.write(f'[probes.deaf]\nhttp = "http://127.0.0.1:{deaf}/"\n')
+    workspace.service("api", "sleeps.py", 100)
+    workspace.cli("bringup").rc(0)
+    result = workspace.cli("health", "--json").rc(3)
+    assert result.took_s < 2.5 + 0.5, "the machine that tests run on may be busy"
+    found = checks(result)
+    assert found["probe.deaf"]["verdict"] == NG
+    assert str(found["probe.deaf"]["why"]).startswith("timed out after 2 s")
+    assert found["service.api"]["verdict"] == OK
+
+
+def test_a_broken_configuration_ends_2_with_every_problem(workspace: rig.Workspace) -> None:
+    workspace.write('colour = 1\n[services.api]\ncommand = ["x"]\ncwd = "nowhere"\n')
+    workspace.cli("health").rc(2).says("colour", "nowhere")
+    document = workspace.cli("health", "--json").rc(2).json()
+    assert document["schema"] == "autosys.error/1"
+    assert not workspace.outputs.exists()
+
+
+def test_a_check_that_does_not_exist_is_a_usage_error_with_the_nearest(workspace: rig.Workspace) -> None:
+    workspace.service("api", "sleeps.py", 100)
+    workspace.cli("health", "--only", "disk,service.apo").rc(2).says("service.apo", "service.api")
+
+
+@pytest.mark.parametrize("options", [("--watch", "--json"), ("--watch", "--fix"), ("--selftest", "--fix")])
+def test_options_that_do_not_go_together_are_refused(
+    workspace: rig.Workspace, options: tuple[str, ...]
+) -> None:
+    workspace.service("api", "sleeps.py", 100)
+    workspace.cli("health", *options).rc(2)
+
+
+def test_a_check_that_cannot_look_is_red(workspace: rig.Workspace) -> None:
+    """P12: an exception is `check error`, and no other check goes with it."""
+    workspace.service("api", "sleeps.py", 100).service("db", "sleeps.py", 100)
+    workspace.cli("bringup").rc(0)
+    wanted = workspace.state / "services" / "api" / "wanted.json"
+    wanted.unlink(missing_ok=True)
+    wanted.mkdir()
+    found = health(workspace, "--only", "service.api,service.db")
+    wanted.rmdir()
+    assert found["service.api"]["verdict"] == NG
+    assert str(found["service.api"]["why"]).startswith("check error: ")
+    assert found["service.db"]["verdict"] == OK
+
+
+def test_a_look_that_raises_or_hangs_costs_only_its_own_check() -> None:
+    """P12, and a deadline miss is UNKNOWN by name."""
+    looks = [
+        Look("disk", "disk", lambda: 1 / 0),
+        Look("probe.slow", "slow", lambda: time.sleep(30), 0.1),
+        Look("backup", "backup", lambda: None),
+    ]
+    began = time.monotonic()
+    seen = run.see_all(looks)
+    assert time.monotonic() - began < 2
+    from autosys_tasks.config.model import Config
+
+    found = plan.page(Config("/w", "w"), looks, seen, Now(0.0, 0.0, "b"))
+    assert [check.verdict for check in found] == [NG, UNKNOWN, "SKIP"]
+    assert found[0].why == "check error: ZeroDivisionError: division by zero"
+    assert found[1].why == "`probe.slow` did not answer within 0.1 s"
+
+
+def test_a_page_is_kept_only_when_it_is_whole_and_shown_even_where_it_cannot_be_kept(
+    workspace: rig.Workspace,
+) -> None:
+    workspace.write("[watchdog]\nguard = false\n")
+    workspace.cli("health", "--only", "config").rc(0)
+    assert not workspace.outputs.exists()
+    (workspace.outputs / "health_latest.json").mkdir(parents=True)
+    result = workspace.cli("health", "--json").rc(1)
+    assert result.json()["exit_code"] == 1
+    assert "health_latest.json" in result.err
+
+
+# --- the watchdog -----------------------------------------------------------------------------------------
+
+
+def test_without_a_guard_only_a_recent_tick_proves_that_somebody_watches(workspace: rig.Workspace) -> None:
+    """P14, P15: a watchdog that is set up and does not come is red."""
+    workspace.write('[watchdog]\nguard = false\nevery = "5min"\n').service("api", "sleeps.py", 100)
+    workspace.cli("bringup").rc(0)
+    assert health(workspace, "--only", "watchdog")["watchdog"]["verdict"] == NG
+    workspace.cli("watchdog").rc(0)
+    assert health(workspace, "--only", "watchdog")["watchdog"]["verdict"] == OK
+    later = {"AUTOSYS_NOW": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 690))}
+    stale = workspace.cli("health", "--only", "watchdog", env=later).rc(3)
+    stale.says("last tick 11 min ago", "nobody watches")
+
+
+# --- environments and outputs -----------------------------------------------------------------------------
+
+
+def test_an_environment_that_is_not_there_is_red(workspace: rig.Workspace) -> None:
+    workspace.write("[environments.main]\n")
+    found = health(workspace, "--only", "environment.main")["environment.main"]
+    assert found["verdict"] == NG
+    python = workspace.root / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    (workspace.root / ".venv" / "pyvenv.cfg").write_text("home = /nowhere/bin\n", encoding="utf-8")
+    python.symlink_to("/nowhere/bin/python3")
+    found = health(workspace, "--only", "environment.main")["environment.main"]
+    assert "leads to `/nowhere/bin/python3`, which is gone" in str(found["why"])
+    python.unlink()
+    python.symlink_to(Path(rig.sys.executable).resolve())
+    found = health(workspace, "--only", "environment.main")["environment.main"]
+    assert "the Python that it was made from is gone" in str(found["why"])
+    home = Path(rig.sys.executable).resolve().parent
+    (workspace.root / ".venv" / "pyvenv.cfg").write_text(f"home = {home}\n", encoding="utf-8")
+    assert health(workspace, "--only", "environment.main")["environment.main"]["verdict"] == OK
+
+
+OUTPUTS = [
+    ("fresh.json", '{"at": "%NOW%"}', OK, ""),
+    ("no-time.json", "[1, 2]", OK, ""),
+    ("stale.json", '{"at": "2020-01-01T00:00:00Z"}', NG, "too old"),
+    ("torn.json", '{"at": ', NG, "it is no JSON"),
+    ("odd.json", '{"at": "yesterday"}', "WARN", "its `at` is no time"),
+    ("plain.txt", "text", OK, ""),
+    ("missing.json", None, NG, "there is no"),
+]
+
+
+def test_each_output_counts_for_itself_and_by_the_time_inside_it(workspace: rig.Workspace) -> None:
+    """P20: 64 of 88 outputs were stale while "any latest file" was young."""
+    now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    workspace.write("[outputs]\n" + "".join(f'"out/{name}" = "24h"\n' for name, *_rest in OUTPUTS))
+    for name, text, _verdict, _why in OUTPUTS:
+        if text is not None:
+            workspace.file(f"out/{name}", text.replace("%NOW%", now))
+    found = health(workspace)
+    for name, _text, verdict, why in OUTPUTS:
+        check = found[f"outputs.out/{name}"]
+        assert (check["verdict"], str(check["why"] or "").startswith(why)) == (verdict, True), check
+
+
+# --- probes -----------------------------------------------------------------------------------------------
+
+
+def test_probe_and_health_share_one_answer_within_its_budget(
+    workspace: rig.Workspace,
+) -> None:
+    """P60: a probe that costs money is asked once, whoever asks."""
+    calls = workspace.root / "calls"
+    count = f"open({str(calls)!r}, 'a').write('x')"
+    command = json.dumps([rig.sys.executable, "-c", count])
+    workspace.write(f'[probes.dear]\ncommand = {command}\nbudget = "1/10min"\n')
+    document = workspace.cli("probe", "--json").rc(0).json()
+    assert document["schema"] == "autosys.probe/1"
+    (row,) = document["probes"]  # type: ignore[misc]
+    assert (row["name"], row["verdict"], row["why"]) == ("dear", OK, None)
+    assert health(workspace)["probe.dear"]["verdict"] == OK
+    workspace.cli("probe", "dear", "--fresh").rc(0).says("cached")
+    assert calls.read_text(encoding="utf-8") == "x"
+
+
+def test_a_probe_that_fails_ends_3_and_one_that_nobody_declared_2(workspace: rig.Workspace) -> None:
+    port = rig.free_port()
+    workspace.write(f'[probes.gone]\ntcp = "127.0.0.1:{port}"\n')
+    workspace.cli("probe").rc(3).says("NG", "gone", f"refused: nobody listens on 127.0.0.1:{port}")
+    workspace.cli("probe", "gine").rc(2).says("did you mean `gone`")
+
+
+# --- the self-test ----------------------------------------------------------------------------------------
+
+
+def test_every_check_can_be_made_to_fail_and_nothing_is_left_of_it(workspace: rig.Workspace) -> None:
+    """Every check can be shown to fail; the others say that they cannot in this version."""
+    scratch = workspace.root / "tmp"
+    scratch.mkdir()
+    result = workspace.cli("health", "--selftest", "--json", env={"TMPDIR": str(scratch)}).rc(0)
+    assert result.took_s < 20
+    rows = result.json()["checks"]
+    assert isinstance(rows, list)
+    turned = {row["check"].partition(".")[0] for row in rows if (row["before"], row["after"]) == (OK, NG)}
+    kept = {row["check"] for row in rows if row["verdict"] == "SKIP"}
+    assert turned == {
+        "config", "service", "watchdog", "environment", "outputs", "probe", "disk", "duplicates",
+    }  # fmt: skip
+    assert kept == set(LATER)
+    assert list(scratch.iterdir()) == []
+    assert not [p for p in rig.psutil.process_iter(["environ"]) if str(scratch) in str(p.info["environ"])]
+
+
+# --- what changes meanwhile -------------------------------------------------------------------------------
+
+
+def test_what_runs_and_is_declared_no_more_is_named(workspace: rig.Workspace) -> None:
+    workspace.service("old", "sleeps.py", 100)
+    workspace.cli("bringup", "--no-guard").rc(0)
+    ((pid, _at),) = workspace.starts()
+    workspace.write("").service("new", "sleeps.py", 200)
+    found = health(workspace, "--only", "config")["config"]
+    assert (found["verdict"], found["why"]) == ("WARN", f"runs, and is declared no more: old (pid {pid})")
+
+
+def test_watching_shows_a_configuration_that_breaks_and_ends_with_ctrl_c(workspace: rig.Workspace) -> None:
+    workspace.write("[watchdog]\nguard = false\n")
+    watching = workspace.start("health", "--watch", "--only", "config", env={"PYTHONUNBUFFERED": "1"})
+    out = watching.process.stdout
+    assert out is not None
+    page = [out.readline().decode() for _line in range(3)]
+    assert page[1].startswith("OK  config")
+    workspace.write("colour = 1\n")
+    later = [out.readline().decode() for _line in range(3)]
+    watching.interrupt()
+    watching.result().rc(130)
+    assert later[1].startswith("NG  config") and "colour" in later[2]

@@ -1,0 +1,64 @@
+"""Many questions at once: as slow as the slowest that matters, and no exception becomes an OK."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+
+from autosys_tasks.config.model import Probe
+from autosys_tasks.core.errors import StateError
+from autosys_tasks.core.verdict import NG, OK, UNKNOWN
+from autosys_tasks.probes import Answer, ask
+from autosys_tasks.probes.together import ask_together
+
+
+def test_they_are_asked_at_once_and_told_in_order(hung, says, reply):
+    fine = says(reply())
+    asked = {f"hung{n}": Probe("http", f"http://127.0.0.1:{hung.port}/", timeout_s=0.4) for n in range(20)}
+    asked = {"z": Probe("http", f"http://127.0.0.1:{fine.port}/"), **asked}
+    began = time.monotonic()
+    answers = ask_together({name: lambda probe=probe: ask(probe) for name, probe in asked.items()}, 5.0)
+    assert time.monotonic() - began < 1.5
+    assert list(answers) == list(asked)
+    assert [answer.verdict for answer in answers.values()] == [OK] + [NG] * 20
+
+
+def test_one_that_misses_the_deadline_is_unknown_and_named():
+    never = threading.Event()
+    began = time.monotonic()
+    answers = ask_together(
+        {"slow": lambda: never.wait(60) and Answer(OK, ""), "fast": lambda: Answer(OK, "x")}, 0.2
+    )
+    assert time.monotonic() - began < 0.5
+    assert answers["fast"].verdict == OK
+    assert answers["slow"][:3] == (UNKNOWN, "no answer", "`slow` did not answer within 0.2 s")
+    never.set()
+
+
+def test_one_that_raises_is_ng():
+    """A check that raises is a finding, never a default."""
+
+    def full():
+        raise StateError("cannot write `x`: No space left on device")
+
+    answers = ask_together({"a": lambda: 1 / 0, "b": full, "c": lambda: Answer(OK, "")}, 5.0)
+    assert (answers["a"].verdict, answers["a"].why) == (
+        NG,
+        "asking `a` failed: ZeroDivisionError: division by zero",
+    )
+    assert answers["b"].why == "asking `b` failed: cannot write `x`: No space left on device"
+    assert answers["c"].verdict == OK
+    assert ask_together({}, 1.0) == {}
+
+
+def test_a_late_one_holds_up_no_exit():
+    code = (
+        "import time\n"
+        "from autosys_tasks.probes.together import ask_together\n"
+        "print(ask_together({'x': lambda: time.sleep(60)}, 0.1)['x'].verdict)\n"
+    )
+    began = time.monotonic()
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == UNKNOWN
+    assert time.monotonic() - began < 5

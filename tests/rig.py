@@ -1,0 +1,230 @@
+"""What tests work with: a scratch workspace, the real command, real programs, and patience for facts."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+import psutil
+import pytest
+
+T = TypeVar("T")
+REPOSITORY = Path(__file__).resolve().parent.parent
+PROGRAMS = Path(__file__).resolve().parent / "programs"
+PATIENCE_S = 60.0
+
+
+def wait_for(fact: Callable[[], T], deadline_s: float = 10.0, *, what: str = "", every_s: float = 0.01) -> T:
+    """The first true answer of `fact`; the test fails when none came before the deadline."""
+    end = time.monotonic() + deadline_s
+    while not (answer := fact()):
+        if time.monotonic() > end:
+            pytest.fail(f"waited {deadline_s:g} s for {what or fact!r}: {answer!r}")
+        time.sleep(every_s)
+    return answer
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that is free, below those that the OS hands out for outgoing connections."""
+    for port in random.sample(range(20000, 32000), 200):
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    pytest.fail("no free port among 200 tried")
+
+
+class Result(NamedTuple):
+    """How a command ended, and what it wrote."""
+
+    argv: Sequence[str]
+    code: int
+    out: str
+    err: str
+    took_s: float
+
+    def rc(self, *wanted: int) -> Result:
+        """This very result, if its exit code is one of those; else the test fails and shows all."""
+        assert self.code in wanted, f"exit code {self.code}, not {wanted}\n{self}"
+        return self
+
+    def says(self, *texts: str) -> Result:
+        """This very result, if all texts are in what it wrote (either stream)."""
+        missing = [text for text in texts if text not in self.out + self.err]
+        assert not missing, f"does not say {missing}\n{self}"
+        return self
+
+    def json(self) -> dict[str, object]:
+        """The one JSON document on stdout; anything else there fails the test."""
+        try:
+            document = json.loads(self.out)
+        except ValueError:
+            pytest.fail(f"not one JSON document on stdout\n{self}")
+        assert isinstance(document, dict), f"not an object\n{self}"
+        return document
+
+    def __str__(self) -> str:
+        command = " ".join(self.argv)
+        end = f"exit code {self.code}, {self.took_s:.2f} s"
+        return f"$ {command}\n--- {end}\n--- out\n{self.out}\n--- err\n{self.err}"
+
+
+class Running(NamedTuple):
+    """A command under way."""
+
+    process: subprocess.Popen[bytes]
+    began: float
+
+    def interrupt(self) -> None:
+        """What Ctrl-C sends."""
+        self.process.send_signal(signal.SIGINT)
+
+    def result(self, timeout_s: float = PATIENCE_S) -> Result:
+        """How it ended; the test fails, and the command is killed, when it has not by then."""
+        try:
+            out, err = self.process.communicate(timeout=timeout_s)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            out, err = self.process.communicate()
+            pytest.fail(f"not ended after {timeout_s:g} s: {self.process.args!r}\n{_text(out)}\n{_text(err)}")
+        took = time.monotonic() - self.began
+        argv = [str(word) for word in self.process.args]  # type: ignore[union-attr]
+        return Result(argv, self.process.returncode, _text(out), _text(err), took)
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode("utf-8", "backslashreplace").replace("\r\n", "\n")
+
+
+def start(argv: Sequence[str | Path], *, cwd: Path, env: Mapping[str, str | None] | None = None) -> Running:
+    """Start a command; in `env`, None takes a variable away. Its input is empty, its output is kept."""
+    merged = {**os.environ, **(env or {})}
+    kept = {key: value for key, value in merged.items() if value is not None}
+    pipe, nothing = subprocess.PIPE, subprocess.DEVNULL
+    words = [str(word) for word in argv]
+    began = time.monotonic()
+    return Running(subprocess.Popen(words, cwd=cwd, env=kept, stdin=nothing, stdout=pipe, stderr=pipe), began)
+
+
+class Workspace:
+    """A scratch workspace: a folder with an awkward name, a state folder of its own, and who lives there."""
+
+    def __init__(self, root: Path, state: Path) -> None:
+        self.root = root
+        self.state = state
+        self.outputs = root / "outputs"
+        self.said_down = False
+
+    def write(self, toml: str) -> Workspace:
+        """autosys.toml as given."""
+        self.file("autosys.toml", toml)
+        return self
+
+    def service(self, name: str, program: str, *args: object, more: str = "") -> Workspace:
+        """Add a service to autosys.toml that runs one of tests/programs; `more` is TOML of its table."""
+        text = f"\n[services.{name}]\ncommand = {json.dumps(self.program(program, *args))}\n{more}\n"
+        path = self.root / "autosys.toml"
+        return self.write((path.read_text(encoding="utf-8") if path.exists() else "") + text)
+
+    def file(self, name: str, text: str = "") -> Path:
+        """A file of the workspace with that text."""
+        path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8", newline="\n")
+        return path
+
+    def program(self, name: str, *args: object) -> list[str]:
+        """The argv that runs one of tests/programs with the Python of these tests."""
+        return [sys.executable, str(PROGRAMS / name), *map(str, args)]
+
+    def env(self) -> dict[str, str | None]:
+        """What makes a command belong to this workspace."""
+        return {"AUTOSYS_STATE": str(self.state), "AUTOSYS_WORKSPACE": None, "STARTS": str(self.starts_file)}
+
+    @property
+    def starts_file(self) -> Path:
+        """Where the programs of tests/programs note each of their starts."""
+        return self.state.parent / "starts"
+
+    def starts(self) -> list[tuple[int, float]]:
+        """(pid, seconds since 1970) of each start of a program, in order."""
+        if not self.starts_file.exists():
+            return []
+        lines = self.starts_file.read_text(encoding="utf-8").splitlines()
+        return [(int(pid), float(at)) for pid, at in (line.split() for line in lines)]
+
+    def cli(
+        self, *args: object, env: Mapping[str, str | None] | None = None, cwd: Path | None = None,
+        timeout_s: float = PATIENCE_S,
+    ) -> Result:  # fmt: skip
+        """Run the real command `autosys ARGS` here, to its end."""
+        result = self.start(*args, env=env, cwd=cwd).result(timeout_s)
+        if "--dry-run" not in args and "--help" not in args:
+            self.said_down = list(map(str, args))[:1] == ["down"] and len(args) == args.count("--json") + 1
+        return result
+
+    def start(
+        self, *args: object, env: Mapping[str, str | None] | None = None, cwd: Path | None = None
+    ) -> Running:
+        """Start the real command `autosys ARGS` here, for two at once, Ctrl-C or kill -9."""
+        argv = [sys.executable, "-m", "autosys_tasks.program", *map(str, args)]
+        return start(argv, cwd=cwd or self.root, env={**self.env(), **(env or {})})
+
+    def alive(self) -> list[psutil.Process]:
+        """Every process whose environment holds this workspace's state folder."""
+        return list(processes_with("AUTOSYS_STATE", str(self.state)))
+
+    def end_all(self) -> list[str]:
+        """Kill whoever lives here, by pid, until nobody does; says who that was."""
+        ended = {}
+        deadline = time.monotonic() + 10
+        while (living := self.alive()) and time.monotonic() < deadline:
+            for process in living:
+                ended[process.pid] = end(process)
+            psutil.wait_procs(living, timeout=1)
+        return [f"{pid}: {text}" for pid, text in ended.items()]
+
+
+def processes_with(variable: str, value: str) -> Iterator[psutil.Process]:
+    """The processes in whose environment `variable` is `value` (a zombie has none)."""
+    for process in psutil.process_iter():
+        try:
+            if process.pid != os.getpid() and process.environ().get(variable) == value:
+                yield process
+        except (psutil.Error, OSError):
+            continue
+
+
+def lives(pid: int) -> bool:
+    """Whether the process runs; one that ended and that nobody has waited for yet does not."""
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
+def end(process: psutil.Process) -> str:
+    """Kill one process (psutil looks at its birth time first); returns its command line."""
+    try:
+        text = " ".join(process.cmdline())
+        process.kill()
+    except psutil.NoSuchProcess:
+        return "gone by itself"
+    return text
+
+
+def scratch_state() -> Path:
+    """A new state folder with a short path: a socket's may have 107 bytes at most."""
+    return Path(tempfile.mkdtemp(prefix="autosys-test-")) / "state"
