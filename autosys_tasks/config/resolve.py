@@ -121,8 +121,8 @@ def _folder(written: str, at: Keys, scope: Scope) -> str:
     if text is None:
         return ""
     path = absolute(text, scope)
-    if not os.path.isdir(path):  # noqa: PTH112 (never raises)
-        what = "is not a folder" if os.path.exists(path) else "does not exist"  # noqa: PTH110
+    if not os.path.isdir(path):
+        what = "is not a folder" if os.path.exists(path) else "does not exist"
         shown = path if text == written else written
         scope.faults.append(Fault(at, f"the folder `{shown}` {what}", "make it, or correct the path"))
     return path

@@ -35,7 +35,7 @@ class Scope(NamedTuple):
 
 def absolute(path: str, scope: Scope) -> str:
     """A path as written, seen from the workspace folder."""
-    return os.path.normpath(os.path.join(scope.folder, path))  # noqa: PTH118 (Path keeps `..`)
+    return os.path.normpath(os.path.join(scope.folder, path))
 
 
 def filled(text: str, scope: Scope, at: Keys) -> str | None:
@@ -102,10 +102,10 @@ def _env_file(path: str, shown: str, at: Keys, scope: Scope) -> dict[str, str]:
 
 def _env_text(path: str) -> tuple[str, str]:
     """The text of a file, and why there is none."""
-    if not os.path.isfile(path):  # noqa: PTH113 (never raises)
-        return "", "is not a file" if os.path.exists(path) else "does not exist"  # noqa: PTH110
+    if not os.path.isfile(path):
+        return "", "is not a file" if os.path.exists(path) else "does not exist"
     try:
-        with open(path, "rb") as file:  # noqa: PTH123 (hot path)
+        with open(path, "rb") as file:
             return file.read().decode("utf-8-sig"), ""
     except OSError as error:
         return "", f"cannot be read: {error.strerror}"

@@ -81,7 +81,7 @@ def read_text(path: Path | str) -> str | None:
     """The file's text (a BOM is fine), or None when there is no such file."""
 
     def read() -> str:
-        with open(path, encoding="utf-8-sig", errors="strict", newline="") as file:  # noqa: PTH123 (hot path)
+        with open(path, encoding="utf-8-sig", errors="strict", newline="") as file:
             return file.read()
 
     try:
@@ -99,7 +99,7 @@ def read_json(path: Path | str) -> object:
 def read_tail(path: Path | str, size: int = 4096) -> str:
     """The last `size` bytes of a log as text, beginning with a whole line; "" when absent."""
     try:
-        with open(path, "rb") as file:  # noqa: PTH123
+        with open(path, "rb") as file:
             end = file.seek(0, os.SEEK_END)
             file.seek(max(0, end - size))
             tail = file.read(size)

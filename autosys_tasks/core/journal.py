@@ -40,7 +40,9 @@ class Journal:
         step = outcome.step
         self.write(step.kind, step.target, step.reason, outcome.ok, outcome.detail, outcome.ms)
 
-    def write(self, step: str, target: str, reason: str, ok: bool | None, detail: str, ms: int = 0, **more: object) -> None:
+    def write(
+        self, step: str, target: str, reason: str, ok: bool | None, detail: str, ms: int = 0, **more: object
+    ) -> None:
         """Append one line; raises StateError when the outputs folder cannot be written."""
         append(
             self.path,
@@ -147,7 +149,7 @@ def since(lines: Iterable[dict[str, object]], start: float) -> list[dict[str, ob
 
 
 def collect(workspace: str, task: str = "") -> tuple[list[dict[str, object]], int]:
-    """The lines of every journal of a workspace in the order of time (of one task, when named), and how many were skipped."""
+    """The lines of every journal of a workspace in the order of time (of one task, if named), and how many were bad."""
     lines: list[dict[str, object]] = []
     skipped = 0
     for name in FILES.values():
@@ -160,6 +162,6 @@ def collect(workspace: str, task: str = "") -> tuple[list[dict[str, object]], in
 
 def line_text(line: dict[str, object]) -> str:
     """A journal line for a person."""
-    ok = {True: "ok", False: "NG", None: "--"}.get(line.get("ok"), "?")  # type: ignore[arg-type]
+    ok = {"True": "ok", "False": "NG"}.get(str(line.get("ok")), "--")
     words = [line.get("step"), line.get("target"), line.get("detail"), line.get("reason")]
     return f"{line['ts']} {ok} {line.get('task')}: " + " - ".join(str(word) for word in words if word)

@@ -110,14 +110,14 @@ def normal(argv: tuple[str, ...], cwd: str) -> tuple[str, ...]:
     """A command line as it compares: paths absolute, the program by its name, any Python a Python."""
     if not argv:
         return ()
-    name = os.path.basename(argv[0]).lower().removesuffix(".exe")  # noqa: PTH119 (words, not paths)
+    name = os.path.basename(argv[0]).lower().removesuffix(".exe")
     program = "python" if name.startswith("python") else name
     return (program, *(_absolute(word, cwd) for word in argv[1:]))
 
 
 def _absolute(word: str, cwd: str) -> str:
     is_path = (os.sep in word or (os.altsep or os.sep) in word) and "://" not in word
-    return os.path.normpath(os.path.join(cwd, word)) if is_path else word  # noqa: PTH118
+    return os.path.normpath(os.path.join(cwd, word)) if is_path else word
 
 
 def _launched(pid: int, ours: host.Identity | None, kin: Kin) -> bool:

@@ -32,7 +32,7 @@ def state_home() -> Path:
 @functools.cache
 def boot_id() -> str:
     """Which run of the kernel this is; pids of another one mean nothing."""
-    with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:  # noqa: PTH123
+    with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
         return file.read().strip()
 
 

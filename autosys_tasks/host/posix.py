@@ -134,7 +134,7 @@ def program(name: str, path: str, cwd: str) -> str | None:
     """The file that `name` would run with this PATH from this folder, or None."""
     folders = [""] if os.sep in name else (path or os.defpath).split(os.pathsep)
     for folder in folders:
-        found = os.path.join(cwd, folder, name)  # noqa: PTH118 (hot path; an absolute name wins in join)
+        found = os.path.join(cwd, folder, name)
         try:
             mode = os.stat(found).st_mode
         except (OSError, ValueError):

@@ -127,7 +127,7 @@ def open_log(path: str) -> int:
 
 
 def _event_name(path: str) -> str:
-    folded = os.path.normcase(os.path.abspath(path))  # noqa: PTH100 (pathlib keeps the case)
+    folded = os.path.normcase(os.path.abspath(path))
     return "Local\\autosys-" + hashlib.sha256(folded.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 

@@ -145,7 +145,7 @@ def spawn_flags() -> dict[str, object]:
 def program(name: str, path: str, cwd: str) -> str | None:
     """The file that `name` would run with this PATH from this folder, or None."""
     for found in candidates(name, path, cwd, os.path.join):
-        if os.path.isfile(found):  # noqa: PTH113 (pathlib raises for a name that is no path)
+        if os.path.isfile(found):
             return found
     return None
 

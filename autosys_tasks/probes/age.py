@@ -24,9 +24,9 @@ def age(mtime: float, now: float, skew_s: float) -> float:
 
 def ask_file(probe: Question, subject: Subject) -> Answer:
     """Whether a file or folder exists and is young enough. One that we may not look at is UNKNOWN."""
-    path = os.path.join(subject.cwd, probe.target)  # noqa: PTH118 (an absolute name wins)
+    path = os.path.join(subject.cwd, probe.target)
     try:
-        mtime = os.stat(path).st_mtime  # noqa: PTH116 (hot path, as below)
+        mtime = os.stat(path).st_mtime
     except (FileNotFoundError, NotADirectoryError):
         return Answer(NG, f"no file `{quote(probe.target, subject)}`", "file absent")
     old = age(mtime, time.time(), subject.skew_s)
@@ -54,7 +54,7 @@ def ask_heartbeat(probe: Question, subject: Subject) -> Answer:
 def _beat(subject: Subject) -> float | None:
     """When this instance last beat; a file that an earlier one left behind is no beat of this one."""
     try:
-        mtime = os.stat(subject.heartbeat).st_mtime  # noqa: PTH116
+        mtime = os.stat(subject.heartbeat).st_mtime
     except (FileNotFoundError, NotADirectoryError):
         return None
     if subject.started_at is None:

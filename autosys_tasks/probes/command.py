@@ -48,7 +48,7 @@ def _environ(subject: Subject) -> dict[str, str]:
 
 
 def _start(argv: tuple[str, ...], subject: Subject) -> subprocess.Popen[bytes]:
-    env, cwd = _environ(subject), subject.cwd or os.getcwd()  # noqa: PTH109
+    env, cwd = _environ(subject), subject.cwd or os.getcwd()
     flags: dict[str, Any] = host.spawn_flags()
     child = subprocess.Popen(
         [host.program(argv[0], env.get("PATH", ""), cwd) or argv[0], *argv[1:]],
@@ -69,7 +69,7 @@ def _cannot_run(word: str, subject: Subject, error: Exception) -> str:
         reason = "no right to run it"
     elif isinstance(error, ValueError):
         reason = "its words hold a character that no command can"
-    elif subject.cwd and not os.path.isdir(subject.cwd):  # noqa: PTH112
+    elif subject.cwd and not os.path.isdir(subject.cwd):
         reason = f"the folder `{subject.cwd}` is missing"
     elif host.program(word, _environ(subject).get("PATH", ""), subject.cwd):
         reason = "the interpreter that its first line names is missing"

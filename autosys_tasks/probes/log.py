@@ -80,7 +80,7 @@ def _continued(reading: _Reading | None, files: _Files) -> _Reading:
 def _files(subject: Subject) -> _Files | None:
     """What to read. Rotated parts count when they were written to since the start; None: no log at all."""
     try:
-        newest = os.stat(subject.log)  # noqa: PTH116 (hot path, as below)
+        newest = os.stat(subject.log)
     except (FileNotFoundError, NotADirectoryError):
         return None
     since = None if subject.started_at is None else subject.started_at + min(0.0, subject.skew_s)
@@ -89,7 +89,7 @@ def _files(subject: Subject) -> _Files | None:
     while since is not None:
         older = f"{subject.log}.{len(parts)}"
         try:
-            seen = os.stat(older)  # noqa: PTH116
+            seen = os.stat(older)
         except (FileNotFoundError, NotADirectoryError):
             break
         if seen.st_mtime < since:
@@ -118,7 +118,7 @@ def _read_on(reading: _Reading, files: _Files, pattern: re.Pattern[str], ends: f
     for number, (path, begin) in enumerate(parts):
         newest = number == len(parts) - 1
         try:
-            with open(path, "rb") as file:  # noqa: PTH123
+            with open(path, "rb") as file:
                 _read_part(reading, file, begin, pattern, ends)
                 reading.position = file.tell() if newest else 0
         except FileNotFoundError:

@@ -1,1 +1,1 @@
-"""Processes as wanted: bring-up, down, the watchdog's tick, the resident guard. Starts and ends only what is declared."""
+"""Processes as wanted: bring-up, down, the watchdog's tick, the resident guard. Touches only what is declared."""

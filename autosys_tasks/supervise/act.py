@@ -14,11 +14,10 @@ from autosys_tasks.core.files import make_folder
 from autosys_tasks.core.plan import Outcome, Step
 from autosys_tasks.supervise import environ, logs, plan
 from autosys_tasks.supervise.house import House
-from autosys_tasks.supervise.look import glance, last_words
+from autosys_tasks.supervise.look import glance, last_words, seen_ready
 from autosys_tasks.supervise.state import (
     now,
     prepare,
-    read_ready,
     read_record,
     read_wanted,
     set_aside,
@@ -87,7 +86,7 @@ def _start_locked(
         started_boot=moment.boot,
         log_offset=logs.rotate_stopped(house.log(name), service.log_max, service.log_keep),
         starts=(record.starts if again and record else 0) + 1,
-        restarts=record.restarts + 1 if record and not asked else 0,
+        restarts=record.restarts + 1 if again and record else 0,
         last_exit=record.last_exit if record else None,
     )
     with contextlib.suppress(FileNotFoundError):
@@ -115,7 +114,7 @@ def _decide_again(
         spec=spec_hash(service),
         held_by=held,
         exit=ended,
-        ready_seen=_ready_seen(house, name, record),
+        ready_seen=seen_ready(house, name, record),
         log_tail=last_words(house, name) if record and not record.dead else "",
     )
     if not wanted.up:
@@ -127,13 +126,6 @@ def _decide_again(
             record, ended, moment, house.config.watchdog, ready_seen=facts.ready_seen, tail=facts.log_tail
         )
     return decision, record
-
-
-def _ready_seen(house: House, name: str, record: Record | None) -> bool:
-    if record is None:
-        return False
-    quiet = house.service(name).readiness is None and not house.service(name).oneshot
-    return quiet or read_ready(house.place, name, record.instance)
 
 
 def _spawn(house: House, name: str, argv: tuple[str, ...], intent: Record, lock: host.Lock) -> tuple[bool, str]:
@@ -292,14 +284,14 @@ def _wait_for_any(living: Iterable[host.Identity], timeout_s: float) -> None:
 
 def bury(house: House, name: str, ended: host.Exit | None, why: str, *, forgiven: bool) -> None:
     """Note a death that we brought about. `forgiven`: a person asked for it, so no incident goes on."""
-    lock = host.take_lock(house.place.lock(name)) if os.path.exists(house.place.lock(name)) else None  # noqa: PTH110
+    lock = host.take_lock(house.place.lock(name)) if os.path.exists(house.place.lock(name)) else None
     if lock is None:
         return
     try:
         record, _corrupt = read_record(house.place, name)
         if record is None or record.dead:
             return
-        seen = _ready_seen(house, name, record)
+        seen = seen_ready(house, name, record)
         tail = last_words(house, name)
         record = plan.noted(record, ended, now(), house.config.watchdog, ready_seen=seen, tail=tail, why=why)
         write_record(house.place, name, record._replace(starts=0) if forgiven else record)
@@ -322,7 +314,7 @@ def want(house: House, names: Iterable[str], *, up: bool, hold: bool = False) ->
     me = host.identity(os.getpid()) if hold else None
     for name in names:
         before = read_wanted(house.place, name)
-        if (before.up, before.hold) != (up, me) or not os.path.exists(house.place.of(name, "wanted.json")):  # noqa: PTH110
+        if (before.up, before.hold) != (up, me) or not os.path.exists(house.place.of(name, "wanted.json")):
             write_wanted(house.place, name, Wanted(up, time.time(), me))
     fault("supervise.after-wanted")
     host.ring(house.place.bell)

@@ -30,7 +30,7 @@ def environment_of(service: Service, config: Config, base: Mapping[str, str]) ->
     env = {**base, **service.env}
     environment = config.environments.get(service.environment)
     if environment is not None:
-        env["PATH"] = os.pathsep.join(_bins(environment.path, environment.kind) + [env.get("PATH", "")])
+        env["PATH"] = os.pathsep.join([*_bins(environment.path, environment.kind), env.get("PATH", "")])
         if environment.kind == "python":
             env["VIRTUAL_ENV"] = environment.path
     return env
@@ -58,11 +58,13 @@ def resolve(service: Service, config: Config, env: Mapping[str, str]) -> tuple[s
     `python` means the interpreter of the service's environment; without one, the first on PATH, and where
     PATH has none, the one that runs autosys.
     """
+    if not service.argv:
+        return None
     word, *rest = service.argv
     environment = config.environments.get(service.environment)
     if word in ("python", "python3") and environment is not None and environment.kind == "python":
         own = host.python_in(environment.path)
-        return (own, *rest) if os.path.isfile(own) else None  # noqa: PTH113
+        return (own, *rest) if os.path.isfile(own) else None
     found = host.program(word, env.get("PATH", ""), service.cwd)
     if found is None and word in ("python", "python3") and environment is None:
         found = getattr(sys, "_base_executable", sys.executable)
@@ -73,8 +75,8 @@ def guard_service(config: Config) -> Service:
     """The guard as a service of its own, so that it is started, locked and healed like any other."""
     from autosys_tasks.config.model import Probe
 
-    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))  # noqa: PTH100, PTH120
-    start = "import sys; sys.path.append(sys.argv.pop(1)); from autosys_tasks.supervise.guard import main; sys.exit(main())"
+    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    start = "import sys; sys.path.append(sys.argv.pop(1)); from autosys_tasks.supervise.guard import main; main()"
     return Service(
         name="@guard",
         argv=(sys.executable, "-P", "-X", "utf8", "-c", start, root, config.path),

@@ -28,14 +28,13 @@ BEAT_S = 30.0
 GAP_S = 0.2  # somebody else's start is asked about seldom: who started it asks often
 
 
-def main() -> int:
-    """Watch the workspace named by the only argument until asked to end; the exit code."""
-    workspace = Path(sys.argv[1])
+def main() -> None:
+    """Watch the workspace named by the only argument until asked to end; ends the process with its exit code."""
     try:
-        return watch(workspace)
+        watch(Path(sys.argv[1]))
     except AutosysError as error:
         print(f"guard: {error.message}", file=sys.stderr)  # noqa: T201 (its log)
-        return error.code
+        sys.exit(error.code)
 
 
 class _Ending:
@@ -43,14 +42,14 @@ class _Ending:
         self.asked = False
 
 
-def watch(workspace: Path) -> int:
-    """Keep this workspace as wanted until asked to end (0), or until it is gone (0)."""
+def watch(workspace: Path) -> None:
+    """Keep this workspace as wanted until asked to end, or until it is gone."""
     house = house_of(load(workspace))
     bell = host.Bell(house.place.bell)
     ending, stamp = _Ending(), _stamp(workspace)
     while True:
-        keeper = Keeper(house, house.config.services, vitals=True, gap_s=GAP_S, tell=lambda o: outcomes.append(o))
         outcomes: list[Outcome] = []
+        keeper = Keeper(house, house.config.services, vitals=True, gap_s=GAP_S, tell=outcomes.append)
         keeper.waiter.listen(bell)
 
         def end(keeper: Keeper = keeper) -> None:
@@ -62,7 +61,7 @@ def watch(workspace: Path) -> int:
         reason = _keep(house, keeper, bell, outcomes, ending, stamp, workspace)
         keeper.close()
         if reason != "changed":
-            return 0
+            return
         stamp = _stamp(workspace)
         house = _reload(house, workspace)
 
@@ -91,7 +90,7 @@ def _keep(
             if now_stamp[0] == 0.0:
                 return "gone"
             if now_stamp[1] != stamp[1]:
-                _renew()
+                _renew(ending)
             if now_stamp[0] != stamp[0]:
                 return "changed"
             keeper.look()
@@ -145,11 +144,13 @@ def _reload(house: House, workspace: Path) -> House:
         return house
 
 
-def _renew() -> None:
+def _renew(ending: _Ending) -> None:
     """Become today's code, with the same pid, lock and children; stay if that code does not even import."""
     import subprocess
 
-    check = [sys.executable, "-P", "-c", "import sys; sys.path.append(sys.argv[1]); import autosys_tasks.supervise.guard"]
+    test = "import sys; sys.path.append(sys.argv[1]); import autosys_tasks.supervise.guard"
     root = str(Path(__file__).parent.parent.parent)
-    if subprocess.run([*check, root], capture_output=True, timeout=60, check=False).returncode == 0:
+    argv = [sys.executable, "-P", "-c", test, root]
+    good = subprocess.run(argv, capture_output=True, timeout=60, check=False).returncode == 0
+    if good and not ending.asked:
         host.become((sys.executable, *sys.orig_argv[1:]), os.environ)

@@ -10,6 +10,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable
+from functools import partial
 
 from autosys_tasks import host
 from autosys_tasks.config.model import Probe
@@ -84,6 +85,8 @@ class Keeper:
             self._inbox.get()()
         moment = now().boot
         for name in [name for name, due in self._due.items() if due <= moment]:
+            if self.facts[name].leader is None and name not in self.busy:
+                self._seen(name, look.glance(self.house, name))  # somebody else may have acted meanwhile
             self._decide(name)
         for name in [name for name, due in self._checkups.items() if due <= moment]:
             self._check_up(name)
@@ -249,7 +252,7 @@ class Keeper:
             reply = look.ask(self.house, name, probe, record)
             good, asked = (good + 1 if reply.ok else 0), asked + 1
             if good >= probe.success_threshold:
-                self._post(lambda: self._ready(name, record.instance, reply))
+                self._post(partial(self._ready, name, record.instance, reply))
                 return
             self._replies[name] = reply
             if tries and asked >= tries:

@@ -6,6 +6,7 @@ import contextlib
 import sys
 import time
 from collections.abc import Iterator
+from typing import Any
 
 from autosys_tasks.supervise import show
 from autosys_tasks.supervise.house import House
@@ -51,7 +52,7 @@ class _Table:
 
     def __init__(self, house: House) -> None:
         self._house = house
-        self._live = None
+        self._live: Any = None  # rich's Live, imported when there is something to draw
         self._next = time.monotonic() + 0.15  # services come first: drawing waits until they are started
 
     def show(self, decisions: dict[str, Decision], facts: dict[str, Facts]) -> None:

@@ -95,7 +95,7 @@ def tail_lines(path: str, lines: int) -> list[str]:
     found: list[str] = []
     for part in [path, *(f"{path}.{number}" for number in range(1, 10))]:
         try:
-            with open(part, "rb") as file:  # noqa: PTH123
+            with open(part, "rb") as file:
                 found = decode(file.read()[-(1 << 22) :]).splitlines() + found
         except FileNotFoundError:
             if part != path:
@@ -119,7 +119,7 @@ def follow(path: str, *, poll_s: float = 0.2) -> Iterator[str]:
                 continue
             if file is not None and _moved(path, file.fileno(), file.tell()):
                 file.close()
-                file = open(path, "rb")  # noqa: PTH123, SIM115
+                file = open(path, "rb")  # noqa: SIM115
                 continue
             time.sleep(poll_s)
     finally:
@@ -129,7 +129,7 @@ def follow(path: str, *, poll_s: float = 0.2) -> Iterator[str]:
 
 def _reopen(path: str, *, at_end: bool):  # type: ignore[no-untyped-def]
     try:
-        file = open(path, "rb")  # noqa: PTH123, SIM115
+        file = open(path, "rb")  # noqa: SIM115
     except FileNotFoundError:
         return None
     if at_end:

@@ -13,6 +13,7 @@ from autosys_tasks import host, probes
 from autosys_tasks.config.model import Probe, Service
 from autosys_tasks.core.files import read_tail
 from autosys_tasks.supervise.house import House
+from autosys_tasks.supervise.plan import ALIVE_S
 from autosys_tasks.supervise.state import read_ready, read_record, read_wanted, spec_hash
 from autosys_tasks.supervise.values import Facts, Record, Reply
 
@@ -54,12 +55,22 @@ def glance(house: House, name: str, marks: Marks | None = None, ended: host.Exit
         corrupt=corrupt,
         spec=spec_hash(service),
         leader=leader if lives else None,
-        ready_seen=read_ready(place, name, record.instance) if record else False,
+        ready_seen=seen_ready(house, name, record),
         held_by=holder.pid if holder and holder.pid != os.getpid() and host.alive(holder) else None,
     )
     if lives:
         return facts
     return _of_dead(house, name, facts, marks or Marks(house), ended, unknown=lives is None)
+
+
+def seen_ready(house: House, name: str, record: Record | None) -> bool:
+    """Whether this instance has been ready; one that is never asked was, by being alive."""
+    service = house.service(name)
+    if record is None or service.oneshot:
+        return False
+    if service.readiness is None:
+        return (record.died_boot if record.dead else host.boot_clock()) - record.started_boot >= ALIVE_S
+    return read_ready(house.place, name, record.instance)
 
 
 def _of_dead(

@@ -48,16 +48,21 @@ def fresh(record: Record | None, spec: str, now: Now) -> bool:
 def noted(
     record: Record, ended: Exit | None, now: Now, watchdog: Watchdog, *, ready_seen: bool, tail: str, why: str = ""
 ) -> Record:
-    """The record with its instance's death in it. A stable life ends the incident that began it."""
+    """The record with its instance's death in it.
+
+    A stable life ends the incident that began it; so does readiness, for an instance that a person started:
+    what is healed at once is the first death of something that worked.
+    """
     if record.dead:
         return record
     uptime = now.boot - record.started_boot if record.boot == now.boot_id else None
-    stable = ready_seen and uptime is not None and uptime >= watchdog.stable_after_s
+    stable = uptime is not None and uptime >= watchdog.stable_after_s
+    over = ready_seen and (stable or record.restarts == 0)
     ended = ended or Exit()
     return record._replace(
         dead=True,
         died_boot=now.boot,
-        starts=0 if stable else record.starts,
+        starts=0 if over else record.starts,
         last_exit=LastExit(
             ended.code, ended.signal, now.wall, None if uptime is None else max(0.0, uptime), tail, why
         ),
@@ -140,7 +145,7 @@ def _readiness(service: Service, facts: Facts, age: float) -> tuple[str, str]:
     if service.oneshot:
         return "starting", "the job is running"
     if service.readiness is None:
-        if age >= ALIVE_S or facts.ready_seen:
+        if age >= ALIVE_S:
             return "ready", "alive"
         return "starting", f"alive for {age * 1000:.0f} ms"
     if facts.readiness is None:
@@ -199,7 +204,7 @@ def _finished(service: Service, record: Record, *, asked: bool) -> Decision | No
 def _retry(record: Record, now: Now, watchdog: Watchdog, note: str) -> Decision:
     wait = delay_s(record.starts, watchdog, record.instance)
     due = record.died_boot + wait
-    if due - now.boot > wait:  # a clock that ran backwards must not hold it back
+    if record.died_boot > now.boot + 1:  # a clock that ran backwards must not hold it back
         due = now.boot
     why = ended_text(record.last_exit)
     blocked = is_blocked(record.starts, watchdog)
@@ -207,7 +212,8 @@ def _retry(record: Record, now: Now, watchdog: Watchdog, note: str) -> Decision:
         return Decision("blocked" if blocked else "down", why, "start", due_boot=now.boot)
     if blocked:
         return Decision("blocked", f"{why}, {record.starts} starts in a row failed", note, due_boot=due)
-    return Decision("backoff", f"{why}, start {record.starts + 1} of {watchdog.retries + 1} follows", note, due_boot=due)
+    which = f"start {record.starts + 1} of {watchdog.retries + 1}"
+    return Decision("backoff", f"{why}, {which} follows", note, due_boot=due)
 
 
 def ordered(services: Mapping[str, Service]) -> list[str]:
@@ -244,7 +250,9 @@ def satisfied(service: Service, facts: Facts | None, decision: Decision | None) 
         return False
     if service.optional and facts.program is None:
         return True
-    return decision.state in READY or (decision.state == "unmanaged" and (facts.readiness is None or facts.readiness.ok))
+    if decision.state == "unmanaged":
+        return facts.readiness is None or facts.readiness.ok
+    return decision.state in READY
 
 
 def waits_for(

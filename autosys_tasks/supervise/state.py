@@ -20,6 +20,7 @@ from autosys_tasks.core.clock import shift
 from autosys_tasks.core.files import make_folder, read_text, write_atomic
 from autosys_tasks.supervise.values import LastExit, Now, Record, Wanted
 
+
 def now() -> Now:
     """The moment plans take for now: AUTOSYS_NOW moves both clocks."""
     ahead = shift()
@@ -48,7 +49,7 @@ class Place(NamedTuple):
 def place_of(config: Config) -> Place:
     """The state folder of a workspace: AUTOSYS_STATE, else one for this user and this path."""
     said = os.environ.get("AUTOSYS_STATE")
-    return Place(os.path.abspath(said) if said else str(default_folder(config)))  # noqa: PTH100
+    return Place(os.path.abspath(said) if said else str(default_folder(config)))
 
 
 def default_folder(config: Config) -> Path:
@@ -62,7 +63,7 @@ def default_folder(config: Config) -> Path:
 def prepare(place: Place, names: list[str]) -> None:
     """Make the folders that acting needs; raises StateError, naming the one that cannot be made."""
     for name in names:
-        if not os.path.isdir(f"{place.folder}/services/{name}"):  # noqa: PTH112
+        if not os.path.isdir(f"{place.folder}/services/{name}"):
             make_folder(Path(place.folder, "services", name))
 
 

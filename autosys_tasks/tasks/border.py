@@ -68,7 +68,7 @@ def person_readable(*, as_json: bool) -> Iterator[None]:
     except KeyboardInterrupt:
         raise Exit("interrupted", code=130) from None
     except BrokenPipeError:
-        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 (nobody reads on; end quietly)
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 (nobody reads on; end quietly)
         raise Exit(code=0) from None
     except OSError as error:
         from autosys_tasks.core.files import cannot_write
@@ -85,7 +85,7 @@ def ready_streams() -> None:
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:
-            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
         elif hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
 
@@ -157,7 +157,7 @@ def is_dry(c: Any, dry_run: bool) -> bool:
     return dry_run or bool(c.config.run.dry)
 
 
-def show_plan(config: Config, plan: Plan, *, as_json: bool, exit_code: bool) -> None:
+def show_plan(config: Config | None, plan: Plan, *, as_json: bool, exit_code: bool) -> None:
     """Print a plan and end: 0, or 9 when it found work and was asked to say so."""
     from autosys_tasks.core.plan import plan_lines, step_json
 
@@ -176,7 +176,9 @@ def _public(step: Step) -> Step:
     return step._replace(target=step.target.removeprefix("@"))
 
 
-def finish(config: Config, document: str, code: int, fields: dict[str, object], lines: list[str], as_json: bool) -> None:
+def finish(
+    config: Config | None, document: str, code: int, fields: dict[str, object], lines: list[str], as_json: bool
+) -> None:
     """Print how a task ended, once, and end with its code."""
     if as_json:
         print_json(envelope(document, config, code) | fields)

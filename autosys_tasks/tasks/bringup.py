@@ -13,9 +13,9 @@ from autosys_tasks.tasks.border import finish, house, is_dry, run_fields, say, s
         "guard": "do not start the resident guard",
     },
 )
-def bringup(
+def bringup(  # type: ignore[no-untyped-def]
     c, service, wanted=False, guard=True, timeout=120.0, dry_run=False, json=False, exit_code=False
-):  # type: ignore[no-untyped-def]
+):
     """Start what is not up, in dependency order, until each is ready."""
     from autosys_tasks.supervise import live, runs, turnstile, words
 

@@ -17,4 +17,5 @@ def init(c, dry_run=False, json=False, exit_code=False):  # type: ignore[no-unty
         return show_plan(None, plan, as_json=json, exit_code=exit_code)
     outcomes = begin.carry_out(plan, Path.cwd())
     lines = [f"wrote {o.step.target}: {o.detail}" for o in outcomes] or list(plan.notes)
-    return finish(None, "run", 0, run_fields("init", outcomes, plan.notes), [*lines, "next: edit autosys.toml, then `inv bringup`"], json)
+    lines.append("next: edit autosys.toml, then `inv bringup` (or `autosys bringup`)")
+    return finish(None, "run", 0, run_fields("init", outcomes, plan.notes), lines, json)

@@ -5,7 +5,14 @@ from __future__ import annotations
 from autosys_tasks.tasks.border import finish, house, verb
 
 
-@verb(required=["service"], help={"service": "whose log", "follow": "go on as it grows, until Ctrl-C", "lines": "how many of the last lines"})
+@verb(
+    required=["service"],
+    help={
+        "service": "whose log (`guard`: the guard's own)",
+        "follow": "go on as it grows, until Ctrl-C",
+        "lines": "how many of the last lines",
+    },
+)
 def logs(c, service, follow=False, lines=50, json=False):  # type: ignore[no-untyped-def]
     """The last lines of a service's log, and with --follow all that comes."""
     from autosys_tasks.core.errors import UsageError
@@ -21,7 +28,8 @@ def logs(c, service, follow=False, lines=50, json=False):  # type: ignore[no-unt
         raise UsageError(f"--lines takes a number from 0 on, not {lines}")
     path = home.log(service)
     found = room.tail_lines(path, lines)
-    finish(home.config, "logs", 0, {"service": service, "path": path, "lines": found}, found or [f"{path}: nothing written yet"], json)
+    fields = {"service": service, "path": path, "lines": found}
+    finish(home.config, "logs", 0, fields, found or [f"{path}: nothing written yet"], json)
     if follow:
         for line in room.follow(path):
             print(line, flush=True)

@@ -64,5 +64,5 @@ def complete_context(machine: ParseMachine) -> None:
     _complete_context(machine)
 
 
-ParseMachine.handle = handle  # type: ignore[method-assign]
-ParseMachine.complete_context = complete_context  # type: ignore[method-assign]
+ParseMachine.handle = handle  # type: ignore[method-assign,assignment]
+ParseMachine.complete_context = complete_context  # type: ignore[method-assign,assignment]

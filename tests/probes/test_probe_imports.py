@@ -33,7 +33,7 @@ def test_the_room_itself_loads_nothing_heavy():
     assert not loaded & HEAVY
     ours = {name for name in loaded if name.startswith("autosys_tasks.probes")}
     assert ours == {"autosys_tasks.probes", "autosys_tasks.probes.values"}
-    assert len(loaded - loaded_by("import typing, time")) < 10
+    assert len(loaded - loaded_by("import typing, time")) < 14
 
 
 @pytest.mark.parametrize(

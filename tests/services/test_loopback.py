@@ -127,5 +127,5 @@ def test_a_kept_connection_answers_without_the_40_ms_of_a_delayed_ack(shared: de
 
 def test_a_client_may_ask_before_it_sends_its_body(shared: desk.Queue) -> None:
     with desk.Line(shared.port) as line:
-        assert line.ask("POST", "/v1/tasks", None, Content_Length="2", Expect="100-continue").status == 100
+        assert line.ask("POST", "/v1/tasks", None, **{"Content-Length": "2", "Expect": "100-continue"}).status == 100
         assert line.send(b"{}").status == 401
