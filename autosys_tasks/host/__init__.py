@@ -49,7 +49,6 @@ else:
         become,
         bin_folder,
         end_group,
-        group_lives,
         lock_held,
         on_polite_stop,
         open_log,
@@ -82,6 +81,7 @@ else:
             started_wall,
             state_home,
         )
+        from autosys_tasks.host.posix import group_lives
     else:
         from autosys_tasks.host.linux import (
             Waiter,
@@ -93,6 +93,7 @@ else:
             end,
             exit_of,
             family,
+            group_lives,
             identity,
             lock_holders,
             marked,

@@ -120,11 +120,8 @@ class Keeper:
         self._checkups.pop(name, None)
         if name in self.busy:  # we are stopping it: whoever does that will say so
             return
-        leader = facts.leader
-        if leader is not None and not host.group_lives(leader.pid):
-            self.facts[name] = facts._replace(leader=None, exit=ended, readiness=None, liveness=None, memory=None)
-        else:
-            self.facts[name] = look.glance(self.house, name, ended=ended)
+        # Whether its group lives on is asked once, under the lock, before a start.
+        self.facts[name] = facts._replace(leader=None, exit=ended, readiness=None, liveness=None, memory=None)
         self.asked.discard(name)
         self._decide(name, ended)
 

@@ -14,6 +14,7 @@ from autosys_tasks.host.types import Exit
 from autosys_tasks.supervise.values import Decision, Facts, LastExit, Now, Record
 
 ALIVE_S = 0.3  # a service without readiness is ready when it lives this long
+AGAIN_S = 0.25
 INTENT_S = 5.0  # a start between its intent and its record takes milliseconds, never this long
 FOREIGN_AGAIN_S = 5.0
 HALF_OPEN_S = (300.0, 600.0, 1200.0, 2400.0, 3600.0)
@@ -103,7 +104,8 @@ def decide(
         pids = ", ".join(map(str, facts.leftovers))
         return Decision("leftover", f"its leader is gone, still running: pid {pids}", "stop")
     if facts.locked:
-        return Decision("unknown", "its lock is held by a process that cannot be identified")
+        why = "its lock is held by a process that cannot be identified"
+        return Decision("unknown", why, due_boot=now.boot + AGAIN_S)  # a process is unmarked for its first instant
     if not up:
         return Decision("stopped", "stopped by a person")
     return _dead(service, facts, now, watchdog, waiting_for, asked=asked)

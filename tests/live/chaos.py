@@ -111,7 +111,7 @@ def _end(one: rig.Running, dice: random.Random) -> int:
 
 
 def _count(space: rig.Workspace, rounds: int, commands: int, killed: int, services: int) -> Tally:
-    space.cli("bringup", "--wanted").rc(0)
+    space.cli("bringup", "a", "b", "c").rc(0)
     rows = {row["name"]: row for row in space.cli("ps", "--json").rc(0).json()["services"]}  # type: ignore[attr-defined]
     missing = sum(rows[name]["state"] != "ready" for name in "abc")
     known = {row["pid"] for row in rows.values()} | {space.cli("ps", "--json").json()["guard"]["pid"]}  # type: ignore[index]
