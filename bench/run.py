@@ -23,6 +23,7 @@ from typing import NamedTuple
 import cache
 import machine
 import measure_bringup
+import measure_chaos
 import measure_commands
 import measure_kill
 import measure_memory
@@ -37,7 +38,7 @@ from peers import autosys
 from room import compile_child
 from timing import in_turn, spread
 
-PARTS = ("startup", "commands", "kill", "bringup", "status", "memory", "survival")
+PARTS = ("startup", "commands", "kill", "bringup", "status", "memory", "survival", "chaos")
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
@@ -49,10 +50,11 @@ class Size(NamedTuple):
     times: int
     idle_s: float
     settle_s: float
+    chaos: int  # rounds
 
 
-FULL = Size(kills={1: 60, 20: 40, 100: 40}, rounds=4, times=15, idle_s=20, settle_s=8)
-QUICK = Size(kills={1: 8, 20: 8}, rounds=1, times=3, idle_s=3, settle_s=4)
+FULL = Size(kills={1: 60, 20: 40, 100: 40}, rounds=4, times=15, idle_s=20, settle_s=8, chaos=500)
+QUICK = Size(kills={1: 8, 20: 8}, rounds=1, times=3, idle_s=3, settle_s=4, chaos=20)
 
 
 def main() -> int:
@@ -148,6 +150,8 @@ def _part(part: str, found: list[ModuleType], child: Path, size: Size) -> dict[s
             if autosys in found
             else {}
         )
+    if part == "chaos":
+        return _guarded("chaos", lambda: measure_chaos.measure(rounds=size.chaos)) if autosys in found else {}
     if part == "kill":
         return {str(services): _kills(found, child, services, size) for services in size.kills}
     each: dict[str, Callable[[ModuleType], dict[str, object]]] = {

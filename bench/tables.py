@@ -111,6 +111,13 @@ def _startup(results: Results) -> Table:
     return Table(("command", "ms", OF_INV), rows)
 
 
+def _chaos(results: Results) -> Table:
+    keys = ("commands", "commands_killed", "services_killed", "starts", "duplicates", "strays", "lost_lines")
+    heads = ("", "commands", "of them killed", "services killed", "starts", "second copies", "strays", "lost lines")
+    rows = [[name, *(_cell(results, "chaos", name, key) for key in keys)] for name in ("autosys", "pid file")]
+    return Table(heads, rows)
+
+
 def _versions(results: Results) -> Table:
     rows = [[name, str(version)] for name, version in _part(results, "versions").items()]
     rows += [
@@ -129,6 +136,7 @@ MADE: Mapping[str, Callable[[Results], Table]] = {
     "status": _status,
     "commands": _commands,
     "startup": _startup,
+    "chaos": _chaos,
 }
 
 

@@ -20,6 +20,7 @@ class House(NamedTuple):
     place: Place
     base: Mapping[str, str]  # the starter's environment, less what was meant for it alone
     guard: Service
+    memo: dict[str, dict[str, str]]  # what `env` has worked out, by name: a restart does not do it again
 
     @property
     def services(self) -> Mapping[str, Service]:
@@ -44,7 +45,9 @@ class House(NamedTuple):
 
     def env(self, name: str) -> dict[str, str]:
         """A service's whole environment, less what marks one instance."""
-        return environ.environment_of(self.service(name), self.config, self.base)
+        if name not in self.memo:
+            self.memo[name] = environ.environment_of(self.service(name), self.config, self.base)
+        return self.memo[name]
 
     def argv(self, name: str) -> tuple[str, ...] | None:
         """What to run, with the program found; None when there is none."""
@@ -53,4 +56,4 @@ class House(NamedTuple):
 
 def house_of(config: Config) -> House:
     """The house of a workspace, seen from this process."""
-    return House(config, place_of(config), environ.base_environ(os.environ), environ.guard_service(config))
+    return House(config, place_of(config), environ.base_environ(os.environ), environ.guard_service(config), {})
