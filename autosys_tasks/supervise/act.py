@@ -14,10 +14,11 @@ from autosys_tasks.core.files import make_folder
 from autosys_tasks.core.plan import Outcome, Step
 from autosys_tasks.supervise import environ, logs, plan
 from autosys_tasks.supervise.house import House
-from autosys_tasks.supervise.look import glance, last_words, seen_ready
+from autosys_tasks.supervise.look import glance, last_words
 from autosys_tasks.supervise.state import (
     now,
     prepare,
+    read_ready,
     read_record,
     read_wanted,
     set_aside,
@@ -114,7 +115,7 @@ def _decide_again(
         spec=spec_hash(service),
         held_by=held,
         exit=ended,
-        ready_seen=seen_ready(house, name, record),
+        ready_seen=record is not None and read_ready(house.place, name, record.instance),
         log_tail=last_words(house, name) if record and not record.dead else "",
     )
     if not wanted.up:
@@ -123,7 +124,7 @@ def _decide_again(
         decision = plan.decide(service, facts, moment, house.config.watchdog, asked=asked)
     if record is not None:
         record = plan.noted(
-            record, ended, moment, house.config.watchdog, ready_seen=facts.ready_seen, tail=facts.log_tail
+            service, record, ended, moment, house.config.watchdog, ready_seen=facts.ready_seen, tail=facts.log_tail
         )
     return decision, record
 
@@ -291,9 +292,11 @@ def bury(house: House, name: str, ended: host.Exit | None, why: str, *, forgiven
         record, _corrupt = read_record(house.place, name)
         if record is None or record.dead:
             return
-        seen = seen_ready(house, name, record)
+        seen = read_ready(house.place, name, record.instance)
         tail = last_words(house, name)
-        record = plan.noted(record, ended, now(), house.config.watchdog, ready_seen=seen, tail=tail, why=why)
+        record = plan.noted(
+            house.service(name), record, ended, now(), house.config.watchdog, ready_seen=seen, tail=tail, why=why
+        )
         write_record(house.place, name, record._replace(starts=0) if forgiven else record)
     finally:
         lock.release()

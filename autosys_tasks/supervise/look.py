@@ -13,7 +13,6 @@ from autosys_tasks import host, probes
 from autosys_tasks.config.model import Probe, Service
 from autosys_tasks.core.files import read_tail
 from autosys_tasks.supervise.house import House
-from autosys_tasks.supervise.plan import ALIVE_S
 from autosys_tasks.supervise.state import read_ready, read_record, read_wanted, spec_hash
 from autosys_tasks.supervise.values import Facts, Record, Reply
 
@@ -55,22 +54,12 @@ def glance(house: House, name: str, marks: Marks | None = None, ended: host.Exit
         corrupt=corrupt,
         spec=spec_hash(service),
         leader=leader if lives else None,
-        ready_seen=seen_ready(house, name, record),
+        ready_seen=record is not None and read_ready(place, name, record.instance),
         held_by=holder.pid if holder and holder.pid != os.getpid() and host.alive(holder) else None,
     )
     if lives:
         return facts
     return _of_dead(house, name, facts, marks or Marks(house), ended, unknown=lives is None)
-
-
-def seen_ready(house: House, name: str, record: Record | None) -> bool:
-    """Whether this instance has been ready; one that is never asked was, by being alive."""
-    service = house.service(name)
-    if record is None or service.oneshot:
-        return False
-    if service.readiness is None:
-        return (record.died_boot if record.dead else host.boot_clock()) - record.started_boot >= ALIVE_S
-    return read_ready(house.place, name, record.instance)
 
 
 def _of_dead(
@@ -212,7 +201,7 @@ def with_answers(house: House, name: str, facts: Facts) -> Facts:
     service = house.service(name)
     readiness = ask(house, name, service.readiness, facts.record) if service.readiness else None
     liveness = None
-    if service.liveness and facts.leader and facts.ready_seen:
+    if service.liveness and facts.leader and (facts.ready_seen or service.readiness is None):
         liveness = ask_often(house, name, service.liveness, facts.record)
     memory = over_memory(service, facts.record, facts.leader) if facts.leader else None
     return facts._replace(readiness=readiness, liveness=liveness, memory=memory)

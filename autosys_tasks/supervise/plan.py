@@ -47,7 +47,15 @@ def fresh(record: Record | None, spec: str, now: Now) -> bool:
 
 
 def noted(
-    record: Record, ended: Exit | None, now: Now, watchdog: Watchdog, *, ready_seen: bool, tail: str, why: str = ""
+    service: Service,
+    record: Record,
+    ended: Exit | None,
+    now: Now,
+    watchdog: Watchdog,
+    *,
+    ready_seen: bool,
+    tail: str,
+    why: str = "",
 ) -> Record:
     """The record with its instance's death in it.
 
@@ -57,6 +65,8 @@ def noted(
     if record.dead:
         return record
     uptime = now.boot - record.started_boot if record.boot == now.boot_id else None
+    if service.readiness is None and not service.oneshot:
+        ready_seen = uptime is not None and uptime >= ALIVE_S
     stable = uptime is not None and uptime >= watchdog.stable_after_s
     over = ready_seen and (stable or record.restarts == 0)
     ended = ended or Exit()
@@ -168,7 +178,7 @@ def _dead(
     new = fresh(record, facts.spec, now)
     if record is not None:
         record = noted(
-            record, facts.exit, now, watchdog, ready_seen=facts.ready_seen, tail=facts.log_tail
+            service, record, facts.exit, now, watchdog, ready_seen=facts.ready_seen, tail=facts.log_tail
         )
     note = "note" if facts.record is not None and not facts.record.dead else ""
     if record is not None and not new:

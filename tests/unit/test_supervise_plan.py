@@ -54,8 +54,11 @@ TABLE = [
     ("lost its record", PLAIN, facts(record=None, found=(WHO, "i")), "unready", "adopt"),
     ("another boot", PLAIN, facts(record=dead(boot="last-boot", starts=4)), "down", "start"),
     ("declared anew", PLAIN, facts(record=dead(starts=4), spec="new"), "down", "start"),
-    ("died, was never ready", PLAIN, facts(exit=Exit(signal=9)), "backoff", "note"),
-    ("died, was ready", PLAIN, facts(exit=Exit(signal=9), ready_seen=True), "down", "start"),
+    ("died, was never ready", ASKED, facts(exit=Exit(signal=9)), "backoff", "note"),
+    ("died, was ready", ASKED, facts(exit=Exit(signal=9), ready_seen=True), "down", "start"),
+    ("died, had lived", PLAIN, facts(exit=Exit(signal=9)), "down", "start"),
+    ("died at once", PLAIN, facts(exit=Exit(1), record=record(started_boot=9_999.9)), "backoff", "note"),
+    ("died again after a restart", PLAIN, facts(exit=Exit(1), record=record(restarts=1)), "backoff", "note"),
     ("failed thrice", PLAIN, facts(record=dead(starts=3, restarts=3, ago=3.0)), "backoff", ""),
     ("failed too often", PLAIN, facts(record=dead(starts=4, restarts=3)), "blocked", ""),
     ("failed too often, long ago", PLAIN, facts(record=dead(starts=4, restarts=3, ago=400)), "blocked", "start"),
@@ -117,7 +120,7 @@ def test_a_crasher_makes_few_starts_in_a_day_and_is_never_given_up() -> None:
             before = last.starts if last else 0
             last = record(starts=before + 1, restarts=len(starts) - 1, started_boot=moment.boot)
             moment = moment._replace(boot=moment.boot + 1.5)
-            last = plan.noted(last, Exit(1), moment, DOG, ready_seen=True, tail="")
+            last = plan.noted(ASKED, last, Exit(1), moment, DOG, ready_seen=True, tail="")
             seen = facts(record=last)
         else:
             assert decision.due_boot is not None, decision
@@ -172,6 +175,6 @@ def test_planning_after_everything_is_up_finds_nothing() -> None:
 def test_a_stable_life_ends_the_incident_and_a_short_one_does_not() -> None:
     long = record(starts=3, restarts=3, started_boot=NOW.boot - 61)
     short = record(starts=3, restarts=3, started_boot=NOW.boot - 59)
-    assert plan.noted(long, None, NOW, DOG, ready_seen=True, tail="").starts == 0
-    assert plan.noted(long, None, NOW, DOG, ready_seen=False, tail="").starts == 3
-    assert plan.noted(short, None, NOW, DOG, ready_seen=True, tail="").starts == 3
+    assert plan.noted(ASKED, long, None, NOW, DOG, ready_seen=True, tail="").starts == 0
+    assert plan.noted(ASKED, long, None, NOW, DOG, ready_seen=False, tail="").starts == 3
+    assert plan.noted(ASKED, short, None, NOW, DOG, ready_seen=True, tail="").starts == 3
