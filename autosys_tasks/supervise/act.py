@@ -6,11 +6,9 @@ import contextlib
 import os
 import time
 from collections.abc import Iterable
-from pathlib import Path
 
 from autosys_tasks import host
 from autosys_tasks.core.faults import fault
-from autosys_tasks.core.files import make_folder
 from autosys_tasks.core.plan import Outcome, Step
 from autosys_tasks.supervise import environ, logs, plan
 from autosys_tasks.supervise.house import House
@@ -132,7 +130,6 @@ def _decide_again(
 def _spawn(house: House, name: str, argv: tuple[str, ...], intent: Record, lock: host.Lock) -> tuple[bool, str]:
     service = house.service(name)
     env = {**house.env(name), **environ.marks(house.place, house.config, name, intent.instance)}
-    make_folder(Path(house.log(name)).parent)
     order = host.Launch(argv, env, service.cwd, house.log(name), service.priority, service.memory_max)
     try:
         pid = host.spawn(order, lock)

@@ -41,7 +41,7 @@ class House(NamedTuple):
 
     def log(self, name: str) -> str:
         """The file that a service writes."""
-        return str(self.outputs / "logs" / f"{name.lstrip('@')}.log")
+        return os.path.join(self.config.path, "outputs", "logs", f"{name.lstrip('@')}.log")
 
     def env(self, name: str) -> dict[str, str]:
         """A service's whole environment, less what marks one instance."""

@@ -1,6 +1,6 @@
 """The state folder: what is wanted, what was started, what is ready. Small files, each replaced whole.
 
-`record.json` is written only by who holds the service's lock (before handing it over, or after its holder
+`record.jsonl` is written only by who holds the service's lock (before handing it over, or after its holder
 died), `wanted.json` only under the acting lock or by a person's command. Pids in here are hints: the lock
 and the identity (pid, start token, boot id) are the truth.
 """
@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from autosys_tasks import host
 from autosys_tasks.config.model import Config, Service
+from autosys_tasks.core import slots
 from autosys_tasks.core.clock import shift
 from autosys_tasks.core.files import make_folder, read_text, write_atomic
 from autosys_tasks.supervise.values import LastExit, Now, Record, Wanted
@@ -25,6 +26,9 @@ def now() -> Now:
     """The moment plans take for now: AUTOSYS_NOW moves both clocks."""
     ahead = shift()
     return Now(time.time() + ahead, host.boot_clock() + ahead, host.boot_id())
+
+
+RECORD = "record.jsonl"
 
 
 class Place(NamedTuple):
@@ -78,18 +82,20 @@ def spec_hash(service: Service) -> str:
 def read_record(place: Place, name: str) -> tuple[Record | None, bool]:
     """(record, corrupt). A record that does not parse is no record: it is rebuilt from what runs."""
     try:
-        text = read_text(place.of(name, "record.json"))
-        return (None, False) if text is None else (_record(json.loads(text)), False)
+        values = slots.read(place.of(name, RECORD))
+        return (None, False) if values is None else (_record(values), False)
     except (ValueError, TypeError, KeyError, AttributeError, OSError):
         return None, True
 
 
-def _record(values: dict[str, object]) -> Record:
+def _record(values: object) -> Record:
+    if not isinstance(values, dict):
+        raise ValueError("not a record")
     known = {key: value for key, value in values.items() if key in Record._fields}
     ended = known.get("last_exit")
     if ended is not None:
-        known["last_exit"] = LastExit(**ended)  # type: ignore[arg-type]
-    record = Record(**known)  # type: ignore[arg-type]
+        known["last_exit"] = LastExit(**ended)
+    record = Record(**known)
     if not isinstance(record.instance, str) or not isinstance(record.starts, int):
         raise ValueError("not a record")
     return record
@@ -98,14 +104,21 @@ def _record(values: dict[str, object]) -> Record:
 def write_record(place: Place, name: str, record: Record) -> None:
     """Replace the record; the caller holds the service's lock."""
     values = record._asdict()
-    if record.last_exit is not None:
-        values["last_exit"] = record.last_exit._asdict()
-    write_atomic(place.of(name, "record.json"), json.dumps(values, ensure_ascii=False), mode=0o600)
+    ended = record.last_exit
+    while True:
+        if ended is not None:
+            values["last_exit"] = ended._asdict()
+        try:
+            return slots.write(place.of(name, RECORD), values)
+        except ValueError:
+            if ended is None or not ended.log_tail:
+                raise
+            ended = ended._replace(log_tail=ended.log_tail[len(ended.log_tail) // 2 + 1 :])
 
 
 def set_aside(place: Place, name: str) -> None:
     """Keep a corrupt record for whoever wants to look, out of the way."""
-    source = place.of(name, "record.json")
+    source = place.of(name, RECORD)
     try:
         os.replace(source, f"{source}.corrupt-{int(time.time())}")
     except FileNotFoundError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from autosys_tasks.core.plan import Outcome, Plan, Step
 from autosys_tasks.health import act, run
 from autosys_tasks.supervise import turnstile
 from autosys_tasks.supervise.house import House, house_of
-from autosys_tasks.supervise.state import Place
+from autosys_tasks.supervise.state import Place, read_record
 from autosys_tasks.supervise.values import GUARD
 
 
@@ -34,8 +33,9 @@ def house(workspace: rig.Workspace) -> House:
 
 def kill(workspace: rig.Workspace, name: str) -> None:
     """kill -9 of what the record of a service names."""
-    record = json.loads((workspace.state / "services" / name / "record.json").read_text(encoding="utf-8"))
-    process = psutil.Process(record["pid"])
+    record, _corrupt = read_record(Place(str(workspace.state)), name)
+    assert record is not None
+    process = psutil.Process(record.pid)
     process.kill()
     rig.wait_for(lambda: not psutil.pid_exists(process.pid) or process.status() == psutil.STATUS_ZOMBIE)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from autosys_tasks import host
-from autosys_tasks.core.files import read_json
+from autosys_tasks.core import slots
 
 if TYPE_CHECKING:
     import psutil
@@ -30,11 +30,11 @@ class Found(NamedTuple):
 
 
 def read_records(state: Path | None) -> Found:
-    """All of `state`/services/NAME/record.json; a missing file is no service, a broken one is counted."""
+    """All of `state`/services/NAME/record.jsonl; a missing file is no service, a broken one is counted."""
     records, skipped = [], 0
-    for path in sorted((state / "services").glob("*/record.json")) if state else []:
+    for path in sorted((state / "services").glob("*/record.jsonl")) if state else []:
         try:
-            record = parse_record(path.parent.name, read_json(path))
+            record = parse_record(path.parent.name, slots.read(str(path)))
         except (OSError, ValueError):
             record, skipped = None, skipped + 1
         if record is not None:
