@@ -5,6 +5,7 @@ from __future__ import annotations
 import resource
 import statistics
 import subprocess
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -47,7 +48,7 @@ def in_turn(commands: Mapping[str, Command], *, times: int) -> dict[str, dict[st
 
 def once(command: Command) -> tuple[float, float]:
     """Wall and CPU milliseconds of one run; raises RuntimeError when it ends with a code not expected."""
-    with (command.cwd / "timed.err").open("w+", encoding="utf-8", errors="replace") as err:
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as err:
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         begin = time.perf_counter()
         done = subprocess.run(

@@ -24,7 +24,7 @@ from autosys_tasks.supervise.state import (
     write_record,
     write_wanted,
 )
-from autosys_tasks.supervise.values import Decision, Facts, LastExit, Now, Record, Wanted
+from autosys_tasks.supervise.values import Decision, Facts, LastExit, Now, Record, Wanted, label
 
 KILL_WAIT_S = 5.0
 STRAYS_WAIT_S = 2.0
@@ -45,7 +45,7 @@ def start(
     given the lock; from then on the service alone holds it. Killed at any line, nothing starts twice.
     """
     began = time.perf_counter()
-    step = Step("start", name, reason)
+    step = Step("start", label(name), reason)
     prepare(house.place, [name])
     fault("supervise.before-lock")
     lock = host.take_lock(house.place.lock(name))
@@ -178,7 +178,7 @@ def adopt(house: House, name: str, found: tuple[host.Identity, str], reason: str
             started_boot=moment.boot - max(0.0, time.time() - started),
         ),
     )
-    return Outcome(Step("adopt", name, reason), True, f"pid {who.pid}")
+    return Outcome(Step("adopt", label(name), reason), True, f"pid {who.pid}")
 
 
 def note(house: House, name: str, reason: str, ended: host.Exit | None = None) -> Outcome:
@@ -203,8 +203,8 @@ def stop(house: House, name: str, reason: str, *, kind: str = "stop") -> Outcome
         if leader is None and not facts.leftovers and not facts.locked:
             break
         if time.monotonic() > deadline:
-            pids = [leader.pid] if leader else list(facts.leftovers)
-            return Outcome(Step(kind, name, reason), False, f"still running: pid {', '.join(map(str, pids)) or '?'}")
+            pids = ", ".join(map(str, plan.pids_of(facts))) or "?"
+            return Outcome(Step(kind, label(name), reason), False, f"still running: pid {pids}")
         instance = facts.found[1] if facts.found else facts.record.instance if facts.record else ""
         if leader is not None:
             ended = _end_leader(house, name, leader, service.stop_timeout_s) or ended
@@ -218,7 +218,7 @@ def stop(house: House, name: str, reason: str, *, kind: str = "stop") -> Outcome
     fault("supervise.after-stop")
     bury(house, name, ended, reason, forgiven=kind == "stop")
     detail = f"ended, {killed} of its processes by force" if killed else "ended"
-    return Outcome(Step(kind, name, reason), True, detail, round((time.perf_counter() - began) * 1000))
+    return Outcome(Step(kind, label(name), reason), True, detail, round((time.perf_counter() - began) * 1000))
 
 
 def _end_leader(house: House, name: str, leader: host.Identity, patience_s: float) -> host.Exit | None:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from autosys_tasks.config.model import Config, Service
 from autosys_tasks.supervise import environ
 from autosys_tasks.supervise.state import Place, place_of
-from autosys_tasks.supervise.values import GUARD
+from autosys_tasks.supervise.values import GUARD, label
 
 
 class House(NamedTuple):
@@ -41,7 +41,7 @@ class House(NamedTuple):
 
     def log(self, name: str) -> str:
         """The file that a service writes."""
-        return os.path.join(self.config.path, "outputs", "logs", f"{name.lstrip('@')}.log")
+        return os.path.join(self.config.path, "outputs", "logs", f"{label(name)}.log")
 
     def env(self, name: str) -> dict[str, str]:
         """A service's whole environment, less what marks one instance."""

@@ -19,7 +19,7 @@ from autosys_tasks.core.plan import Outcome, Step
 from autosys_tasks.supervise import act, look, plan
 from autosys_tasks.supervise.house import House
 from autosys_tasks.supervise.state import now, write_ready
-from autosys_tasks.supervise.values import Decision, Facts, Record, Reply
+from autosys_tasks.supervise.values import Decision, Facts, Record, Reply, label
 
 VITALS_S = 10.0
 COMMAND_GAP_S = 0.1
@@ -192,7 +192,7 @@ class Keeper:
 
     def _swept(self, name: str, count: int) -> None:
         if count:
-            step = Step("stop", name, "left behind by the previous instance")
+            step = Step("stop", label(name), "left behind by the previous instance")
             self._post(lambda: self.tell(Outcome(step, True, f"{count} ended")))
 
     def _again(self, name: str, *, soon: bool = False) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from autosys_tasks.supervise import show
 from autosys_tasks.supervise.house import House
 from autosys_tasks.supervise.runs import Show
-from autosys_tasks.supervise.values import Decision, Facts
+from autosys_tasks.supervise.values import Decision, Facts, label
 
 AGAIN_S = 0.1
 QUIET_S = 1.0  # what takes no longer than this needs no progress
@@ -84,7 +84,7 @@ def _drawn(house: House, decisions: dict[str, Decision], facts: dict[str, Facts]
         leader = facts[name].leader
         colour = COLOURS.get(decision.state, "red")
         table.add_row(
-            escape(name.lstrip("@")),
+            escape(label(name)),
             f"[{colour}]{decision.state}[/]",
             str(leader.pid) if leader else "-",
             escape(decision.reason),

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping
 from autosys_tasks.config.model import Service, Watchdog
 from autosys_tasks.core.plan import Plan, Step
 from autosys_tasks.host.types import Exit
-from autosys_tasks.supervise.values import Decision, Facts, LastExit, Now, Record
+from autosys_tasks.supervise.values import Decision, Facts, LastExit, Now, Record, label
 
 ALIVE_S = 0.3  # a service without readiness is ready when it lives this long
 AGAIN_S = 0.25
@@ -319,7 +319,7 @@ def plan(
         later = decision.due_boot is not None and decision.due_boot > now.boot
         if decision.step and decision.step != "note" and not later:
             detail = {"after": list(decision.after)} if decision.after else {}
-            steps.append(Step(decision.step, name, decision.reason, detail))
+            steps.append(Step(decision.step, label(name), decision.reason, detail))
         elif decision.state != "stopped" and not satisfied(services[name], facts[name], decision):
             notes.append(f"{name}: {decision.state}, {decision.reason}")
     return Plan(task, tuple(steps), tuple(notes))
@@ -331,7 +331,7 @@ def plan_down(services: Mapping[str, Service], facts: Mapping[str, Facts]) -> Pl
         name for name in reversed(ordered(services)) if name in facts
     ]
     living = ((name, pids_of(facts[name])) for name in names)
-    steps = (Step("stop", name, "asked to be down", {"pids": pids}) for name, pids in living if pids)
+    steps = (Step("stop", label(name), "asked to be down", {"pids": pids}) for name, pids in living if pids)
     return Plan("down", tuple(steps))
 
 

@@ -9,6 +9,11 @@ from autosys_tasks.host.types import Exit, Identity
 GUARD = "@guard"
 
 
+def label(name: str) -> str:
+    """A service's name as it is shown: the guard's inner one is nobody's business."""
+    return name.removeprefix("@")
+
+
 class LastExit(NamedTuple):
     """How the previous instance ended; code and signal None when nobody could know."""
 

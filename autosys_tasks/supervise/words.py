@@ -8,7 +8,7 @@ from autosys_tasks.core.clock import span
 from autosys_tasks.core.plan import Outcome
 from autosys_tasks.supervise.house import House
 from autosys_tasks.supervise.runs import Report
-from autosys_tasks.supervise.values import GUARD
+from autosys_tasks.supervise.values import GUARD, label
 
 DONE = {"start": "started", "stop": "stopped", "restart": "stopped", "adopt": "adopted", "note": "noted"}
 
@@ -16,7 +16,7 @@ DONE = {"start": "started", "stop": "stopped", "restart": "stopped", "adopt": "a
 def outcome_line(outcome: Outcome) -> str:
     """One outcome: what was done to whom, and how that ended."""
     verb = DONE.get(outcome.step.kind, outcome.step.kind) if outcome.ok else f"could not {outcome.step.kind}"
-    return f"{verb} {outcome.step.target.lstrip('@')}: {outcome.detail}"
+    return f"{verb} {outcome.step.target}: {outcome.detail}"
 
 
 def notes(report: Report) -> list[str]:
@@ -32,7 +32,7 @@ def verdict_lines(report: Report) -> list[str]:
     if stopped := [name for name in stopped if name != GUARD]:
         lines.append(f"stopped by a person: {', '.join(stopped)} (inv bringup {stopped[0]} to start)")
     for name in report.not_so:
-        lines += [f"NG {name.lstrip('@')}: {report.decisions[name].state}, {report.decisions[name].reason}"]
+        lines += [f"NG {label(name)}: {report.decisions[name].state}, {report.decisions[name].reason}"]
         lines += [f"   -> {next_step(name, report)}"]
     verdict = f"NG: {len(report.not_so)} not as wanted" if report.not_so else "OK"
     lines.append(f"{verdict}: {len(up)} ready, after {span(report.seconds)}")

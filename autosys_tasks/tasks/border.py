@@ -17,7 +17,7 @@ from autosys_tasks.tasks.parsing import Verb
 if TYPE_CHECKING:
     from autosys_tasks.config.model import Config
     from autosys_tasks.core.errors import AutosysError
-    from autosys_tasks.core.plan import Plan, Step
+    from autosys_tasks.core.plan import Plan
     from autosys_tasks.supervise.house import House
 
 HELP = {
@@ -163,17 +163,12 @@ def show_plan(config: Config | None, plan: Plan, *, as_json: bool, exit_code: bo
 
     code = 9 if exit_code and plan.steps else 0
     if as_json:
-        steps = [step_json(_public(step)) for step in plan.steps]
+        steps = [step_json(step) for step in plan.steps]
         print_json(envelope("plan", config, code) | {"task": plan.task, "steps": steps, "notes": list(plan.notes)})
     else:
-        print("\n".join(plan_lines(plan._replace(steps=tuple(map(_public, plan.steps))))))
+        print("\n".join(plan_lines(plan)))
     if code:
         raise Exit(code=code)
-
-
-def _public(step: Step) -> Step:
-    """A step as it is shown: the guard's inner name is nobody's business."""
-    return step._replace(target=step.target.removeprefix("@"))
 
 
 def finish(
@@ -195,7 +190,7 @@ def run_fields(task_name: str, outcomes: Iterable[Any], notes: Iterable[str] = (
     done = list(outcomes)
     return {
         "task": task_name,
-        "outcomes": [outcome_json(outcome._replace(step=_public(outcome.step))) for outcome in done],
+        "outcomes": [outcome_json(outcome) for outcome in done],
         "summary": summary(done),
         "notes": list(notes),
     }
