@@ -106,6 +106,9 @@ class Keeper:
     # --- what is seen -------------------------------------------------------------------------------------
 
     def _seen(self, name: str, facts: Facts) -> None:
+        if facts.readiness and facts.readiness.ok and facts.leader and facts.record and not facts.ready_seen:
+            write_ready(self.house.place, name, facts.record.instance)
+            facts = facts._replace(ready_seen=True)
         self.facts[name] = facts
         if facts.leader is None:
             self.waiter.forget(name)
@@ -166,7 +169,7 @@ class Keeper:
             self._start(name, decision.reason, ended)
         elif decision.step == "note" or (decision.step == "start" and self._unburied(name)):
             act.note(self.house, name, decision.reason, ended)
-            self.facts[name] = look.glance(self.house, name)
+            self._again(name, soon=True)
         elif decision.step == "adopt":
             found = self.facts[name].found
             if found is not None:
@@ -251,7 +254,9 @@ class Keeper:
             if good >= probe.success_threshold:
                 self._post(partial(self._ready, name, record.instance, reply))
                 return
-            self._replies[name] = reply
+            before, self._replies[name] = self._replies.get(name), reply
+            if before is None or before.why != reply.why:
+                self._post(partial(self._decide, name))
             if tries and asked >= tries:
                 self._post(lambda: self._gave_up(name))
                 return

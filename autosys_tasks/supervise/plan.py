@@ -215,8 +215,8 @@ def _finished(service: Service, record: Record, *, asked: bool) -> Decision | No
 
 def _retry(record: Record, now: Now, watchdog: Watchdog, note: str) -> Decision:
     wait = delay_s(record.starts, watchdog, record.instance)
-    due = record.died_boot + wait
-    if record.died_boot > now.boot + 1:  # a clock that ran backwards must not hold it back
+    due = record.died_boot + wait - (max(0.0, now.ahead) if record.died_boot < now.since else 0.0)
+    if record.died_boot > now.boot + 1:  # no clock can hold it back
         due = now.boot
     why = ended_text(record.last_exit)
     blocked = is_blocked(record.starts, watchdog)

@@ -23,12 +23,12 @@ from autosys_tasks.supervise.values import LastExit, Now, Record, Wanted
 
 
 def now() -> Now:
-    """The moment plans take for now: AUTOSYS_NOW moves both clocks."""
-    ahead = shift()
-    return Now(time.time() + ahead, host.boot_clock() + ahead, host.boot_id())
+    """This moment, and how far plans take it to be ahead."""
+    return Now(time.time(), host.boot_clock(), host.boot_id(), shift(), BEGAN)
 
 
 RECORD = "record.jsonl"
+BEGAN = host.boot_clock()
 
 
 class Place(NamedTuple):

@@ -57,11 +57,17 @@ class Wanted(NamedTuple):
 
 
 class Now(NamedTuple):
-    """One moment on both clocks, in seconds: the wall clock for people, the boot clock for decisions."""
+    """One moment on both clocks, in seconds: the wall clock for people, the boot clock for decisions.
+
+    Both are the real ones. `ahead`: how much later plans take it to be (AUTOSYS_NOW), as if that time had
+    passed before this run began, at `since` of the boot clock.
+    """
 
     wall: float
     boot: float
     boot_id: str
+    ahead: float = 0.0
+    since: float = float("inf")
 
 
 class Reply(NamedTuple):

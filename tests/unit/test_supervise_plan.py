@@ -105,8 +105,21 @@ def test_a_person_who_asks_overrides_what_happened_before() -> None:
 
 
 def test_a_clock_that_ran_back_a_day_holds_nothing_back() -> None:
-    seen = facts(record=dead(starts=2, restarts=1, ago=-86_400))
-    assert plan.decide(PLAIN, seen, NOW, DOG).step == "start"
+    for seen, now in (
+        (facts(record=dead(starts=2, restarts=1, ago=-86_400)), NOW),
+        (facts(record=dead(starts=2, restarts=1)), NOW._replace(ahead=-86_400.0)),
+    ):
+        due = plan.decide(PLAIN, seen, now, DOG).due_boot
+        assert due is not None and due <= NOW.boot + 4 * 1.2
+
+
+def test_time_that_is_said_to_have_passed_counts_once() -> None:
+    """AUTOSYS_NOW a year ahead must not make a storm of a crasher."""
+    later = NOW._replace(ahead=3e7, since=NOW.boot - 10)
+    assert plan.decide(PLAIN, facts(record=dead(starts=4, ago=60)), later, DOG).step == "start"
+    assert plan.decide(PLAIN, facts(record=dead(starts=4, ago=5)), later, DOG).step == ""
+    assert plan.decide(PLAIN, facts(record=dead(starts=4)), NOW._replace(ahead=400.0), DOG).step == "start"
+    assert plan.decide(PLAIN, facts(leader=WHO), NOW._replace(ahead=86_400.0), DOG).step == ""
 
 
 def test_a_crasher_makes_few_starts_in_a_day_and_is_never_given_up() -> None:

@@ -1,0 +1,198 @@
+"""Every state of `ps`, reached for real."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+
+import pytest
+import rig
+from seen import becomes, kill, lives, row, rows
+
+from autosys_tasks.core.clock import parse_utc
+
+pytestmark = pytest.mark.capability("posix")
+QUICK = "[watchdog]\nretries = 2\nbackoff_s = [0, 0.1, 0.2]\n"
+
+
+def test_up_stopped_and_up_again(workspace: rig.Workspace) -> None:
+    port = rig.free_port()
+    workspace.service("api", "listens.py", port, more=f'purpose = "답한다"\nreadiness.tcp = "127.0.0.1:{port}"')
+    assert row(workspace, "api")["state"] == "down"
+    workspace.cli("bringup").rc(0).says("OK")
+    seen = row(workspace, "api")
+    assert seen["state"] == "ready" and seen["wanted"] == "up" and seen["ports"] == [port]
+    assert seen["purpose"] == "답한다" and isinstance(seen["uptime_s"], float) and seen["rss_bytes"]
+    pid = seen["pid"]
+    workspace.cli("bringup").rc(0)
+    assert row(workspace, "api")["pid"] == pid
+    workspace.cli("down", "api").rc(0)
+    seen = row(workspace, "api")
+    assert (seen["state"], seen["wanted"], seen["pid"], seen["rss_bytes"]) == ("stopped", "down", None, None)
+    assert seen["safe_to_close"] is True
+    workspace.cli("watchdog").rc(0)
+    workspace.cli("bringup", "--wanted").rc(0)
+    assert row(workspace, "api")["state"] == "stopped"
+    workspace.cli("bringup", "api").rc(0)
+    assert row(workspace, "api")["state"] == "ready"
+    workspace.cli("down").rc(0)
+    assert not workspace.alive()
+
+
+def test_starting_then_unready_then_ready(workspace: rig.Workspace) -> None:
+    port, status = rig.free_port(), workspace.root / "status"
+    status.write_text("503", encoding="ascii")
+    more = f'readiness = {{ http = "http://localhost:{port}/", failure_threshold = 2 }}'
+    workspace.service("api", "listens.py", port, "--status", status, more=more)
+    workspace.cli("bringup", "--no-guard", "--timeout", "1").rc(3).says("503")
+    assert row(workspace, "api")["state"] == "starting"
+    status.write_text("200", encoding="ascii")
+    workspace.cli("bringup", "--no-guard").rc(0)
+    status.write_text("500", encoding="ascii")
+    seen = row(workspace, "api")
+    assert seen["state"] == "unready" and "500" in str(seen["reason"])
+    workspace.cli("watchdog").rc(3)
+    status.write_text("200", encoding="ascii")
+    assert row(workspace, "api")["state"] == "ready"
+
+
+def test_backoff_blocked_half_open_and_reset(workspace: rig.Workspace) -> None:
+    """P2; pains 9 and 10: neither a storm nor giving up for good."""
+    workspace.write("[watchdog]\nretries = 1\nbackoff_s = [0, 4]\n")
+    workspace.service("bad", "crashes.py", 0, 7).service("good", "sleeps.py")
+    workspace.cli("bringup", "--no-guard", "--timeout", "1").rc(3)
+    seen = row(workspace, "bad")
+    assert seen["state"] == "backoff" and seen["last_exit"]["code"] == 7  # type: ignore[index]
+    assert "this is the last line before the crash" in seen["last_exit"]["log_tail"]  # type: ignore[index]
+    due = str(seen["next_attempt_at"])
+    assert parse_utc(due) > parse_utc(str(workspace.cli("ps", "--json").json()["at"]))
+    workspace.cli("watchdog", env={"AUTOSYS_NOW": "2099-01-01T00:00:00Z"}).rc(3)
+    assert row(workspace, "bad")["state"] == "blocked"
+    count = len(workspace.starts())
+    workspace.cli("watchdog").rc(3)
+    assert len(workspace.starts()) == count, "a blocked service is left alone"
+    workspace.cli("watchdog", "--reset", "bad").rc(0).says("forgotten")
+    workspace.cli("watchdog", env={"AUTOSYS_NOW": "2099-01-01T00:00:00Z"}).rc(3)
+    assert len(workspace.starts()) > count
+    assert row(workspace, "good")["state"] == "ready", "one bad service is no bad workspace"
+
+
+def test_waiting_for_a_dependency_is_no_failure(workspace: rig.Workspace) -> None:
+    workspace.write(QUICK).service("db", "crashes.py")
+    workspace.service("api", "sleeps.py", more='depends_on = ["db"]')
+    done = workspace.cli("bringup", "--no-guard").rc(3)
+    done.says("waits for db", "inv bringup db")
+    assert row(workspace, "api")["state"] == "waiting"
+    assert "sleeps" not in (workspace.outputs / "logs").iterdir().__repr__()
+
+
+def test_leftover_children_are_seen_and_ended(workspace: rig.Workspace) -> None:
+    """Pains 2 and 3: a grandchild in a session of its own outlives its leader."""
+    workspace.service("api", "forks.py")
+    workspace.cli("bringup", "--no-guard").rc(0)
+    rig.wait_for(lambda: len(workspace.alive()) == 2, 5)
+    kill(row(workspace, "api")["pid"])
+    seen = row(workspace, "api")
+    assert seen["state"] == "leftover" and seen["safe_to_close"] is True
+    orphan = seen["pid"]
+    assert isinstance(orphan, int) and lives(orphan) and str(orphan) in str(seen["reason"])
+    workspace.cli("down", "api").rc(0)
+    assert not lives(orphan)
+
+
+def test_a_tick_ends_what_a_dead_leader_left_and_starts_again(workspace: rig.Workspace) -> None:
+    workspace.service("api", "forks.py")
+    workspace.cli("bringup", "--no-guard").rc(0)
+    rig.wait_for(lambda: len(workspace.alive()) == 2, 5)
+    kill(row(workspace, "api")["pid"])
+    orphan = row(workspace, "api")["pid"]
+    workspace.cli("watchdog").rc(0)
+    assert isinstance(orphan, int) and not lives(orphan)
+    assert row(workspace, "api")["state"] == "ready"
+
+
+def test_a_foreign_process_on_the_port_is_named_and_not_fought(workspace: rig.Workspace) -> None:
+    """Pain 8."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        workspace.service("api", "listens.py", port, more=f'readiness.http = "http://127.0.0.1:{port}/"')
+        workspace.cli("bringup", "--no-guard").rc(3).says(f"pid {os.getpid()}")
+        assert row(workspace, "api")["state"] == "foreign"
+        assert not workspace.starts()
+    workspace.cli("watchdog").rc(0)
+    assert row(workspace, "api")["state"] == "ready"
+
+
+def test_jobs_run_once_and_hold_back_who_needs_them(workspace: rig.Workspace) -> None:
+    workspace.write(QUICK).service("job", "crashes.py", 0.3, 0, more="oneshot = true")
+    workspace.service("api", "sleeps.py", more='depends_on = ["job"]')
+    workspace.cli("bringup", "--no-guard").rc(0)
+    assert {name: seen["state"] for name, seen in rows(workspace).items()} == {"job": "done", "api": "ready"}
+    starts = workspace.starts()
+    assert starts[1][1] - starts[0][1] > 0.25
+    workspace.cli("bringup", "--no-guard").rc(0)
+    workspace.cli("watchdog").rc(0)
+    assert workspace.starts()[:2] == starts and sum(1 for s in workspace.starts() if s in starts) == 2
+    assert len([1 for pid, _at in workspace.starts()]) == 2
+
+
+def test_a_job_that_fails_is_tried_again_and_then_blocked(workspace: rig.Workspace) -> None:
+    workspace.write(QUICK).service("job", "crashes.py", 0, 5, more="oneshot = true")
+    workspace.cli("bringup", "--no-guard").rc(3)
+    assert row(workspace, "job")["state"] == "blocked"
+    assert len(workspace.starts()) == 3
+
+
+def test_only_watched_is_never_touched(workspace: rig.Workspace) -> None:
+    port = rig.free_port()
+    more = f'managed = false\nreadiness.tcp = "127.0.0.1:{port}"'
+    workspace.service("theirs", "listens.py", port, more=more)
+    assert row(workspace, "theirs")["state"] == "unmanaged"
+    workspace.cli("bringup", "--no-guard").rc(3)
+    workspace.cli("watchdog", "--dry-run").rc(0)
+    assert not workspace.starts()
+    with socket.socket() as answers:
+        answers.bind(("127.0.0.1", port))
+        answers.listen()
+        workspace.cli("bringup", "--no-guard").rc(0)
+        workspace.cli("down").rc(0)
+    assert not workspace.starts()
+
+
+def test_an_absent_program_is_said_and_an_optional_one_passed_over(workspace: rig.Workspace) -> None:
+    """P23."""
+    workspace.write('[services.api]\ncommand = ["no-such-program"]\n[services.extra]\n')
+    text = '[services.api]\ncommand = ["no-such-program"]\n[services.extra]\ncommand = ["nor-this"]\noptional = true\n'
+    workspace.write(text)
+    workspace.cli("bringup", "--no-guard").rc(3).says("no program `no-such-program`", "services.api.command")
+    page = workspace.cli("health", "--json", "--only", "service.extra,service.api").rc(3).json()
+    verdicts = {check["id"]: check["verdict"] for check in page["checks"]}  # type: ignore[attr-defined]
+    assert verdicts == {"service.api": "NG", "service.extra": "SKIP"}
+    workspace.write('[services.extra]\ncommand = ["nor-this"]\noptional = true\n')
+    workspace.cli("bringup", "--no-guard").rc(0)
+
+
+@pytest.mark.parametrize(
+    ("policy", "code", "state", "starts"),
+    [("on-failure", 0, "done", 1), ("never", 0, "done", 1), ("never", 3, "down", 1), ("on-failure", 3, "blocked", 3)],
+)
+def test_restart_policies(workspace: rig.Workspace, policy: str, code: int, state: str, starts: int) -> None:
+    workspace.write(QUICK).service("api", "crashes.py", 0, code, more=f'restart = "{policy}"')
+    workspace.cli("bringup", "--no-guard").rc(3 if state in ("down", "blocked") else 0)
+    assert row(workspace, "api")["state"] == state
+    workspace.cli("watchdog")
+    assert len(workspace.starts()) == starts
+
+
+def test_the_signal_that_killed_it_is_known_to_the_guard(workspace: rig.Workspace) -> None:
+    workspace.service("api", "sleeps.py")
+    workspace.cli("bringup").rc(0)
+    for times in (1, 2):
+        kill(row(workspace, "api")["pid"])
+        seen = rig.wait_for(lambda times=times: (r := row(workspace, "api"))["restarts"] == times and r, 15)
+        assert seen["last_exit"]["signal"] == signal.SIGKILL and seen["last_exit"]["code"] is None  # type: ignore[index]
+    becomes(workspace, "api", "ready")
+    workspace.cli("down").rc(0)
