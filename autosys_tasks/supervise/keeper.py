@@ -120,6 +120,7 @@ class Keeper:
         facts = self.facts[name]
         fault("guard.after-death")
         self._hush(name)
+        self.given_up.discard(name)
         self._checkups.pop(name, None)
         if name in self.busy:  # we are stopping it: whoever does that will say so
             return
@@ -215,6 +216,7 @@ class Keeper:
 
     def _stopped(self, name: str, outcome: Outcome) -> None:
         self.busy.discard(name)
+        self.given_up.discard(name)
         self.tell(outcome)
         self._seen(name, look.glance(self.house, name))
         self._misses.pop(name, None)

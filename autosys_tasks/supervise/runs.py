@@ -6,13 +6,14 @@ import time
 from collections.abc import Callable, Collection, Iterable
 from typing import NamedTuple
 
+from autosys_tasks import host
 from autosys_tasks.core.errors import unknown_name
 from autosys_tasks.core.journal import Journal
 from autosys_tasks.core.plan import Outcome, Plan, Step
 from autosys_tasks.supervise import act, logs, look, plan
 from autosys_tasks.supervise.house import House
 from autosys_tasks.supervise.keeper import Keeper
-from autosys_tasks.supervise.state import known_names, now
+from autosys_tasks.supervise.state import known_names, now, read_record, write_record
 from autosys_tasks.supervise.values import GUARD, Decision, Facts
 
 TICK_BUDGET_S = 45.0  # a tick never meets the next one
@@ -107,6 +108,8 @@ def _keep_until_settled(
             keeper.turn(0.25)
         show(keeper.decisions, keeper.facts)
         report = _report(house, keeper, journal, time.monotonic() - began)
+        if journal.outcomes:
+            host.ring(house.place.bell)  # the guard has new ones to watch
         ready = len(keeper.decisions) - len(report.not_so)
         journal.close(
             ok=not report.not_so, detail=_verdict(ready, report.not_so), ms=round(report.seconds * 1000)
@@ -217,9 +220,6 @@ def restart(house: House, names: Iterable[str], *, timeout_s: float, show: Show 
 
 def reset(house: House, name: str) -> bool:
     """Forget a service's failed starts, so that it is tried again at once; whether there were any."""
-    from autosys_tasks import host
-    from autosys_tasks.supervise.state import read_record, write_record
-
     chosen(house, [name])
     lock = host.take_lock(house.place.lock(name))
     if lock is None:

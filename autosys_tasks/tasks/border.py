@@ -29,9 +29,12 @@ HELP = {
 
 
 def verb(
-    *, help: dict[str, str] | None = None, many: Iterable[str] = (), **options: Any
+    *, help: dict[str, str] | None = None, many: Iterable[str] = (), interrupted: str = "", **options: Any
 ) -> Callable[[Callable[..., None]], Any]:
-    """An Invoke task as ours are: no short flags, our errors and Ctrl-C as exit codes, any number of names."""
+    """An Invoke task as ours are: no short flags, our errors and Ctrl-C as exit codes, any number of names.
+
+    `interrupted`: what a person should know after Ctrl-C.
+    """
 
     def wrap(body: Callable[..., None]) -> Any:
         names = body.__code__.co_varnames[1 : body.__code__.co_argcount]
@@ -41,7 +44,7 @@ def verb(
 
         @functools.wraps(body)
         def run(c: Any, *args: Any, **flags: Any) -> None:
-            with person_readable(as_json=bool(flags.get("json"))):
+            with person_readable(as_json=bool(flags.get("json")), interrupted=interrupted):
                 body(c, *args, **flags)
 
         return task(
@@ -52,7 +55,7 @@ def verb(
 
 
 @contextlib.contextmanager
-def person_readable(*, as_json: bool) -> Iterator[None]:
+def person_readable(*, as_json: bool, interrupted: str = "") -> Iterator[None]:
     """Run a task's body; what goes wrong becomes one clear message (or document) and its promised exit code."""
     from autosys_tasks.core.errors import AutosysError
 
@@ -66,7 +69,7 @@ def person_readable(*, as_json: bool) -> Iterator[None]:
             raise Exit(code=error.code) from error
         raise Exit("\n".join(error_lines(error)), code=error.code) from error
     except KeyboardInterrupt:
-        raise Exit("interrupted", code=130) from None
+        raise Exit(f"interrupted{interrupted and ': '}{interrupted}", code=130) from None
     except BrokenPipeError:
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 (nobody reads on; end quietly)
         raise Exit(code=0) from None

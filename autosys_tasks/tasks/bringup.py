@@ -7,6 +7,7 @@ from autosys_tasks.tasks.border import finish, house, is_dry, run_fields, say, s
 
 @verb(
     many=["service"],
+    interrupted="what was started goes on; `inv ps` shows it, `inv down` stops it",
     help={
         "service": "only these, and what they depend on",
         "wanted": "leave alone what a person stopped",

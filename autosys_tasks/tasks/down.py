@@ -5,7 +5,11 @@ from __future__ import annotations
 from autosys_tasks.tasks.border import finish, house, is_dry, run_fields, say, show_plan, verb
 
 
-@verb(many=["service"], help={"service": "only these; without names: everything, the guard too"})
+@verb(
+    many=["service"],
+    help={"service": "only these; without names: everything, the guard too"},
+    interrupted="what is still running is not wanted any more; `inv down` goes on, `inv ps` shows it",
+)
 def down(c, service, timeout=120.0, dry_run=False, json=False, exit_code=False):  # type: ignore[no-untyped-def]
     """Stop services in reverse order, whole trees; they stay down until asked up."""
     from autosys_tasks.supervise import runs, turnstile, words

@@ -5,7 +5,11 @@ from __future__ import annotations
 from autosys_tasks.tasks.border import finish, house, is_dry, run_fields, say, show_plan, verb
 
 
-@verb(many=["service"], help={"service": "which to restart"})
+@verb(
+    many=["service"],
+    help={"service": "which to restart"},
+    interrupted="what was stopped may be down still; `inv ps` shows it, `inv bringup` starts it",
+)
 def restart(c, service, timeout=120.0, dry_run=False, json=False, exit_code=False):  # type: ignore[no-untyped-def]
     """Stop services whole, then start them and wait until each is ready."""
     from autosys_tasks.core.errors import UsageError

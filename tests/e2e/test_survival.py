@@ -1,0 +1,311 @@
+"""Killed at the worst moment, twice at once, records lost: nothing starts twice, nothing is forgotten."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import rig
+from seen import becomes, guard_pid, kill, lives, row, rows
+
+from autosys_tasks.core.faults import POINTS
+from autosys_tasks.supervise.state import Place, read_record, write_record
+
+pytestmark = pytest.mark.capability("posix")
+STARTING = [p for p in POINTS if p.startswith("supervise.") and "stop" not in p] + ["files.before-write"]
+
+
+@pytest.mark.parametrize("point", STARTING)
+def test_a_tick_killed_at_any_point_starts_nothing_twice(workspace: rig.Workspace, point: str) -> None:
+    """supervision.md 5.3: one clean tick after it, and there is exactly one instance with a whole record."""
+    workspace.service("api", "sleeps.py").service("db", "sleeps.py")
+    workspace.cli("bringup", "--no-guard", env={"AUTOSYS_FAULT": f"{point}:kill"})
+    rig.wait_for(lambda: workspace.cli("watchdog").code == 0, 15, what="a good tick")
+    seen = rows(workspace)
+    assert {name: one["state"] for name, one in seen.items()} == {"api": "ready", "db": "ready"}
+    living = {process.pid for process in workspace.alive() if lives(process.pid)} - {guard_pid(workspace)}
+    assert living == {one["pid"] for one in seen.values()}
+    for name in seen:
+        record, corrupt = read_record(Place(str(workspace.state)), name)
+        assert record is not None and record.pid == seen[name]["pid"] and not corrupt
+
+
+@pytest.mark.parametrize("point", ["supervise.after-wanted", "supervise.after-polite-stop", "supervise.after-stop"])
+def test_a_down_killed_at_any_point_is_remembered(workspace: rig.Workspace, point: str) -> None:
+    workspace.service("api", "sleeps.py")
+    workspace.cli("bringup", "--no-guard").rc(0)
+    workspace.cli("down", "api", env={"AUTOSYS_FAULT": f"{point}:kill"})
+    workspace.cli("watchdog")
+    workspace.cli("watchdog").rc(0)
+    assert row(workspace, "api")["state"] == "stopped"
+    assert len(workspace.starts()) == 1
+
+
+@pytest.mark.parametrize("point", [p for p in POINTS if p.startswith(("files", "journal", "supervise.after-intent"))])
+def test_a_full_disk_is_named_and_costs_nothing(workspace: rig.Workspace, point: str) -> None:
+    workspace.service("api", "sleeps.py")
+    done = workspace.cli("bringup", "--no-guard", "--json", env={"AUTOSYS_FAULT": f"{point}:enospc"})
+    document = done.rc(1).json()
+    assert "No space left" in document["error"]["message"], document  # type: ignore[index]
+    assert document["error"]["hint"]  # type: ignore[index]
+    workspace.cli("bringup", "--no-guard").rc(0)
+    assert len([p for p in workspace.alive() if lives(p.pid)]) == 1
+
+
+def test_eight_bringups_at_once_start_everything_once(workspace: rig.Workspace) -> None:
+    """P6."""
+    for name in "abcd":
+        workspace.service(name, "sleeps.py")
+    running = [workspace.start("bringup") for _ in range(8)]
+    results = [one.result(20).rc(0) for one in running]
+    assert len(workspace.starts()) == 4
+    assert any("waiting for `bringup` (pid" in result.err for result in results)
+    assert guard_pid(workspace)
+    workspace.cli("down").rc(0)
+
+
+def test_a_tick_beside_a_bringup_ends_at_once_and_says_who_is_at_work(workspace: rig.Workspace) -> None:
+    workspace.service("api", "listens.py", rig.free_port(), more='readiness.tcp = "127.0.0.1:1"')
+    bringup = workspace.start("bringup", "--no-guard", "--timeout", "4")
+    rig.wait_for(workspace.starts, 5)
+    began = time.monotonic()
+    workspace.cli("watchdog").rc(0).says("`bringup` (pid", "is at work")
+    assert time.monotonic() - began < 2
+    bringup.result().rc(3)
+
+
+def test_the_guard_heals_within_moments_and_its_own_death_costs_nothing(workspace: rig.Workspace) -> None:
+    """5.11.3: OxMgr had two copies in 5 of 40 rounds, and starts all survivors anew."""
+    for name in "abc":
+        workspace.service(name, "sleeps.py")
+    workspace.cli("bringup").rc(0)
+    before = {name: one["pid"] for name, one in rows(workspace).items()}
+    kill(before["a"])
+    rig.wait_for(lambda: len(workspace.starts()) == 4, 1, what="the guard's restart")
+    watching = guard_pid(workspace)
+    kill(watching)
+    for name in "bc":
+        assert isinstance(before[name], int) and lives(before[name])
+    kill(before["b"])
+    workspace.cli("watchdog").rc(0)
+    after = {name: one["pid"] for name, one in rows(workspace).items()}
+    assert after["c"] == before["c"] and after["b"] != before["b"]
+    assert guard_pid(workspace) not in (None, watching)
+    assert len(workspace.starts()) == 5
+    kill(after["c"])
+    rig.wait_for(lambda: len(workspace.starts()) == 6, 1, what="the new guard's restart")
+    workspace.cli("down").rc(0)
+
+
+def test_a_guard_that_hangs_is_found_by_the_next_tick(workspace: rig.Workspace) -> None:
+    workspace.service("api", "sleeps.py")
+    workspace.cli("bringup").rc(0)
+    watching = guard_pid(workspace)
+    assert watching
+    os.kill(watching, signal.SIGSTOP)
+    heart = workspace.state / "services" / "@guard" / "heartbeat"
+    os.utime(heart, (time.time() - 300, time.time() - 300))
+    record, _corrupt = read_record(Place(str(workspace.state)), "@guard")
+    assert record
+    write_record(Place(str(workspace.state)), "@guard", record._replace(started_at=record.started_at - 400))
+    workspace.cli("watchdog").rc(0)
+    assert guard_pid(workspace) not in (None, watching) and not lives(watching)
+    assert len(workspace.starts()) == 1
+    workspace.cli("down").rc(0)
+
+
+def test_one_slow_service_does_not_delay_the_healing_of_another(workspace: rig.Workspace) -> None:
+    """5.11.2: OxMgr left a killed app down for 5.3 s while it waited for another."""
+    port = rig.free_port()
+    workspace.service("slow", "listens.py", port, "--delay", 30, more=f'readiness.tcp = "127.0.0.1:{port}"')
+    workspace.service("quick", "sleeps.py")
+    bringup = workspace.start("bringup", "--timeout", "8")
+    rig.wait_for(lambda: guard_pid(workspace) and row(workspace, "quick")["state"] == "ready", 10)
+    kill(row(workspace, "quick")["pid"])
+    rig.wait_for(lambda: len(workspace.starts()) == 3, 1, what="the restart of the quick one")
+    bringup.interrupt()
+    bringup.result().rc(130)
+    workspace.cli("down").rc(0)
+
+
+def test_a_grandchild_that_keeps_the_output_open_delays_nothing(workspace: rig.Workspace) -> None:
+    """5.11.1: process-compose waited for the pipe, 12 s."""
+    workspace.service("api", "stubborn.py", "--child", more="stop_timeout_s = 1")
+    workspace.cli("bringup").rc(0)
+    rig.wait_for(lambda: len(workspace.starts()) == 2, 5)
+    kill(row(workspace, "api")["pid"])
+    rig.wait_for(lambda: len(workspace.starts()) >= 3, 6, what="the restart")
+    workspace.cli("down").rc(0)
+    assert not [p for p in workspace.alive() if lives(p.pid)]
+
+
+def test_down_ends_the_whole_tree_although_the_leader_goes_first(workspace: rig.Workspace) -> None:
+    """Pain 3, process-compose#520: the leader exits, a child that ignores TERM lives on."""
+    workspace.service("api", "stubborn.py", "--child").service("hard", "stubborn.py", more="stop_timeout_s = 0.5")
+    workspace.cli("bringup", "--no-guard").rc(0)
+    rig.wait_for(lambda: len(workspace.starts()) == 3, 5)
+    workspace.cli("down").rc(0)
+    assert not [p for p in workspace.alive() if lives(p.pid)]
+
+
+def test_restart_has_the_old_one_gone_before_the_new_one_starts(workspace: rig.Workspace) -> None:
+    """P10: the port is free in between, or the new one could not bind it."""
+    port = rig.free_port()
+    workspace.service("api", "listens.py", port, more=f'readiness.tcp = "127.0.0.1:{port}"')
+    workspace.cli("bringup").rc(0)
+    for _ in range(2):
+        old = row(workspace, "api")["pid"]
+        workspace.cli("restart", "api").rc(0)
+        new = row(workspace, "api")
+        assert new["pid"] != old and new["state"] == "ready" and isinstance(old, int) and not lives(old)
+    assert len(workspace.starts()) == 3, "the guard kept its hands off"
+    workspace.cli("down").rc(0)
+
+
+def test_a_lost_record_or_state_folder_is_made_again_from_what_runs(workspace: rig.Workspace) -> None:
+    workspace.service("api", "sleeps.py")
+    workspace.cli("bringup", "--no-guard").rc(0)
+    pid = row(workspace, "api")["pid"]
+    record = workspace.state / "services" / "api" / "record.jsonl"
+    for damage in (
+        record.unlink,
+        lambda: record.write_text("{", encoding="utf-8"),
+        lambda: shutil.rmtree(workspace.state),
+    ):
+        damage()
+        workspace.cli("bringup", "--no-guard").rc(0).says("adopted")
+        seen = row(workspace, "api")
+        assert (seen["pid"], seen["state"]) == (pid, "ready")
+    assert len(workspace.starts()) == 1
+    assert isinstance(pid, int)
+    workspace.cli("down").rc(0)
+    assert not lives(pid)
+
+
+@pytest.mark.parametrize("forged", ["token", "boot"])
+def test_a_recycled_pid_is_nobody_of_ours(workspace: rig.Workspace, forged: str) -> None:
+    """Pain 4: winsw#123, #237."""
+    workspace.service("api", "sleeps.py")
+    workspace.cli("bringup", "--no-guard").rc(0)
+    workspace.cli("down", "api").rc(0)
+    place = Place(str(workspace.state))
+    record, _corrupt = read_record(place, "api")
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as stranger:
+        try:
+            assert record
+            fake = record._replace(pid=stranger.pid, dead=False, **{forged: "1"})
+            write_record(place, "api", fake)
+            workspace.cli("watchdog").rc(0)
+            workspace.cli("bringup", "--no-guard").rc(0)
+            workspace.cli("restart", "api").rc(0)
+            workspace.cli("down").rc(0)
+            assert stranger.poll() is None
+        finally:
+            stranger.kill()
+
+
+def test_ctrl_c_in_a_bringup_leaves_things_clean(workspace: rig.Workspace) -> None:
+    port = rig.free_port()
+    workspace.service("api", "listens.py", port, "--delay", 2, more=f'readiness.tcp = "127.0.0.1:{port}"')
+    bringup = workspace.start("bringup")
+    rig.wait_for(workspace.starts, 5)
+    bringup.interrupt()
+    result = bringup.result().rc(130)
+    assert "Traceback" not in result.err and "inv ps" in result.err
+    becomes(workspace, "api", "ready")
+    workspace.cli("bringup").rc(0)
+    assert len(workspace.starts()) == 1
+    workspace.cli("down").rc(0)
+
+
+def test_services_outlive_the_terminal_that_started_them(workspace: rig.Workspace) -> None:
+    """P11."""
+    workspace.service("api", "sleeps.py")
+    argv = [sys.executable, "-m", "autosys_tasks.program", "bringup"]
+    env = {key: value for key, value in {**os.environ, **workspace.env()}.items() if value is not None}
+    leader, follower = os.openpty()
+    shell = subprocess.Popen(
+        argv, cwd=workspace.root, env=env, stdin=follower, stdout=follower, stderr=follower, start_new_session=True
+    )
+    os.close(follower)
+    with contextlib.suppress(OSError):
+        while os.read(leader, 4096):
+            pass
+    os.close(leader)
+    assert shell.wait(20) == 0
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(shell.pid, signal.SIGHUP)
+    assert row(workspace, "api")["state"] == "ready" and guard_pid(workspace)
+    workspace.cli("down").rc(0)
+
+
+def test_hung_and_greedy_services_are_restarted(workspace: rig.Workspace) -> None:
+    stop = workspace.root / "stop"
+    live = "liveness = { heartbeat = true, max_age_s = 0.5, interval_s = 0.2 }\nreadiness = { heartbeat = true, max_age_s = 5 }"
+    workspace.service("hangs", "heartbeats.py", "--until", stop, more=live)
+    greedy = [
+        sys.executable,
+        "-c",
+        "import time; a = bytearray(60_000_000); a[::4096] = b'x' * len(a[::4096]); time.sleep(600)",
+    ]
+    text = (workspace.root / "autosys.toml").read_text(encoding="utf-8")
+    workspace.write(text + f'\n[services.greedy]\ncommand = {json.dumps(greedy)}\nmemory_max = "40 MB"\n')
+    workspace.cli("bringup", "--no-guard").rc(0, 3)
+    stop.touch()
+    old = rows(workspace)
+    time.sleep(0.6)
+    stop.unlink()
+    workspace.cli("watchdog").rc(0, 3)
+    journal = (workspace.outputs / "watchdog_log.jsonl").read_text(encoding="utf-8")
+    assert "liveness: " in journal and "over 38 MiB" in journal
+    assert row(workspace, "hangs")["pid"] != old["hangs"]["pid"]
+
+
+def test_a_changed_configuration_reaches_the_guard_and_a_broken_one_does_not(workspace: rig.Workspace) -> None:
+    workspace.service("api", "sleeps.py")
+    workspace.cli("bringup").rc(0)
+    good = (workspace.root / "autosys.toml").read_text(encoding="utf-8")
+    workspace.write(good + "\nnonsense = \n")
+    workspace.cli("ps").rc(2)
+    assert len([p for p in workspace.alive() if lives(p.pid)]) == 2
+    workspace.write(good)
+    workspace.service("more", "sleeps.py")
+    workspace.cli("watchdog").rc(0)
+    kill(row(workspace, "more")["pid"])
+    kill(row(workspace, "api")["pid"])
+    rig.wait_for(lambda: all(one["state"] == "ready" for one in rows(workspace).values()), 15)
+    workspace.cli("down").rc(0)
+
+
+def log_numbers(folder: Path, name: str) -> list[int]:
+    files = sorted(
+        folder.glob(f"{name}.log*"), key=lambda path: -int(path.suffix[1:]) if path.suffix[1:].isdigit() else 0
+    )
+    text = b"".join(path.read_bytes() for path in files).decode()
+    return [int(line.split()[1]) for line in text.splitlines() if line.startswith("line ")]
+
+
+def test_a_fast_log_is_kept_small_and_loses_no_line(workspace: rig.Workspace) -> None:
+    more = 'log_max = "300 kB"\nlog_keep = 9'
+    workspace.service("talks", "chatter.py", "--lines", 20_000, "--every", 0.0001, "--width", 100, more=more)
+    workspace.cli("bringup", "--no-guard").rc(0)
+    logs = workspace.outputs / "logs"
+
+    def last() -> int:
+        workspace.cli("watchdog").rc(0)
+        return max(log_numbers(logs, "talks"), default=0) == 20_000
+
+    rig.wait_for(last, 40)
+    workspace.cli("watchdog").rc(0)
+    assert (logs / "talks.log.2").exists()
+    assert log_numbers(logs, "talks") == list(range(1, 20_001))
+    shown = workspace.cli("logs", "talks", "--lines", "5000", "--json").rc(0).json()["lines"]
+    assert len(shown) == 5000 and "line 20000 " in shown[-1]  # type: ignore[arg-type, index]
