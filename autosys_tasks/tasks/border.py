@@ -40,7 +40,6 @@ def verb(
         names = body.__code__.co_varnames[1 : body.__code__.co_argcount]
         texts = {name: text for name, text in {**HELP, **(help or {})}.items() if name in names}
         lists = list(many)
-        required = [name for name in options.pop("required", ())]
 
         @functools.wraps(body)
         def run(c: Any, *args: Any, **flags: Any) -> None:
@@ -48,7 +47,7 @@ def verb(
                 body(c, *args, **flags)
 
         return task(
-            klass=Verb, auto_shortflags=False, help=texts, iterable=lists, positional=[*required, *lists], **options
+            klass=Verb, auto_shortflags=False, help=texts, iterable=lists, positional=lists, **options
         )(run)
 
     return wrap

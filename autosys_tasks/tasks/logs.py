@@ -6,7 +6,7 @@ from autosys_tasks.tasks.border import finish, house, verb
 
 
 @verb(
-    required=["service"],
+    many=["service"],
     help={
         "service": "whose log (`guard`: the guard's own)",
         "follow": "go on as it grows, until Ctrl-C",
@@ -20,7 +20,10 @@ def logs(c, service, follow=False, lines=50, json=False):  # type: ignore[no-unt
     from autosys_tasks.supervise import runs
 
     home = house(c)
-    if service not in ("guard", "@guard"):
+    if len(service) != 1:
+        raise UsageError("logs needs the name of one service", hint=f"inv logs {next(iter(home.services), 'NAME')}")
+    (service,) = service
+    if service != "guard":
         runs.chosen(home, [service])
     if follow and json:
         raise UsageError("--follow never ends, and --json is one document", hint=f"inv logs {service} --json")

@@ -51,10 +51,13 @@ def _open_lists(machine: ParseMachine) -> list[Names]:
 
 
 def handle(machine: ParseMachine, token: str) -> None:
-    """A word feeds an open list, a flag never does (`inv down --help`)."""
+    """A word feeds an open list, a flag never does (`inv down --help`); a wrong value is the parser's error."""
     for names in _open_lists(machine):
         names.fed = token.startswith("-")
-    _handle(machine, token)
+    try:
+        _handle(machine, token)
+    except ValueError:
+        machine.error(f"--{machine.flag.name if machine.flag else '?'} does not take {token!r}")
 
 
 def complete_context(machine: ParseMachine) -> None:

@@ -249,7 +249,8 @@ def test_services_outlive_the_terminal_that_started_them(workspace: rig.Workspac
 
 def test_hung_and_greedy_services_are_restarted(workspace: rig.Workspace) -> None:
     stop = workspace.root / "stop"
-    live = "liveness = { heartbeat = true, max_age_s = 0.5, interval_s = 0.2 }\nreadiness = { heartbeat = true, max_age_s = 5 }"
+    live = "liveness = { heartbeat = true, max_age_s = 0.5, interval_s = 0.2 }\n"
+    live += "readiness = { heartbeat = true, max_age_s = 5 }"
     workspace.service("hangs", "heartbeats.py", "--until", stop, more=live)
     greedy = [
         sys.executable,
