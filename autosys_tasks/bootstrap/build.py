@@ -8,8 +8,7 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-from .entry import EXTRAS
-from .stamp import answers, facts, read_stamp, ready, script, sound, venv, write_stamp
+from .stamp import EXTRAS, answers, facts, read_stamp, ready, script, sound, venv, write_stamp
 from .steps import Trouble, held_lock, run_step, say
 
 OLD = ".venv.tmp-old"

@@ -5,13 +5,11 @@ from __future__ import annotations
 import os
 import sys
 
-from .stamp import ready, script
+from .stamp import EXTRAS, ready, script
 
 TYPE_CHECKING = False  # `typing` costs more than all of this
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-EXTRAS = {"test": "test", "lint": "test"}  # task -> the optional dependencies that it needs
 
 
 def run(here: str, args: Sequence[str]) -> int:

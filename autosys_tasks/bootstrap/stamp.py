@@ -16,6 +16,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+EXTRAS = {"test": "test", "lint": "test"}  # task -> the optional dependencies that it needs
+
 
 def ready(here: str, extras: set[str]) -> bool:
     """Whether the last install ended well for these very facts, and what it made is still there."""

@@ -87,13 +87,13 @@ def read_text(path: Path | str) -> str | None:
 def read_bytes(path: Path | str) -> bytes | None:
     """The file's bytes, or None when there is no such file."""
     try:
-        return patiently(lambda: _read(path))
+        return patiently(lambda: slurp(path))
     except FileNotFoundError:
         return None
 
 
-def _read(path: Path | str) -> bytes:
-    """A small file's bytes; a third of what `open` costs, on the path from a death to its restart."""
+def slurp(path: Path | str) -> bytes:
+    """A small file's bytes for a third of what `open` costs; raises what the OS raises."""
     fd = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
     try:
         data = os.read(fd, 65536)

@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from autosys_tasks.core.files import slurp
 from autosys_tasks.host import posix
 from autosys_tasks.host.posix import Bell
 from autosys_tasks.host.types import Exit, Identity, Marked, Process
@@ -42,21 +43,10 @@ def boot_clock() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
-def _read(path: str) -> bytes:
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        data = os.read(fd, 65536)
-        while len(data) % 65536 == 0 and (more := os.read(fd, 65536)):
-            data += more
-        return data
-    finally:
-        os.close(fd)
-
-
 def _stat(pid: int) -> list[bytes] | None:
     """Fields of /proc/PID/stat from `state` on (index 0 = field 3); None when there is no such process."""
     try:
-        return _read(f"/proc/{pid}/stat").rpartition(b")")[2].split()
+        return slurp(f"/proc/{pid}/stat").rpartition(b")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
         return None
 
@@ -146,7 +136,7 @@ def _pids() -> Iterator[int]:
 
 def _environ(pid: int) -> dict[bytes, bytes]:
     try:
-        raw = _read(f"/proc/{pid}/environ")
+        raw = slurp(f"/proc/{pid}/environ")
     except OSError:
         return {}
     if b"AUTOSYS_INSTANCE=" not in raw:
@@ -210,7 +200,7 @@ def processes() -> list[Process]:
         try:
             if os.stat(f"/proc/{pid}").st_uid != mine:
                 continue
-            argv = tuple(os.fsdecode(part) for part in _read(f"/proc/{pid}/cmdline").split(b"\0")[:-1])
+            argv = tuple(os.fsdecode(part) for part in slurp(f"/proc/{pid}/cmdline").split(b"\0")[:-1])
             cwd = os.readlink(f"/proc/{pid}/cwd")
         except OSError:
             continue
@@ -223,7 +213,7 @@ def memory_of(pids: list[int]) -> int:
     total = 0
     for pid in pids:
         with contextlib.suppress(OSError):
-            total += int(_read(f"/proc/{pid}/statm").split()[1]) * PAGE
+            total += int(slurp(f"/proc/{pid}/statm").split()[1]) * PAGE
     return total
 
 
@@ -241,7 +231,7 @@ def port_owner(port: int) -> tuple[int | None, str] | None:
     for pid in _pids():
         with contextlib.suppress(OSError):
             if any(link in wanted for link in _links(pid)):
-                return pid, _read(f"/proc/{pid}/comm").decode("utf-8", "replace").strip()
+                return pid, slurp(f"/proc/{pid}/comm").decode("utf-8", "replace").strip()
     return None, "another user's process"
 
 
@@ -260,7 +250,7 @@ def _listening(port: int) -> set[str]:
     inodes = set()
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
         try:
-            lines = _read(table).splitlines()[1:]
+            lines = slurp(table).splitlines()[1:]
         except OSError:
             continue
         for line in lines:

@@ -107,10 +107,12 @@ def _program(name: str, cwd: Path) -> str:
 def end_tree(pid: int) -> None:
     """Kill our child `pid` and all below it, with those that left its session, until nothing is left."""
     leader = host.identity(pid)
-    host.end_group(pid)
-    for _ in range(ROUNDS):
-        family = host.family(leader, "") if leader else []
-        for member in family:
+    known = {leader} if leader else set()
+    for _ in range(ROUNDS):  # seen before the leader dies: what left its session has no tie to it afterwards
+        members = {member for who in known for member in host.family(who, "")}
+        host.end_group(pid)
+        for member in members:
             host.end(member)
-        if not family:
+        if not members:
             return
+        known |= members
