@@ -41,6 +41,7 @@ if sys.platform == "win32":
         state_home,
         take_lock,
         user_name,
+        wait_unreaped,
     )
 else:
     from autosys_tasks.host.posix import (
@@ -59,6 +60,7 @@ else:
         spawn_flags,
         take_lock,
         user_name,
+        wait_unreaped,
     )
 
     if sys.platform == "darwin":
@@ -146,4 +148,5 @@ __all__ = [
     "state_home",
     "take_lock",
     "user_name",
+    "wait_unreaped",
 ]

@@ -1,5 +1,6 @@
 """Linux: identity from /proc, waiting on pidfds. No psutil here: its import costs more than a whole look."""
 
+# ruff: noqa: E402
 from __future__ import annotations
 
 import contextlib
@@ -10,9 +11,12 @@ import os
 import select
 import signal
 import struct
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+
+assert sys.platform == "linux"  # elsewhere the type checker reads no further
 
 from autosys_tasks.core.files import slurp
 from autosys_tasks.host import posix

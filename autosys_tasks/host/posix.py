@@ -1,5 +1,6 @@
 """What Linux and macOS share: flock, sessions, signals, append-only logs, a FIFO to wake the guard."""
 
+# ruff: noqa: E402
 from __future__ import annotations
 
 import contextlib
@@ -10,9 +11,12 @@ import pwd
 import signal
 import stat
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+
+assert sys.platform != "win32"  # there the type checker reads no further
 
 from autosys_tasks.host.types import Launch
 
@@ -221,6 +225,16 @@ def become(argv: tuple[str, ...], env: Mapping[str, str], lock: Lock | None = No
 def spawn_flags() -> dict[str, object]:
     """What a short-lived child needs so that it can be ended as one tree."""
     return {"start_new_session": True}
+
+
+def wait_unreaped(pid: int) -> bool:
+    """Wait until our child `pid` has ended, and leave it to be reaped: its number is nobody else's until then.
+
+    False at once where the OS cannot do that.
+    """
+    if sys.platform != "darwin":
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+    return sys.platform != "darwin"
 
 
 def end_group(pid: int) -> None:

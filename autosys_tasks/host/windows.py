@@ -32,7 +32,15 @@ from autosys_tasks.host.windows_process import (
     started_wall,
     stop_event,
 )
-from autosys_tasks.host.windows_spawn import become, bin_folder, program, python_in, spawn, spawn_flags
+from autosys_tasks.host.windows_spawn import (
+    become,
+    bin_folder,
+    program,
+    python_in,
+    spawn,
+    spawn_flags,
+    wait_unreaped,
+)
 from autosys_tasks.host.windows_wait import Waiter, exit_of
 
 CLOSING = (2, 5, 6)  # the console closes, the user logs off, the machine goes down
@@ -120,4 +128,5 @@ __all__ = [
     "state_home",
     "take_lock",
     "user_name",
+    "wait_unreaped",
 ]

@@ -158,3 +158,8 @@ def python_in(venv: str) -> str:
 def bin_folder(environment: str) -> str:
     """Where an environment keeps its programs."""
     return f"{environment}\\Scripts"
+
+
+def wait_unreaped(pid: int) -> bool:
+    """Not known here: there is no reaping, and a job ends what a leader leaves."""
+    return False

@@ -6,6 +6,7 @@ import contextlib
 import os
 import time
 from collections.abc import Iterator
+from typing import BinaryIO
 
 from autosys_tasks import host
 from autosys_tasks.core.faults import fault
@@ -81,7 +82,8 @@ def _copy_head(fd: int, target: str, size: int) -> None:
     try:
         offset = 0
         while offset < size:
-            block = os.pread(fd, min(1 << 20, size - offset), offset)
+            os.lseek(fd, offset, os.SEEK_SET)
+            block = os.read(fd, min(1 << 20, size - offset))
             if not block:
                 break
             os.write(out, block)
@@ -105,13 +107,16 @@ def tail_lines(path: str, lines: int) -> list[str]:
     return found[-lines:] if lines else []
 
 
-def follow(path: str, *, poll_s: float = 0.2) -> Iterator[str]:
-    """Lines as they are written, for ever; a rotated or shortened file is read from its new beginning."""
-    file, rest = None, b""
+def follow(path: str, lines: int, *, poll_s: float = 0.2) -> Iterator[str]:
+    """The last `lines` lines, then what is written, for ever; a rotated or shortened file from its new beginning."""
+    file, rest = _opened(path), b""
     try:
+        if file is not None:
+            *whole, rest = file.read().split(b"\n")
+            yield from (decode(line.rstrip(b"\r")) for line in whole[-lines:] if lines)
         while True:
             if file is None:
-                file = _reopen(path, at_end=not rest)
+                file = _opened(path)
             chunk = file.read() if file else b""
             if chunk:
                 *whole, rest = (rest + chunk).split(b"\n")
@@ -127,14 +132,11 @@ def follow(path: str, *, poll_s: float = 0.2) -> Iterator[str]:
             file.close()
 
 
-def _reopen(path: str, *, at_end: bool):  # type: ignore[no-untyped-def]
+def _opened(path: str) -> BinaryIO | None:
     try:
-        file = open(path, "rb")  # noqa: SIM115
+        return open(path, "rb")
     except FileNotFoundError:
         return None
-    if at_end:
-        file.seek(0, os.SEEK_END)
-    return file
 
 
 def _moved(path: str, fd: int, position: int) -> bool:

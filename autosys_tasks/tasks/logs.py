@@ -30,9 +30,9 @@ def logs(c, service, follow=False, lines=50, json=False):  # type: ignore[no-unt
     if lines < 0:
         raise UsageError(f"--lines takes a number from 0 on, not {lines}")
     path = home.log(service)
+    if follow:
+        for line in room.follow(path, lines):
+            print(line, flush=True)
     found = room.tail_lines(path, lines)
     fields = {"service": service, "path": path, "lines": found}
-    finish(home.config, "logs", 0, fields, found or [f"{path}: nothing written yet"], json)
-    if follow:
-        for line in room.follow(path):
-            print(line, flush=True)
+    return finish(home.config, "logs", 0, fields, found or [f"{path}: nothing written yet"], json)

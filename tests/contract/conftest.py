@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import sys
 import time
@@ -14,6 +15,7 @@ import pytest
 
 from autosys_tasks import host
 
+collect_ignore = [] if hasattr(ctypes, "windll") else ["test_host_windows.py"]  # what only Windows has
 T = TypeVar("T")
 ROOM = str(Path(host.__file__).resolve().parents[1])
 PYTHON = getattr(sys, "_base_executable", sys.executable)  # the interpreter itself, never a venv's launcher

@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-import ctypes
 import subprocess
 import sys
 
-import pytest
-
 from autosys_tasks import host
-
-if not hasattr(ctypes, "windll"):
-    pytest.skip("no jobs here", allow_module_level=True)
-
 from autosys_tasks.host import win32
 from autosys_tasks.host.windows_process import job_name
 

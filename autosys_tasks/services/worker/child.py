@@ -48,8 +48,7 @@ class Child:
 
     def _watch(self, on_exit: Callable[[], None]) -> None:
         """The only one that reaps the leader: until then its number, and so its group's, is nobody else's."""
-        if hasattr(os, "waitid"):
-            os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOWAIT)
+        if host.wait_unreaped(self._process.pid):
             host.end_group(self._process.pid)
         self._process.wait()
         on_exit()
