@@ -49,7 +49,7 @@ def watch(workspace: Path) -> None:
     ending, stamp = _Ending(), _stamp(workspace)
     while True:
         outcomes: list[Outcome] = []
-        keeper = Keeper(house, house.config.services, vitals=True, gap_s=GAP_S, tell=outcomes.append)
+        keeper = Keeper(house, house.config.services, vitals=True, gap_s=GAP_S, yields=True, tell=outcomes.append)
         keeper.waiter.listen(bell)
 
         def end(keeper: Keeper = keeper) -> None:

@@ -19,14 +19,20 @@ from autosys_tasks.core.plan import Outcome, Step
 from autosys_tasks.supervise import act, look, plan
 from autosys_tasks.supervise.house import House
 from autosys_tasks.supervise.state import now, write_ready
+from autosys_tasks.supervise.turnstile import at_work
 from autosys_tasks.supervise.values import Decision, Facts, Record, Reply, label
 
 VITALS_S = 10.0
 COMMAND_GAP_S = 0.1
+YIELD_S = 0.3
 
 
 class Keeper:
-    """The facts, decisions and watches of one run; `tell` hears every outcome as it happens."""
+    """The facts, decisions and watches of one run; `tell` hears every outcome as it happens.
+
+    `vitals`: ask for liveness and memory too. `gap_s`: the shortest pause between two readiness questions.
+    `yields`: leave first starts to a commander that is at work (deaths are healed all the same).
+    """
 
     def __init__(
         self,
@@ -36,6 +42,7 @@ class Keeper:
         asked: Collection[str] = (),
         vitals: bool = False,
         gap_s: float = 0.01,
+        yields: bool = False,
         tell: Callable[[Outcome], None] = lambda outcome: None,
     ) -> None:
         self.house = house
@@ -55,6 +62,7 @@ class Keeper:
         self._misses: dict[str, int] = {}
         self._replies: dict[str, Reply] = {}
         self._gap_s = gap_s
+        self._yields = yields
         self.given_up: set[str] = set()
         self._dependents: dict[str, list[str]] = {}
         for name in self.names:
@@ -167,7 +175,10 @@ class Keeper:
     def _act(self, name: str, decision: Decision, moment: float, ended: host.Exit | None) -> None:
         later = decision.due_boot is not None and decision.due_boot > moment
         if decision.step == "start" and not decision.after and not later:
-            self._start(name, decision.reason, ended)
+            if self._yields and ended is None and self._is_first_start(name) and at_work(self.house.place):
+                self._due[name] = moment + YIELD_S
+            else:
+                self._start(name, decision.reason, ended)
         elif decision.step == "note" or (decision.step == "start" and self._unburied(name)):
             act.note(self.house, name, decision.reason, ended)
             self._again(name, soon=True)
@@ -179,6 +190,10 @@ class Keeper:
         elif decision.step in ("stop", "restart"):
             self._stop(name, decision)
 
+    def _is_first_start(self, name: str) -> bool:
+        record = self.facts[name].record
+        return record is None or (record.dead and record.starts == 0)
+
     def _unburied(self, name: str) -> bool:
         record = self.facts[name].record
         return record is not None and not record.dead and self.facts[name].leader is None
@@ -189,6 +204,8 @@ class Keeper:
         if outcome.ok is not None:
             self.asked.discard(name)
             self.tell(outcome)
+        if outcome.ok:
+            self.decisions[name] = Decision("starting", "just started", due_boot=now().boot)
         if outcome.ok and old is not None and old.leader is not None:
             leader, instance = old.leader, old.instance
             self._in_thread(lambda: self._swept(name, act.sweep(self.house, leader, instance)))

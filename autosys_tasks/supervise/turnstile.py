@@ -53,6 +53,11 @@ def _try(path: str) -> host.Lock | None:
         raise StateError(f"cannot lock `{path}`: {error.strerror}", where=path) from error
 
 
+def at_work(place: Place) -> bool:
+    """Whether a commander has the turn now."""
+    return host.lock_held(f"{place.folder}/acting.lock")
+
+
 def holder(place: Place) -> str:
     """Who has the turn, for a message."""
     try:
