@@ -75,7 +75,7 @@ def noted(
         died_boot=now.boot,
         starts=0 if over else record.starts,
         last_exit=LastExit(
-            ended.code, ended.signal, now.wall, None if uptime is None else max(0.0, uptime), tail, why
+            ended.code, ended.signal, now.wall - now.ahead, None if uptime is None else max(0.0, uptime), tail, why
         ),
     )
 

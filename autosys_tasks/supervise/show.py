@@ -55,7 +55,7 @@ def row(house: House, name: str, facts: Facts, decision: Decision, used: Usage |
     moment = now()
     next_at = None
     if decision.due_boot is not None and decision.state in ("backoff", "blocked"):
-        next_at = utc_text(moment.wall + moment.ahead + decision.due_boot - moment.boot)
+        next_at = utc_text(moment.wall + decision.due_boot - moment.boot)
     return {
         "name": name,
         "purpose": service.purpose or None,

@@ -24,7 +24,8 @@ from autosys_tasks.supervise.values import LastExit, Now, Record, Wanted
 
 def now() -> Now:
     """This moment, and how far plans take it to be ahead."""
-    return Now(time.time(), host.boot_clock(), host.boot_id(), shift(), BEGAN)
+    ahead = shift()
+    return Now(time.time() + ahead, host.boot_clock(), host.boot_id(), ahead, BEGAN)
 
 
 RECORD = "record.jsonl"

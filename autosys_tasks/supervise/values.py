@@ -59,8 +59,8 @@ class Wanted(NamedTuple):
 class Now(NamedTuple):
     """One moment on both clocks, in seconds: the wall clock for people, the boot clock for decisions.
 
-    Both are the real ones. `ahead`: how much later plans take it to be (AUTOSYS_NOW), as if that time had
-    passed before this run began, at `since` of the boot clock.
+    `wall` is what plans take for now (AUTOSYS_NOW), `ahead` of the real one by so much, as if that time had
+    passed before this run began, at `since` of the boot clock. `boot` is always the real one.
     """
 
     wall: float
