@@ -22,6 +22,7 @@ def test(
 ) -> None:
     """Run the test suite."""
     flags = [name for name, said in (("--live", live), ("--short", short)) if said]
+    flags += [] if live else ["-n", "2", "--dist", "loadfile"]  # two at once, the tests of a file in their order
     match = ["-k", k] if k else []
     end_as(c, ["pytest", *flags, *match, *words(args), *paths])
 
