@@ -22,7 +22,8 @@ def test(
 ) -> None:
     """Run the test suite."""
     flags = [name for name, said in (("--live", live), ("--short", short)) if said]
-    flags += [] if live else ["-n", "2", "--dist", "loadfile"]  # two at once, the tests of a file in their order
+    if not live and not paths:
+        flags += ["-n", "2", "--dist", "loadfile"]  # all of it: two files at once
     match = ["-k", k] if k else []
     end_as(c, ["pytest", *flags, *match, *words(args), *paths])
 
