@@ -52,7 +52,7 @@ def _naive(rounds: int, seed: int) -> dict[str, object]:
             for tick in ticks:
                 commands_killed += _end(tick, dice)
         _tick(folder).wait()
-        notes = (folder / "oracle").read_text(encoding="ascii").split()
+        notes = [path.name for path in (folder / "oracle").iterdir()]
         living = len(_living(folder))
     finally:
         _end_all(folder)

@@ -13,11 +13,12 @@ from pathlib import Path
 
 def tick(folder: Path, names: list[str], argv: list[str]) -> None:
     """Start each of these that has no living pid in its file."""
+    no = subprocess.DEVNULL
     for name in names:
         file = folder / f"{name}.pid"
         if file.exists() and _exists(file.read_text(encoding="ascii")):
             continue
-        child = subprocess.Popen([*argv, name, str(folder)], start_new_session=True, stdin=subprocess.DEVNULL)
+        child = subprocess.Popen([*argv, name, str(folder / "oracle")], start_new_session=True, stdin=no)
         child.returncode = 0
         file.write_text(str(child.pid), encoding="ascii")
 

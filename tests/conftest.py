@@ -30,13 +30,24 @@ REAL_PLACES = (".local/state", ".config/systemd/user", ".config/autostart", "Lib
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--live", action="store_true", help="run the long tests, marked `live`, and only those")
     parser.addoption("--short", action="store_true", help="with --live: fewer rounds, for every submission")
+    parser.addoption("--windows", action="store_true", help="the tests that drive a Windows from Linux, and only those")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    wanted = bool(config.getoption("--live"))
-    leave = [item for item in items if bool(item.get_closest_marker("live")) != wanted]
-    items[:] = [item for item in items if bool(item.get_closest_marker("live")) == wanted]
+    wanted = {name for name in ("live", "windows") if config.getoption(f"--{name}")}
+
+    def is_wanted(item: pytest.Item) -> bool:
+        return {name for name in ("live", "windows") if item.get_closest_marker(name)} == wanted and is_for_here(item)
+
+    leave = [item for item in items if not is_wanted(item)]
+    items[:] = [item for item in items if is_wanted(item)]
     config.hook.pytest_deselected(items=leave)
+
+
+def is_for_here(item: pytest.Item) -> bool:
+    """Whether it is about this system; what is about another one is nothing that this machine lacks."""
+    here = {"linux": sys.platform == "linux", "posix": os.name == "posix", "win32": sys.platform == "win32"}
+    return all(here[str(name)] for marker in item.iter_markers("only") for name in marker.args)
 
 
 # Capabilities
@@ -54,10 +65,6 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 def lacking(name: str) -> str:
     """Why this machine lacks a capability, "" when it has it; any name not listed is a program on PATH."""
-    if name == "posix":
-        return "" if os.name == "posix" else "not a POSIX system"
-    if name == "linux":
-        return "" if sys.platform == "linux" else "not Linux"
     if name == "root":
         return "" if getattr(os, "geteuid", lambda: 1)() == 0 else "not run as root"
     if name == "old-python":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import random
@@ -20,8 +21,17 @@ import pytest
 
 T = TypeVar("T")
 REPOSITORY = Path(__file__).resolve().parent.parent
+PYTHON = getattr(sys, "_base_executable", sys.executable)  # one process on Windows too, where a venv's makes two
 PROGRAMS = Path(__file__).resolve().parent / "programs"
 PATIENCE_S = 60.0
+CTRL_C = """
+import ctypes, sys
+kernel32 = ctypes.WinDLL("kernel32")
+kernel32.FreeConsole()
+kernel32.SetConsoleCtrlHandler(None, True)
+there = kernel32.AttachConsole(int(sys.argv[1]))
+sys.exit(0 if there and kernel32.GenerateConsoleCtrlEvent(0, 0) else 1)
+"""
 
 
 def wait_for(fact: Callable[[], T], deadline_s: float = 10.0, *, what: str = "", every_s: float = 0.01) -> T:
@@ -88,8 +98,11 @@ class Running(NamedTuple):
     began: float
 
     def interrupt(self) -> None:
-        """What Ctrl-C sends."""
-        self.process.send_signal(signal.SIGINT)
+        """What Ctrl-C sends; on Windows to all that share the command's console: it must have its own."""
+        if sys.platform == "win32":
+            subprocess.run([PYTHON, "-I", "-S", "-c", CTRL_C, str(self.process.pid)], check=True)
+        else:
+            self.process.send_signal(signal.SIGINT)
 
     def result(self, timeout_s: float = PATIENCE_S) -> Result:
         """How it ended; the test fails, and the command is killed, when it has not by then."""
@@ -108,14 +121,23 @@ def _text(raw: bytes) -> str:
     return raw.decode("utf-8", "backslashreplace").replace("\r\n", "\n")
 
 
-def start(argv: Sequence[str | Path], *, cwd: Path, env: Mapping[str, str | None] | None = None) -> Running:
-    """Start a command; in `env`, None takes a variable away. Its input is empty, its output is kept."""
+def start(
+    argv: Sequence[str | Path], *, cwd: Path, env: Mapping[str, str | None] | None = None, console: bool = False
+) -> Running:
+    """Start a command; in `env`, None takes a variable away. Its input is empty, its output is kept.
+
+    `console`: on Windows with a console of its own, in which Ctrl-C reaches it and nobody else.
+    """
+    flags = getattr(subprocess, "CREATE_NO_WINDOW", 0) if console else 0
     merged = {**os.environ, **(env or {})}
     kept = {key: value for key, value in merged.items() if value is not None}
     pipe, nothing = subprocess.PIPE, subprocess.DEVNULL
     words = [str(word) for word in argv]
     began = time.monotonic()
-    return Running(subprocess.Popen(words, cwd=cwd, env=kept, stdin=nothing, stdout=pipe, stderr=pipe), began)
+    process = subprocess.Popen(
+        words, cwd=cwd, env=kept, stdin=nothing, stdout=pipe, stderr=pipe, creationflags=flags
+    )
+    return Running(process, began)
 
 
 class Workspace:
@@ -147,23 +169,21 @@ class Workspace:
 
     def program(self, name: str, *args: object) -> list[str]:
         """The argv that runs one of tests/programs with the Python of these tests."""
-        return [sys.executable, str(PROGRAMS / name), *map(str, args)]
+        return [PYTHON, str(PROGRAMS / name), *map(str, args)]
 
     def env(self) -> dict[str, str | None]:
         """What makes a command belong to this workspace."""
-        return {"AUTOSYS_STATE": str(self.state), "AUTOSYS_WORKSPACE": None, "STARTS": str(self.starts_file)}
+        return {"AUTOSYS_STATE": str(self.state), "AUTOSYS_WORKSPACE": None, "STARTS": str(self.starts_folder)}
 
     @property
-    def starts_file(self) -> Path:
+    def starts_folder(self) -> Path:
         """Where the programs of tests/programs note each of their starts."""
         return self.state.parent / "starts"
 
     def starts(self) -> list[tuple[int, float]]:
         """(pid, seconds since 1970) of each start of a program, in order."""
-        if not self.starts_file.exists():
-            return []
-        lines = self.starts_file.read_text(encoding="utf-8").splitlines()
-        return [(int(pid), float(at)) for pid, at in (line.split() for line in lines)]
+        notes = sorted(path.name.split() for path in self.starts_folder.glob("*"))
+        return [(int(pid), float(at)) for at, pid in notes]
 
     def cli(
         self, *args: object, env: Mapping[str, str | None] | None = None, cwd: Path | None = None,
@@ -176,11 +196,12 @@ class Workspace:
         return result
 
     def start(
-        self, *args: object, env: Mapping[str, str | None] | None = None, cwd: Path | None = None
-    ) -> Running:
+        self, *args: object, env: Mapping[str, str | None] | None = None, cwd: Path | None = None,
+        console: bool = False,
+    ) -> Running:  # fmt: skip
         """Start the real command `autosys ARGS` here, for two at once, Ctrl-C or kill -9."""
         argv = [sys.executable, "-m", "autosys_tasks.program", *map(str, args)]
-        return start(argv, cwd=cwd or self.root, env={**self.env(), **(env or {})})
+        return start(argv, cwd=cwd or self.root, env={**self.env(), **(env or {})}, console=console)
 
     def alive(self) -> list[psutil.Process]:
         """Every process whose environment holds this workspace's state folder."""
@@ -201,7 +222,8 @@ def processes_with(variable: str, value: str) -> Iterator[psutil.Process]:
     """The processes in whose environment `variable` is `value` (a zombie has none)."""
     for process in psutil.process_iter():
         try:
-            if process.pid != os.getpid() and process.environ().get(variable) == value:
+            ours = process.pid != os.getpid() and process.environ().get(variable) == value
+            if ours and "conhost.exe" not in (process.cmdline() or [""])[0]:  # draws a console, and goes with it
                 yield process
         except (psutil.Error, OSError):
             continue
@@ -223,6 +245,16 @@ def end(process: psutil.Process) -> str:
     except psutil.NoSuchProcess:
         return "gone by itself"
     return text
+
+
+@functools.cache
+def tells_whose_ports() -> bool:
+    """Whether this system says who listens on a port (Wine does not)."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+        port = listening.getsockname()[1]
+        return any(one.laddr.port == port and one.pid for one in psutil.net_connections("tcp") if one.laddr)
 
 
 def scratch_state() -> Path:

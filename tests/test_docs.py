@@ -29,7 +29,8 @@ def commands(page: str) -> list[str]:
 
 def test_the_page_of_commands_is_what_the_tasks_say() -> None:
     """If this fails: python docs/make.py --write"""
-    made = subprocess.run([sys.executable, "docs/make.py"], cwd=ROOT, capture_output=True, check=True).stdout
+    argv = [sys.executable, "-X", "utf8", "docs/make.py"]
+    made = subprocess.run(argv, cwd=ROOT, capture_output=True, check=True).stdout
     assert made.decode("utf-8").replace("\r\n", "\n") == text("docs/tasks.md")
 
 
@@ -84,7 +85,7 @@ def test_the_commands_for_a_new_workspace_run_as_written(page: str, workspace: r
         if line == "autosys init":
             path = workspace.root / "autosys.toml"
             path.write_text(path.read_text(encoding="utf-8") + toml.replace("8200", port), encoding="utf-8")
-    workspace.cli("ps").rc(0).says("ready", port)
+    workspace.cli("ps").rc(0).says("ready", *([port] if rig.tells_whose_ports() else []))
     workspace.cli("down").rc(0)
 
 
@@ -103,6 +104,7 @@ def test_the_picture_and_the_figures_are_there() -> None:
     assert "kill -9" in text("docs/benchmarks.md")
 
 
+@pytest.mark.only("posix")
 def test_what_is_committed_speaks_of_the_project_alone() -> None:
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=False).stdout.decode()
     own = Path(__file__).resolve()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from .stamp import EXTRAS, ready, script
+from .stamp import EXTRAS, quiet_flags, ready, script
 
 TYPE_CHECKING = False  # `typing` costs more than all of this
 if TYPE_CHECKING:
@@ -55,4 +55,4 @@ def inv_as_child(argv: list[str]) -> int:
     import subprocess
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    return subprocess.call(argv)
+    return subprocess.call(argv, creationflags=quiet_flags())

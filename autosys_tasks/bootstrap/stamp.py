@@ -58,7 +58,8 @@ def answers(here: str, *args: str) -> bool:
 
     quiet = subprocess.DEVNULL
     try:
-        return not subprocess.call([script(here, "python"), *args], stdin=quiet, stdout=quiet, stderr=quiet)
+        argv = [script(here, "python"), *args]
+        return not subprocess.call(argv, stdin=quiet, stdout=quiet, stderr=quiet, creationflags=quiet_flags())
     except OSError:
         return False
 
@@ -96,6 +97,12 @@ def stamp_path(here: str) -> str:
 def venv(here: str) -> str:
     """The environment's folder."""
     return os.path.join(here, ".venv")
+
+
+def quiet_flags() -> int:
+    """What keeps a console program that pythonw starts from opening a window; 0 elsewhere."""
+    name = os.path.basename(sys.executable or "").lower()
+    return 0x08000000 if sys.platform == "win32" and name.startswith("pythonw") else 0  # CREATE_NO_WINDOW
 
 
 def script(here: str, name: str) -> str:

@@ -1,4 +1,4 @@
-"""Commands, each told to a person with its time, under a lock that one run holds; knows nothing of .venv."""
+"""Commands, each told to a person with its time, under a lock that one run holds."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+
+from .stamp import quiet_flags
 
 SPIN_AFTER_S = 1.0
 TAIL_LINES = 12
@@ -79,8 +81,9 @@ def started_child(here: str, argv: Sequence[str], output: int) -> subprocess.Pop
     kept = () if sys.platform == "win32" else tuple(_locks)
     nothing = subprocess.DEVNULL
     return subprocess.Popen(
-        argv, cwd=here, env=env, stdin=nothing, stdout=output, stderr=subprocess.STDOUT, pass_fds=kept
-    )
+        argv, cwd=here, env=env, stdin=nothing, stdout=output, stderr=subprocess.STDOUT, pass_fds=kept,
+        creationflags=quiet_flags(),
+    )  # fmt: skip
 
 
 def wait(child: subprocess.Popen[bytes], what: str, started: float) -> int:

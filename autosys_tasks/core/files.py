@@ -125,7 +125,19 @@ def read_tail(path: Path | str, size: int = 4096) -> str:
 
 
 def decode(raw: bytes) -> str:
-    """Text of a log that some other program wrote: UTF-8, else UTF-16 by its BOM, else what can be shown."""
+    """Text that some other program wrote: UTF-16 by its BOM; else each line as UTF-8, or in this system's code page."""
     if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return raw.decode("utf-16", "replace")
-    return raw.decode("utf-8-sig", "replace")
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return "".join(map(_decode_line, raw.splitlines(keepends=True)))
+
+
+def _decode_line(raw: bytes) -> str:
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        import locale
+
+        return raw.decode(locale.getencoding(), "replace")

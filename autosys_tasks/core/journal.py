@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from autosys_tasks.core.clock import parse_utc, utc_text
@@ -26,10 +26,16 @@ FILES = {
 
 
 class Journal:
-    """One run of one task, written as it happens; `close` adds the summary whose counts equal its lines."""
+    """One run of one task, written as it happens; `close` adds the summary whose counts equal its lines.
 
-    def __init__(self, outputs: Path, task: str, *, file: str = "watchdog") -> None:
+    `open_append` gives a descriptor whose writes the system itself puts at the end (host.open_append).
+    """
+
+    def __init__(
+        self, outputs: Path, task: str, open_append: Callable[[str], int], *, file: str = "watchdog"
+    ) -> None:
         self.path = outputs / FILES[file]
+        self.open_append = open_append
         self.task = task
         self.run = os.urandom(6).hex()
         self.outcomes: list[Outcome] = []
@@ -50,6 +56,7 @@ class Journal:
                 "v": VERSION, "ts": utc_text(), "run": self.run, "task": self.task, "step": step,
                 "target": target, "reason": reason, "ok": ok, "detail": detail, "ms": ms, **more,
             },
+            self.open_append,
         )  # fmt: skip
 
     def close(self, *, ok: bool, detail: str, ms: int = 0) -> None:
@@ -58,12 +65,12 @@ class Journal:
         self.write("summary", "", "", ok and not counted["failed"], detail, ms, counts=counted)
 
 
-def append(path: Path, line: dict[str, object]) -> None:
+def append(path: Path, line: dict[str, object], open_append: Callable[[str], int]) -> None:
     """Add one object as one line in one write; a torn last line of a crashed writer is closed first."""
     text = json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n"
     try:
         fault("journal.before-append")
-        fd = _open(path)
+        fd = patiently(lambda: open_append(str(path)))
         try:
             size = os.fstat(fd).st_size
             if size and _last_byte(path) != b"\n":
@@ -75,15 +82,6 @@ def append(path: Path, line: dict[str, object]) -> None:
             rotate(path)
     except OSError as error:
         raise cannot_write(path, error) from error
-
-
-def _open(path: Path) -> int:
-    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0)
-    try:
-        return patiently(lambda: os.open(path, flags, 0o644))
-    except FileNotFoundError:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return os.open(path, flags, 0o644)
 
 
 def _last_byte(path: Path) -> bytes:

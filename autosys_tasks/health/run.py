@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from autosys_tasks import host
 from autosys_tasks.core.errors import AutosysError, StateError, unknown_name
 from autosys_tasks.core.files import make_folder, write_atomic
 from autosys_tasks.core.journal import Journal
@@ -101,7 +102,7 @@ def fix(house: House, first: Sequence[Check], only: Collection[str], carry_out: 
 
 
 def _written_down(house: House, second: Sequence[Check], outcomes: Iterable[Outcome]) -> str:
-    journal = Journal(house.outputs, "health")
+    journal = Journal(house.outputs, "health", host.open_append)
     left = [check.id for check in second if check.verdict == NG]
     try:
         for outcome in outcomes:

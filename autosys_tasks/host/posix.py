@@ -99,7 +99,7 @@ def spawn(order: Launch, lock: Lock | None) -> int:
 
     Raises FileNotFoundError or PermissionError for a program that cannot be run.
     """
-    log = open_log(order.log)
+    log = open_append(order.log)
     try:
         child = subprocess.Popen(
             order.argv,
@@ -124,7 +124,7 @@ def _be_nice(pid: int, priority: str) -> None:
             os.setpriority(os.PRIO_PGRP, pid, NICE[priority])
 
 
-def open_log(path: str) -> int:
+def open_append(path: str) -> int:
     """A descriptor that always appends, so that several writers and a rotation lose nothing."""
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
     try:
@@ -151,6 +151,11 @@ def program(name: str, path: str, cwd: str) -> str | None:
 def python_in(venv: str) -> str:
     """The interpreter of a virtual environment."""
     return f"{venv}/bin/python"
+
+
+def own_python() -> str:
+    """The interpreter that runs this, as a console program."""
+    return sys.executable
 
 
 def bin_folder(environment: str) -> str:

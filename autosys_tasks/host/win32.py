@@ -196,6 +196,9 @@ class _Entry(ctypes.Structure):
     )
 
 
+CONSOLE_HOST = "conhost.exe"  # bears its client's environment and parent, and comes and goes with the console
+
+
 class Row(NamedTuple):
     """One process as the kernel's table has it: also those that we may not open."""
 
@@ -207,7 +210,7 @@ class Row(NamedTuple):
 
 
 def table() -> dict[int, Row]:
-    """All living processes, by pid, in one call."""
+    """All living processes by pid, in one call; less those that only draw consoles."""
     size = w.ULONG(1 << 18)
     while True:
         buffer = ctypes.create_string_buffer(size.value)
@@ -224,7 +227,9 @@ def _rows(buffer: ctypes.Array[ctypes.c_char]) -> Iterator[Row]:
     at = 0
     while True:
         entry = _Entry.from_buffer(buffer, at)
-        yield Row(entry.pid, entry.parent, entry.created, entry.session, entry.resident)
+        name = ctypes.wstring_at(entry.name.buffer, entry.name.length // 2) if entry.name.length else ""
+        if name.lower() != CONSOLE_HOST:
+            yield Row(entry.pid, entry.parent, entry.created, entry.session, entry.resident)
         if not entry.next:
             return
         at += entry.next

@@ -8,13 +8,13 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 assert sys.platform == "win32"  # elsewhere the type checker reads no further
 
 from autosys_tasks.host import win32
-from autosys_tasks.host.windows_lock import Bell, Lock, lock_held, lock_holders, open_log, ring, take_lock
+from autosys_tasks.host.windows_lock import Bell, Lock, lock_held, lock_holders, open_append, ring, take_lock
 from autosys_tasks.host.windows_process import (
     alive,
     ask_to_end,
@@ -33,10 +33,11 @@ from autosys_tasks.host.windows_process import (
     stop_event,
 )
 from autosys_tasks.host.windows_spawn import (
-    become,
     bin_folder,
+    own_python,
     program,
     python_in,
+    run_in_our_place,
     spawn,
     spawn_flags,
     wait_unreaped,
@@ -81,6 +82,21 @@ def on_polite_stop(action: Callable[[], None]) -> None:
     threading.Thread(target=_on_event, args=(event,), name="polite stop", daemon=True).start()
 
 
+def become(argv: tuple[str, ...], env: Mapping[str, str], lock: Lock | None = None) -> int:
+    """Run `argv` in our place, with our outputs and the lock; returns its exit code.
+
+    A process cannot be replaced here: this one stays, is still the one that is known, passes on that it was
+    asked to end, and takes the other with it when it is killed.
+    """
+
+    def started(pid: int) -> None:
+        child = identity(pid)
+        if child is not None:
+            on_polite_stop(lambda: ask_to_end(child) and None)
+
+    return run_in_our_place(argv, env, lock, started)
+
+
 def _on_console(kind: int) -> int:
     _polite[0]()
     if kind in CLOSING:
@@ -116,7 +132,8 @@ __all__ = [
     "marked",
     "memory_of",
     "on_polite_stop",
-    "open_log",
+    "open_append",
+    "own_python",
     "port_owner",
     "processes",
     "program",

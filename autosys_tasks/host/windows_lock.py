@@ -112,7 +112,7 @@ def _written(text: bytes) -> list[Identity]:
     return [who] if who.pid != os.getpid() and alive(who) else []
 
 
-def open_log(path: str) -> int:
+def open_append(path: str) -> int:
     """A descriptor that always appends, so that several writers and a rename lose nothing.
 
     Only append access was asked for, so it is the system that appends: Python's "a" does it in one process.

@@ -7,14 +7,14 @@ import contextlib
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 assert sys.platform == "win32"  # elsewhere the type checker reads no further
 
 from autosys_tasks.host import win32
 from autosys_tasks.host.types import Identity, Launch
 from autosys_tasks.host.windows_command import batch_line, candidates, is_batch
-from autosys_tasks.host.windows_lock import Lock, open_log
+from autosys_tasks.host.windows_lock import Lock, open_append
 from autosys_tasks.host.windows_process import boot_id, job_name
 from autosys_tasks.host.windows_wait import held
 
@@ -31,7 +31,7 @@ def spawn(order: Launch, lock: Lock | None) -> int:
     Its first children may be outside the job when they come within the same millisecond; `family` finds
     them all the same. Raises FileNotFoundError or PermissionError for a program that cannot be run.
     """
-    log = open_log(order.log)
+    log = open_append(order.log)
     job = _job(order)
     passed = ([lock.handle] if lock is not None else []) + ([job] if job else [])
     try:
@@ -120,14 +120,17 @@ def _line(argv: tuple[str, ...]) -> tuple[list[str] | str, str | None]:
     return batch_line(argv, shell), shell
 
 
-def become(argv: tuple[str, ...], env: Mapping[str, str], lock: Lock | None = None) -> int:
-    """Run `argv` in our place, with our outputs and the lock; returns its exit code. It ends when we end."""
+def run_in_our_place(
+    argv: tuple[str, ...], env: Mapping[str, str], lock: Lock | None, started: Callable[[int], None]
+) -> int:
+    """Run `argv` with our outputs and the lock; returns its exit code. `started` gets its pid. It ends when we end."""
     job = win32.new_job(None, win32.JOB_KILL_ON_CLOSE | win32.JOB_SILENT_BREAKAWAY_OK)
     line, shell = _line(argv)
     try:
         with _inheritable([] if lock is None else [lock.handle]):
             child = subprocess.Popen(line, executable=shell, env=dict(env), close_fds=False)
         win32.AssignProcessToJobObject(job, int(child._handle))  # type: ignore[attr-defined]
+        started(child.pid)
         while True:
             try:
                 return child.wait()
@@ -153,6 +156,12 @@ def program(name: str, path: str, cwd: str) -> str | None:
 def python_in(venv: str) -> str:
     """The interpreter of a virtual environment: a launcher, which starts the interpreter as its child."""
     return f"{venv}\\Scripts\\python.exe"
+
+
+def own_python() -> str:
+    """The interpreter that runs this, as a console program: pythonw.exe has no streams and no console."""
+    folder, name = os.path.split(sys.executable)
+    return os.path.join(folder, name.lower().replace("pythonw", "python"))
 
 
 def bin_folder(environment: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import locale
 import os
 import re
 import time
@@ -143,11 +144,16 @@ def _read_part(reading: _Reading, file: BinaryIO, begin: int, pattern: re.Patter
 
 
 def _encoding(head: bytes, block: bytes) -> str:
-    """UTF-16 by its mark at the file's head, or by the zeros that Latin text has in it; else UTF-8."""
+    """UTF-16 by its mark at the file's head, or by the zeros that Latin text has in it; else UTF-8 or the code page."""
     for mark, name in ((b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be")):
         if head == mark:
             return name
     even, odd = block[:512:2].count(0), block[1:512:2].count(0)
     if max(even, odd) * 8 > len(block[:512]):
         return "utf-16-le" if odd > even else "utf-16-be"
+    try:
+        block.decode("utf-8")
+    except UnicodeDecodeError as error:
+        if error.start < len(block) - 3:  # else a character goes on in the next block
+            return locale.getencoding()
     return "utf-8"

@@ -18,7 +18,8 @@ def say(text: str) -> None:
 
 
 def survive_any_console() -> None:
-    """Let a console of any code page show any text, escaped where it has no letter for it."""
+    """Let a console of any code page show any text, escaped where it has no letter for it; a log is UTF-8."""
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(AttributeError, OSError, ValueError):
-            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+            encoding = stream.encoding if stream.isatty() else "utf-8"
+            stream.reconfigure(encoding=encoding, errors="backslashreplace")  # type: ignore[union-attr]

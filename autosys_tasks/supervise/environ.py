@@ -79,7 +79,7 @@ def guard_service(config: Config) -> Service:
     start = "import sys; sys.path.append(sys.argv.pop(1)); from autosys_tasks.supervise.guard import main; main()"
     return Service(
         name="@guard",
-        argv=(sys.executable, "-P", "-X", "utf8", "-c", start, root, config.path),
+        argv=(host.own_python(), "-P", "-X", "utf8", "-c", start, root, config.path),
         purpose="watches the services and restarts what dies",
         cwd=config.path,
         readiness=Probe(kind="heartbeat", max_age_s=90, interval_s=0.05, start_timeout_s=20),

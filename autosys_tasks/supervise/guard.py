@@ -111,7 +111,7 @@ def _report(house: House, outcomes: list[Outcome]) -> None:
     """Write down what was done since the last time, as one run with its own summary."""
     if not outcomes:
         return
-    journal = Journal(house.outputs, "guard")
+    journal = Journal(house.outputs, "guard", host.open_append)
     done, outcomes[:] = list(outcomes), []
     for outcome in done:
         journal.add(outcome)
@@ -139,7 +139,7 @@ def _reload(house: House, workspace: Path) -> House:
     try:
         return house_of(load(workspace))
     except AutosysError as error:
-        journal = Journal(house.outputs, "guard")
+        journal = Journal(house.outputs, "guard", host.open_append)
         journal.close(ok=False, detail=f"autosys.toml is broken, the last good one goes on: {error.message}")
         return house
 
@@ -150,7 +150,7 @@ def _renew(ending: _Ending) -> None:
 
     test = "import sys; sys.path.append(sys.argv[1]); import autosys_tasks.supervise.guard"
     root = str(Path(__file__).parent.parent.parent)
-    argv = [sys.executable, "-P", "-c", test, root]
+    argv = [host.own_python(), "-P", "-c", test, root]
     good = subprocess.run(argv, capture_output=True, timeout=60, check=False).returncode == 0
     if good and not ending.asked:
-        host.become((sys.executable, *sys.orig_argv[1:]), os.environ)
+        host.become((host.own_python(), *sys.orig_argv[1:]), os.environ)

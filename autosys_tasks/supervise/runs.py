@@ -99,7 +99,7 @@ def _keep_until_settled(
     show: Show = lambda decisions, facts: None,
 ) -> Report:
     began = time.monotonic()
-    journal = Journal(house.outputs, task)
+    journal = Journal(house.outputs, task, host.open_append)
     keeper = Keeper(house, scope, asked=asked, tell=journal.add)
     try:
         keeper.look(ask=True)
@@ -158,7 +158,7 @@ def take_down(house: House, names: Iterable[str], tell: Callable[[Outcome], None
     names = list(names)
     scope = [name for name in chosen(house, names) if house.config.services[name].managed]
     act.want(house, [*scope, *([] if names else [GUARD])], up=False)
-    journal = Journal(house.outputs, "down")
+    journal = Journal(house.outputs, "down", host.open_append)
     facts = facts_to_stop(house, names)
     if not names and GUARD in facts:
         _stop_all(house, {GUARD: facts.pop(GUARD)}, journal, tell)
@@ -206,7 +206,7 @@ def restart(house: House, names: Iterable[str], *, timeout_s: float, show: Show 
     began = time.monotonic()
     scope = chosen(house, names)
     act.want(house, scope, up=True, hold=True)
-    journal = Journal(house.outputs, "restart")
+    journal = Journal(house.outputs, "restart", host.open_append)
     try:
         _stop_in_order(house, look.look(house, scope), journal, lambda outcome: None)
         journal.close(ok=True, detail="stopped")

@@ -12,20 +12,23 @@ from autosys_tasks.tasks.border import verb
         "paths": "test files or folders (default: all)",
         "live": "the long tests against real processes, and only those",
         "short": "with --live: fewer rounds",
+        "windows": "on CPython for Windows, under Wine; on Windows itself, leave it out",
         "k": "only tests whose names match this expression",
         "args": "more arguments for pytest, in one string",
     },
     many=("paths",),
 )
 def test(
-    c: Any, paths: list[str], live: bool = False, short: bool = False, k: str = "", args: str = ""
-) -> None:
+    c: Any, paths: list[str], live: bool = False, short: bool = False, windows: bool = False, k: str = "",
+    args: str = "",
+) -> None:  # fmt: skip
     """Run the test suite."""
     flags = [name for name, said in (("--live", live), ("--short", short)) if said]
-    if not live and not paths:
+    if not live and not paths and not windows:
         flags += ["-n", "2", "--dist", "loadfile"]  # all of it: two files at once
     match = ["-k", k] if k else []
-    end_as(c, ["pytest", *flags, *match, *words(args), *paths])
+    program = "tests/windows/run.py" if windows else "pytest"
+    end_as(c, [program, *flags, *match, *words(args), *paths])
 
 
 @verb()

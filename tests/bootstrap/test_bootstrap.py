@@ -18,7 +18,7 @@ import pytest
 import rig
 from checkout import BIN, NOWHERE, PYPROJECT, PYTHON, WORDS, Checkout, quiet_environ, stub
 
-POSIX_ONLY = pytest.mark.capability("posix")
+POSIX_ONLY = pytest.mark.only("posix")
 
 
 def test_the_first_run_makes_the_environment_and_says_what_it_does(

@@ -20,6 +20,8 @@ def test_what_is_asked_of_the_suite_reaches_it() -> None:
     said = rig.start([*COMMAND, "--dry", *asked], cwd=rig.REPOSITORY / "docs").result().rc(0)
     wanted = ["pytest", "--live", "--short", "-k", "a and not b", "-x", "--lf", "tests/bootstrap"]
     assert shlex.split(said.out) == [sys.executable, "-m", *wanted]
+    said = rig.start([*COMMAND, "--dry", "test", "tests/unit", "--windows"], cwd=rig.REPOSITORY).result().rc(0)
+    assert shlex.split(said.out)[1:] == ["tests/windows/run.py", "tests/unit"]
     said = rig.start([*COMMAND, "--dry", "test"], cwd=rig.REPOSITORY).result().rc(0)
     assert shlex.split(said.out)[2:] == ["pytest", "-n", "2", "--dist", "loadfile"]
 

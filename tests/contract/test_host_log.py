@@ -45,7 +45,7 @@ def test_writers_and_a_rename_lose_nothing(yard, waiter, writers):
     (yard.folder / "go").touch()
     yard.until(lambda: yard.log.stat().st_size > 50_000, "a log that grows")
     yard.log.rename(renamed)
-    fd = host.open_log(str(yard.log))
+    fd = host.open_append(str(yard.log))
     os.write(fd, b"new\n")
     os.close(fd)
     dead: dict[str, host.Exit | None] = {}
@@ -60,21 +60,21 @@ def test_writers_and_a_rename_lose_nothing(yard, waiter, writers):
 
 def test_a_log_is_appended_to_wherever_its_writers_stand(yard):
     path = str(yard.folder / "새" / "one.log")
-    one, other = host.open_log(path), host.open_log(path)
+    one, other = host.open_append(path), host.open_append(path)
     for fd, text in ((one, b"1\n"), (other, b"2\n"), (one, b"3\n")):
         os.write(fd, text)
     os.close(one)
     os.close(other)
     assert Path(path).read_bytes() == b"1\n2\n3\n"
-    again = host.open_log(path)
+    again = host.open_append(path)
     os.write(again, b"4\n")
     os.close(again)
     assert Path(path).read_bytes() == b"1\n2\n3\n4\n"
 
 
-def test_an_open_log_can_be_removed_and_is_not_inherited(yard):
+def test_an_open_append_can_be_removed_and_is_not_inherited(yard):
     path = yard.folder / "one.log"
-    fd = host.open_log(str(path))
+    fd = host.open_append(str(path))
     assert os.get_inheritable(fd) is False
     path.unlink()
     os.close(fd)
@@ -109,7 +109,7 @@ def test_cutting_the_head_of_a_log_loses_no_line(yard, waiter):
 
 
 def test_less_than_a_block_is_not_cut(yard):
-    fd = host.open_log(str(yard.log))
+    fd = host.open_append(str(yard.log))
     os.write(fd, b"line\n")
     os.close(fd)
     fd = os.open(yard.log, os.O_RDWR)

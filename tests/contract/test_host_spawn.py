@@ -126,6 +126,21 @@ def test_become_turns_into_the_program_and_its_exit_code(yard):
     assert ast.literal_eval(yard.lines()[0]) == ["a b", "한글 &"]
 
 
+def test_who_became_another_program_is_asked_to_end_as_that_program(yard, waiter):
+    """A renewed guard ends at once when `down` asks, not after five seconds by force."""
+    hears = yard.ours(
+        "import threading; asked = threading.Event(); host.on_polite_stop(asked.set)\n"
+        "print('listens', flush=True); asked.wait(60); print('asked', flush=True); sys.exit(3)"
+    )
+    code = yard.ours("sys.exit(host.become(tuple(sys.argv[1:]), dict(os.environ)))")
+    who = yard.start(code, *yard.order(hears).argv)
+    assert yard.lines() == ["listens"]
+    waiter.watch("it", who)
+    assert host.ask_to_end(who)
+    assert list(waiter.wait(10)) == ["it"]
+    assert yard.lines(2)[-1] == "asked"
+
+
 def executable(folder: Path, name: str) -> Path:
     """A file that this OS would run."""
     suffix = "" if hasattr(os, "getuid") else ".exe"

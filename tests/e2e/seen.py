@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
-import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -48,8 +46,8 @@ def guard_pid(space: rig.Workspace) -> int | None:
 def kill(pid: object) -> None:
     """kill -9, and wait until it is dead."""
     assert isinstance(pid, int)
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)
+    with contextlib.suppress(psutil.NoSuchProcess):
+        psutil.Process(pid).kill()
     rig.wait_for(lambda: not lives(pid), 5, what=f"{pid} dead")
 
 

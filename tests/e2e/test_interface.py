@@ -13,7 +13,8 @@ import pytest
 import rig
 from seen import kill, row, rows, unchanged
 
-pytestmark = pytest.mark.capability("posix")
+from autosys_tasks import host
+
 STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 PS_KEYS = {
     "name", "purpose", "state", "wanted", "pid", "uptime_s", "restarts", "last_exit", "reason", "rss_bytes",
@@ -191,6 +192,7 @@ def test_the_same_from_any_folder_and_console(workspace: rig.Workspace, tmp_path
     subprocess.run(argv, cwd=workspace.root, env=plain, capture_output=True, check=True)
 
 
+@pytest.mark.only("posix")
 def test_a_reader_that_leaves_and_a_console_that_is_closed_hurt_nobody(workspace: rig.Workspace) -> None:
     workspace.service("api", "sleeps.py")
     workspace.cli("bringup", "--no-guard").rc(0)
@@ -236,7 +238,8 @@ def test_a_service_has_its_starters_environment_less_what_was_the_starters_own(w
     code = "import json, os; print(json.dumps(dict(os.environ)), flush=True); import time; time.sleep(600)"
     argv = json.dumps([sys.executable, "-c", code])
     workspace.file("one.env", 'A=from file\nB="quoted # value"\n')
-    (workspace.root / "venv" / "bin").mkdir(parents=True)
+    bins = Path(host.bin_folder(str(workspace.root / "venv")))
+    bins.mkdir(parents=True)
     workspace.write(
         f'[environments.main]\nkind = "python"\npath = "venv"\n[services.api]\ncommand = {argv}\n'
         'environment = "main"\nenv_file = ["one.env"]\nenv = { A = "from env", C = "${env:KEPT:-no}" }\n'
@@ -247,7 +250,7 @@ def test_a_service_has_its_starters_environment_less_what_was_the_starters_own(w
     env = rig.wait_for(lambda: log.read_text(encoding="utf-8").strip(), 5)
     seen = json.loads(str(env).splitlines()[0])
     assert (seen["A"], seen["B"], seen["C"], seen["KEPT"]) == ("from env", "quoted # value", "kept", "kept")
-    assert seen["PATH"].split(os.pathsep)[0] == str(workspace.root / "venv" / "bin")
+    assert seen["PATH"].split(os.pathsep)[0] == str(bins)
     assert seen["VIRTUAL_ENV"] == str(workspace.root / "venv") and "AUTOSYS_FAULT" not in seen
     assert seen["AUTOSYS_SERVICE"] == "api" and len(seen["AUTOSYS_INSTANCE"]) == 36
     assert Path(seen["AUTOSYS_HEARTBEAT"]).parent.is_dir()
@@ -274,8 +277,8 @@ def test_init_writes_what_validates_and_never_overwrites(workspace: rig.Workspac
     (workspace.root / "autosys.toml").write_text("# mine\n", encoding="utf-8")
     workspace.cli("init").rc(0).says("stays as it is")
     assert (workspace.root / "autosys.toml").read_text(encoding="utf-8") == "# mine\n"
-    inv = Path(sys.executable).with_name("inv")
-    done = rig.start([inv, "--list"], cwd=workspace.root, env=workspace.env()).result().rc(0)
+    inv = [sys.executable, "-m", "invoke"]
+    done = rig.start([*inv, "--list"], cwd=workspace.root, env=workspace.env()).result().rc(0)
     assert "bringup" in done.out
 
 

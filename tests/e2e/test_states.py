@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import sys
 
 import pytest
 import rig
@@ -12,7 +13,6 @@ from seen import becomes, kill, lives, row, rows
 
 from autosys_tasks.core.clock import parse_utc
 
-pytestmark = pytest.mark.capability("posix")
 QUICK = "[watchdog]\nretries = 2\nbackoff_s = [0, 0.1, 0.2]\n"
 
 
@@ -22,7 +22,8 @@ def test_up_stopped_and_up_again(workspace: rig.Workspace) -> None:
     assert row(workspace, "api")["state"] == "down"
     workspace.cli("bringup").rc(0).says("OK")
     seen = row(workspace, "api")
-    assert seen["state"] == "ready" and seen["wanted"] == "up" and seen["ports"] == [port]
+    assert seen["state"] == "ready" and seen["wanted"] == "up"
+    assert seen["ports"] == ([port] if rig.tells_whose_ports() else [])
     assert seen["purpose"] == "답한다" and isinstance(seen["uptime_s"], float) and seen["rss_bytes"]
     pid = seen["pid"]
     workspace.cli("bringup").rc(0)
@@ -87,6 +88,7 @@ def test_waiting_for_a_dependency_is_no_failure(workspace: rig.Workspace) -> Non
     assert "sleeps" not in (workspace.outputs / "logs").iterdir().__repr__()
 
 
+@pytest.mark.only("posix")
 def test_leftover_children_are_seen_and_ended(workspace: rig.Workspace) -> None:
     """Pains 2 and 3: a grandchild in a session of its own outlives its leader."""
     workspace.service("api", "forks.py")
@@ -101,6 +103,7 @@ def test_leftover_children_are_seen_and_ended(workspace: rig.Workspace) -> None:
     assert not lives(orphan)
 
 
+@pytest.mark.only("posix")
 def test_a_tick_ends_what_a_dead_leader_left_and_starts_again(workspace: rig.Workspace) -> None:
     workspace.service("api", "forks.py")
     workspace.cli("bringup", "--no-guard").rc(0)
@@ -119,7 +122,8 @@ def test_a_foreign_process_on_the_port_is_named_and_not_fought(workspace: rig.Wo
         taken.listen()
         port = taken.getsockname()[1]
         workspace.service("api", "listens.py", port, more=f'readiness.http = "http://127.0.0.1:{port}/"')
-        workspace.cli("bringup", "--no-guard").rc(3).says(f"pid {os.getpid()}")
+        named = [f"pid {os.getpid()}"] if rig.tells_whose_ports() else ["somebody"]
+        workspace.cli("bringup", "--no-guard").rc(3).says(*named)
         assert row(workspace, "api")["state"] == "foreign"
         assert not workspace.starts()
     workspace.cli("watchdog").rc(0)
@@ -187,12 +191,13 @@ def test_restart_policies(workspace: rig.Workspace, policy: str, code: int, stat
     assert len(workspace.starts()) == starts
 
 
-def test_the_signal_that_killed_it_is_known_to_the_guard(workspace: rig.Workspace) -> None:
+def test_how_it_was_killed_is_known_to_the_guard(workspace: rig.Workspace) -> None:
     workspace.service("api", "sleeps.py")
     workspace.cli("bringup").rc(0)
     for times in (1, 2):
         kill(row(workspace, "api")["pid"])
         seen = rig.wait_for(lambda times=times: (r := row(workspace, "api"))["restarts"] == times and r, 15)
-        assert seen["last_exit"]["signal"] == signal.SIGKILL and seen["last_exit"]["code"] is None  # type: ignore[index]
+        ended = (seen["last_exit"]["signal"], seen["last_exit"]["code"])  # type: ignore[index]
+        assert ended == ((None, signal.SIGTERM) if sys.platform == "win32" else (signal.SIGKILL, None))
     becomes(workspace, "api", "ready")
     workspace.cli("down").rc(0)

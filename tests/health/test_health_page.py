@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 import socket
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +13,7 @@ from pathlib import Path
 import pytest
 import rig
 
+from autosys_tasks import host
 from autosys_tasks.core.verdict import NG, OK, UNKNOWN
 from autosys_tasks.health import plan, run
 from autosys_tasks.health.values import Look
@@ -189,17 +192,20 @@ def test_an_environment_that_is_not_there_is_red(workspace: rig.Workspace) -> No
     workspace.write("[environments.main]\n")
     found = health(workspace, "--only", "environment.main")["environment.main"]
     assert found["verdict"] == NG
-    python = workspace.root / ".venv" / "bin" / "python"
+    python = Path(host.python_in(str(workspace.root / ".venv")))
     python.parent.mkdir(parents=True)
     (workspace.root / ".venv" / "pyvenv.cfg").write_text("home = /nowhere/bin\n", encoding="utf-8")
-    python.symlink_to("/nowhere/bin/python3")
-    found = health(workspace, "--only", "environment.main")["environment.main"]
-    assert "leads to `/nowhere/bin/python3`, which is gone" in str(found["why"])
-    python.unlink()
-    python.symlink_to(Path(rig.sys.executable).resolve())
+    if sys.platform == "win32":
+        shutil.copy(rig.PYTHON, python)
+    else:
+        python.symlink_to("/nowhere/bin/python3")
+        found = health(workspace, "--only", "environment.main")["environment.main"]
+        assert "leads to `/nowhere/bin/python3`, which is gone" in str(found["why"])
+        python.unlink()
+        python.symlink_to(Path(rig.PYTHON).resolve())
     found = health(workspace, "--only", "environment.main")["environment.main"]
     assert "the Python that it was made from is gone" in str(found["why"])
-    home = Path(rig.sys.executable).resolve().parent
+    home = Path(rig.PYTHON).resolve().parent
     (workspace.root / ".venv" / "pyvenv.cfg").write_text(f"home = {home}\n", encoding="utf-8")
     assert health(workspace, "--only", "environment.main")["environment.main"]["verdict"] == OK
 
@@ -237,7 +243,7 @@ def test_probe_and_health_share_one_answer_within_its_budget(
     """P60: a probe that costs money is asked once, whoever asks."""
     calls = workspace.root / "calls"
     count = f"open({str(calls)!r}, 'a').write('x')"
-    command = json.dumps([rig.sys.executable, "-c", count])
+    command = json.dumps([rig.PYTHON, "-c", count])
     workspace.write(f'[probes.dear]\ncommand = {command}\nbudget = "1/10min"\n')
     document = workspace.cli("probe", "--json").rc(0).json()
     assert document["schema"] == "autosys.probe/1"
@@ -290,7 +296,8 @@ def test_what_runs_and_is_declared_no_more_is_named(workspace: rig.Workspace) ->
 
 def test_watching_shows_a_configuration_that_breaks_and_ends_with_ctrl_c(workspace: rig.Workspace) -> None:
     workspace.write("[watchdog]\nguard = false\n")
-    watching = workspace.start("health", "--watch", "--only", "config", env={"PYTHONUNBUFFERED": "1"})
+    env = {"PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1"}
+    watching = workspace.start("health", "--watch", "--only", "config", env=env, console=True)
     out = watching.process.stdout
     assert out is not None
     page = [out.readline().decode() for _line in range(3)]

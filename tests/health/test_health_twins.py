@@ -126,11 +126,11 @@ else:
 def test_a_launcher_and_its_interpreter_are_one(workspace: rig.Workspace, spawned: Spawned) -> None:
     """P4: on Windows every Python of a venv is two processes with one command line."""
     script = workspace.file("launch.py", LAUNCHER)
-    workspace.write(f"[services.api]\ncommand = {[rig.sys.executable, str(script)]!r}\n".replace("'", '"'))
+    workspace.write(f"[services.api]\ncommand = {[rig.PYTHON, str(script)]!r}\n".replace("'", '"'))
     workspace.cli("bringup", "--no-guard").rc(0)
     rig.wait_for(lambda: len(workspace.alive()) == 2)
     assert seen(workspace).found == ()
-    spawned.append(subprocess.Popen([rig.sys.executable, str(script)], cwd=workspace.root))
+    spawned.append(subprocess.Popen([rig.PYTHON, str(script)], cwd=workspace.root))
     (found,) = rig.wait_for(lambda: seen(workspace).found)
     assert [who.pid for who in found.others] == [spawned[-1].pid], "its interpreter is not a third one"
     pid = spawned[-1].pid

@@ -9,7 +9,6 @@ import contextlib
 import json
 import os
 import random
-import signal
 import sys
 import time
 from pathlib import Path
@@ -44,7 +43,7 @@ def prepare(space: rig.Workspace) -> None:
     space.write("[watchdog]\nstable_after_s = 0\n")
     for name in NAMES:
         more = 'depends_on = ["a"]\n' if name == "b" else ""
-        argv = [sys.executable, "-I", "-S", str(ORACLE), name, str(space.state.parent)]
+        argv = [rig.PYTHON, "-I", "-S", str(ORACLE), name, str(space.state.parent / "oracle")]
         toml = space.root / "autosys.toml"
         text = f"\n[services.{name}]\ncommand = {json.dumps(argv)}\n{more}"
         space.write(toml.read_text(encoding="utf-8") + text)
@@ -105,7 +104,7 @@ def _end(one: rig.Running, dice: random.Random) -> int:
     with contextlib.suppress(Exception):
         one.process.wait(timeout=patience)
     if one.process.poll() is None:
-        one.process.send_signal(signal.SIGKILL)
+        one.process.kill()
     one.process.communicate()
     return int(one.process.returncode != 0)
 
@@ -117,7 +116,7 @@ def _count(space: rig.Workspace, rounds: int, commands: int, killed: int, servic
     known = {row["pid"] for row in rows.values()} | {space.cli("ps", "--json").json()["guard"]["pid"]}  # type: ignore[index]
     rig.wait_for(lambda: all(p.status() != psutil.STATUS_ZOMBIE for p in _living(space)), 10)
     strays = [p.pid for p in _living(space) if p.pid not in known]
-    notes = (space.state.parent / "oracle").read_text(encoding="ascii").split()
+    notes = [path.name for path in (space.state.parent / "oracle").iterdir()]
     return Tally(
         rounds=rounds,
         commands=commands,

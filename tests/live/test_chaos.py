@@ -7,7 +7,7 @@ import rig
 
 from live import chaos
 
-pytestmark = [pytest.mark.live, pytest.mark.timeout(1800), pytest.mark.capability("posix")]
+pytestmark = [pytest.mark.live, pytest.mark.timeout(1800)]
 
 
 def test_nothing_starts_twice_and_nothing_is_lost_however_all_is_killed(workspace: rig.Workspace, short: bool) -> None:

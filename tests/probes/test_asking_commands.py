@@ -32,12 +32,13 @@ def test_exit_0_is_ok():
 
 
 def test_another_exit_code_is_told_with_the_last_line():
-    answer = ask(python("import sys; print('a'); print('database is locked', file=sys.stderr); sys.exit(3)"))
+    code = "import sys; print('a', flush=True); print('database is locked', file=sys.stderr); sys.exit(3)"
+    answer = ask(python(code))
     assert (answer.verdict, answer.why) == (NG, "exit 3: database is locked")
     assert ask(python("import sys; sys.exit(4)")).why == "exit 4"
 
 
-@pytest.mark.capability("posix")
+@pytest.mark.only("posix")
 def test_a_signal_is_told():
     answer = ask(python("import os, signal; os.kill(os.getpid(), signal.SIGKILL)"))
     assert answer.why == f"ended by signal {signal.SIGKILL.value}"
@@ -71,7 +72,7 @@ def test_it_runs_in_the_services_folder_with_the_services_environment(tmp_path):
     assert answer.why == f"exit 1: blue False {tmp_path.resolve()}"
 
 
-@pytest.mark.capability("posix")
+@pytest.mark.only("posix")
 def test_a_program_is_found_on_the_services_own_path(tmp_path):
     own = tmp_path / "bin" / "is-ready"
     own.parent.mkdir()

@@ -279,9 +279,12 @@ def test_what_is_not_http_is_said_to_be_none(says, ask_web, raw, why):
 
 def test_a_reset_connection_is_told(server, ask_web):
     def reset(connection, _request):
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        two = "hh" if sys.platform == "win32" else "ii"
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack(two, 1, 0))
 
-    assert ask_web(server(reset)).why == "the connection was reset"
+    said = ask_web(server(reset)).why
+    assert said in ("the connection was reset", "closed without an answer")
+    assert said.startswith("the connection") or sys.platform == "win32", "Wine closes it politely all the same"
 
 
 def test_an_answer_before_the_request_was_read_still_counts(server, reply, ask_web):

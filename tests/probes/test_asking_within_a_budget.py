@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import threading
@@ -140,14 +139,13 @@ def test_without_a_time_to_wait_a_throttling_server_is_left_alone_for_the_period
     assert len(web.requests) == 2
 
 
-@pytest.mark.capability("posix")
 def test_a_kill_while_asking_does_not_escape_the_budget(hung, tmp_path):
     argv = [sys.executable, "-c", ASKER, str(hung.port), str(tmp_path)]
     asker = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
     asker.stdin.write(b"\n")
     asker.stdin.flush()
     wait_for(lambda: hung.requests, 10)
-    asker.send_signal(signal.SIGKILL)
+    asker.kill()
     asker.wait()
     probe = paid(hung.port, timeout_s=10.0)
     answer = ask_within_budget(probe, NOBODY, tmp_path, NOW + 60)
@@ -197,7 +195,7 @@ def test_a_book_that_cannot_be_read_is_begun_anew(says, reply, tmp_path, text):
     assert json.loads((tmp_path / "lumen.json").read_text(encoding="utf-8"))["calls"] == [NOW]
 
 
-@pytest.mark.capability("posix")
+@pytest.mark.only("posix")
 def test_a_call_that_cannot_be_entered_is_not_made(says, reply, tmp_path):
     web = says(reply())
     (tmp_path / "file").touch()

@@ -1,18 +1,26 @@
 """oracle.py NAME FOLDER: runs for ever, and notes when it finds that it is a second copy of NAME."""
 
-import fcntl
 import os
 import sys
 import time
 
 name, folder = sys.argv[1:]
-notes = os.open(f"{folder}/oracle", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-lock = os.open(f"{folder}/oracle-{name}", os.O_RDWR | os.O_CREAT, 0o600)
+os.makedirs(folder + ".locks", exist_ok=True)
+os.makedirs(folder, exist_ok=True)
+lock = os.open(f"{folder}.locks/{name}", os.O_RDWR | os.O_CREAT, 0o600)
 try:
-    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    if sys.platform == "win32":
+        import msvcrt
+
+        msvcrt.locking(lock, msvcrt.LK_NBLCK, 1)
+    else:
+        import fcntl
+
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
 except OSError:
-    os.write(notes, f"second-{name}\n".encode())
+    word = "second"
 else:
-    os.write(notes, f"start-{name}\n".encode())
+    word = "start"
+os.close(os.open(f"{folder}/{word} {name} {os.getpid()} {time.time_ns()}", os.O_CREAT | os.O_EXCL | os.O_WRONLY))
 while True:
     time.sleep(3600)

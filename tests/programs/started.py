@@ -1,4 +1,4 @@
-"""Says that a program has started: on stdout, and as a line in the file that STARTS names, to be counted."""
+"""Says that a program has started: on stdout, and as a file in the folder that STARTS names, to be counted."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ import time
 
 
 def say_started() -> None:
-    """`started PID` for the log; `PID SECONDS-SINCE-1970` for the counter."""
+    """`started PID` for the log; a file `SECONDS-SINCE-1970 PID` for the counter."""
     print(f"started {os.getpid()}", flush=True)
     counter = os.environ.get("STARTS")
     if counter:
-        note = os.open(counter, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-        os.write(note, f"{os.getpid()} {time.time():.6f}\n".encode())
+        os.makedirs(counter, exist_ok=True)
+        with open(os.path.join(counter, f"{time.time():.6f} {os.getpid()}"), "x"):
+            pass
 
 
 def sleep_on(seconds: float = float("inf")) -> None:

@@ -70,7 +70,6 @@ def test_it_samples_the_machine_and_the_services_that_really_run(tmp_path: Path,
             child.kill()
 
 
-@pytest.mark.capability("posix")
 def test_asked_to_end_it_ends_at_once_and_keeps_its_samples(tmp_path: Path, ended: Keep) -> None:
     monitor = ended(desk.Served("monitor", "--port", 0, "--interval", "0.2", state=tmp_path))
     rig.wait_for(lambda: len(monitor.ask("GET", "/v1/samples?minutes=5").body["system"]["rows"]) >= 3, 5)
@@ -82,7 +81,7 @@ def test_asked_to_end_it_ends_at_once_and_keeps_its_samples(tmp_path: Path, ende
     assert len(again.ask("GET", "/v1/samples?minutes=5").body["system"]["rows"]) >= 3
 
 
-@pytest.mark.capability("posix")
+@pytest.mark.only("posix")
 def test_a_database_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
     (tmp_path / "bad.sqlite3").write_bytes(b"no database at all, and long enough to be looked at" * 10)
     argv = [

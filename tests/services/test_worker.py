@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import desk
 import psutil
-import pytest
 import rig
 
 TREE = (
@@ -113,7 +111,6 @@ def test_a_server_that_is_down_is_told_once_and_found_again(queue: desk.Queue, e
     assert worker.log.count("does not serve") == 1 and worker.log.count("answers again") == 1
 
 
-@pytest.mark.capability("posix")
 def test_a_worker_that_is_asked_to_end_gives_its_task_back(queue: desk.Queue, ended: Keep) -> None:
     worker = ended(desk.worker(queue, "--grace", "0.2"))
     task = queue.enqueue("wait", {"seconds": 60})
@@ -132,5 +129,4 @@ def test_an_idle_worker_ends_at_once_and_costs_nothing(queue: desk.Queue, ended:
     rig.wait_for(lambda: time.time() - process.create_time() > 3, 5)
     after = process.cpu_times()
     assert after.user + after.system - before.user - before.system < 0.1
-    if os.name == "posix":
-        assert worker.ask_to_end() == 0
+    assert worker.ask_to_end() == 0

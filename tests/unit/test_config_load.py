@@ -282,7 +282,7 @@ def test_a_folder_without_the_file_is_told_the_same(tmp_path: Path) -> None:
     assert (caught.value.code, caught.value.hint) == (2, "inv init")
 
 
-@pytest.mark.capability("posix")
+@pytest.mark.only("posix")
 def test_a_link_to_a_workspace_is_that_workspace(tmp_path: Path) -> None:
     """P6: two paths to one folder would have two state folders, and start everything twice."""
     (tmp_path / "ws").mkdir()
@@ -292,7 +292,7 @@ def test_a_link_to_a_workspace_is_that_workspace(tmp_path: Path) -> None:
     assert find_workspace(tmp_path / "link", {}) == find_workspace(tmp_path / "ws", {})
 
 
-@pytest.mark.capability("posix")
+@pytest.mark.only("posix")
 def test_a_file_that_cannot_be_read_is_an_error_of_its_own(tmp_path: Path) -> None:
     (tmp_path / "autosys.toml").symlink_to("autosys.toml")
     with pytest.raises(StateError) as caught:

@@ -1,0 +1,146 @@
+"""Runs the suite on CPython for Windows, from Linux: python tests/windows/run.py [--python 3.11] [PYTEST ARGS]
+
+Without arguments: all of it on the first Python, what is closest to the system on the others, then the tests
+that need somebody outside (a power cut, a window that nobody asked for). On Windows itself none of this is needed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+from build import CHECKOUT, PYTHONS, Lacking, Python, built
+from wine import PLACE, C, Ended, Machine
+
+CLOSING = re.compile(r"^=+ (.*\bin [\d.]+s.*) =+$", re.MULTILINE)
+LIMIT_S = 1500.0
+SHARES = {  # all of it on the oldest; what is closest to the system, and chaos, on the newest
+    "3.11": [[]],
+    "3.13": [["tests/contract", "tests/windows"], ["--live", "--short"]],
+}
+
+
+class Counted(NamedTuple):
+    """One run of pytest: its exit code (None = ended by us, too late) and what its closing line says."""
+
+    name: str
+    code: int | None
+    passed: int
+    failed: int
+    skipped: int
+
+
+def main() -> int:
+    """The exit code of the first run that failed, 2 where no Windows can be made, else 0."""
+    options = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    options.add_argument("--python", choices=[python.minor for python in PYTHONS], help="only on this one")
+    options.add_argument("--inside", action="store_true", help="leave out the tests that drive it from Linux")
+    said, rest = options.parse_known_args()
+    try:
+        rig = built()
+    except Lacking as error:
+        print(f"windows: {error}", file=sys.stderr)
+        return 2
+    chosen = [python for python in PYTHONS if said.python in (None, python.minor)]
+    shares = {python: [rest] for python in chosen} if rest else {one: SHARES[one.minor] for one in chosen}
+    began = time.monotonic()
+    results = at_once(rig, shares)
+    if not rest and not said.inside:
+        results.append(from_linux(rig))
+    return told(results, time.monotonic() - began)
+
+
+def at_once(rig: Path, shares: Mapping[Python, list[list[str]]]) -> list[Counted]:
+    """Each Python in a Windows of its own, all at the same time."""
+    with ThreadPoolExecutor(len(shares)) as pool:
+        ended = [pool.submit(inside, rig, python, share) for python, share in shares.items()]
+        return [one for some in ended for one in some.result()]
+
+
+def inside(rig: Path, python: Python, share: list[list[str]]) -> list[Counted]:
+    """One run of pytest after the other on one Python; lines come out as they come, the version before them."""
+    required = {key: value for key, value in os.environ.items() if key.startswith("AUTOSYS_REQUIRE")}
+    results = []
+    with Machine(rig, python.folder) as machine:
+        place = machine.prefix / C / PLACE
+        lay(CHECKOUT, place)
+        for args in share:
+            argv = ["-m", "pytest", "-p", "no:cacheprovider", "--durations=5", "--color=no", *args]
+            lines = Lines(python.version)
+            said = machine.python(*argv, cwd=place, timeout_s=LIMIT_S, told=lines, **required)
+            results.append(counted(" ".join([f"Python {python.version}", *args]), said))
+    return results
+
+
+class Lines:
+    """Prints what comes in as whole lines, each with a name before it."""
+
+    def __init__(self, name: str) -> None:
+        self.name, self.rest = name, b""
+
+    def __call__(self, chunk: bytes) -> None:
+        """Take what came."""
+        *whole, self.rest = (self.rest + chunk).split(b"\n")
+        for line in whole:
+            print(f"{self.name}| {line.decode('cp949', 'backslashreplace').rstrip()}", flush=True)
+
+
+def counted(name: str, said: Ended) -> Counted:
+    """What pytest's closing line says; without one, nothing has passed."""
+    closing = (CLOSING.findall(said.text) or [""])[-1]
+
+    def number(word: str) -> int:
+        found = re.search(rf"(\d+) {word}", closing)
+        return int(found[1]) if found else 0
+
+    bad = number("failed") + number("error")
+    code = said.code if closing or said.code else 1
+    return Counted(name, code, number("passed"), bad, number("skipped"))
+
+
+def from_linux(rig: Path) -> Counted:
+    """The tests that switch such a Windows on and off."""
+    env = {**os.environ, "AUTOSYS_WINDOWS_RIG": str(rig)}
+    argv = [sys.executable, "-m", "pytest", "--windows", "--color=no", "tests/windows"]
+    process = subprocess.Popen(argv, cwd=CHECKOUT, env=env, stdout=subprocess.PIPE)
+    lines, kept = Lines("linux"), b""
+    assert process.stdout is not None
+    for line in process.stdout:
+        lines(line)
+        kept += line
+    return counted("from Linux", Ended(process.wait(), kept.decode("utf-8").encode("cp949", "replace")))
+
+
+def lay(checkout: Path, place: Path) -> None:
+    """A copy of what git knows of the checkout, and of what it would take up."""
+    argv = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    names = subprocess.run(argv, cwd=checkout, capture_output=True, check=True).stdout.decode().split("\0")
+    for name in filter(None, names):
+        source = checkout / name
+        if source.is_file():
+            (place / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(source, place / name)
+
+
+def told(results: list[Counted], took_s: float) -> int:
+    """Say how each run went, then all together, in the line that counts."""
+    for one in results:
+        end = "did not end in time" if one.code is None else f"exit code {one.code}"
+        print(f"windows: {one.name}: {one.passed} passed, {one.failed} failed, {one.skipped} skipped; {end}")
+    print(f"windows: {took_s:.0f} s")
+    sums = [sum(getattr(one, word) for one in results) for word in ("passed", "failed", "skipped")]
+    print("windows: {} passed, {} failed, {} skipped".format(*sums))
+    return next((1 if one.code is None else one.code for one in results if one.code != 0), 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,62 @@
+"""How fast on Windows, as ratios within one run on the same machine (issue 4)."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import time
+
+import pytest
+import rig
+import seen
+
+pytestmark = pytest.mark.only("win32")
+TIMES = 9
+
+
+def test_a_killed_service_is_there_again_in_one_and_a_half_starts_of_an_interpreter(workspace: rig.Workspace) -> None:
+    workspace.service("api", "sleeps.py")
+    workspace.cli("bringup").rc(0)
+    env = {key: value for key, value in {**os.environ, **workspace.env()}.items() if value is not None}
+    bare, healed = [], []
+    for _ in range(TIMES):
+        count, began = len(workspace.starts()), time.time()
+        one = subprocess.Popen(workspace.program("sleeps.py"), env=env, stdout=subprocess.DEVNULL)
+        bare.append(next_start(workspace, count) - began)
+        one.kill()
+        one.wait()
+        pid = seen.row(workspace, "api")["pid"]
+        assert isinstance(pid, int)
+        count, began = len(workspace.starts()), time.time()
+        seen.psutil.Process(pid).kill()
+        healed.append(next_start(workspace, count) - began)
+        seen.becomes(workspace, "api", "ready")
+    start_ms, heal_ms = statistics.median(bare) * 1000, statistics.median(healed) * 1000
+    print(f"bare start {start_ms:.0f} ms, healed {heal_ms:.0f} ms: {heal_ms / start_ms:.2f}x")
+    assert heal_ms / start_ms <= 1.5, (bare, healed)
+
+
+def next_start(workspace: rig.Workspace, count: int) -> float:
+    """When the next program started, in seconds since 1970."""
+    rig.wait_for(lambda: len(workspace.starts()) > count, 20, what="a start", every_s=0.002)
+    return workspace.starts()[count][1]
+
+
+def test_three_services_take_less_than_three_times_one(workspace: rig.Workspace) -> None:
+    for name in ("queue", "worker", "monitor"):
+        port = rig.free_port()
+        workspace.service(name, "listens.py", port, more=f'readiness.tcp = "127.0.0.1:{port}"')
+
+    def took(*names: str) -> float:
+        spent = workspace.cli("bringup", "--no-guard", *names).rc(0).took_s
+        workspace.cli("down").rc(0)
+        return spent
+
+    one, three = [], []
+    for _ in range(3):
+        one.append(took("queue"))
+        three.append(took())
+    ratio = statistics.median(three) / statistics.median(one)
+    print(f"one {statistics.median(one):.2f} s, three {statistics.median(three):.2f} s: {ratio:.2f}x")
+    assert ratio < 3

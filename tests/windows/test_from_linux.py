@@ -1,0 +1,146 @@
+"""What only somebody outside of a Windows can do: switch it off, switch it on, and see that nothing is left of it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import rig
+from build import CHECKOUT
+from run import counted, lay
+from wine import PLACE, C, Machine
+
+pytestmark = [pytest.mark.windows, pytest.mark.only("linux"), pytest.mark.timeout(300)]
+RUN = "HKCU\\Software\\Microsoft\\Windows\\CurrentVersion\\Run"
+WORKSPACE = f"C:\\{PLACE}\\책상 & 100%"
+STATE = "C:\\상태"
+
+
+@pytest.fixture
+def machine() -> Iterator[Machine]:
+    """A fresh Windows that is on."""
+    with Machine(Path(os.environ["AUTOSYS_WINDOWS_RIG"])) as made:
+        yield made
+
+
+def test_a_test_that_fails_there_fails_here(machine: Machine) -> None:
+    file = machine.drive / "test_bad.py"
+    file.write_text("def test_good(): pass\ndef test_bad(): assert 0\n", encoding="utf-8")
+    said = machine.python("-m", "pytest", "-p", "no:cacheprovider", "--color=no", "C:\\test_bad.py")
+    one = counted("it", said)
+    assert (one.code, one.passed, one.failed) == (1, 1, 1)
+    silent = counted("it", machine.python("-c", "pass"))
+    assert silent.code != 0, "no closing line is no success"
+
+
+def test_the_user_the_code_page_and_the_console_are_korean(machine: Machine) -> None:
+    facts = "ctypes.windll.kernel32.GetACP(), getpass.getuser(), sys.stdout.encoding"
+    code = f"import ctypes, getpass, sys; print({facts})"
+    assert machine.python("-c", code).text.split() == ["949", "홍길동", "cp949"]
+
+
+def test_nothing_is_left_of_a_windows_that_was_switched_off() -> None:
+    with Machine(Path(os.environ["AUTOSYS_WINDOWS_RIG"])) as made:
+        folder = made.folder
+        sleeper = "[sys.executable, '-c', 'import time; time.sleep(600)']"
+        code = f"import subprocess, sys; subprocess.Popen({sleeper}, creationflags=0x8)"
+        assert made.python("-c", code).code == 0
+        assert any("time.sleep" in line for _pid, line in made.processes())
+    assert made.processes() == []
+    assert not folder.exists()
+
+
+def autosys(machine: Machine, *args: str) -> dict[str, object]:
+    """A document of a command in the workspace there."""
+    said = machine.python(
+        "-m", "autosys_tasks.program", *args, "--json", cwd=inside(machine, WORKSPACE), AUTOSYS_STATE=STATE,
+    )  # fmt: skip
+    document = json.loads(said.text)
+    assert isinstance(document, dict)
+    return document
+
+
+def inside(machine: Machine, path: str) -> Path:
+    """Where a path on C: is on this side."""
+    return machine.prefix / C / path.removeprefix("C:\\").replace("\\", "/")
+
+
+SLEEPS = "import os, time; open('C:\\\\시작\\\\' + str(os.getpid()), 'x').close(); time.sleep(3600)"
+
+
+def set_up(machine: Machine) -> None:
+    """A workspace of three services that need one another, and a Run value that brings it up at logon."""
+    lay(CHECKOUT, machine.prefix / C / PLACE)
+    (machine.drive / "시작").mkdir()
+    folder = inside(machine, WORKSPACE)
+    folder.mkdir()
+    argv = json.dumps([machine.python_exe, "-c", SLEEPS])
+    names = {"db": "", "api": 'depends_on = ["db"]', "web": 'depends_on = ["api"]'}
+    toml = "".join(f"[services.{name}]\ncommand = {argv}\n{more}\n" for name, more in names.items())
+    (folder / "autosys.toml").write_text(toml, encoding="utf-8")
+    python = machine.python_exe.replace("python.exe", "pythonw.exe")
+    start = (
+        f"import os, runpy, sys; os.chdir(r'{WORKSPACE}'); "
+        f"os.environ['AUTOSYS_STATE'] = r'{STATE}'; sys.argv = ['autosys', 'bringup']; "
+        "runpy.run_module('autosys_tasks.program', run_name='__main__')"
+    )
+    (machine.drive / "logon.pyw").write_text(start, encoding="utf-8")
+    value = f'"{python}" "C:\\logon.pyw"'
+    assert machine.run("reg", "add", RUN, "/v", "autosys", "/d", value, "/f").code == 0
+
+
+def pids(machine: Machine) -> dict[str, int]:
+    """The pid of each service that is ready."""
+    rows = autosys(machine, "ps")["services"]
+    assert isinstance(rows, list)
+    return {row["name"]: row["pid"] for row in rows if row["state"] == "ready"}
+
+
+def all_ready(machine: Machine) -> dict[str, int]:
+    def ready() -> dict[str, int]:
+        found = pids(machine)
+        return found if len(found) == 3 else {}
+
+    return rig.wait_for(ready, 60, what="all three ready", every_s=0.2)
+
+
+def test_after_a_power_cut_logon_brings_everything_back_and_harms_nobody(machine: Machine) -> None:
+    """Stale records, torn files, and pids that now belong to others (pain 4; issue 4.4)."""
+    set_up(machine)
+    assert autosys(machine, "bringup")["exit_code"] == 0
+    before = all_ready(machine)
+    machine.power_cut()
+    assert machine.processes() == []
+    for name, keep in (("api", 40), ("web", 0)):
+        record = inside(machine, STATE) / "services" / name / "record.jsonl"
+        record.write_bytes(record.read_bytes()[:keep])
+    journal = inside(machine, WORKSPACE) / "outputs" / "watchdog_log.jsonl"
+    journal.write_bytes(journal.read_bytes()[:-20])
+    # Strangers that log on first, so that they get the pids that the services had.
+    stranger = f'"{machine.python_exe}" -c "import time; time.sleep(3600)"'
+    for number in range(12):
+        machine_run(machine, f"a{number}", stranger)
+    machine.power_on()
+    after = all_ready(machine)
+    strangers = [line for _pid, line in machine.processes() if "import time; time.sleep(3600)" in line]
+    assert len(strangers) == 12, "nobody else was ended"
+    assert len(list((machine.drive / "시작").iterdir())) == 6, f"three starts before, three after: {before} {after}"
+    assert autosys(machine, "watchdog")["exit_code"] == 0
+    assert autosys(machine, "down")["exit_code"] == 0
+    assert len([line for _pid, line in machine.processes() if "time.sleep" in line]) == 12
+
+
+def machine_run(machine: Machine, name: str, value: str) -> None:
+    """Another Run value."""
+    assert machine.run("reg", "add", RUN, "/v", name, "/d", value, "/f").code == 0
+
+
+def test_services_outlive_the_session_that_started_them(machine: Machine) -> None:
+    """The command ends, its console is gone; what it started answers a command of another session."""
+    set_up(machine)
+    assert autosys(machine, "bringup")["exit_code"] == 0
+    one = all_ready(machine)
+    assert all_ready(machine) == one
