@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import locale
 import os
 import random
 import signal
@@ -118,7 +119,11 @@ class Running(NamedTuple):
 
 
 def _text(raw: bytes) -> str:
-    return raw.decode("utf-8", "backslashreplace").replace("\r\n", "\n")
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError:
+        text = raw.decode(locale.getencoding(), "backslashreplace")  # Windows: what is not a console gets its code page
+    return text.replace("\r\n", "\n")
 
 
 def start(

@@ -21,7 +21,7 @@ assert sys.platform == "linux"  # elsewhere the type checker reads no further
 from autosys_tasks.core.files import slurp
 from autosys_tasks.host import posix
 from autosys_tasks.host.posix import Bell
-from autosys_tasks.host.types import Exit, Identity, Marked, Process
+from autosys_tasks.host.types import Exit, Identity, Marked, Process, descendants
 
 PIDFD_GET_INFO = 0xC040FF0B  # _IOWR(0xFF, 11, struct pidfd_info of 64 bytes); Linux 6.13, exit codes from 6.15
 PIDFD_INFO_EXIT = 1 << 3
@@ -169,7 +169,8 @@ def family(leader: Identity, instance: str) -> list[Identity]:
     """The leader and all that it brought: descendants, its session and group, and whoever bears its instance.
 
     Works also when the leader is gone. A session number counts only in its own boot, and while no
-    stranger bears that pid.
+    stranger bears that pid. A descendant that bears another instance is left out, with all below it: what the
+    guard starts is no part of the guard.
     """
     boot = boot_id()
     rows: dict[int, list[bytes]] = {}
@@ -185,12 +186,14 @@ def family(leader: Identity, instance: str) -> list[Identity]:
         in_session = session_is_ours and wanted in (fields[2], fields[3])
         if in_session or (instance and _environ(pid).get(b"AUTOSYS_INSTANCE") == instance.encode()):
             members.add(pid)
-    grown = True
-    while grown:
-        children = {pid for pid, fields in rows.items() if int(fields[1]) in members and pid not in members}
-        members |= children
-        grown = bool(children)
-    members.discard(os.getpid())
+
+    def children(of: set[int]) -> set[int]:
+        return {pid for pid, fields in rows.items() if int(fields[1]) in of}
+
+    def foreign(pid: int) -> bool:
+        return bool(instance) and _environ(pid).get(b"AUTOSYS_INSTANCE", instance.encode()) != instance.encode()
+
+    members = descendants(members, children, foreign) - {os.getpid()}
     return [Identity(pid, rows[pid][19].decode(), boot) for pid in sorted(members)]
 
 

@@ -18,7 +18,7 @@ assert sys.platform == "darwin"  # elsewhere the type checker reads no further
 
 from autosys_tasks.host.macos_kinfo import Kinfo, kinfo, kinfos
 from autosys_tasks.host.posix import Bell
-from autosys_tasks.host.types import Exit, Identity, Marked, Process
+from autosys_tasks.host.types import Exit, Identity, Marked, Process, descendants
 
 CTL_KERN, KERN_PROC, KERN_PROC_ALL, KERN_PROC_PID = 1, 14, 0, 1
 NOTE_EXITSTATUS = 0x04000000  # <sys/event.h>: the wait status, for a child or whom we may signal
@@ -141,7 +141,8 @@ def family(leader: Identity, instance: str) -> list[Identity]:
     """The leader and all that it brought: descendants, its session and group, and whoever bears its instance.
 
     Works also when the leader is gone. A session number counts only in its own boot, and while no
-    stranger bears that pid.
+    stranger bears that pid. A descendant that bears another instance is left out, with all below it: what the
+    guard starts is no part of the guard.
     """
     boot, table = boot_id(), _table()
     at_pid = table.get(leader.pid)
@@ -152,12 +153,14 @@ def family(leader: Identity, instance: str) -> list[Identity]:
         if (ours and leader.pid in (entry.group, _session(pid)))
         or (instance and entry.user == os.getuid() and _environ(pid).get("AUTOSYS_INSTANCE") == instance)
     }
-    grown = True
-    while grown:
-        children = {pid for pid, entry in table.items() if entry.parent in members} - members
-        members |= children
-        grown = bool(children)
-    members.discard(os.getpid())
+
+    def children(of: set[int]) -> set[int]:
+        return {pid for pid, entry in table.items() if entry.parent in of}
+
+    def foreign(pid: int) -> bool:
+        return bool(instance) and _environ(pid).get("AUTOSYS_INSTANCE", instance) != instance
+
+    members = descendants(members, children, foreign) - {os.getpid()}
     return [Identity(pid, table[pid].token, boot) for pid in sorted(members)]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 
@@ -48,6 +48,17 @@ class Process(NamedTuple):
     parent: int
     argv: tuple[str, ...]
     cwd: str
+
+
+def descendants(
+    members: set[int], children: Callable[[set[int]], set[int]], foreign: Callable[[int], bool]
+) -> set[int]:
+    """The members and all below them, by pid; what is foreign is left out with all below it."""
+    found, others = set(members), set[int]()
+    while new := children(found) - found - others:
+        others |= {pid for pid in new if foreign(pid)}
+        found |= new - others
+    return found
 
 
 UNMARKED = ("AUTOSYS_SERVICE", "AUTOSYS_INSTANCE", "AUTOSYS_STATE")

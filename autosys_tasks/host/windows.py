@@ -9,11 +9,13 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 assert sys.platform == "win32"  # elsewhere the type checker reads no further
 
 from autosys_tasks.host import win32
+from autosys_tasks.host.types import Identity
 from autosys_tasks.host.windows_lock import Bell, Lock, lock_held, lock_holders, open_append, ring, take_lock
 from autosys_tasks.host.windows_process import (
     alive,
@@ -92,9 +94,13 @@ def become(argv: tuple[str, ...], env: Mapping[str, str], lock: Lock | None = No
     def started(pid: int) -> None:
         child = identity(pid)
         if child is not None:
-            on_polite_stop(lambda: ask_to_end(child) and None)
+            on_polite_stop(partial(_pass_on, child))
 
     return run_in_our_place(argv, env, lock, started)
+
+
+def _pass_on(child: Identity) -> None:
+    ask_to_end(child)
 
 
 def _on_console(kind: int) -> int:

@@ -11,7 +11,7 @@ import sys
 assert sys.platform == "win32"  # elsewhere the type checker reads no further
 
 from autosys_tasks.host import win32
-from autosys_tasks.host.types import Identity, Marked, Process
+from autosys_tasks.host.types import Identity, Marked, Process, descendants
 
 ENDED_BY_US = 137  # the exit code of who was ended at once, as a shell elsewhere shows signal 9
 EPOCH = 116444736000000000  # 1970 in 100 ns since 1601
@@ -145,24 +145,23 @@ def marked(state: str = "") -> list[Marked]:
 def family(leader: Identity, instance: str) -> list[Identity]:
     """The leader and all that it brought: descendants, its job, and whoever bears its instance.
 
-    Works also when the leader is gone. A launcher and the interpreter it started are both in it.
+    Works also when the leader is gone. A launcher and the interpreter it started are both in it; a descendant
+    that bears another instance is not (what the guard starts is no part of the guard), nor is what that brought.
     """
     boot, table = boot_id(), win32.table()
-    members = set(win32.job_members(job_name(instance))) & set(table) if instance else set()
-    if instance:
-        members |= {pid for pid in table if _environ(pid).get("AUTOSYS_INSTANCE") == instance}
+    marked = {pid for pid in table if instance and _environ(pid).get("AUTOSYS_INSTANCE") == instance}
+    roots = set(win32.job_members(job_name(instance))) & set(table) if instance else set()
     if leader.boot == boot and leader.token.isdigit():
-        members |= _started_by(leader.pid, int(leader.token), table)
-    grown = True
-    while grown:
-        children = {
-            row.pid
-            for row in table.values()
-            if row.parent in members and row.created >= table[row.parent].created
-        } - members
-        members |= children
-        grown = bool(children)
-    members.discard(os.getpid())
+        roots |= _started_by(leader.pid, int(leader.token), table)
+
+    def children(of: set[int]) -> set[int]:
+        younger = {r.pid for r in table.values() if r.parent in of and r.created >= table[r.parent].created}
+        return roots | younger
+
+    def foreign(pid: int) -> bool:
+        return bool(instance) and _environ(pid).get("AUTOSYS_INSTANCE", instance) != instance
+
+    members = descendants(marked, children, foreign) - {os.getpid()}
     return [Identity(pid, str(table[pid].created), boot) for pid in sorted(members)]
 
 
@@ -232,7 +231,7 @@ def port_owner(port: int) -> tuple[int | None, str] | None:
 
     for connection in psutil.net_connections(kind="tcp"):
         if connection.status == psutil.CONN_LISTEN and connection.laddr and connection.laddr.port == port:
-            return connection.pid or None, _name(connection.pid or 0)
+            return connection.pid or None, _name(connection.pid) if connection.pid else "somebody who cannot be seen"
     return None
 
 

@@ -233,9 +233,9 @@ def _end_leader(house: House, name: str, leader: host.Identity, patience_s: floa
             gone = waiter.wait(max(0.0, patience_s / 2))
             if gone:
                 return gone["leader"]
-        host.ask_to_end(leader)
+        asked = host.ask_to_end(leader)
         fault("supervise.after-polite-stop")
-        while (left := deadline - time.monotonic()) > 0:
+        while asked and (left := deadline - time.monotonic()) > 0:
             gone = waiter.wait(left)
             if gone:
                 return gone["leader"]
@@ -255,18 +255,17 @@ def _asked_to_stop(url: str) -> bool:
 
 def end_family(root: host.Identity, instance: str) -> int:
     """End what a leader left behind: asked, then by force; how many needed force. Looks again until none is left."""
-    asked: set[host.Identity] = set()
+    asked: dict[host.Identity, bool] = {}  # False: it cannot be asked
     polite_until = time.monotonic() + STRAYS_WAIT_S
     deadline = polite_until + KILL_WAIT_S
     forced: set[host.Identity] = set()
     while (living := host.family(root, instance)) and time.monotonic() < deadline:
         for who in living:
-            if time.monotonic() > polite_until:
+            if who not in asked:
+                asked[who] = host.ask_to_end(who)
+            if not asked[who] or time.monotonic() > polite_until:
                 host.end(who)
                 forced.add(who)
-            elif who not in asked:
-                host.ask_to_end(who)
-                asked.add(who)
         _wait_for_any(living, 0.2)
     return len(forced)
 

@@ -18,7 +18,7 @@ import pytest
 import rig
 from checkout import BIN, NOWHERE, PYPROJECT, PYTHON, WORDS, Checkout, quiet_environ, stub
 
-POSIX_ONLY = pytest.mark.only("posix")
+pytestmark = pytest.mark.only("posix")  # on Windows: tests/windows/test_main_job.py
 
 
 def test_the_first_run_makes_the_environment_and_says_what_it_does(
@@ -171,8 +171,7 @@ def test_a_moved_checkout_gets_an_environment_that_names_its_new_place(
     assert os.fsencode(checkout.root) not in (moved / ".venv" / BIN / "inv").read_bytes()
 
 
-@POSIX_ONLY
-@pytest.mark.parametrize(("sent", "code"), [(signal.SIGKILL, -9), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(("sent", "code"), [(getattr(signal, "SIGKILL", 9), -9), (signal.SIGINT, 130)])
 def test_killed_in_the_middle_it_begins_again_and_leaves_nothing_behind(
     checkout: Checkout, uv: Path, index: None, sent: signal.Signals, code: int
 ) -> None:
@@ -205,7 +204,6 @@ def python_without(module: str, folder: Path) -> Path:
     return stub(folder / "bin", "python", f"PYTHONHOME='{folder}' exec '{PYTHON}' \"$@\"") / "python"
 
 
-@POSIX_ONLY
 def test_a_python_without_ensurepip_gets_the_one_command_that_helps(
     checkout: Checkout, tmp_path: Path
 ) -> None:
@@ -218,7 +216,6 @@ def test_a_python_without_ensurepip_gets_the_one_command_that_helps(
     assert not checkout.venv.exists()
 
 
-@POSIX_ONLY
 @pytest.mark.parametrize("module", ["ensurepip", "venv"])
 def test_a_python_without_ensurepip_is_enough_where_uv_is(
     checkout: Checkout, tmp_path: Path, uv: Path, index: None, module: str
@@ -287,7 +284,6 @@ def test_a_python_that_is_too_old_says_so_in_one_line(python: Path, tmp_path: Pa
     ast.parse(source, feature_version=(3, 4))
 
 
-@POSIX_ONLY
 def test_on_a_terminal_a_long_step_shows_that_it_goes_on(tmp_path: Path) -> None:
     import pty
 

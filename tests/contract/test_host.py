@@ -168,6 +168,25 @@ def test_the_family_is_found_after_its_leader_died(yard, waiter):
     assert grandchild in host.family(leader, yard.instance)
 
 
+STARTS_ANOTHER = """
+import os, subprocess, sys, time
+env = {**os.environ, "AUTOSYS_INSTANCE": "another"}
+print(subprocess.Popen([sys.executable, "-I", "-S", "-c", sys.argv[1]], env=env, start_new_session=True).pid,
+      flush=True)
+time.sleep(60)
+"""
+
+
+def test_the_family_leaves_out_what_bears_another_instance(yard, waiter):
+    """The guard is the parent of what it starts: its end, and what it costs, are not theirs."""
+    leader = yard.start(STARTS_ANOTHER, LIVES)
+    child = host.identity(int(yard.lines()[0]))
+    assert child is not None
+    yard.adopt(child, "another")
+    assert [who.pid for who in host.family(leader, yard.instance)] == [leader.pid]
+    assert child in host.family(leader, "")
+
+
 def test_the_family_leaves_out_strangers_and_ourselves(yard):
     leader = yard.start(LIVES)
     stranger = yard.start(LIVES, env=yard.env(AUTOSYS_INSTANCE="another"))

@@ -175,11 +175,8 @@ def test_a_lost_record_or_state_folder_is_made_again_from_what_runs(workspace: r
     workspace.cli("bringup", "--no-guard").rc(0)
     pid = row(workspace, "api")["pid"]
     record = workspace.state / "services" / "api" / "record.jsonl"
-    for damage in (
-        record.unlink,
-        lambda: record.write_text("{", encoding="utf-8"),
-        lambda: shutil.rmtree(workspace.state),
-    ):
+    damages = [record.unlink, lambda: record.write_text("{", encoding="utf-8"), lambda: shutil.rmtree(workspace.state)]
+    for damage in damages[: 2 if sys.platform == "win32" else 3]:  # there a lock that is held cannot be deleted
         damage()
         workspace.cli("bringup", "--no-guard").rc(0).says("adopted")
         seen = row(workspace, "api")

@@ -98,7 +98,8 @@ def test_a_hung_endpoint_delays_nobody_and_is_named(workspace: rig.Workspace, de
     workspace.service("api", "sleeps.py", 100)
     workspace.cli("bringup").rc(0)
     result = workspace.cli("health", "--json").rc(3)
-    assert result.took_s < 2.5 + 0.5, "the machine that tests run on may be busy"
+    slow = 2.0 if sys.platform == "win32" else 0.5  # the machine that tests run on may be busy, or Wine
+    assert result.took_s < 2.5 + slow
     found = checks(result)
     assert found["probe.deaf"]["verdict"] == NG
     assert str(found["probe.deaf"]["why"]).startswith("timed out after 2 s")

@@ -28,9 +28,10 @@ PROGRAMS = ("wine", "x86_64-w64-mingw32-gcc", "x86_64-w64-mingw32-objdump", "mvn
 KOREAN = Path("/usr/share/i18n/locales/ko_KR")
 GCC = "x86_64-w64-mingw32-gcc"
 NOT_THERE = {"ruff", "mypy", "types-psutil", "uv"}  # of the test extra: what no test runs on Windows
+UNPACKED = ("site-packages", "venv", "ensurepip")  # need files, or are not the library's
 SPARE = (  # of the packaged library: a pip that no environment gets, tests, and what ends the process under Wine
     "pip", "pip-*", "setuptools", "setuptools-*", "_distutils_hack", "pkg_resources",
-    "distutils-precedence.pth", "test", "_wmi.pyd",
+    "distutils-precedence.pth", "test", "lib2to3", "_wmi.pyd",
 )  # fmt: skip
 
 
@@ -122,6 +123,7 @@ def build(rig: Path) -> None:
         make_prefix(rig)
         for python in PYTHONS:
             compile_all(python, rig)
+            pack(rig / python.folder)
     with step("ready"):
         pass
 
@@ -129,19 +131,19 @@ def build(rig: Path) -> None:
 def unpack(python: Python, folder: Path) -> None:
     """The interpreter and its library, out of the package, less what is of no use here."""
     name = f"org.bytedeco:cpython:{python.artifact}:jar:windows-x86_64"
-    run("mvn", "-q", "-B", "dependency:get", "-Dtransitive=false", f"-Dartifact={name}")
+    run("mvn", "-q", "-B", "-Dstyle.color=never", "dependency:get", "-Dtransitive=false", f"-Dartifact={name}")
     file = f"cpython-{python.artifact}-windows-x86_64.jar"
     jar = Path.home() / ".m2/repository/org/bytedeco/cpython" / python.artifact / file
     inside = "org/bytedeco/cpython/windows-x86_64/"
     with zipfile.ZipFile(jar) as archive:
         for member in archive.infolist():
             if member.filename.startswith(inside) and not member.is_dir():
-                target = folder / member.filename.removeprefix(inside)
+                target = folder / re.sub("^lib/", "Lib/", member.filename.removeprefix(inside))
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_bytes(archive.read(member))
     shutil.copy(folder / "bin" / "pythonw.exe", folder)
     for pattern in SPARE:
-        for path in (folder / "lib").glob(pattern):
+        for path in (folder / "Lib").glob(pattern):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
@@ -155,13 +157,17 @@ def complete(python: Python, folder: Path) -> None:
     old = python.minor < "3.13"
     for window, flag in (("", "-mconsole"), ("w", "-mwindows")):
         name = f"python{window}.exe" if old else f"venv{window}launcher.exe"
-        target = folder / "lib/venv/scripts/nt" / name
+        target = folder / "Lib/venv/scripts/nt" / name
         options = ["-DNAMES_THE_BASE"] if old else []
         program = f'-DPROGRAM=L"python{window}.exe"'
         run(GCC, "-O1", "-s", *options, program, flag, "-o", target, HERE / "stand_ins" / "launcher.c")
     if not old:  # Wine 8 has no CopyFile2, and ends who calls it
-        text = "import _winapi\n\nif hasattr(_winapi, 'CopyFile2'):\n    del _winapi.CopyFile2\n"
-        (folder / "lib" / "sitecustomize.py").write_text(text, encoding="ascii")
+        path = folder / "Lib" / "shutil.py"
+        text = path.read_text(encoding="utf-8")
+        asks = 'hasattr(_winapi, "CopyFile2")'
+        if asks not in text:
+            raise RuntimeError(f"{path} no longer asks for CopyFile2")
+        path.write_text(text.replace(asks, "False"), encoding="utf-8", newline="\n")
 
 
 def library(source: str, target: Path, *more: str) -> None:
@@ -196,7 +202,7 @@ def install(python: Python, rig: Path) -> None:
     fetch = ["download", "-q", "--no-deps", "--only-binary", ":all:", "-d", wheels, "-r", pins]
     kind = ["--platform", "win_amd64", "--python-version", python.minor]
     run(sys.executable, "-m", "uv", "tool", "run", "-q", "pip", *fetch, *kind)
-    beside = rig / python.folder / "lib" / "site-packages"
+    beside = rig / python.folder / "Lib" / "site-packages"
     here = ["--no-index", "--find-links", str(wheels), "--link-mode", "copy"]
     run(*uv, "install", "-q", *target, *here, "--target", beside, "-r", pins)
     checkout = f"import sys; sys.path.append({f'C:{chr(92)}{PLACE}'!a})\n"
@@ -220,7 +226,7 @@ def make_prefix(rig: Path) -> None:
         link.unlink()  # Desktop, Documents and the like point into HOME
         link.mkdir()
     for name in ("wheels", *(python.folder for python in PYTHONS)):
-        (prefix / C / name).symlink_to(Path("../../..") / name)
+        (prefix / C / name).symlink_to(Path("../..") / name)
 
 
 def shrink(drive: Path) -> None:
@@ -239,8 +245,17 @@ def compile_all(python: Python, rig: Path) -> None:
     """Byte code of everything once, so that no run writes into the rig."""
     env = environ(rig, rig / "prefix", rig / "home")
     exe = rig / python.folder / "python.exe"
-    quietly(env, "wine", str(exe), "-m", "compileall", "-q", "-j", "1", f"C:\\{python.folder}\\lib")
+    quietly(env, "wine", str(exe), "-m", "compileall", "-q", f"C:\\{python.folder}\\Lib", check=True)
     quietly(env, "wineserver", "-k")
+
+
+def pack(folder: Path) -> None:
+    """The library's byte code in the archive that Python looks into first: opening files is what Wine is slow at."""
+    with zipfile.ZipFile(folder / f"{folder.name.lower()}.zip", "w") as archive:
+        for path in (folder / "Lib").rglob("__pycache__/*.pyc"):
+            module = path.parent.parent.relative_to(folder / "Lib") / path.name.split(".")[0]
+            if module.parts[0] not in UNPACKED:
+                archive.write(path, f"{module.as_posix()}.pyc")
 
 
 if __name__ == "__main__":

@@ -61,9 +61,10 @@ def text(raw: bytes) -> str:
 
 
 def tree_of(pid: int) -> list[psutil.Process]:
-    """A process and all below it."""
+    """A process and all below it, less who only draws their console."""
     one = psutil.Process(pid)
-    return [one, *one.children(recursive=True)]
+    below = [child for child in one.children(recursive=True) if "conhost.exe" not in child.cmdline()[0]]
+    return [one, *below]
 
 
 assert sys.platform == "win32" or NO_WINDOW == 0

@@ -13,9 +13,9 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from queue import SimpleQueue
 from typing import NamedTuple
 
 from build import CHECKOUT, PYTHONS, Lacking, Python, built
@@ -23,9 +23,10 @@ from wine import PLACE, C, Ended, Machine
 
 CLOSING = re.compile(r"^=+ (.*\bin [\d.]+s.*) =+$", re.MULTILINE)
 LIMIT_S = 1500.0
+NEAR, SLOW = ["tests/contract", "tests/windows"], ["tests/e2e", "tests/health"]
 SHARES = {  # all of it on the oldest; what is closest to the system, and chaos, on the newest
-    "3.11": [[]],
-    "3.13": [["tests/contract", "tests/windows"], ["--live", "--short"]],
+    "3.11": [[[*SLOW]], [["tests", *(f"--ignore={path}" for path in SLOW)]]],
+    "3.13": [[NEAR, ["--live", "--short"]]],
 }
 
 
@@ -51,26 +52,37 @@ def main() -> int:
         print(f"windows: {error}", file=sys.stderr)
         return 2
     chosen = [python for python in PYTHONS if said.python in (None, python.minor)]
-    shares = {python: [rest] for python in chosen} if rest else {one: SHARES[one.minor] for one in chosen}
+    shares = [(python, share) for python in chosen for share in ([[rest]] if rest else SHARES[python.minor])]
     began = time.monotonic()
-    results = at_once(rig, shares)
+    results = in_turn(rig, shares)
     if not rest and not said.inside:
         results.append(from_linux(rig))
     return told(results, time.monotonic() - began)
 
 
-def at_once(rig: Path, shares: Mapping[Python, list[list[str]]]) -> list[Counted]:
-    """Each Python in a Windows of its own, all at the same time."""
-    with ThreadPoolExecutor(len(shares)) as pool:
-        ended = [pool.submit(inside, rig, python, share) for python, share in shares.items()]
-        return [one for some in ended for one in some.result()]
+def in_turn(rig: Path, shares: list[tuple[Python, list[list[str]]]]) -> list[Counted]:
+    """Each share in a Windows of its own, one on each core at a time."""
+    cores: SimpleQueue[int] = SimpleQueue()
+    for core in os.sched_getaffinity(0):
+        cores.put(core)
+
+    def one(python: Python, share: list[list[str]]) -> list[Counted]:
+        core = cores.get()
+        try:
+            return inside(rig, python, share, core)
+        finally:
+            cores.put(core)
+
+    with ThreadPoolExecutor(cores.qsize()) as pool:
+        ended = [pool.submit(one, *share) for share in shares]
+        return [counts for some in ended for counts in some.result()]
 
 
-def inside(rig: Path, python: Python, share: list[list[str]]) -> list[Counted]:
+def inside(rig: Path, python: Python, share: list[list[str]], core: int) -> list[Counted]:
     """One run of pytest after the other on one Python; lines come out as they come, the version before them."""
     required = {key: value for key, value in os.environ.items() if key.startswith("AUTOSYS_REQUIRE")}
     results = []
-    with Machine(rig, python.folder) as machine:
+    with Machine(rig, python.folder, core) as machine:
         place = machine.prefix / C / PLACE
         lay(CHECKOUT, place)
         for args in share:

@@ -16,7 +16,7 @@ TIMES = 9
 
 
 def test_a_killed_service_is_there_again_in_one_and_a_half_starts_of_an_interpreter(workspace: rig.Workspace) -> None:
-    workspace.service("api", "sleeps.py")
+    workspace.write("[watchdog]\nstable_after_s = 0\n").service("api", "sleeps.py")  # each death is a first one
     workspace.cli("bringup").rc(0)
     env = {key: value for key, value in {**os.environ, **workspace.env()}.items() if value is not None}
     bare, healed = [], []
