@@ -139,9 +139,15 @@ def start(
     pipe, nothing = subprocess.PIPE, subprocess.DEVNULL
     words = [str(word) for word in argv]
     began = time.monotonic()
-    process = subprocess.Popen(
-        words, cwd=cwd, env=kept, stdin=nothing, stdout=pipe, stderr=pipe, creationflags=flags
-    )
+    for attempt in range(3):
+        try:
+            process = subprocess.Popen(
+                words, cwd=cwd, env=kept, stdin=nothing, stdout=pipe, stderr=pipe, creationflags=flags
+            )
+            break
+        except OSError as error:  # "internal error": Wine says it now and then
+            if getattr(error, "winerror", 0) != 1359 or attempt == 2:
+                raise
     return Running(process, began)
 
 

@@ -13,6 +13,7 @@ import rig
 from checkout import WORDS, Checkout, stub
 
 AWKWARD = "책상 R&D 100%"
+collect_ignore = ["test_bootstrap.py"] if sys.platform == "win32" else []  # there: tests/windows/test_main_job.py
 
 
 @pytest.fixture(scope="session")

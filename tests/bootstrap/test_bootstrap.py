@@ -18,8 +18,6 @@ import pytest
 import rig
 from checkout import BIN, NOWHERE, PYPROJECT, PYTHON, WORDS, Checkout, quiet_environ, stub
 
-pytestmark = pytest.mark.only("posix")  # on Windows: tests/windows/test_main_job.py
-
 
 def test_the_first_run_makes_the_environment_and_says_what_it_does(
     made_by_pip: tuple[Checkout, rig.Result],
@@ -171,7 +169,7 @@ def test_a_moved_checkout_gets_an_environment_that_names_its_new_place(
     assert os.fsencode(checkout.root) not in (moved / ".venv" / BIN / "inv").read_bytes()
 
 
-@pytest.mark.parametrize(("sent", "code"), [(getattr(signal, "SIGKILL", 9), -9), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGKILL, -9), (signal.SIGINT, 130)])
 def test_killed_in_the_middle_it_begins_again_and_leaves_nothing_behind(
     checkout: Checkout, uv: Path, index: None, sent: signal.Signals, code: int
 ) -> None:

@@ -13,7 +13,9 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 from typing import NamedTuple
@@ -23,10 +25,9 @@ from wine import PLACE, C, Ended, Machine
 
 CLOSING = re.compile(r"^=+ (.*\bin [\d.]+s.*) =+$", re.MULTILINE)
 LIMIT_S = 1500.0
-NEAR, SLOW = ["tests/contract", "tests/windows"], ["tests/e2e", "tests/health"]
 SHARES = {  # all of it on the oldest; what is closest to the system, and chaos, on the newest
-    "3.11": [[[*SLOW]], [["tests", *(f"--ignore={path}" for path in SLOW)]]],
-    "3.13": [[NEAR, ["--live", "--short"]]],
+    "3.11": [[["tests/e2e"]], [["tests", "--ignore=tests/e2e", "--ignore=tests/windows"]]],
+    "3.13": [[["tests/contract", "tests/windows"]], [["--live", "--short"]]],
 }
 
 
@@ -51,38 +52,42 @@ def main() -> int:
     except Lacking as error:
         print(f"windows: {error}", file=sys.stderr)
         return 2
-    chosen = [python for python in PYTHONS if said.python in (None, python.minor)]
-    shares = [(python, share) for python in chosen for share in ([[rest]] if rest else SHARES[python.minor])]
     began = time.monotonic()
-    results = in_turn(rig, shares)
+    jobs = [
+        partial(inside, rig, python, share)
+        for python in PYTHONS
+        if said.python in (None, python.minor)
+        for share in ([[rest]] if rest else SHARES[python.minor])
+    ]
     if not rest and not said.inside:
-        results.append(from_linux(rig))
+        jobs.append(partial(from_linux, rig))
+    results = on_cores(jobs)
     return told(results, time.monotonic() - began)
 
 
-def in_turn(rig: Path, shares: list[tuple[Python, list[list[str]]]]) -> list[Counted]:
-    """Each share in a Windows of its own, one on each core at a time."""
+def on_cores(jobs: list[Callable[[], list[Counted]]]) -> list[Counted]:
+    """All jobs, one on each core at a time: a program and its Windows' kernel take turns, and two cores hinder them."""
     cores: SimpleQueue[int] = SimpleQueue()
     for core in os.sched_getaffinity(0):
         cores.put(core)
 
-    def one(python: Python, share: list[list[str]]) -> list[Counted]:
+    def one(job: Callable[[], list[Counted]]) -> list[Counted]:
         core = cores.get()
+        os.sched_setaffinity(0, {core})  # this thread's, and so that of all that it starts
         try:
-            return inside(rig, python, share, core)
+            return job()
         finally:
             cores.put(core)
 
     with ThreadPoolExecutor(cores.qsize()) as pool:
-        ended = [pool.submit(one, *share) for share in shares]
-        return [counts for some in ended for counts in some.result()]
+        return [counts for ended in [pool.submit(one, job) for job in jobs] for counts in ended.result()]
 
 
-def inside(rig: Path, python: Python, share: list[list[str]], core: int) -> list[Counted]:
-    """One run of pytest after the other on one Python; lines come out as they come, the version before them."""
+def inside(rig: Path, python: Python, share: list[list[str]]) -> list[Counted]:
+    """One run of pytest after the other in one Windows; lines come out as they come, the version before them."""
     required = {key: value for key, value in os.environ.items() if key.startswith("AUTOSYS_REQUIRE")}
     results = []
-    with Machine(rig, python.folder, core) as machine:
+    with Machine(rig, python.folder) as machine:
         place = machine.prefix / C / PLACE
         lay(CHECKOUT, place)
         for args in share:
@@ -119,7 +124,7 @@ def counted(name: str, said: Ended) -> Counted:
     return Counted(name, code, number("passed"), bad, number("skipped"))
 
 
-def from_linux(rig: Path) -> Counted:
+def from_linux(rig: Path) -> list[Counted]:
     """The tests that switch such a Windows on and off."""
     env = {**os.environ, "AUTOSYS_WINDOWS_RIG": str(rig)}
     argv = [sys.executable, "-m", "pytest", "--windows", "--color=no", "tests/windows"]
@@ -129,7 +134,7 @@ def from_linux(rig: Path) -> Counted:
     for line in process.stdout:
         lines(line)
         kept += line
-    return counted("from Linux", Ended(process.wait(), kept.decode("utf-8").encode("cp949", "replace")))
+    return [counted("from Linux", Ended(process.wait(), kept.decode("utf-8").encode("cp949", "replace")))]
 
 
 def lay(checkout: Path, place: Path) -> None:

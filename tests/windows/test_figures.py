@@ -12,7 +12,8 @@ import rig
 import seen
 
 pytestmark = pytest.mark.only("win32")
-TIMES = 9
+TIMES = 5
+NO_WINDOW = getattr(subprocess, "CREATE_NO_WINDOW", 0)  # what a service is started with: its console costs 50 ms
 
 
 def test_a_killed_service_is_there_again_in_one_and_a_half_starts_of_an_interpreter(workspace: rig.Workspace) -> None:
@@ -22,7 +23,8 @@ def test_a_killed_service_is_there_again_in_one_and_a_half_starts_of_an_interpre
     bare, healed = [], []
     for _ in range(TIMES):
         count, began = len(workspace.starts()), time.time()
-        one = subprocess.Popen(workspace.program("sleeps.py"), env=env, stdout=subprocess.DEVNULL)
+        no = subprocess.DEVNULL
+        one = subprocess.Popen(workspace.program("sleeps.py"), env=env, stdout=no, creationflags=NO_WINDOW)
         bare.append(next_start(workspace, count) - began)
         one.kill()
         one.wait()
@@ -54,7 +56,7 @@ def test_three_services_take_less_than_three_times_one(workspace: rig.Workspace)
         return spent
 
     one, three = [], []
-    for _ in range(3):
+    for _ in range(2):
         one.append(took("queue"))
         three.append(took())
     ratio = statistics.median(three) / statistics.median(one)

@@ -58,7 +58,7 @@ def autosys(machine: Machine, *args: str) -> dict[str, object]:
     said = machine.python(
         "-m", "autosys_tasks.program", *args, "--json", cwd=inside(machine, WORKSPACE), AUTOSYS_STATE=STATE,
     )  # fmt: skip
-    document = json.loads(said.text)
+    document = json.loads(said.text[said.text.index("{\n") :])  # both of its streams come together
     assert isinstance(document, dict)
     return document
 

@@ -65,14 +65,10 @@ class Ended(NamedTuple):
 
 
 class Machine:
-    """A Windows that is switched on as long as the `with` lasts; nothing of it is left afterwards.
+    """A Windows that is switched on as long as the `with` lasts; nothing of it is left afterwards."""
 
-    `core`: all of it on one core. A program and its Windows' kernel take turns, so it is quicker than on two.
-    """
-
-    def __init__(self, rig: Path, python: str = "Python311", core: int | None = None) -> None:
+    def __init__(self, rig: Path, python: str = "Python311") -> None:
         self.rig = rig
-        self.on_core = [] if core is None else ["taskset", "-c", str(core)]
         self.python_exe = f"C:\\{python}\\python.exe"
         self.folder = Path(tempfile.mkdtemp(prefix=NAME))
         self._owner = filelock.FileLock(self.folder / "owner")
@@ -100,7 +96,7 @@ class Machine:
 
     def power_on(self) -> None:
         """Boot and log on."""
-        quietly(self.env, *self.on_core, "wineserver", "-p")  # stays between commands
+        quietly(self.env, "wineserver", "-p")  # stays between commands
         boot(self.env)
 
     def power_cut(self) -> None:
@@ -140,7 +136,7 @@ class Machine:
                         told(chunk)
 
         process = subprocess.Popen(
-            [*self.on_core, "wine", *argv], env={**self.env, **env}, cwd=cwd or self.drive,
+            ["wine", *argv], env={**self.env, **env}, cwd=cwd or self.drive,
             stdin=subprocess.DEVNULL, stdout=writing, stderr=writing,
         )  # fmt: skip
         os.close(writing)

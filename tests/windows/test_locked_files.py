@@ -1,0 +1,124 @@
+"""Files that another program holds without sharing them: tried again for a moment, then said (issue 4.6)."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from autosys_tasks import host
+from autosys_tasks.core import files, journal, slots
+from autosys_tasks.core.errors import StateError
+
+pytestmark = pytest.mark.only("win32")
+READ, SHARE_NOTHING, SHARE_READ_WRITE, EXISTING = 0x80000000, 0, 3, 3
+
+
+@contextmanager
+def held(path: Path, share: int, for_s: float) -> Iterator[None]:
+    """Somebody has the file open for so long: a virus scanner, an editor, a backup."""
+    from autosys_tasks.host import win32
+
+    handle = win32.checked(win32.CreateFile(str(path), READ, share, None, EXISTING, 0x80, None))
+    closer = threading.Timer(for_s, win32.CloseHandle, (handle,))
+    closer.start()
+    try:
+        yield
+    finally:
+        closer.join()
+
+
+def test_a_replace_waits_for_who_holds_the_target_for_a_moment(tmp_path: Path) -> None:
+    path = tmp_path / "기록.json"
+    path.write_text("old", encoding="utf-8")
+    with held(path, SHARE_READ_WRITE, 0.3):
+        files.write_atomic(path, "new")
+    assert path.read_text(encoding="utf-8") == "new"
+    assert list(tmp_path.iterdir()) == [path], "no scratch file is left"
+
+
+def test_a_target_that_stays_held_is_named_and_nothing_is_lost(tmp_path: Path) -> None:
+    path = tmp_path / "기록.json"
+    path.write_text("old", encoding="utf-8")
+    with held(path, SHARE_READ_WRITE, 2.0), pytest.raises(StateError) as caught:
+        files.write_atomic(path, "new")
+    assert str(path) in caught.value.message and caught.value.hint
+    assert path.read_text(encoding="utf-8") == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_read_waits_too(tmp_path: Path) -> None:
+    """The error of Python's own open has no `winerror` there."""
+    path = tmp_path / "기록.json"
+    path.write_text("text", encoding="utf-8")
+    with held(path, SHARE_NOTHING, 0.3):
+        assert files.read_text(path) == "text"
+    with held(path, SHARE_NOTHING, 2.0), pytest.raises(PermissionError):
+        files.read_text(path)
+
+
+def test_a_record_waits_for_who_holds_it(tmp_path: Path) -> None:
+    path = str(tmp_path / "record.jsonl")
+    slots.write(path, {"n": 1})
+    with held(Path(path), SHARE_NOTHING, 0.3):
+        slots.write(path, {"n": 2})
+    assert slots.read(path) == {"n": 2}
+
+
+def test_a_full_journal_that_is_held_grows_on_and_is_rotated_later(tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    path.write_bytes(b'{"v":1,"ts":"x"}\n' * (journal.ROTATE_BYTES // 17 + 2))
+    before = path.stat().st_size
+    with held(path, SHARE_READ_WRITE, 0.8):
+        journal.append(path, {"v": 1, "ts": "held"}, host.open_append)
+        assert path.stat().st_size > before and not Path(f"{path}.1").exists()
+    journal.append(path, {"v": 1, "ts": "free"}, host.open_append)
+    assert Path(f"{path}.1").exists()
+    journal.append(path, {"v": 1, "ts": "next"}, host.open_append)
+    lines, skipped = journal.read(path)
+    assert [line["ts"] for line in lines[-3:]] == ["held", "free", "next"] and skipped == 0
+
+
+def test_many_writers_lose_no_line_of_a_journal(tmp_path: Path) -> None:
+    """Python's own append seeks and then writes: two processes can write over one another."""
+    path = tmp_path / "log.jsonl"
+
+    def write(who: int) -> None:
+        for number in range(50):
+            journal.append(path, {"v": 1, "ts": f"{who}-{number}", "pad": "x" * 200}, host.open_append)
+
+    threads = [threading.Thread(target=write, args=(who,)) for who in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    assert len({line["ts"] for line in lines}) == 200 == len(lines)
+
+
+def test_who_writes_and_who_reads_a_record_at_once_see_whole_ones(tmp_path: Path) -> None:
+    path, ends, over = tmp_path / "state.json", time.monotonic() + 1.5, threading.Event()
+    files.write_atomic(path, json.dumps({"n": 0}))
+    seen: list[object] = []
+
+    def read() -> None:
+        while not over.wait(0.001):
+            seen.append(files.read_json(path))
+
+    readers = [threading.Thread(target=read) for _ in range(2)]
+    for reader in readers:
+        reader.start()
+    number = 0
+    while time.monotonic() < ends:
+        number += 1
+        files.write_atomic(path, json.dumps({"n": number}))
+    over.set()
+    for reader in readers:
+        reader.join()
+    assert number > 5 and len(seen) > 20
+    assert all(isinstance(one, dict) and isinstance(one["n"], int) for one in seen)
