@@ -229,7 +229,11 @@ def port_owner(port: int) -> tuple[int | None, str] | None:
     """(pid, name) of who listens on a TCP port of this machine; pid None = not told; None = nobody."""
     import psutil
 
-    for connection in psutil.net_connections(kind="tcp"):
+    try:
+        connections = psutil.net_connections(kind="tcp")
+    except RuntimeError:  # the table changed while it was read
+        connections = psutil.net_connections(kind="tcp")
+    for connection in connections:
         if connection.status == psutil.CONN_LISTEN and connection.laddr and connection.laddr.port == port:
             return connection.pid or None, _name(connection.pid) if connection.pid else "somebody who cannot be seen"
     return None

@@ -131,11 +131,11 @@ def _family(pid: int, children: Mapping[int, list[int]]) -> list[int]:
 
 
 def _ports(psutil) -> dict[int, set[int]]:  # type: ignore[no-untyped-def]
-    """pid -> TCP ports on which it listens; empty where this user may not see."""
+    """pid -> TCP ports on which it listens; empty where this user may not see, or the table changed while read."""
     listening: dict[int, set[int]] = {}
     try:
         connections = psutil.net_connections("tcp")
-    except psutil.AccessDenied:
+    except (psutil.AccessDenied, RuntimeError):
         return {}
     for connection in connections:
         if connection.status == psutil.CONN_LISTEN and connection.pid is not None:
