@@ -263,8 +263,7 @@ def end_family(root: host.Identity, instance: str) -> int:
         for who in living:
             if who not in asked:
                 asked[who] = host.ask_to_end(who)
-            if not asked[who] or time.monotonic() > polite_until:
-                host.end(who)
+            if (not asked[who] or time.monotonic() > polite_until) and host.end(who):
                 forced.add(who)
         _wait_for_any(living, 0.2)
     return len(forced)

@@ -127,7 +127,7 @@ def test_one_slow_service_does_not_delay_the_healing_of_another(workspace: rig.W
     port = rig.free_port()
     workspace.service("slow", "listens.py", port, "--delay", 30, more=f'readiness.tcp = "127.0.0.1:{port}"')
     workspace.service("quick", "sleeps.py")
-    bringup = workspace.start("bringup", "--timeout", "8", console=True)
+    bringup = workspace.start("bringup", "--timeout", "30", console=True)
     rig.wait_for(lambda: guard_pid(workspace) and row(workspace, "quick")["state"] == "ready", 10)
     kill(row(workspace, "quick")["pid"])
     rig.wait_for(lambda: len(workspace.starts()) == 3, 1, what="the restart of the quick one")

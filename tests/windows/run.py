@@ -21,14 +21,17 @@ from queue import SimpleQueue
 from typing import NamedTuple
 
 from build import CHECKOUT, PYTHONS, Lacking, Python, built
-from wine import PLACE, C, Ended, Machine
+from wine import PLACE, C, Ended, Machine, text_of
 
 CLOSING = re.compile(r"^=+ (.*\bin [\d.]+s.*) =+$", re.MULTILINE)
-LIMIT_S = 1500.0
-E2E = ["tests/e2e/test_survival.py"], ["tests/e2e", "--ignore=tests/e2e/test_survival.py"]
+LIMIT_S = 900.0
 SHARES = {  # all of it on the oldest, the longest share first; the main job and chaos on the newest
-    "3.11": [[["tests", "--ignore=tests/e2e", "--ignore=tests/windows"]], [E2E[0]], [E2E[1]]],
-    "3.13": [[["tests/windows"]], [["--live", "--short"]]],
+    "3.11": [
+        ["tests", "--ignore=tests/e2e", "--ignore=tests/windows"],
+        ["tests/e2e/test_survival.py"],
+        ["tests/e2e", "--ignore=tests/e2e/test_survival.py"],
+    ],
+    "3.13": [["tests/windows"], ["--live", "--short"]],
 }
 
 
@@ -58,7 +61,7 @@ def main() -> int:
         partial(inside, rig, python, share)
         for python in PYTHONS
         if said.python in (None, python.minor)
-        for share in ([[rest]] if rest else SHARES[python.minor])
+        for share in ([rest] if rest else SHARES[python.minor])
     ]
     if not rest and not said.inside:
         jobs.append(partial(from_linux, rig))
@@ -66,13 +69,13 @@ def main() -> int:
     return told(results, time.monotonic() - began)
 
 
-def on_cores(jobs: list[Callable[[], list[Counted]]]) -> list[Counted]:
+def on_cores(jobs: list[Callable[[], Counted]]) -> list[Counted]:
     """All jobs, one on each core at a time: a program and its Windows' kernel take turns, and two cores hinder them."""
     cores: SimpleQueue[int] = SimpleQueue()
     for core in os.sched_getaffinity(0):
         cores.put(core)
 
-    def one(job: Callable[[], list[Counted]]) -> list[Counted]:
+    def one(job: Callable[[], Counted]) -> Counted:
         core = cores.get()
         os.sched_setaffinity(0, {core})  # this thread's, and so that of all that it starts
         try:
@@ -81,22 +84,23 @@ def on_cores(jobs: list[Callable[[], list[Counted]]]) -> list[Counted]:
             cores.put(core)
 
     with ThreadPoolExecutor(cores.qsize()) as pool:
-        return [counts for ended in [pool.submit(one, job) for job in jobs] for counts in ended.result()]
+        ended = [pool.submit(one, job) for job in jobs]
+        try:
+            return [one.result() for one in ended]
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)  # Ctrl-C ends those that run; no other begins
+            raise
 
 
-def inside(rig: Path, python: Python, share: list[list[str]]) -> list[Counted]:
-    """One run of pytest after the other in one Windows; lines come out as they come, the version before them."""
+def inside(rig: Path, python: Python, args: list[str]) -> Counted:
+    """One run of pytest in a Windows of its own; lines come out as they come, the version before them."""
     required = {key: value for key, value in os.environ.items() if key.startswith("AUTOSYS_REQUIRE")}
-    results = []
     with Machine(rig, python.folder) as machine:
         place = machine.prefix / C / PLACE
         lay(CHECKOUT, place)
-        for args in share:
-            argv = ["-m", "pytest", "-p", "no:cacheprovider", "--durations=5", "--color=no", *args]
-            lines = Lines(python.version)
-            said = machine.python(*argv, cwd=place, timeout_s=LIMIT_S, told=lines, **required)
-            results.append(counted(" ".join([f"Python {python.version}", *args]), said))
-    return results
+        argv = ["-m", "pytest", "-p", "no:cacheprovider", "--durations=5", "--color=no", *args]
+        said = machine.python(*argv, cwd=place, timeout_s=LIMIT_S, told=Lines(python.version), **required)
+    return counted(" ".join([f"Python {python.version}", *args]), said)
 
 
 class Lines:
@@ -109,7 +113,7 @@ class Lines:
         """Take what came."""
         *whole, self.rest = (self.rest + chunk).split(b"\n")
         for line in whole:
-            print(f"{self.name}| {line.decode('cp949', 'backslashreplace').rstrip()}", flush=True)
+            print(f"{self.name}| {text_of(line).rstrip()}", flush=True)
 
 
 def counted(name: str, said: Ended) -> Counted:
@@ -125,7 +129,7 @@ def counted(name: str, said: Ended) -> Counted:
     return Counted(name, code, number("passed"), bad, number("skipped"))
 
 
-def from_linux(rig: Path) -> list[Counted]:
+def from_linux(rig: Path) -> Counted:
     """The tests that switch such a Windows on and off."""
     env = {**os.environ, "AUTOSYS_WINDOWS_RIG": str(rig)}
     argv = [sys.executable, "-m", "pytest", "--windows", "--color=no", "tests/windows"]
@@ -135,7 +139,7 @@ def from_linux(rig: Path) -> list[Counted]:
     for line in process.stdout:
         lines(line)
         kept += line
-    return [counted("from Linux", Ended(process.wait(), kept.decode("utf-8").encode("cp949", "replace")))]
+    return counted("from Linux", Ended(process.wait(), kept))
 
 
 def lay(checkout: Path, place: Path) -> None:

@@ -52,6 +52,15 @@ def boot(env: dict[str, str], *, first: bool = False) -> None:
     quietly(env, "wine", "wineboot", *(["-i"] if first else []), check=True)
 
 
+def text_of(raw: bytes) -> str:
+    """What a program wrote: UTF-8, or else the code page of a Korean Windows."""
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError:
+        text = raw.decode("cp949", "backslashreplace")
+    return text.replace("\r\n", "\n")
+
+
 class Ended(NamedTuple):
     """How a program in this Windows ended, and what it wrote; code None = it was ended by us, too late."""
 
@@ -60,8 +69,8 @@ class Ended(NamedTuple):
 
     @property
     def text(self) -> str:
-        """What it wrote, as its code page means it."""
-        return self.raw.decode("cp949", "backslashreplace").replace("\r\n", "\n")
+        """What it wrote."""
+        return text_of(self.raw)
 
 
 class Machine:
