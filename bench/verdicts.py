@@ -52,10 +52,10 @@ def _of_runit(services: str) -> Target:
 
 def _over_inv(shape: str, most: float) -> Target:
     def over(results: Results) -> float:
-        told = number(results, "bringup", "autosys", shape, "told_over_ms", "median")
-        return told - number(results, "bringup", "bare_inv_ms", "median")
+        ready = number(results, "bringup", "autosys", shape, "ready_over_ms", "median")
+        return ready - number(results, "bringup", "bare_inv_ms", "median")
 
-    return Target(f"bring-up, {shape}: ms over the ideal and a bare `inv`", most, over)
+    return Target(f"bring-up, {shape}: all ready, ms over the ideal and a bare `inv`", most, over)
 
 
 def _at(text: str, most: float, *path: str) -> Target:
