@@ -117,6 +117,7 @@ def test_dry_runs_show_the_plan_and_change_not_one_byte(workspace: rig.Workspace
     unchanged(workspace, look_again)
 
 
+@pytest.mark.only("posix")  # the parser is the same everywhere, and a command takes long to start in Wine
 def test_wrong_words_are_usage_and_name_the_nearest(workspace: rig.Workspace) -> None:
     workspace.service("api", "sleeps.py")
     for args in (

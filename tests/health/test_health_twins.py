@@ -123,6 +123,7 @@ else:
 """
 
 
+@pytest.mark.only("posix")  # there with a real launcher: tests/windows/test_main_job.py
 def test_a_launcher_and_its_interpreter_are_one(workspace: rig.Workspace, spawned: Spawned) -> None:
     """P4: on Windows every Python of a venv is two processes with one command line."""
     script = workspace.file("launch.py", LAUNCHER)

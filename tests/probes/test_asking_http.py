@@ -396,6 +396,7 @@ def certificate(tmp_path):
     return cert, key
 
 
+@pytest.mark.only("posix")  # Windows has no openssl program
 @pytest.mark.capability("openssl")
 def test_https_is_asked_and_only_who_is_trusted_is_believed(certificate, server, reply, hung):
     import ssl

@@ -65,7 +65,11 @@ def main() -> int:
     ]
     if not rest and not said.inside:
         jobs.append(partial(from_linux, rig))
-    results = on_cores(jobs)
+    try:
+        results = on_cores(jobs)
+    except KeyboardInterrupt:
+        print("windows: interrupted; nothing of it is left", file=sys.stderr)
+        return 130
     return told(results, time.monotonic() - began)
 
 
