@@ -97,7 +97,7 @@ SERVICES: Mapping[str, Entry] = {
     ),
     "stop_timeout_s": Entry(
         "How long it has to end after it was asked to.",
-        implies="Then its whole tree of processes is ended.",
+        implies="Then its whole tree of processes is ended; at once, if it cannot be asked (Windows, no console).",
         example="stop_timeout_s = 30",
     ),
     "stop_http": Entry(

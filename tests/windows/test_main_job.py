@@ -153,6 +153,13 @@ def test_down_leaves_no_process(home: person.Desk) -> None:
     assert set(states(home).values()) == {"stopped"}
 
 
+def test_who_cannot_be_asked_to_end_is_not_waited_for(workspace: rig.Workspace) -> None:
+    """Its stop time is for who was asked: Ctrl-Break where there is a console, else nothing to wait for."""
+    workspace.service("api", "sleeps.py", more="stop_timeout_s = 60")
+    workspace.cli("bringup", "--no-guard").rc(0)
+    assert workspace.cli("down").rc(0).took_s < 20
+
+
 def test_pythonw_has_no_streams_and_does_its_work_all_the_same(home: person.Desk) -> None:
     """As Task Scheduler starts it: stdout is None."""
     home.pythonw("bringup").wait(60)
