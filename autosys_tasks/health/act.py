@@ -125,14 +125,12 @@ def _end(who: host.Identity, patience_s: float) -> bool:
 
 
 def _ended(who: host.Identity, patience_s: float) -> bool:
-    """Ask, wait, then force; whether that very process is gone."""
+    """Ask, wait where it can be asked, then force; whether that very process is gone."""
     waiter = host.Waiter()
     try:
-        if waiter.watch("copy", who):
-            host.ask_to_end(who)
-            if not _gone(waiter, patience_s):
-                host.end(who)
-                _gone(waiter, KILL_S)
+        if waiter.watch("copy", who) and not (host.ask_to_end(who) and _gone(waiter, patience_s)):
+            host.end(who)
+            _gone(waiter, KILL_S)
     finally:
         waiter.close()
     return host.alive(who) is False

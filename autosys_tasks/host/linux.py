@@ -231,40 +231,43 @@ def started_wall(who: Identity) -> float:
 
 def port_owner(port: int) -> tuple[int | None, str] | None:
     """(pid, name) of who listens on a TCP port of this machine; pid None = not ours to see; None = nobody."""
-    inodes = _listening(port)
-    if not inodes:
+    if port not in _listening().values():
         return None
-    wanted = {f"socket:[{inode}]" for inode in inodes}
-    for pid in _pids():
-        with contextlib.suppress(OSError):
-            if any(link in wanted for link in _links(pid)):
+    for pid, ports in listeners().items():
+        if port in ports:
+            with contextlib.suppress(OSError):
                 return pid, slurp(f"/proc/{pid}/comm").decode("utf-8", "replace").strip()
     return None, "another user's process"
 
 
+def listeners() -> dict[int, set[int]]:
+    """pid -> the TCP ports on which it listens, of the processes whose descriptors we may see."""
+    sockets, found = _listening(), dict[int, set[int]]()
+    for pid in _pids():
+        for link in _links(pid):
+            if link in sockets:
+                found.setdefault(pid, set()).add(sockets[link])
+    return found
+
+
 def _links(pid: int) -> Iterator[str]:
     """What the descriptors of a process point at; one that closes meanwhile hides none of the others."""
-    try:
-        names = os.listdir(f"/proc/{pid}/fd")
-    except OSError:
-        return
-    for name in names:
-        with contextlib.suppress(OSError):
-            yield os.readlink(f"/proc/{pid}/fd/{name}")
+    with contextlib.suppress(OSError):
+        for name in os.listdir(f"/proc/{pid}/fd"):
+            with contextlib.suppress(OSError):
+                yield os.readlink(f"/proc/{pid}/fd/{name}")
 
 
-def _listening(port: int) -> set[str]:
-    inodes = set()
+def _listening() -> dict[str, int]:
+    """The sockets that listen, as descriptors show them, and their ports."""
+    sockets = {}
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
-        try:
-            lines = slurp(table).splitlines()[1:]
-        except OSError:
-            continue
-        for line in lines:
-            fields = line.split()
-            if fields[3] == b"0A" and int(fields[1].rpartition(b":")[2], 16) == port:
-                inodes.add(fields[9].decode())
-    return inodes
+        with contextlib.suppress(OSError):
+            for line in slurp(table).splitlines()[1:]:
+                fields = line.split()
+                if fields[3] == b"0A":
+                    sockets[f"socket:[{fields[9].decode()}]"] = int(fields[1].rpartition(b":")[2], 16)
+    return sockets
 
 
 def lock_holders(path: str) -> list[Identity]:

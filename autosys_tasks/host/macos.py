@@ -206,13 +206,24 @@ def port_owner(port: int) -> tuple[int | None, str] | None:
     """(pid, name) of who listens on a TCP port of this machine; pid None = not ours to see; None = nobody."""
     import psutil
 
+    for pid, ports in listeners().items():
+        if port in ports:
+            with contextlib.suppress(psutil.Error):
+                return pid, psutil.Process(pid).name()
+    return (None, "another user's process") if _answers(port) else None
+
+
+def listeners() -> dict[int, set[int]]:
+    """pid -> the TCP ports on which it listens, of this user's processes."""
+    import psutil
+
+    found: dict[int, set[int]] = {}
     for entry in _mine():
         with contextlib.suppress(psutil.Error, OSError):
-            one = psutil.Process(entry.pid)
-            for connection in one.net_connections(kind="tcp"):
-                if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port:
-                    return entry.pid, one.name()
-    return (None, "another user's process") if _answers(port) else None
+            for connection in psutil.Process(entry.pid).net_connections(kind="tcp"):
+                if connection.status == psutil.CONN_LISTEN:
+                    found.setdefault(entry.pid, set()).add(connection.laddr.port)
+    return found
 
 
 def _answers(port: int) -> bool:

@@ -227,16 +227,18 @@ def started_wall(who: Identity) -> float:
 
 def port_owner(port: int) -> tuple[int | None, str] | None:
     """(pid, name) of who listens on a TCP port of this machine; pid None = not told; None = nobody."""
-    import psutil
-
-    try:
-        connections = psutil.net_connections(kind="tcp")
-    except RuntimeError:  # the table changed while it was read
-        connections = psutil.net_connections(kind="tcp")
-    for connection in connections:
-        if connection.status == psutil.CONN_LISTEN and connection.laddr and connection.laddr.port == port:
-            return connection.pid or None, _name(connection.pid) if connection.pid else "somebody who cannot be seen"
+    for taken, pid in win32.listening():
+        if taken == port:
+            return pid or None, _name(pid) if pid else "somebody who cannot be seen"
     return None
+
+
+def listeners() -> dict[int, set[int]]:
+    """pid -> the TCP ports on which it listens, of all that the system tells us about."""
+    found: dict[int, set[int]] = {}
+    for port, pid in win32.listening():
+        found.setdefault(pid, set()).add(port)
+    return found
 
 
 def _name(pid: int) -> str:

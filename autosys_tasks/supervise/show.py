@@ -108,7 +108,7 @@ def usage(facts: Mapping[str, Facts]) -> dict[str, Usage]:
     if not living:
         return {}
     children = _children()
-    ports = _ports(psutil)
+    ports = host.listeners()
     found = {}
     for name, leader in living.items():
         pids = _family(leader.pid, children)
@@ -128,19 +128,6 @@ def _family(pid: int, children: Mapping[int, list[int]]) -> list[int]:
     for member in found:
         found += children.get(member, ())
     return found
-
-
-def _ports(psutil) -> dict[int, set[int]]:  # type: ignore[no-untyped-def]
-    """pid -> TCP ports on which it listens; empty where this user may not see, or the table changed while read."""
-    listening: dict[int, set[int]] = {}
-    try:
-        connections = psutil.net_connections("tcp")
-    except (psutil.AccessDenied, RuntimeError):
-        return {}
-    for connection in connections:
-        if connection.status == psutil.CONN_LISTEN and connection.pid is not None:
-            listening.setdefault(connection.pid, set()).add(connection.laddr.port)
-    return listening
 
 
 def _use(psutil, pids: list[int], ports: Mapping[int, set[int]]) -> Usage:  # type: ignore[no-untyped-def]

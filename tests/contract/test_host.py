@@ -284,7 +284,9 @@ def test_a_port_has_an_owner(yard):
         assert owner is not None
         assert owner[0] == os.getpid()
         assert "python" in owner[1].lower() or "pytest" in owner[1].lower()
+        assert port in host.listeners()[os.getpid()]
     assert host.port_owner(port) is None
+    assert port not in host.listeners().get(os.getpid(), ())
 
 
 def test_a_short_lived_child_is_ended_as_one_tree(yard):

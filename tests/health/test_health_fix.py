@@ -108,8 +108,8 @@ def test_a_guard_that_a_person_does_not_want_is_not_started_by_a_fix(workspace: 
 
 
 def test_exactly_one_instance_is_left_of_two(workspace: rig.Workspace) -> None:
-    """P3: both pids are named, and ours is the one that stays."""
-    workspace.service("api", "sleeps.py", 100)
+    """P3: both pids are named, and ours is the one that stays; who cannot be asked to end is not waited for."""
+    workspace.service("api", "sleeps.py", 100, more="stop_timeout_s = 60")
     workspace.cli("bringup", "--no-guard").rc(0)
     ((ours, _at),) = workspace.starts()
     copy = subprocess.Popen(workspace.program("sleeps.py", 100), cwd=workspace.root)

@@ -29,6 +29,7 @@ KOREAN = Path("/usr/share/i18n/locales/ko_KR")
 GCC = "x86_64-w64-mingw32-gcc"
 NOT_THERE = {"ruff", "mypy", "types-psutil", "uv"}  # of the test extra: what no test runs on Windows
 UNPACKED = ("site-packages", "venv", "ensurepip")  # need files, or are not the library's
+PACKED = ("invoke", "rich", "pygments", "markdown_it", "mdurl")  # of what every command imports, what needs no files
 SPARE = (  # of the packaged library: a pip that no environment gets, tests, and what ends the process under Wine
     "pip", "pip-*", "setuptools", "setuptools-*", "_distutils_hack", "pkg_resources",
     "distutils-precedence.pth", "test", "lib2to3", "_wmi.pyd",
@@ -251,10 +252,13 @@ def compile_all(python: Python, rig: Path) -> None:
 
 def pack(folder: Path) -> None:
     """The library's byte code in the archive that Python looks into first: opening files is what Wine is slow at."""
+    library, beside = folder / "Lib", folder / "Lib" / "site-packages"
+    kept = [(library, path) for path in library.iterdir() if path.name not in UNPACKED]
+    kept += [(beside, beside / name) for name in PACKED]
     with zipfile.ZipFile(folder / f"{folder.name.lower()}.zip", "w") as archive:
-        for path in (folder / "Lib").rglob("__pycache__/*.pyc"):
-            module = path.parent.parent.relative_to(folder / "Lib") / path.name.split(".")[0]
-            if module.parts[0] not in UNPACKED:
+        for root, top in kept:
+            for path in top.rglob("*.pyc"):
+                module = path.parent.parent.relative_to(root) / path.name.split(".")[0]
                 archive.write(path, f"{module.as_posix()}.pyc")
 
 

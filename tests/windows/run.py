@@ -1,7 +1,7 @@
 """Runs the suite on CPython for Windows, from Linux: python tests/windows/run.py [--python 3.11] [PYTEST ARGS]
 
-Without arguments: all of it on the first Python, what is closest to the system on the others, then the tests
-that need somebody outside (a power cut, a window that nobody asked for). On Windows itself none of this is needed.
+Without arguments: all of it on the oldest Python, the main job on the newest, then the tests that need somebody
+outside (a power cut). With arguments: those, on each Python. On Windows itself none of this is needed.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from wine import PLACE, C, Ended, Machine, text_of
 
 CLOSING = re.compile(r"^=+ (.*\bin [\d.]+s.*) =+$", re.MULTILINE)
 LIMIT_S = 900.0
-SHARES = {  # all of it on the oldest, the longest share first; the main job and chaos on the newest
-    "3.11": [
-        ["tests", "--ignore=tests/e2e", "--ignore=tests/windows"],
-        ["tests/e2e/test_survival.py"],
-        ["tests/e2e", "--ignore=tests/e2e/test_survival.py"],
-    ],
-    "3.13": [["tests/windows"], ["--live", "--short"]],
-}
+SURVIVAL, HEALTH, WINDOWS = "tests/e2e/test_survival.py", "tests/health", "tests/windows"
+SHARES = (  # all of it on the oldest Python, the main job on the newest; the longest first
+    ("3.11", SURVIVAL),
+    ("3.13", WINDOWS),
+    ("3.11", "tests", "--ignore=tests/e2e", f"--ignore={HEALTH}", f"--ignore={WINDOWS}"),
+    ("3.11", "tests/e2e", f"--ignore={SURVIVAL}"),
+    ("3.11", HEALTH),
+)
 
 
 class Counted(NamedTuple):
@@ -57,12 +57,9 @@ def main() -> int:
         print(f"windows: {error}", file=sys.stderr)
         return 2
     began = time.monotonic()
-    jobs = [
-        partial(inside, rig, python, share)
-        for python in PYTHONS
-        if said.python in (None, python.minor)
-        for share in ([rest] if rest else SHARES[python.minor])
-    ]
+    shares = [(python.minor, *rest) for python in PYTHONS] if rest else SHARES
+    pythons = {python.minor: python for python in PYTHONS if said.python in (None, python.minor)}
+    jobs = [partial(inside, rig, pythons[minor], args) for minor, *args in shares if minor in pythons]
     if not rest and not said.inside:
         jobs.append(partial(from_linux, rig))
     try:

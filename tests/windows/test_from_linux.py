@@ -127,10 +127,17 @@ def test_after_a_power_cut_logon_brings_everything_back_and_harms_nobody(machine
     after = all_ready(machine)
     strangers = [line for _pid, line in machine.processes() if "import time; time.sleep(3600)" in line]
     assert len(strangers) == 12, "nobody else was ended"
-    assert len(list((machine.drive / "시작").iterdir())) == 6, f"three starts before, three after: {before} {after}"
+    starts = sorted(path.name for path in (machine.drive / "시작").iterdir())
+    assert len(starts) == 6, f"three starts before, three after: {before} {after} {starts}\n{journals(machine)}"
     assert autosys(machine, "watchdog")["exit_code"] == 0
     assert autosys(machine, "down")["exit_code"] == 0
     assert len([line for _pid, line in machine.processes() if "time.sleep" in line]) == 12
+
+
+def journals(machine: Machine) -> str:
+    """All that it noted, for who looks for a reason."""
+    paths = sorted(inside(machine, WORKSPACE).glob("outputs/**/*.*l*g*"))
+    return "\n".join(f"== {path.name}\n{path.read_text(encoding='utf-8', errors='replace')}" for path in paths)
 
 
 def machine_run(machine: Machine, name: str, value: str) -> None:

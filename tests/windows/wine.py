@@ -38,6 +38,7 @@ def environ(rig: Path, prefix: Path, home: Path) -> dict[str, str]:
         "PIP_NO_INDEX": "1",
         "PIP_FIND_LINKS": "C:\\wheels",
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        "PIP_NO_COMPILE": "1",  # what is imported is compiled then
     }
 
 
@@ -98,7 +99,7 @@ class Machine:
         for link in (path for path in self.drive.iterdir() if path.is_symlink()):
             target = self.rig / link.readlink().name
             link.unlink()
-            link.symlink_to(target)
+            shutil.copytree(target, link, copy_function=linked)
         self._display = screen(self.env)
         self.power_on()
         return self
@@ -163,6 +164,14 @@ class Machine:
         """(pid on this side, command line) of each program in this Windows; its own services left out."""
         mark = f"WINEPREFIX={self.prefix}\0".encode()
         return [(pid, line) for pid, env, line in everybody() if mark in env and is_program(line)]
+
+
+def linked(source: str, target: str) -> None:
+    """A second name for a file that nobody changes, on the drive itself: Wine asks about every folder above a file."""
+    try:
+        os.link(source, target)
+    except OSError:  # another file system
+        shutil.copy2(source, target)
 
 
 def is_program(line: str) -> bool:
