@@ -16,7 +16,8 @@ BELOW = {
     "host": ("core",),
     "probes": ("core", "host"),
     "supervise": ("core", "config", "host", "probes"),
-    "health": ("core", "config", "host", "probes", "supervise"),
+    "schedule": ("core", "config", "host", "probes", "supervise"),
+    "health": ("core", "config", "host", "probes", "supervise", "schedule"),
     "services": ("core", "config", "host", "probes"),
     "bootstrap": (),
 }

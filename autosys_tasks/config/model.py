@@ -114,6 +114,12 @@ class Backup(NamedTuple):
     git: bool = True
 
 
+class Schedule(NamedTuple):
+    """What the operating system starts: the master, so long after logon."""
+
+    master_delay_s: float = 30.0
+
+
 class Config(NamedTuple):
     """The whole of autosys.toml, valid, with every default filled in."""
 
@@ -127,7 +133,7 @@ class Config(NamedTuple):
     watchdog: Watchdog = Watchdog()
     upgrade: Upgrade = Upgrade()
     backup: Backup = Backup()
-    schedule: Mapping[str, Mapping[str, str]] = {}
+    schedule: Schedule = Schedule()
     notify: Mapping[str, object] = {}
     sources: Mapping[str, str] = {}  # dotted key, when written -> "autosys.toml:12"
     written: Mapping[str, Any] = {}  # the document as written, `${env:X}` untouched

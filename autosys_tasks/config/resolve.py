@@ -10,7 +10,7 @@ from typing import Any
 from autosys_tasks.config import units
 from autosys_tasks.config.ask import address, look, service_probe
 from autosys_tasks.config.keys import ENVIRONMENT_PATH, MANIFESTS
-from autosys_tasks.config.model import Backup, BackupSet, Config, Environment, Service, Upgrade, Watchdog
+from autosys_tasks.config.model import Backup, BackupSet, Config, Environment, Schedule, Service, Upgrade, Watchdog
 from autosys_tasks.config.shape import Fault, Keys, Table
 from autosys_tasks.config.variables import Scope, absolute, env_values, filled, secret
 
@@ -39,7 +39,7 @@ def config(raw: Mapping[str, Any], values: Table, scope: Scope) -> Config:
         watchdog=_watchdog(values["watchdog"]),
         upgrade=Upgrade(**values["upgrade"]),
         backup=_backup(values["backup"]),
-        schedule={"master": _master(values["schedule"]["master"])},
+        schedule=Schedule(master_delay_s=values["schedule"]["master"]["delay"]),
         notify=values["notify"],
         written=raw,
     )
@@ -59,10 +59,6 @@ def _backup(values: Table) -> Backup:
 def _backup_set(name: str, values: Table) -> BackupSet:
     include = values["include"] or ()
     return BackupSet(name, include, values["exclude"], values["required"], newer_than_s=values["newer_than"])
-
-
-def _master(values: Table) -> dict[str, str]:
-    return {"at": values["at"], "delay": f"{values['delay']:g}s"}
 
 
 def _environment(name: str, values: Table, scope: Scope) -> Environment:

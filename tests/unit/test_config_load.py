@@ -146,7 +146,7 @@ def test_the_example_of_the_interface_loads_as_it_says(read: Callable[..., Confi
     assert config.backup.sets["config"].include == (".env", "config.json")
     assert config.backup.sets["logs"].newer_than_s == 7 * 86_400
     assert config.backup.git
-    assert config.schedule == {"master": {"at": "logon", "delay": "30s"}}
+    assert config.schedule.master_delay_s == 30
     assert config.environments["main"].path == str(tmp_path / ".venv")
     assert config.environments["main"].smoke == ("python", "-c", "import app")
 

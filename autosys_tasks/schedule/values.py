@@ -1,0 +1,88 @@
+"""What is scheduled, as values: when, what, and what a scheduler says of it. Pure."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from autosys_tasks.config.model import Config
+
+MASTER, WATCHDOG = "master", "watchdog"
+PLATFORMS = ("windows", "linux", "macos")
+
+
+class AtLogon(NamedTuple):
+    """Once, so long after this user logs on."""
+
+    delay_s: float
+
+
+class Every(NamedTuple):
+    """Again and again, for ever."""
+
+    every_s: float
+
+
+class Daily(NamedTuple):
+    """Every day at a time of the local clock; caught up when the machine was off."""
+
+    at: str  # HH:MM:SS
+
+
+class Entry(NamedTuple):
+    """One thing that the operating system starts for a workspace."""
+
+    name: str  # master | watchdog
+    purpose: str
+    when: AtLogon | Every | Daily
+    task: tuple[str, ...]  # the `inv` command and its options
+    limit_s: int  # the scheduler ends a run that takes longer
+    background: bool = False  # below what the person works with
+
+
+class Site(NamedTuple):
+    """Whose entries these are, and with what they are run; all paths are absolute."""
+
+    id: str  # <slug>-<8 hex of the workspace path>: our name space
+    folder: str  # the workspace
+    command: tuple[str, ...]  # interpreter and module; an entry's task is put behind it
+    user: str  # SID on Windows, the user's number elsewhere
+    log: str  # where an entry's output goes, for the systems that want a file named
+    env: tuple[tuple[str, str], ...] = ()  # of AUTOSYS_STATE and the like, what must be the same in every run
+
+    def argv(self, entry: Entry) -> tuple[str, ...]:
+        """What the scheduler runs."""
+        return (*self.command, *entry.task)
+
+
+class File(NamedTuple):
+    """One generated file, exactly as it is registered."""
+
+    entry: str
+    name: str
+    text: str
+    encoding: str = "utf-8"
+
+    @property
+    def data(self) -> bytes:
+        """Its bytes: UTF-16 has the mark that Task Scheduler asks for."""
+        return b"\xff\xfe" + self.text.encode("utf-16-le") if self.encoding == "utf-16" else self.text.encode("utf-8")
+
+
+class Seen(NamedTuple):
+    """What a scheduler says of one entry. `state`: registered | differs | missing | unknown."""
+
+    name: str
+    state: str
+    why: str = ""
+    mechanism: str = ""
+    last_run: float | None = None  # seconds since 1970
+    last_result: int | None = None  # the exit code that the scheduler kept; None = never ran, or not told
+    next_run: float | None = None
+
+
+def entries(config: Config) -> tuple[Entry, ...]:
+    """What autosys.toml asks for. Of the tasks that this version has: nothing is registered that cannot run."""
+    return (
+        Entry(MASTER, "start everything after logon", AtLogon(config.schedule.master_delay_s), (MASTER,), 1800),
+        Entry(WATCHDOG, "heal what died", Every(config.watchdog.every_s), (WATCHDOG,), 600),
+    )
