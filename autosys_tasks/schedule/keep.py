@@ -28,6 +28,7 @@ from autosys_tasks.supervise.house import House
 
 LOOK_S = 30.0  # a changed autosys.toml, a changed clock, a machine that slept
 RUNNING_LOOK_S = 0.5
+NOTHING = "nothing is registered any more"
 GONE_S = 10.0  # an editor may take autosys.toml away for a moment
 TREE_S = 10.0
 
@@ -46,22 +47,30 @@ def keep(house: House, site: Site, entries: Iterable[Entry], say: Say | None = N
 
     `say` is told what a person at a console should know; the workspace's log is told everything.
     """
-    place = kept.place_of(site)
+    place, wanted = kept.place_of(site), tuple(entries)
     make_folder(Path(place.folder))
     told = _teller(site, say)
+    while _kept_to_an_end(house, site, wanted, place, told) == NOTHING and kept.read_names(place) is not None:
+        pass  # registered again while we were ending, by who saw that we live
+    return 0
+
+
+def _kept_to_an_end(house: House, site: Site, entries: tuple[Entry, ...], place: Place, told: Say) -> str:
+    """Why it ended; empty when somebody else keeps."""
     lock = host.take_lock(place.lock)
     if lock is None:
         who = kept.holder(place)
         told(f"the times of this workspace are kept already (pid {who.pid if who else '?'})")
-        return 0
+        return ""
     try:
-        keeper = _Keeper(house, site, tuple(entries), place, told)
+        keeper = _Keeper(house, site, entries, place, told)
         host.on_polite_stop(keeper.end)
         told(f"keeping the times of {', '.join(entry.name for entry in keeper.entries) or 'nothing'}")
-        told(f"ended: {keeper.run()}")
+        reason = keeper.run()
+        told(f"ended: {reason}")
+        return reason
     finally:
         lock.release()
-    return 0
 
 
 def _teller(site: Site, say: Say | None) -> Say:
@@ -119,7 +128,7 @@ class _Keeper:
             return "asked to"
         names = kept.read_names(self.place, self.names)
         if names is None and self.names is not None:
-            return "nothing is registered any more"
+            return NOTHING
         self.names = names
         return self._read_again()
 
