@@ -102,7 +102,7 @@ class _Keeper:
         self.running: dict[str, Child] = {}
         self.asked = False
         self.waiter = host.Waiter()
-        self.bell = host.Bell(place.bell)
+        self.bell = host.Bell(place.bell)  # rung when something is registered, or no more
         self.waiter.listen(self.bell)
 
     def end(self) -> None:
@@ -128,7 +128,9 @@ class _Keeper:
             return "asked to"
         names = kept.read_names(self.place, self.names)
         if names is None and self.names is not None:
-            return NOTHING
+            if not self.running:
+                return NOTHING
+            names = set()  # what runs may come to its end, and nothing more is started
         self.names = names
         return self._read_again()
 
