@@ -42,6 +42,7 @@ if sys.platform == "win32":
         started_wall,
         state_home,
         take_lock,
+        user_id,
         user_name,
         wait_unreaped,
     )
@@ -62,6 +63,7 @@ else:
         spawn,
         spawn_flags,
         take_lock,
+        user_id,
         user_name,
         wait_unreaped,
     )
@@ -154,6 +156,7 @@ __all__ = [
     "started_wall",
     "state_home",
     "take_lock",
+    "user_id",
     "user_name",
     "wait_unreaped",
 ]

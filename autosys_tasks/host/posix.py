@@ -192,6 +192,11 @@ def user_name() -> str:
         return str(os.getuid())
 
 
+def user_id() -> str:
+    """What names this user for ever: the number; a name may change."""
+    return str(os.getuid())
+
+
 class Bell:
     """A FIFO beside the state: whoever changes what is wanted rings it, and the guard looks at once."""
 

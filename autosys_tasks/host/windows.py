@@ -63,6 +63,13 @@ def user_name() -> str:
     return os.getlogin()
 
 
+def user_id() -> str:
+    """What names this user for ever: the security identifier; a name may change."""
+    from autosys_tasks.host.windows_scheduler import user_sid
+
+    return user_sid()
+
+
 def cut_head(fd: int, size: int) -> int:
     """0: this OS cannot take the head out of a file that is being written."""
     return 0
@@ -152,6 +159,7 @@ __all__ = [
     "started_wall",
     "state_home",
     "take_lock",
+    "user_id",
     "user_name",
     "wait_unreaped",
 ]

@@ -324,5 +324,6 @@ def test_a_group_lives_as_long_as_a_member_does(yard, waiter):
 
 def test_this_user_and_this_machine_have_names(yard):
     assert host.user_name()
+    assert host.user_id().startswith("S-1-") or host.user_id().isdecimal()
     assert host.state_home().is_absolute()
     assert host.PLATFORM in ("linux", "macos", "windows")

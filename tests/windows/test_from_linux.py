@@ -145,6 +145,55 @@ def machine_run(machine: Machine, name: str, value: str) -> None:
     assert machine.run("reg", "add", RUN, "/v", name, "/d", value, "/f").code == 0
 
 
+QUICK = f"""
+import sys
+sys.path[:0] = [r"C:\\{PLACE}\\tests\\schedule", r"C:\\{PLACE}"]
+import stand_in
+stand_in.main(__file__)
+"""
+
+
+def runs_of(machine: Machine, task: str) -> list[float]:
+    """When a task of the workspace with the quick tasks ran."""
+    names = (path.name.split() for path in (inside(machine, WORKSPACE) / "ran").glob(f"{task} *"))
+    return sorted(float(words[1]) for words in names)
+
+
+def keepers(machine: Machine) -> list[str]:
+    return [line for _pid, line in machine.processes() if "logon.pyw" in line]
+
+
+def quick(machine: Machine, task: str) -> str:
+    """Run a task there to its end; what it said."""
+    said = machine.python("-X", "utf8", "-m", "quick", task, cwd=inside(machine, WORKSPACE), AUTOSYS_STATE=STATE)
+    assert said.code == 0, said.text
+    return said.text
+
+
+def test_the_run_value_brings_the_keeper_back_at_logon_and_it_runs_the_master(machine: Machine) -> None:
+    """P32: where registering a task is denied, the fallback works from the first logon on, and goes without a trace."""
+    lay(CHECKOUT, machine.prefix / C / PLACE)
+    folder = inside(machine, WORKSPACE)
+    folder.mkdir()
+    (folder / "autosys.toml").write_text("", encoding="utf-8")
+    (folder / "quick.py").write_text(QUICK, encoding="utf-8")
+    quick(machine, "schedule.register")
+    rig.wait_for(lambda: runs_of(machine, "master"), 60, what="the master of this session")
+    assert len(keepers(machine)) == 1
+    machine.power_cut()
+    assert machine.processes() == []
+    before = runs_of(machine, "master")
+    machine.power_on()
+    after = rig.wait_for(lambda: runs_of(machine, "master")[len(before) :], 60, what="the master after logon")
+    rig.wait_for(lambda: runs_of(machine, "watchdog")[-1] > after[0], 30, what="a tick after logon")
+    assert len(after) == 1 and len(keepers(machine)) == 1
+    quick(machine, "schedule.unregister")
+    rig.wait_for(lambda: not keepers(machine), 30, what="the end of the keeper")
+    machine.power_cut()
+    machine.power_on()
+    assert not keepers(machine) and not (inside(machine, STATE) / "logon.pyw").exists()
+
+
 def test_services_outlive_the_session_that_started_them(machine: Machine) -> None:
     """The command ends, its console is gone; what it started answers a command of another session."""
     set_up(machine)

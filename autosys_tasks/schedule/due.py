@@ -1,0 +1,63 @@
+"""When the resident keeper starts what: this moment and the past are arguments. Pure."""
+
+from __future__ import annotations
+
+import math
+from datetime import date, datetime, time, timedelta, tzinfo
+from typing import NamedTuple
+
+from autosys_tasks.schedule.values import AtLogon, Daily, Entry, Every
+
+NEVER = math.inf
+SETTLE_S = 120.0  # what was missed waits until a logon has settled
+DAY_S = 86400.0
+
+
+class Moment(NamedTuple):
+    """A point in time: by the person's clock, and by one that no setting moves and that each boot begins anew."""
+
+    wall: float  # seconds since 1970
+    clock: float  # seconds since the machine started
+    boot: str
+
+
+def wait_s(entry: Entry, began: Moment, last: Moment | None, now: Moment, zone: tzinfo | None = None) -> float:
+    """Seconds until `entry` is to start: 0 = at once, NEVER = not again as long as this keeper lives.
+
+    `began`: when the keeper began. `last`: when the entry was started last, by this keeper or one before.
+    `zone`: of the person's clock; None = this machine's.
+    """
+    when = entry.when
+    if isinstance(when, AtLogon):
+        return _after_logon(when, began, last, now)
+    if isinstance(when, Every):
+        return _on_its_beat(when, began, last, now)
+    return _at_its_time(when, began, last, now, zone)
+
+
+def _after_logon(when: AtLogon, began: Moment, last: Moment | None, now: Moment) -> float:
+    if last is not None and last.boot == began.boot and last.clock >= began.clock:
+        return NEVER
+    return max(0.0, began.clock + when.delay_s - now.clock)
+
+
+def _on_its_beat(when: Every, began: Moment, last: Moment | None, now: Moment) -> float:
+    """A beat after its last start; after that of this keeper when there was none since the machine started."""
+    known = last is not None and last.boot == now.boot and last.clock <= now.clock
+    base = last.clock if last is not None and known else began.clock
+    return max(0.0, base + when.every_s - now.clock)
+
+
+def _at_its_time(when: Daily, began: Moment, last: Moment | None, now: Moment, zone: tzinfo | None) -> float:
+    """At its time; soon when that was missed, or when it never ran: then nothing proves that it can."""
+    today = datetime.fromtimestamp(now.wall, zone).date()
+    slots = [_moment(today + timedelta(days=days), when.at, zone) for days in (-1, 0, 1, 2)]
+    due = max(slot for slot in slots if slot <= now.wall)
+    if last is None or last.wall < due or last.wall > now.wall + DAY_S:  # a day ahead: the clock was wrong then
+        settled = began.clock + SETTLE_S - now.clock if due < began.wall else 0.0
+        return max(0.0, settled)
+    return min(slot for slot in slots if slot > now.wall) - now.wall
+
+
+def _moment(day: date, at: str, zone: tzinfo | None) -> float:
+    return datetime.combine(day, time.fromisoformat(at), zone).timestamp()

@@ -1,0 +1,76 @@
+"""Windows' Task Scheduler: one task for each entry, in a folder of the workspace's own."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterable
+from typing import Any
+
+from autosys_tasks import host
+from autosys_tasks.schedule import task_text
+from autosys_tasks.schedule.values import Entry, File, Seen, Site
+
+NAME = "task scheduler"
+
+
+def show(site: Site, entry: Entry) -> tuple[File, ...]:
+    """The task of one entry as it is registered."""
+    return (task_text.file_of(site, entry),)
+
+
+def why_not() -> str:
+    """Why no task can be registered here; empty when one can."""
+    if host.PLATFORM != "windows":
+        return "only Windows has a Task Scheduler"
+    try:
+        with _scheduler().connect():
+            return ""
+    except OSError as error:
+        return error.strerror or str(error)
+
+
+def look(site: Site, entries: Iterable[Entry]) -> dict[str, Seen]:
+    """What the Task Scheduler says of each entry; unknown when it says nothing."""
+    wanted = list(entries)
+    try:
+        with _scheduler().connect() as scheduler:
+            return {entry.name: seen(site, entry, scheduler) for entry in wanted}
+    except OSError as error:
+        why = error.strerror or str(error)
+        return {entry.name: Seen(entry.name, "unknown", why, NAME) for entry in wanted}
+
+
+def seen(site: Site, entry: Entry, scheduler: Any) -> Seen:
+    """What a connected scheduler says of one entry; registered only when it shows our very task, enabled."""
+    try:
+        task = scheduler.read(task_text.path_of(site, entry.name))
+    except OSError as error:
+        return Seen(entry.name, "unknown", error.strerror or str(error), NAME)
+    if task is None:
+        return Seen(entry.name, "missing", "no such task", NAME)
+    state, why = task_text.compared(task.xml, task_text.file_of(site, entry).text)
+    if state == "registered" and task.enabled is not True:
+        state, why = ("unknown", "not told whether it is enabled") if task.enabled is None else ("differs", "disabled")
+    return Seen(entry.name, state, why, NAME, task.last_run, task.last_result, task.next_run)
+
+
+def install(site: Site, entry: Entry) -> str:
+    """Register an entry's task, or replace it; says what was done. Raises PermissionError, OSError, UsageError."""
+    path, file = task_text.path_of(site, entry.name), task_text.file_of(site, entry)
+    with _scheduler().connect() as scheduler:
+        scheduler.register(path, task_text.spoken(file.text))
+    return f"{path} registered"
+
+
+def remove(site: Site, name: str) -> str:
+    """Take an entry's task away, and its folders when they are empty then; nothing there is fine."""
+    path = task_text.path_of(site, name)
+    with _scheduler().connect() as scheduler:
+        gone = scheduler.delete(path)
+        if scheduler.delete_folder(task_text.folder_of(site)):
+            scheduler.delete_folder(task_text.TOP)
+    return f"{path} removed" if gone else "nothing to remove"
+
+
+def _scheduler() -> Any:
+    return importlib.import_module("autosys_tasks.host.windows_scheduler")

@@ -1,0 +1,169 @@
+"""The resident keeper as a process of its own: it starts what is due, ends what hangs, and goes when it is asked."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import psutil
+import pytest
+import rig
+import stand_in
+
+from autosys_tasks import host
+from autosys_tasks.schedule import kept
+from autosys_tasks.schedule.values import Site
+
+MODULE = f"""
+import sys
+sys.path[:0] = [{str(rig.REPOSITORY)!r}, {str(Path(__file__).parent)!r}]
+import stand_in
+stand_in.main(__file__)
+"""
+
+
+class Desk:
+    """A workspace whose tasks are quick, and its keeper."""
+
+    def __init__(self, workspace: rig.Workspace) -> None:
+        self.workspace = workspace.write("")
+        workspace.file("quick.py", MODULE)
+        env = (("AUTOSYS_STATE", str(workspace.state)),)
+        self.log = workspace.root / "outputs" / "schedule.log"
+        self.site = Site("desk-1a2b3c4d", str(workspace.root), ("python",), "", str(self.log), env)
+        self.place = kept.place_of(self.site)
+
+    def keep(self) -> rig.Running:
+        argv = [rig.PYTHON, "-X", "utf8", "-m", "quick", "schedule.keep"]
+        return rig.start(argv, cwd=self.workspace.root, env=self.workspace.env())
+
+    def kept(self) -> rig.Running:
+        """A keeper that has begun."""
+        running = self.keep()
+        rig.wait_for(lambda: kept.is_kept(self.place) and kept.read_runs(self.place)[0], what="the keeper")
+        return running
+
+    def runs(self, task: str) -> list[float]:
+        """When the task ran."""
+        names = (path.name.split() for path in (self.workspace.root / "ran").glob(f"{task} *"))
+        return sorted(float(words[1]) for words in names if len(words) == 3)
+
+    def pid(self, name: str) -> int:
+        """Of who has noted himself under that name; 0 = nobody."""
+        return next((int(path.name.split()[1]) for path in (self.workspace.root / "ran").glob(f"{name} *")), 0)
+
+    def said(self, text: str) -> bool:
+        return self.log.exists() and text in self.log.read_text(encoding="utf-8", errors="replace")
+
+    def ask_to_end(self, running: rig.Running) -> None:
+        who = host.identity(running.process.pid)
+        assert who is not None and host.ask_to_end(who)
+
+
+@pytest.fixture
+def desk(workspace: rig.Workspace) -> Iterator[Desk]:
+    """It, with nobody there yet."""
+    return Desk(workspace)
+
+
+def test_it_runs_the_master_once_and_the_watchdog_on_its_beat(desk: Desk) -> None:
+    running = desk.kept()
+    rig.wait_for(lambda: len(desk.runs("watchdog")) >= 3, 30, what="three ticks")
+    desk.ask_to_end(running)
+    running.result(20).rc(0).says("keeping the times of master, watchdog", "ended: asked to")
+    assert len(desk.runs("master")) == 1
+    ticks = desk.runs("watchdog")
+    assert all(b - a > 0.6 * stand_in.BEAT_S for a, b in pairwise(ticks))
+    assert not desk.runs("backup"), "what was missed waits until the logon has settled"
+    assert desk.said("master says 책상") and desk.said("keeper: keeping the times of")
+    began, runs = kept.read_runs(desk.place)
+    assert began is not None and runs["master"].code == 0 and abs(runs["master"].at.wall - time.time()) < 60
+    assert not kept.is_kept(desk.place)
+
+
+def test_how_a_run_ended_is_kept(desk: Desk) -> None:
+    """P15: registered is not working."""
+    desk.workspace.file("watchdog fails")
+    running = desk.kept()
+    rig.wait_for(lambda: "watchdog" in (runs := kept.read_runs(desk.place)[1]) and runs["watchdog"].code == 3, 30)
+    desk.ask_to_end(running)
+    running.result(20).rc(0)
+
+
+def test_a_second_keeper_says_who_keeps_and_ends_well(desk: Desk) -> None:
+    running = desk.kept()
+    second = desk.keep().result(20).rc(0).says("kept already")
+    if sys.platform != "win32":
+        assert f"pid {running.process.pid}" in second.out
+    desk.ask_to_end(running)
+    running.result(20).rc(0)
+
+
+def test_a_run_that_takes_too_long_is_ended_with_its_tree_and_the_services_it_started_live(desk: Desk) -> None:
+    """What the real Task Scheduler does is worse: it ends the program alone, and its children live on."""
+    desk.workspace.file("watchdog hangs")
+    running = desk.kept()
+    part, service = (rig.wait_for(lambda n=name: desk.pid(n), 30, what=name) for name in ("part", "service"))
+    rig.wait_for(lambda: desk.said("took longer than it may"), 30)
+    rig.wait_for(lambda: not rig.lives(part), 20, what="the end of its tree")
+    assert rig.lives(service)
+    (desk.workspace.root / "watchdog hangs").unlink()
+    rig.wait_for(lambda: kept.read_runs(desk.place)[1]["watchdog"].code == 0, 30, what="the next run, which is well")
+    desk.ask_to_end(running)
+    running.result(20).rc(0)
+    psutil.Process(service).kill()
+
+
+def test_a_run_that_is_under_way_outlives_its_keeper(desk: Desk) -> None:
+    desk.workspace.file("master hangs")
+    running = desk.kept()
+    part = rig.wait_for(lambda: desk.pid("part"), 30)
+    desk.ask_to_end(running)
+    running.result(20).rc(0)
+    assert rig.lives(part)
+
+
+def test_a_changed_autosys_toml_counts_and_a_broken_one_is_said_once(desk: Desk) -> None:
+    running = desk.kept()
+    desk.workspace.write("[nonsense")
+    rig.wait_for(lambda: (host.ring(desk.place.bell), desk.said("is broken, the last good one goes on"))[1], 20)
+    before = len(desk.runs("watchdog"))
+    rig.wait_for(lambda: len(desk.runs("watchdog")) > before, 20, what="that it goes on")
+    desk.workspace.write('[watchdog]\nevery = "1h"\n[schedule]\nmaster = { at = "logon", delay = "1s" }\n')
+    rig.wait_for(lambda: (host.ring(desk.place.bell), desk.said("was changed"))[1], 20)
+    desk.ask_to_end(running)
+    running.result(20).rc(0)
+    assert desk.log.read_text(encoding="utf-8").count("is broken") == 1
+
+
+def test_it_keeps_what_is_registered_and_goes_with_the_last(desk: Desk) -> None:
+    kept.write_names(desk.place, ["master"])
+    running = desk.kept()
+    rig.wait_for(lambda: desk.runs("master"), 20)
+    assert not desk.runs("watchdog")
+    kept.write_names(desk.place, ["master", "watchdog"])
+    rig.wait_for(lambda: desk.runs("watchdog"), 20)
+    kept.write_names(desk.place, [])
+    running.result(20).rc(0).says("nothing is registered any more")
+
+
+def test_spoilt_notes_harm_nothing(desk: Desk) -> None:
+    desk.workspace.state.mkdir(parents=True)
+    Path(desk.place.runs).write_text("[1", encoding="utf-8")
+    Path(desk.place.names).write_text('{"names": 3}', encoding="utf-8")
+    running = desk.kept()
+    rig.wait_for(lambda: desk.runs("master"), 20)
+    desk.ask_to_end(running)
+    running.result(20).rc(0)
+
+
+def test_a_program_that_is_not_there_is_a_result_and_not_the_end(desk: Desk) -> None:
+    desk.workspace.file("quick.py", MODULE.replace("stand_in.main", "stand_in.LOST = 1\nstand_in.main"))
+    running = desk.kept()
+    rig.wait_for(lambda: kept.read_runs(desk.place)[1].get("master", kept.Run(kept.now())).code == 127, 20)
+    assert desk.said("master cannot be started")
+    desk.ask_to_end(running)
+    running.result(20).rc(0)
