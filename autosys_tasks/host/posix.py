@@ -163,11 +163,6 @@ def background_python() -> str:
     return sys.executable
 
 
-def user_id() -> str:
-    """The user as the system counts them."""
-    return str(os.getuid())
-
-
 def bin_folder(environment: str) -> str:
     """Where an environment keeps its programs."""
     return f"{environment}/bin"
