@@ -13,6 +13,7 @@ if sys.platform == "win32":
         Waiter,
         alive,
         ask_to_end,
+        background_python,
         become,
         bin_folder,
         boot_clock,
@@ -50,6 +51,7 @@ else:
     from autosys_tasks.host.posix import (
         Bell,
         Lock,
+        background_python,
         become,
         bin_folder,
         end_group,
@@ -127,6 +129,7 @@ __all__ = [
     "Waiter",
     "alive",
     "ask_to_end",
+    "background_python",
     "become",
     "bin_folder",
     "boot_clock",

@@ -158,6 +158,11 @@ def own_python() -> str:
     return sys.executable
 
 
+def background_python() -> str:
+    """The interpreter that runs this, as what is started without a console is to be run."""
+    return sys.executable
+
+
 def bin_folder(environment: str) -> str:
     """Where an environment keeps its programs."""
     return f"{environment}/bin"

@@ -36,6 +36,7 @@ from autosys_tasks.host.windows_process import (
     stop_event,
 )
 from autosys_tasks.host.windows_spawn import (
+    background_python,
     bin_folder,
     own_python,
     program,
@@ -130,6 +131,7 @@ __all__ = [
     "Waiter",
     "alive",
     "ask_to_end",
+    "background_python",
     "become",
     "bin_folder",
     "boot_clock",

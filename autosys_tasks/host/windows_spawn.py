@@ -164,6 +164,13 @@ def own_python() -> str:
     return os.path.join(folder, name.lower().replace("pythonw", "python"))
 
 
+def background_python() -> str:
+    """The interpreter that runs this, as what is started without a console is to be run: no window opens."""
+    folder, name = os.path.split(own_python())
+    windowless = os.path.join(folder, name.replace("python", "pythonw", 1))
+    return windowless if os.path.isfile(windowless) else own_python()
+
+
 def bin_folder(environment: str) -> str:
     """Where an environment keeps its programs."""
     return f"{environment}\\Scripts"

@@ -33,7 +33,8 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
     daemon_threads = True
     block_on_close = False
     request_queue_size = 128
-    # On Windows SO_REUSEADDR would let a second server take the same port; elsewhere it only skips TIME_WAIT.
+    # On Windows SO_REUSEADDR would let a second server take the same port; elsewhere it only skips TIME_WAIT. Nor
+    # SO_EXCLUSIVEADDRUSE there: after a kill, the port would be refused as long as an old connection lingers.
     allow_reuse_address = not hasattr(socket, "SO_EXCLUSIVEADDRUSE")
     site = Site(())
     ended = False
@@ -45,12 +46,6 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
         self.socket.setblocking(False)
         self.port: int = self.socket.getsockname()[1]
         self.hosts = frozenset({f"{HOST}:{self.port}", f"localhost:{self.port}"})
-
-    def server_bind(self) -> None:
-        """Bind alone: HTTPServer would ask the resolver for this machine's name, for seconds on some."""
-        if hasattr(socket, "SO_EXCLUSIVEADDRUSE"):
-            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
-        super().server_bind()
 
     def handle_error(self, request: object, client_address: object) -> None:
         """A client that went away is no event; anything else is logged."""

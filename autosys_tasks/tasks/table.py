@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from invoke import Collection
 
+from autosys_tasks.tasks import master, schedule
 from autosys_tasks.tasks.bringup import bringup
 from autosys_tasks.tasks.config import config
 from autosys_tasks.tasks.contrib import bench, lint, test
@@ -19,4 +20,9 @@ from autosys_tasks.tasks.watchdog import watchdog
 
 ns = Collection(
     bringup, config, down, health, init, journal, logs, probe, ps, restart, watchdog, test, lint, bench
+)
+ns.add_collection(Collection("master", master.status, master.register, master.unregister))
+ns.collections["master"].add_task(master.start, default=True)
+ns.add_collection(
+    Collection("schedule", schedule.register, schedule.unregister, schedule.status, schedule.show, schedule.keep)
 )

@@ -1,0 +1,56 @@
+"""Registers and removes entries, with the first mechanism that this user may use, and proves it by asking again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+
+from autosys_tasks.core.errors import AutosysError
+from autosys_tasks.core.plan import Outcome, Plan, Step
+from autosys_tasks.schedule.look import mechanisms, see
+from autosys_tasks.schedule.plan import REMOVE
+from autosys_tasks.schedule.values import Entry, Site
+
+
+def carry_out(
+    site: Site, entries: Iterable[Entry], plan: Plan, tell: Callable[[Outcome], None] = lambda outcome: None
+) -> list[Outcome]:
+    """Each step to its end; an outcome is good only when the scheduler itself says so afterwards."""
+    by_name, outcomes = {entry.name: entry for entry in entries}, []
+    for step in plan.steps:
+        began = time.monotonic()
+        ok, detail = _try(site, by_name[step.target], step)
+        outcomes.append(Outcome(step, ok, detail, round((time.monotonic() - began) * 1000)))
+        tell(outcomes[-1])
+    return outcomes
+
+
+def _try(site: Site, entry: Entry, step: Step) -> tuple[bool, str]:
+    try:
+        detail = _remove(site, entry.name) if step.kind == REMOVE else _install(site, entry)
+    except (AutosysError, OSError, ValueError) as error:
+        return False, getattr(error, "message", "") or str(error)
+    now = see(site, [entry])[entry.name]
+    wanted = "missing" if step.kind == REMOVE else "registered"
+    return (True, detail) if now.state == wanted else (False, f"{detail}; yet it is {now.state}: {now.why}")
+
+
+def _install(site: Site, entry: Entry) -> str:
+    reasons: list[str] = []
+    for mechanism in mechanisms():
+        reason = mechanism.why_not()
+        if not reason:
+            try:
+                said = mechanism.install(site, entry)
+            except PermissionError as error:
+                reason = f"refused: {error.strerror or error}"
+            else:
+                return "; ".join([*reasons, f"{mechanism.NAME}: {said}"])
+        reasons.append(f"{mechanism.NAME}: {reason}")
+    raise OSError("; ".join(reasons))
+
+
+def _remove(site: Site, name: str) -> str:
+    """From every mechanism: a fallback of an earlier day may still be there."""
+    usable = [mechanism for mechanism in mechanisms() if not mechanism.why_not()]
+    return "; ".join(f"{mechanism.NAME}: {mechanism.remove(site, name)}" for mechanism in usable)

@@ -1,0 +1,93 @@
+"""launchd: agents in this user's own folder, and what launchctl says of them."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+from autosys_tasks.core.errors import StateError
+from autosys_tasks.core.files import make_folder, read_bytes, write_atomic
+from autosys_tasks.schedule import launchd_text
+from autosys_tasks.schedule.launchd_text import label_of
+from autosys_tasks.schedule.values import Entry, File, Seen, Site
+
+NAME = "launchd"
+PATIENCE_S, TRIES = 15.0, 5
+
+
+def show(site: Site, entry: Entry) -> tuple[File, ...]:
+    """The file of one entry."""
+    return (launchd_text.file_of(site, entry),)
+
+
+def why_not() -> str:
+    """Why no agent can be registered here; empty when one can."""
+    answer = _ask("managername")
+    return "" if answer.stdout.strip() == "Aqua" else "no launchd session of a logged-on user (launchctl managername)"
+
+
+def look(site: Site, entries: Iterable[Entry]) -> dict[str, Seen]:
+    """What launchd says of each entry."""
+    return {entry.name: _seen(site, entry) for entry in entries}
+
+
+def _seen(site: Site, entry: Entry) -> Seen:
+    file = launchd_text.file_of(site, entry)
+    there, answer = read_bytes(folder() / file.name), _ask("print", f"{_domain(site)}/{label_of(site, entry.name)}")
+    if answer.returncode == 127:
+        return Seen(entry.name, "unknown", answer.stderr, NAME)
+    if answer.returncode:
+        state, why = ("missing", "no such agent") if there is None else ("differs", "the agent is not loaded")
+        return Seen(entry.name, state, why, NAME)
+    state = "registered" if there == file.data else "differs"
+    found = re.search(r"last exit code = (\d+)", answer.stdout)
+    why = "" if there == file.data else f"{file.name} is not as this version writes it"
+    return Seen(entry.name, state, why, NAME, last_result=int(found[1]) if found else None)
+
+
+def install(site: Site, entry: Entry) -> str:
+    """Write an entry's agent and load it."""
+    file, service = launchd_text.file_of(site, entry), f"{_domain(site)}/{label_of(site, entry.name)}"
+    make_folder(Path(site.log).parent)
+    make_folder(folder())
+    write_atomic(folder() / file.name, file.text)
+    _ask("bootout", service)
+    for attempt in range(TRIES):
+        answer = _ask("bootstrap", _domain(site), str(folder() / file.name))
+        if answer.returncode == 0:
+            return f"{file.name} loaded"
+        time.sleep(0.2 * 2**attempt)  # 5 = the one before is still leaving
+    raise StateError(f"launchctl bootstrap: {answer.stderr.strip()}", hint=f"launchctl print {service}")
+
+
+def remove(site: Site, name: str) -> str:
+    """Unload an entry's agent and delete its file; nothing there is fine."""
+    path = folder() / f"{label_of(site, name)}.plist"
+    gone = _ask("bootout", f"{_domain(site)}/{label_of(site, name)}").returncode
+    if gone and not path.exists():
+        return "nothing to remove"
+    path.unlink(missing_ok=True)
+    return f"{path.name} removed"
+
+
+def folder() -> Path:
+    """Where a user's own agents are kept."""
+    return Path.home() / "Library" / "LaunchAgents"
+
+
+def _domain(site: Site) -> str:
+    return f"gui/{site.user}"
+
+
+def _ask(*words: str) -> subprocess.CompletedProcess[str]:
+    argv = ["launchctl", *words]
+    try:
+        return subprocess.run(
+            argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=PATIENCE_S, check=False, encoding="utf-8",
+            errors="replace",
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return subprocess.CompletedProcess(argv, 127, "", str(error))

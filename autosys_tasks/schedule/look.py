@@ -1,0 +1,60 @@
+"""What this system's schedulers say of the entries; and which mechanisms it has."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+from autosys_tasks import host
+from autosys_tasks.schedule.plan import best
+from autosys_tasks.schedule.values import Entry, File, Seen, Site
+
+MODULES = {
+    "windows": ("task_scheduler", "run_key"),
+    "linux": ("systemd", "cron"),
+    "macos": ("launchd",),
+}
+
+
+class Mechanism(Protocol):
+    """One way in which a system starts something, and how it is asked about it."""
+
+    NAME: str
+
+    def why_not(self) -> str:
+        """Why it is of no use here; empty when it is."""
+
+    def look(self, site: Site, entries: Iterable[Entry]) -> dict[str, Seen]:
+        """What it says of each entry."""
+
+    def install(self, site: Site, entry: Entry) -> str:
+        """Register one entry, or renew it; PermissionError when this user may not."""
+
+    def remove(self, site: Site, name: str) -> str:
+        """Take one entry away; nothing there is fine."""
+
+    def show(self, site: Site, entry: Entry) -> tuple[File, ...]:
+        """The files of one entry, as they are registered."""
+
+
+def mechanisms(platform: str = host.PLATFORM) -> list[Mechanism]:
+    """A platform's mechanisms, the best one first."""
+    names = MODULES[platform]
+    return [importlib.import_module(f"autosys_tasks.schedule.{name}") for name in names]
+
+
+def see(site: Site, entries: Sequence[Entry]) -> dict[str, Seen]:
+    """What holds of each entry; the next mechanism is asked only about what the one before does not have."""
+    told: dict[str, list[Seen]] = {entry.name: [] for entry in entries}
+    for mechanism in mechanisms():
+        open_ones = [entry for entry in entries if not any(s.state == "registered" for s in told[entry.name])]
+        if open_ones:
+            for name, seen in mechanism.look(site, open_ones).items():
+                told[name].append(seen)
+    return {name: best(seen) for name, seen in told.items()}
+
+
+def files(site: Site, entries: Iterable[Entry], platform: str) -> list[File]:
+    """Everything that registering these entries would write on that platform, with its best mechanism."""
+    return [file for entry in entries for file in mechanisms(platform)[0].show(site, entry)]

@@ -1,0 +1,51 @@
+"""Entries and files as documents and as lines for a person."""
+
+from __future__ import annotations
+
+import base64
+import time
+from collections.abc import Iterable
+
+from autosys_tasks.core.clock import span, utc_text
+from autosys_tasks.schedule.values import File, Seen
+
+
+def entry_json(seen: Seen) -> dict[str, object]:
+    """One entry as `schedule.status` shows it."""
+    return {
+        "name": seen.name,
+        "state": seen.state,
+        "mechanism": seen.mechanism or None,
+        "last_run": _at(seen.last_run),
+        "last_result": seen.last_result,
+        "next_run": _at(seen.next_run),
+        "why": seen.why or None,
+    }
+
+
+def _at(seconds: float | None) -> str | None:
+    return None if seconds is None else utc_text(seconds)
+
+
+def file_json(file: File) -> dict[str, object]:
+    """One file as `schedule.show` shows it; its bytes where they are not plain UTF-8."""
+    data = base64.b64encode(file.data).decode("ascii") if file.encoding != "utf-8" else None
+    return {"name": file.entry, "path": file.name, "text": file.text, "bytes": data}
+
+
+def lines(seen: Iterable[Seen]) -> list[str]:
+    """Each entry on a line: state, mechanism, how its last run ended, when the next comes."""
+    return [_line(each) for each in seen]
+
+
+def _line(seen: Seen) -> str:
+    parts = [f"{seen.name:<9} {seen.state}" + (f" with {seen.mechanism}" if seen.mechanism else "")]
+    if seen.last_run is not None:
+        ended = "not told" if seen.last_result is None else f"exit code {seen.last_result}"
+        parts.append(f"last run {span(max(0.0, time.time() - seen.last_run))} ago: {ended}")
+    if seen.next_run is not None:
+        parts.append(f"next in {span(max(0.0, seen.next_run - time.time()))}")
+    if seen.why:
+        parts.append(seen.why)
+    text = ", ".join(parts)
+    return text if seen.state == "registered" else f"{text}\n   -> inv schedule.register"

@@ -1,0 +1,68 @@
+"""Whose entries these are: this workspace, this interpreter, this user."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from autosys_tasks import host
+from autosys_tasks.config.model import Config
+from autosys_tasks.core.errors import UsageError, unknown_name
+from autosys_tasks.schedule.values import PLATFORMS, Entry, Site, entries
+from autosys_tasks.supervise.state import default_folder
+
+STRANGER = {"windows": "S-1-5-21-0-0-0-1000"}  # stands for the user in what is shown of another system
+
+
+def site_of(config: Config, platform: str = host.PLATFORM) -> Site:
+    """The site of a workspace; on a foreign platform its user is a placeholder, and paths are this machine's."""
+    state = os.environ.get("AUTOSYS_STATE")
+    module = "invoke" if Path(config.path, "tasks.py").is_file() else "autosys_tasks.program"
+    return Site(
+        id=site_id(config),
+        folder=config.path,
+        command=(host.background_python(), "-X", "utf8", "-m", module),
+        user=host.user_id() if platform == host.PLATFORM else STRANGER.get(platform, "501"),
+        log=os.path.join(config.path, "outputs", "logs", "scheduled.log"),
+        env=(("AUTOSYS_STATE", os.path.abspath(state)),) if state else (),
+    )
+
+
+def site_id(config: Config) -> str:
+    """`<slug>-<8 hex of the workspace path>`, as the state folder has it, in letters that every scheduler takes."""
+    slug = re.sub(r"[^a-z0-9]+", "-", config.name.lower()).strip("-")[:40] or "workspace"
+    return f"{slug}-{default_folder(config).name[-8:]}"
+
+
+def chosen(config: Config, only: str) -> tuple[Entry, ...]:
+    """The entries that are meant: all, or the one that is named. Raises UsageError."""
+    known = entries(config)
+    if only and only not in [entry.name for entry in known]:
+        raise unknown_name("entry", only, [entry.name for entry in known])
+    return tuple(entry for entry in known if only in ("", entry.name))
+
+
+def known_platform(name: str) -> str:
+    """A platform's name, this one's when empty. Raises UsageError."""
+    if name and name not in PLATFORMS:
+        raise UsageError(f"`{name}` is no platform", hint=f"--platform {' | '.join(PLATFORMS)}")
+    return name or host.PLATFORM
+
+
+def notes(site: Site) -> list[str]:
+    """What a person should know of this system's scheduler."""
+    if host.PLATFORM != "linux":
+        return []
+    from autosys_tasks.schedule import systemd
+
+    if systemd.why_not() or systemd.lingers(site) is not False:
+        return []
+    return ["systemd ends what it started when you log out; to keep it: loginctl enable-linger " + host.user_name()]
+
+
+def foreign(platform: str) -> list[str]:
+    """What is not real in the files of another platform."""
+    if platform == host.PLATFORM:
+        return []
+    return [f"for {platform}, shown on {host.PLATFORM}: paths are this machine's, the user is a placeholder"]

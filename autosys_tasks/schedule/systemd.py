@@ -1,0 +1,155 @@
+"""systemd's user manager: units in this user's own folder, and what the manager says of them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from autosys_tasks.core.errors import StateError
+from autosys_tasks.core.files import make_folder, read_bytes, write_atomic
+from autosys_tasks.schedule import systemd_text
+from autosys_tasks.schedule.systemd_text import unit_of
+from autosys_tasks.schedule.values import Entry, File, Seen, Site
+
+NAME = "systemd"
+SHOWN = "Id,LoadState,UnitFileState,ActiveState,NeedDaemonReload,ExecMainCode,ExecMainStatus,ExecMainExitTimestamp"
+PATIENCE_S = 15.0
+EXITED = "1"  # siginfo's CLD_EXITED
+
+
+def show(site: Site, entry: Entry) -> tuple[File, ...]:
+    """The files of one entry."""
+    return systemd_text.files_of(site, entry)
+
+
+def why_not() -> str:
+    """Why no unit can be registered here; empty when one can."""
+    answer = _ask("is-system-running")
+    if answer.stdout.strip() in ("running", "degraded", "starting"):
+        return ""
+    return f"no systemd user manager answers ({(answer.stderr or answer.stdout).strip() or 'no reason given'})"
+
+
+def look(site: Site, entries: Iterable[Entry]) -> dict[str, Seen]:
+    """What the manager says of each entry; unknown when it does not answer."""
+    wanted = list(entries)
+    units = [unit_of(site, entry.name, kind) for entry in wanted for kind in ("timer", "service")]
+    answer = _ask("show", *units, f"--property={SHOWN}", "--timestamp=utc")
+    if answer.returncode:
+        why = answer.stderr.strip() or f"systemctl ended {answer.returncode}"
+        return {entry.name: Seen(entry.name, "unknown", why, NAME) for entry in wanted}
+    told = {block["Id"]: block for block in _blocks(answer.stdout) if "Id" in block}
+    times = _times()
+    return {entry.name: _seen(site, entry, told, times) for entry in wanted}
+
+
+def _seen(site: Site, entry: Entry, told: dict[str, dict[str, str]], times: dict[str, tuple[float, float]]) -> Seen:
+    timer, service = (told.get(unit_of(site, entry.name, kind), {}) for kind in ("timer", "service"))
+    if timer.get("LoadState", "not-found") == "not-found":
+        there = [file.name for file in show(site, entry) if (folder() / file.name).exists()]
+        state, why = ("differs", f"{', '.join(there)} not loaded") if there else ("missing", "no such timer")
+        return Seen(entry.name, state, why, NAME)
+    state, why = "registered", ""
+    changed = [file.name for file in show(site, entry) if read_bytes(folder() / file.name) != file.data]
+    if changed:
+        state, why = "differs", f"{', '.join(changed)} not as this version writes it"
+    elif "yes" in (timer.get("NeedDaemonReload"), service.get("NeedDaemonReload")):
+        state, why = "differs", "systemd has not read the files again"
+    elif timer.get("UnitFileState") != "enabled":
+        state, why = "differs", f"the timer is {timer.get('UnitFileState') or 'not enabled'}"
+    elif systemd_text.is_repeated(entry) and timer.get("ActiveState") != "active":
+        state, why = "differs", f"the timer is {timer.get('ActiveState')}"
+    ended = _utc(service.get("ExecMainExitTimestamp", ""))
+    next_run = times.get(unit_of(site, entry.name, "timer"), (0.0, 0.0))[0] or None
+    return Seen(entry.name, state, why, NAME, ended, None if ended is None else _result(service), next_run)
+
+
+def _result(service: dict[str, str]) -> int:
+    status = int(service.get("ExecMainStatus") or 0)
+    return status if service.get("ExecMainCode") == EXITED else 128 + status
+
+
+def install(site: Site, entry: Entry) -> str:
+    """Write an entry's units and have them from now on; says what was done."""
+    make_folder(folder())
+    for file in show(site, entry):
+        write_atomic(folder() / file.name, file.text)
+    _must("daemon-reload")
+    timer = unit_of(site, entry.name, "timer")
+    _must("enable", timer)
+    if systemd_text.is_repeated(entry):
+        _must("restart", timer)
+    return f"{timer} enabled"
+
+
+def remove(site: Site, name: str) -> str:
+    """Take an entry's units away; nothing there is fine."""
+    timer, service = (unit_of(site, name, kind) for kind in ("timer", "service"))
+    there = [folder() / unit for unit in (timer, service) if (folder() / unit).exists()]
+    if not there:
+        return "nothing to remove"
+    _ask("disable", "--now", timer)
+    for path in there:
+        path.unlink(missing_ok=True)
+    _ask("daemon-reload")
+    _ask("reset-failed", timer, service)
+    return f"{timer} removed"
+
+
+def lingers(site: Site) -> bool | None:
+    """Whether the manager outlives this user's last session; None = not told."""
+    argv = ["loginctl", "show-user", site.user, "--property=Linger", "--value"]
+    answer = _run(argv).stdout.strip()
+    return {"yes": True, "no": False}.get(answer)
+
+
+def folder() -> Path:
+    """Where a user's own units are kept."""
+    return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config", "systemd", "user")
+
+
+def _ask(*words: str) -> subprocess.CompletedProcess[str]:
+    return _run(["systemctl", "--user", "--no-pager", *words])
+
+
+def _run(argv: list[str]) -> subprocess.CompletedProcess[str]:
+    env = {**os.environ, "LC_ALL": "C", "TZ": "UTC"}
+    try:
+        return subprocess.run(
+            argv, env=env, stdin=subprocess.DEVNULL, capture_output=True, timeout=PATIENCE_S, check=False,
+            encoding="utf-8", errors="replace",
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return subprocess.CompletedProcess(argv, 127, "", str(error))
+
+
+def _must(*words: str) -> None:
+    answer = _ask(*words)
+    if answer.returncode:
+        text = answer.stderr.strip() or f"exit code {answer.returncode}"
+        raise StateError(f"systemctl --user {' '.join(words)}: {text}", hint="systemctl --user status")
+
+
+def _blocks(text: str) -> list[dict[str, str]]:
+    return [dict(line.split("=", 1) for line in block.splitlines() if "=" in line) for block in text.split("\n\n")]
+
+
+def _times() -> dict[str, tuple[float, float]]:
+    """(next, last) of each timer in seconds since 1970, 0 = never: show tells monotonic ones as spans only."""
+    try:
+        rows = json.loads(_ask("list-timers", "--all", "--output=json").stdout or "[]")
+    except ValueError:
+        return {}
+    return {str(row.get("unit")): ((row.get("next") or 0) / 1e6, (row.get("last") or 0) / 1e6) for row in rows}
+
+
+def _utc(text: str) -> float | None:
+    """`Wed 2026-11-25 14:00:00 UTC` as seconds since 1970."""
+    try:
+        return datetime.strptime(text, "%a %Y-%m-%d %H:%M:%S UTC").replace(tzinfo=UTC).timestamp()
+    except ValueError:
+        return None

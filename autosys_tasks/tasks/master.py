@@ -1,0 +1,99 @@
+"""`inv master`: after logon, everything at once. `master.status`, `.register` and `.unregister` go with it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from autosys_tasks.tasks.border import finish, house, is_dry, run_fields, say, show_plan, verb
+from autosys_tasks.tasks.schedule import change
+
+ENTRIES = ("master", "watchdog")  # what keeps a workspace running; the backup has its own
+
+
+@verb(interrupted="what was started goes on; `inv ps` shows it")
+def start(c, timeout=120.0, dry_run=False, json=False, exit_code=False):  # type: ignore[no-untyped-def]
+    """Bring up what is wanted, with the guard, then look at the health of everything."""
+    import time
+
+    from autosys_tasks import host
+    from autosys_tasks.core.journal import Journal
+    from autosys_tasks.supervise import runs, words
+
+    home = house(c)
+    if is_dry(c, dry_run):
+        plan = runs.plan_up(home, (), asked=False, guard=True, task="master")
+        return show_plan(home.config, plan, as_json=json, exit_code=exit_code)
+    journal, outcomes, began = Journal(home.outputs, "master", host.open_append, file="master"), [], time.monotonic()
+    for step, run in (("bringup", _bring_up), ("health", _health)):
+        outcomes.append(_outcome(step, run, home, timeout))
+        journal.add(outcomes[-1])
+        say(words.outcome_line(outcomes[-1]) if outcomes[-1].ok else f"NG {step}: {outcomes[-1].detail}")
+    bad = [outcome for outcome in outcomes if outcome.ok is not True]
+    detail = f"NG: {', '.join(each.step.kind for each in bad)}" if bad else "OK"
+    journal.close(ok=not bad, detail=detail, ms=round((time.monotonic() - began) * 1000))
+    hint = ["   -> inv health"] if bad else []
+    return finish(home.config, "run", 3 if bad else 0, run_fields("master", outcomes), [detail, *hint], json)
+
+
+def _outcome(step: str, run: Any, home: Any, timeout: float) -> Any:
+    """One step to its end: what goes wrong in it is NG, and the next one still runs."""
+    import time
+
+    from autosys_tasks.core.errors import AutosysError
+    from autosys_tasks.core.plan import Outcome, Step
+
+    began = time.monotonic()
+    try:
+        ok, detail = run(home, timeout)
+    except (AutosysError, OSError) as error:
+        ok, detail = False, getattr(error, "message", "") or str(error)
+    return Outcome(Step(step, home.config.name, "logon"), ok, detail, round((time.monotonic() - began) * 1000))
+
+
+def _bring_up(home: Any, timeout: float) -> tuple[bool, str]:
+    from autosys_tasks.supervise import runs, turnstile, words
+
+    with turnstile.acting(home.place, "master", wait_s=timeout):
+        report = runs.bring_up(home, (), wanted_only=True, guard=True, timeout_s=timeout)
+    return not report.not_so, "; ".join(words.notes(report)) or words.verdict_lines(report)[-1]
+
+
+def _health(home: Any, timeout: float) -> tuple[bool, str]:
+    from autosys_tasks.health import run, show
+    from autosys_tasks.tasks.border import envelope
+
+    checks = run.page(home, ())
+    code = run.exit_code(checks)
+    trouble = run.keep(home, envelope("health", home.config, code) | show.fields(checks))
+    return run.exit_code(checks, trouble) == 0, trouble or show.verdict_line(checks)
+
+
+@verb()
+def status(c, json=False):  # type: ignore[no-untyped-def]
+    """Say how the last run of the master ended, and whether it starts after logon."""
+    from pathlib import Path
+
+    from autosys_tasks.core import journal
+    from autosys_tasks.schedule import look, show
+    from autosys_tasks.schedule import site as place
+
+    config = house(c).config
+    lines, _skipped = journal.read(Path(config.path, "outputs", journal.FILES["master"]))
+    last = next((line for line in reversed(lines) if line["step"] == "summary"), None)
+    site = place.site_of(config)
+    seen = look.see(site, place.chosen(config, "master"))
+    ran = f"last run {last['ts']}: {last['detail']}" if last else "it has never run -> inv master"
+    fields: dict[str, object] = {"last": last, "entries": [show.entry_json(each) for each in seen.values()]}
+    return finish(config, "master.status", 0, fields, [ran, *show.lines(seen.values())], json)
+
+
+@verb()
+def register(c, dry_run=False, json=False, exit_code=False):  # type: ignore[no-untyped-def]
+    """Have the system run the master after logon, and a watchdog tick every few minutes."""
+    change(c, "schedule.register", ENTRIES, dry_run, json, exit_code)
+
+
+@verb()
+def unregister(c, dry_run=False, json=False, exit_code=False):  # type: ignore[no-untyped-def]
+    """Have the system start this workspace no more; what runs goes on."""
+    change(c, "schedule.unregister", ENTRIES, dry_run, json, exit_code)

@@ -1,0 +1,90 @@
+"""`inv schedule.*`: what the operating system starts for this workspace."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from autosys_tasks.tasks.border import envelope, finish, house, is_dry, print_json, run_fields, say, show_plan, verb
+
+HELP = {"only": "this entry alone: master or watchdog", "platform": "windows, linux or macos (default: this one)"}
+
+
+@verb(help=HELP)
+def register(c, only="", dry_run=False, json=False, exit_code=False):  # type: ignore[no-untyped-def]
+    """Have the system start this workspace after logon, and look after it every few minutes."""
+    change(c, "schedule.register", (only,), dry_run, json, exit_code)
+
+
+@verb(help=HELP)
+def unregister(c, only="", dry_run=False, json=False, exit_code=False):  # type: ignore[no-untyped-def]
+    """Take everything out of the system's schedules that was registered for this workspace."""
+    change(c, "schedule.unregister", (only,), dry_run, json, exit_code)
+
+
+def change(c: Any, task: str, names: Sequence[str], dry_run: bool, json: bool, exit_code: bool) -> None:
+    """Register or remove the entries of these names (all of them when none is named), and end the task."""
+    from autosys_tasks.schedule import act, look, plan
+    from autosys_tasks.schedule import site as place
+    from autosys_tasks.supervise import turnstile, words
+
+    home = house(c)
+    site = place.site_of(home.config)
+    entries = [entry for name in names for entry in place.chosen(home.config, name)]
+    decide = plan.to_register if task.endswith(".register") else plan.to_remove
+    if is_dry(c, dry_run):
+        found = decide(look.see(site, entries))._replace(task=task)
+        return show_plan(home.config, found, as_json=json, exit_code=exit_code)
+    with turnstile.acting(home.place, task, wait_s=0.0):
+        todo = decide(look.see(site, entries))
+        outcomes = act.carry_out(site, entries, todo, lambda outcome: say(words.outcome_line(outcome)))
+    failed = [outcome for outcome in outcomes if outcome.ok is False]
+    notes = place.notes(site) if decide is plan.to_register else []
+    lines = [*notes, f"NG: {len(failed)} failed -> inv schedule.status" if failed else "OK: as wanted"]
+    return finish(home.config, "run", 3 if failed else 0, run_fields(task, outcomes, notes), lines, json)
+
+
+@verb(help=HELP)
+def status(c, only="", json=False):  # type: ignore[no-untyped-def]
+    """Say of each entry whether it is registered, and how its last run ended."""
+    from autosys_tasks.schedule import look, show
+    from autosys_tasks.schedule import site as place
+
+    config = house(c).config
+    site, entries = place.site_of(config), place.chosen(config, only)
+    seen = look.see(site, entries)
+    notes = place.notes(site)
+    fields = {"entries": [show.entry_json(each) for each in seen.values()], "notes": notes}
+    return finish(config, "schedule.status", 0, fields, [*show.lines(seen.values()), *notes], json)
+
+
+@verb(help=HELP)
+def show(c, platform="", only="", json=False):  # type: ignore[no-untyped-def]
+    """Print exactly what would be registered, for this platform or another."""
+    from autosys_tasks.schedule import look
+    from autosys_tasks.schedule import show as room
+    from autosys_tasks.schedule import site as place
+
+    config, system = house(c).config, place.known_platform(platform)
+    files = look.files(place.site_of(config, system), place.chosen(config, only), system)
+    notes = place.foreign(system)
+    if json:
+        fields = {"files": [room.file_json(file) for file in files], "notes": notes}
+        return print_json(envelope("schedule.show", config, 0) | fields)
+    for note in notes:
+        say(note)
+    print("\n".join(f"# {file.name}\n{file.text}" for file in files))
+
+
+@verb()
+def keep(c):  # type: ignore[no-untyped-def]
+    """Stay, and keep the times of the entries: for a machine whose scheduler refuses (started by its Run key)."""
+    from invoke import Exit
+
+    from autosys_tasks.schedule import keep as room
+    from autosys_tasks.schedule import site as place
+
+    home = house(c)
+    code = room.keep(home, place.site_of(home.config), place.chosen(home.config, ""), say)
+    if code:
+        raise Exit(code=code)
