@@ -213,6 +213,25 @@ def test_arguments_are_taken_apart_by_windows_as_by_us() -> None:
         assert desks.words(line) == arguments == [found[n] for n in range(1, count.value)]
 
 
+def test_the_commands_register_prove_and_take_away(workspace: rig.Workspace) -> None:
+    """P15, P28, P32: what `schedule.status` says is what the Task Scheduler shows."""
+    workspace.write("")
+    workspace.cli("schedule.register").rc(0)
+    try:
+        rows = workspace.cli("schedule.status", "--json").rc(0).json()["entries"]
+        assert isinstance(rows, list)
+        told = {row["name"]: (row["state"], row["mechanism"], row["last_result"]) for row in rows}
+        assert told == dict.fromkeys(("master", "watchdog"), ("registered", "task scheduler", None)), rows
+        workspace.write('[watchdog]\nevery = "10min"\n')
+        rows = workspace.cli("schedule.status", "--json").rc(0).json()["entries"]
+        assert isinstance(rows, list) and [row["state"] for row in rows] == ["registered", "differs"]
+        workspace.cli("schedule.register").rc(0)
+        workspace.cli("schedule.register", "--dry-run", "--exit-code").rc(0).says("nothing to do")
+    finally:
+        workspace.cli("schedule.unregister").rc(0)
+    assert not folder_there(task_text.TOP)
+
+
 # The Run key
 
 
