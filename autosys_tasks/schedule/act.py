@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 
 from autosys_tasks.core.errors import AutosysError
 from autosys_tasks.core.plan import Outcome, Plan, Step
-from autosys_tasks.schedule.look import mechanisms, see
+from autosys_tasks.schedule.look import Mechanism, mechanisms, see
 from autosys_tasks.schedule.plan import REMOVE
 from autosys_tasks.schedule.values import Entry, Site
 
@@ -27,7 +27,7 @@ def carry_out(
 
 def _try(site: Site, entry: Entry, step: Step) -> tuple[bool, str]:
     try:
-        detail = _remove(site, entry.name) if step.kind == REMOVE else _install(site, entry)
+        detail = _remove(site, entry.name, mechanisms()) if step.kind == REMOVE else _install(site, entry)
     except (AutosysError, OSError, ValueError) as error:
         return False, getattr(error, "message", "") or str(error)
     now = see(site, [entry])[entry.name]
@@ -37,7 +37,8 @@ def _try(site: Site, entry: Entry, step: Step) -> tuple[bool, str]:
 
 def _install(site: Site, entry: Entry) -> str:
     reasons: list[str] = []
-    for mechanism in mechanisms():
+    known = mechanisms()
+    for number, mechanism in enumerate(known):
         reason = mechanism.why_not()
         if not reason:
             try:
@@ -45,12 +46,13 @@ def _install(site: Site, entry: Entry) -> str:
             except PermissionError as error:
                 reason = f"refused: {error.strerror or error}"
             else:
+                _remove(site, entry.name, known[number + 1 :])  # a fallback of an earlier day would start it twice
                 return "; ".join([*reasons, f"{mechanism.NAME}: {said}"])
         reasons.append(f"{mechanism.NAME}: {reason}")
     raise OSError("; ".join(reasons))
 
 
-def _remove(site: Site, name: str) -> str:
-    """From every mechanism: a fallback of an earlier day may still be there."""
-    usable = [mechanism for mechanism in mechanisms() if not mechanism.why_not()]
+def _remove(site: Site, name: str, known: list[Mechanism]) -> str:
+    """From every mechanism of these that is of use here."""
+    usable = [mechanism for mechanism in known if not mechanism.why_not()]
     return "; ".join(f"{mechanism.NAME}: {mechanism.remove(site, name)}" for mechanism in usable)

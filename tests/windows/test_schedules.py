@@ -232,6 +232,23 @@ def test_the_commands_register_prove_and_take_away(workspace: rig.Workspace) -> 
     assert not folder_there(task_text.TOP)
 
 
+def test_a_fallback_of_an_earlier_day_goes_when_the_task_scheduler_has_it(workspace: rig.Workspace) -> None:
+    """Else it would be started twice."""
+    from autosys_tasks.config.load import load
+    from autosys_tasks.schedule.site import site_of
+
+    config = load(workspace.write("").root)
+    site = site_of(config)._replace(state=str(workspace.state))
+    run_key._write(start_text.value_name(site), "pythonw.exe of-an-earlier-day")
+    kept.write_names(kept.place_of(site), ["master", "watchdog"])
+    try:
+        workspace.cli("schedule.register").rc(0)
+        assert set(state(site, of=run_key).values()) == {"missing"}
+    finally:
+        workspace.cli("schedule.unregister").rc(0)
+    assert run_key._read(start_text.RUN, start_text.value_name(site)) is None
+
+
 # The Run key
 
 
