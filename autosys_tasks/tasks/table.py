@@ -15,8 +15,10 @@ from autosys_tasks.tasks.logs import logs
 from autosys_tasks.tasks.probe import probe
 from autosys_tasks.tasks.ps import ps
 from autosys_tasks.tasks.restart import restart
+from autosys_tasks.tasks.vscode import opened, remove, status, sync
 from autosys_tasks.tasks.watchdog import watchdog
 
 ns = Collection(
     bringup, config, down, health, init, journal, logs, probe, ps, restart, watchdog, test, lint, bench
 )
+ns.add_collection(Collection("vscode", opened, remove, status, sync))
