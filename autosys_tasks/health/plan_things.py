@@ -177,7 +177,9 @@ def of_editor(scene: Scene, name: str, seen: Facts) -> Finding:
     found = status(seen, NAMED)
     if found.state == "in_sync":
         tasks = f"{len(found.labels)} task{'' if len(found.labels) == 1 else 's'}"
-        return Finding(OK, f"{tasks} in {FILE}; whether VS Code may run one by itself is not verifiable")
+        evidence = f"{tasks} in {FILE}; whether VS Code may run one by itself is not verifiable"
+        hint = Fix(text=f"change that in {FILE}") if found.notes else None
+        return Finding(WARN if found.notes else OK, evidence, "; ".join(found.notes), hint)
     if found.state == "differs":
         return Finding(NG, f"{FILE} holds our block", f"the block differs: {found.why}", Fix(("inv", "vscode.sync")))
     was_there = seen.backup is not None or any(mark in (seen.text or "") for mark in MARKS)

@@ -28,7 +28,7 @@ DONE = {
     "take-out": "our block is out, the rest as it was",
     "delete": "deleted",
 }
-TURN_S = 10.0
+TURN_S = 2.0  # to write a small file takes milliseconds
 
 
 def planned_sync(house: House, existing: Collection[str] = NAMED) -> Change:
@@ -81,8 +81,9 @@ def _alone(house: House) -> Iterator[None]:
 
 
 def _write(house: House, change: Change, kind: str) -> tuple[bool, str]:
-    path = Path(os.path.realpath(look(house).path))  # a link stays a link
-    if look(house).text != change.before:
+    now = look(house)
+    path = Path(os.path.realpath(now.path))  # a link stays a link
+    if now.text != change.before:
         return False, "somebody saved the file meanwhile; run the same command again"
     if change.before is not None:
         write_atomic(kept_copy(house), change.before, mode=0o600)

@@ -9,6 +9,8 @@ from autosys_tasks.vscode import block_text, entries_text
 from autosys_tasks.vscode.jsonc_text import Broken, Node, member, parse, plain
 from autosys_tasks.vscode.values import AUTO_RUN, FILE, Change, Facts, Status
 
+VERSION = "2.0.0"
+
 
 def status(facts: Facts, existing: Collection[str]) -> Status:
     """How our block stands against what this version would write."""
@@ -20,14 +22,27 @@ def status(facts: Facts, existing: Collection[str]) -> Status:
     except Broken as broken:
         return Status("broken", why=str(broken))
     ours = block.tasks if block else ()
-    others = {_label(item) for item in (array.items if array else ()) if item not in ours}
+    others = [item for item in (array.items if array else ()) if item not in ours]
     wanted = entries_text.tasks(facts.launcher, existing)
-    doubled = tuple(str(task["label"]) for task in wanted if task["label"] in others)
+    names = tuple(str(task["label"]) for task in wanted)
+    notes = (*_old(document.root), *_doubles(names, set(map(_label, others))))
     if block is None:
-        return Status("missing", why=f"{FILE} holds no block of autosys", doubled=doubled)
+        return Status("missing", (), f"{FILE} holds no block of autosys", notes)
     labels = tuple(map(_label, ours))
-    why = _difference(ours, block_text.values(wanted), labels, tuple(str(task["label"]) for task in wanted))
-    return Status("differs" if why else "in_sync", labels, why, doubled)
+    why = _difference(ours, block_text.values(wanted), labels, names)
+    return Status("differs" if why else "in_sync", labels, why, notes)
+
+
+def _old(root: Node) -> list[str]:
+    found = member(root, "version")
+    if found is None or found[1].value == VERSION:
+        return []
+    return [f'`version` is not "{VERSION}": VS Code does not run our tasks in such a file']
+
+
+def _doubles(names: tuple[str, ...], others: set[str]) -> list[str]:
+    both = [name for name in names if name in others]
+    return [f"a task of yours is called `{name}` too: VS Code cannot tell them apart" for name in both]
 
 
 def _label(item: Node) -> str:
@@ -55,17 +70,13 @@ def sync(facts: Facts, existing: Collection[str]) -> Change:
     """Put our block in, or renew it; raises Broken, or block_text.Unsafe when more would change."""
     now = status(facts, existing)
     items = entries_text.tasks(facts.launcher, existing)
-    notes = (*_doubles(now), AUTO_RUN)
     if now.state == "in_sync":
-        return Change(Plan("vscode.sync", (), notes), facts.text, facts.text)
+        return Change(Plan("vscode.sync", (), now.notes), facts.text, facts.text)
     kind = "create" if facts.text is None else "insert" if now.state == "missing" else "renew"
     after = block_text.created(items) if facts.text is None else block_text.with_block(facts.text, items)
     detail = {"entries": [str(task["label"]) for task in items]}
-    return Change(Plan("vscode.sync", (Step(kind, FILE, now.why, detail),), notes), facts.text, after)
-
-
-def _doubles(now: Status) -> tuple[str, ...]:
-    return tuple(f"a task of yours is called `{label}` too: VS Code cannot tell them apart" for label in now.doubled)
+    order = Plan("vscode.sync", (Step(kind, FILE, now.why, detail),), (*now.notes, AUTO_RUN))
+    return Change(order, facts.text, after)
 
 
 def remove(facts: Facts) -> Change:

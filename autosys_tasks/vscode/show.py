@@ -21,7 +21,7 @@ def fields(facts: Facts, status: Status) -> dict[str, object]:
         "why": status.why or None,
         "backup": facts.backup,
         "auto_run": "not verifiable",
-        "notes": [AUTO_RUN] if status.labels else [],
+        "notes": [*status.notes, *([AUTO_RUN] if status.labels else [])],
     }
 
 
@@ -31,5 +31,5 @@ def lines(facts: Facts, status: Status) -> list[str]:
     said += [f"  {status.why}"] if status.why else []
     said += [f"  kept before our last change: {facts.backup}"] if facts.backup and status.state == "broken" else []
     said += [f"  {label}" for label in status.labels]
-    said += [f"also a label of yours: {label}" for label in status.doubled]
+    said += status.notes
     return [*said, f"run when the folder is opened: not verifiable. {AUTO_RUN}"] if status.labels else said

@@ -29,7 +29,7 @@ class Status(NamedTuple):
     state: str
     labels: tuple[str, ...] = ()
     why: str = ""  # "" only when in sync
-    doubled: tuple[str, ...] = ()  # our labels that a task of the person has too
+    notes: tuple[str, ...] = ()  # what of the person's own text keeps our tasks from working
 
 
 class Change(NamedTuple):

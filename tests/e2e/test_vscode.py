@@ -13,6 +13,10 @@ import rig
 from seen import row, tree, unchanged
 
 from autosys_tasks import host
+from autosys_tasks.config.load import load
+from autosys_tasks.supervise.house import House, house_of
+from autosys_tasks.tasks import opening
+from autosys_tasks.vscode import act
 
 # The parser and the plans are the same everywhere: on Windows runs what asks something of its files.
 THEIRS = """{
@@ -69,7 +73,8 @@ def test_a_file_is_made_known_and_taken_away_again(desk: rig.Workspace) -> None:
     assert seen["entries"] == [task["label"] for task in tasks_in(desk)]
     before = file_of(desk).read_bytes()
     again = desk.cli("vscode.sync", "--json").rc(0).json()
-    assert again["summary"] == {"done": 0, "failed": 0, "skipped": 0} and file_of(desk).read_bytes() == before
+    assert (again["notes"], again["summary"]) == ([], {"done": 0, "failed": 0, "skipped": 0})
+    assert file_of(desk).read_bytes() == before
     desk.cli("vscode.sync", "--dry-run", "--exit-code").rc(0)
 
     unchanged(desk, lambda: desk.cli("vscode.remove", "--dry-run", "--exit-code").rc(9).says("would delete"))
@@ -191,6 +196,43 @@ def test_the_interpreter_is_the_workspaces_own_when_autosys_is_in_it(desk: rig.W
         assert task["args"][:4] == ["-X", "utf8", "-m", "invoke"]  # type: ignore[index]
 
 
+@pytest.mark.only("posix")
+@pytest.mark.parametrize("order", ["kill:1", "kill:2", "enospc:1", "enospc:2"])
+def test_a_sync_that_dies_in_the_middle_leaves_the_file_as_it_was(desk: rig.Workspace, order: str) -> None:
+    """P31: whole or not at all, whether it dies over the copy or over the file."""
+    path = desk.file(".vscode/tasks.json", THEIRS)
+    desk.cli("vscode.sync", env={"AUTOSYS_FAULT": f"files.before-replace:{order}"}).rc(-9, 1)
+    assert path.read_text(encoding="utf-8") == THEIRS
+    desk.cli("vscode.sync").rc(0)
+    assert state(desk)["state"] == "in_sync"
+
+
+@pytest.fixture
+def home(desk: rig.Workspace, monkeypatch: pytest.MonkeyPatch) -> House:
+    """The same workspace, seen from this process."""
+    monkeypatch.setenv("AUTOSYS_STATE", str(desk.state))
+    return house_of(load(desk.root))
+
+
+def test_what_was_saved_meanwhile_is_not_written_over(desk: rig.Workspace, home: House) -> None:
+    """P31: an editor may save between our look and our writing."""
+    planned = act.planned_sync(home)
+    desk.file(".vscode/tasks.json", THEIRS)
+    _change, outcomes = act.carry_out(home, lambda: planned)
+    assert [outcome.ok for outcome in outcomes] == [False] and "meanwhile" in outcomes[0].detail
+    assert file_of(desk).read_text(encoding="utf-8") == THEIRS
+
+
+def test_two_at_once_do_not_write_into_each_other(desk: rig.Workspace) -> None:
+    (desk.state / "vscode").mkdir(parents=True)
+    lock = host.take_lock(str(desk.state / "vscode" / "lock"))
+    assert lock is not None
+    desk.cli("vscode.sync").rc(11).says("another run writes .vscode/tasks.json")
+    lock.release()
+    assert not file_of(desk).exists()
+    desk.cli("vscode.sync").rc(0)
+
+
 # --- what runs when the folder is opened ------------------------------------------------------------------
 
 
@@ -230,6 +272,12 @@ def test_a_step_that_fails_stops_none_of_the_others(workspace: rig.Workspace) ->
     assert "bad" in outcomes["bringup"]["detail"] and "gone" in outcomes["probe"]["detail"]
     assert len(links(result)) == len(outcomes)
     assert row(workspace, "good")["state"] == "ready"
+
+
+def test_another_task_is_a_link_too_and_its_last_line_tells_how_it_ended(home: House) -> None:
+    ended = opening.by_command(home, "probe")
+    assert (ended.ok, ended.said) == (True, "no probe is declared")
+    assert opening.by_command(home, "no-such-task").ok is False
 
 
 @pytest.mark.only("posix")

@@ -323,6 +323,7 @@ EDITOR = [
     ("a lost quote", CREATED.replace('"label": "', '"label: "', 1), None, NG, None),
     ("a lost quote, and our block with it", '{"tasks: []}', "/s/backup", NG, None),
     ("never ours, and broken", '{"tasks: []}', None, SKIP, None),
+    ("an old version", CREATED.replace('"2.0.0"', '"0.1.0"'), None, WARN, None),
     ("never ours", '{"tasks": []}', None, SKIP, None),
 ]
 
