@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autosys_tasks.vscode import block_text, entries_text
+from autosys_tasks.vscode import block_text, entries_text, plan
 from autosys_tasks.vscode.entries_text import VENV, Launcher
 from autosys_tasks.vscode.jsonc_text import Broken, member, parse, plain
+from autosys_tasks.vscode.values import Facts
 
 ALL = {word for entry in entries_text.ENTRIES for word in (entry.words[0], *entry.needs)}
 OURS = entries_text.tasks(VENV, ALL)
@@ -101,6 +102,29 @@ def test_a_list_that_we_made_stays_when_something_else_is_in_it() -> None:
     assert '{"label": "mine"}' in block_text.without(kept)
     commented = text.replace(block_text.END, f"{block_text.END}\n        // mine")
     assert "// mine" in block_text.without(commented)
+
+
+def test_a_list_that_we_made_is_cut_out_only_as_we_wrote_it() -> None:
+    """P31: an editor's formatter takes a comma away, a person moves a line: nothing of theirs goes with our list."""
+    text = block_text.with_block('{\n    "version": "2.0.0"\n}\n', FEWER)
+    last = block_text.with_block("{\n}\n", FEWER).replace("],\n}", "]\n}")
+    assert plain(parse(block_text.without(last)).root) == plain(parse('{"tasks": []}').root)
+    moved = text.replace(block_text.MADE, f'{block_text.MADE}\n    "mine": [1],')
+    assert '"mine": [1],' in block_text.without(moved)
+    twice = block_text.with_block(FILES["two lists"], FEWER)
+    assert twice.index('"first"') < twice.index(block_text.BEGIN) < twice.index('"second"'), "the one that counts"
+
+
+@pytest.mark.parametrize("eol", ["\n", "\r\n"])
+def test_a_file_that_we_made_goes_and_one_that_a_person_wrote_stays(eol: str) -> None:
+    """P38, and git may have changed the line ends of a file that we made."""
+    text = block_text.created(FEWER).replace("\n", eol)
+    change = plan.remove(Facts("/w/.vscode/tasks.json", text, VENV))
+    assert [step.kind for step in change.plan.steps] == ["delete"] and change.after is None
+    mine = text.replace(block_text.HEAD, "// mine")
+    change = plan.remove(Facts("/w/.vscode/tasks.json", mine, VENV))
+    assert [step.kind for step in change.plan.steps] == ["take-out"] and change.after is not None
+    assert plan.remove(Facts("/w/.vscode/tasks.json", change.after, VENV)).plan.steps == ()
 
 
 BROKEN = [
