@@ -16,6 +16,7 @@ from autosys_tasks.tasks.logs import logs
 from autosys_tasks.tasks.probe import probe
 from autosys_tasks.tasks.ps import ps
 from autosys_tasks.tasks.restart import restart
+from autosys_tasks.tasks.vscode import opened, remove, status, sync
 from autosys_tasks.tasks.watchdog import watchdog
 
 ns = Collection(
@@ -26,3 +27,4 @@ ns.collections["master"].add_task(master.start, default=True)
 ns.add_collection(
     Collection("schedule", schedule.register, schedule.unregister, schedule.status, schedule.show, schedule.keep)
 )
+ns.add_collection(Collection("vscode", opened, remove, status, sync))
