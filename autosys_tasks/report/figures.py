@@ -36,8 +36,7 @@ def figures(seen: Seen) -> Figures:
         observed_s,
         gaps_of(seen, watch),
         lines,
-        _machine(seen, median),
-        _machine(seen, lambda known: max(known, default=None)),
+        *_machine(seen),
         len(seen.machine),
         _verdict(lines, observed_s),
         seen.skipped_lines,
@@ -80,7 +79,12 @@ def _end_of(death: Death, service: Service, looked: Looked, end: float) -> float
 
 
 def _incidents(
-    service: Service, bad: Sequence[Span], good: Sequence[Span], off: Sequence[Span], deaths: Sequence[Death], seen: Seen
+    service: Service,
+    bad: Sequence[Span],
+    good: Sequence[Span],
+    off: Sequence[Span],
+    deaths: Sequence[Death],
+    seen: Seen,
 ) -> tuple[Incident, ...]:
     """Bad spans less than a stable life apart are one incident; what is wrong now is an open one."""
     end, ill = seen.window.ended, service.verdict == NG
@@ -126,8 +130,11 @@ def median(known: Iterable[N]) -> N | None:
     return ordered[(len(ordered) - 1) // 2] if ordered else None
 
 
-def _machine(seen: Seen, of) -> Machine:  # type: ignore[no-untyped-def]
-    cpu, memory, free = (
-        of([value for one in seen.machine if (value := one[column]) is not None]) for column in (1, 2, 3)
-    )
-    return Machine(seen.machine[-1].at if seen.machine else 0.0, cpu, memory, free)
+def _machine(seen: Seen) -> tuple[Machine, Machine]:
+    """The machine's medians and its worst: the greatest of each, and the least free disk."""
+    at = seen.machine[-1].at if seen.machine else 0.0
+    cpu = [one.cpu_percent for one in seen.machine if one.cpu_percent is not None]
+    memory = [one.memory_percent for one in seen.machine if one.memory_percent is not None]
+    free = [one.disk_free_bytes for one in seen.machine if one.disk_free_bytes is not None]
+    worst = Machine(at, max(cpu, default=None), max(memory, default=None), min(free, default=None))
+    return Machine(at, median(cpu), median(memory), median(free)), worst

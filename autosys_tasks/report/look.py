@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from autosys_tasks.core import journal
-from autosys_tasks.core.clock import parse_utc
+from autosys_tasks.core.clock import parse_utc, utc_text
 from autosys_tasks.report import samples, words
 from autosys_tasks.report.values import Event, Seen, Service, Window
 from autosys_tasks.supervise import plan, show
@@ -42,6 +42,11 @@ def see(house: House, hours: float) -> tuple[Seen, list[show.Row]]:
         samples_trouble=found.trouble,
     )
     return seen, rows
+
+
+def at(seen: Seen) -> str:
+    """The moment that a report of this is about, as documents write it."""
+    return utc_text(seen.window.ended)
 
 
 def read_events(house: House, window: Window) -> tuple[tuple[Event, ...], int]:
@@ -122,4 +127,5 @@ def language(house: House) -> str:
     import locale
 
     system = next((os.environ[key] for key in ("LC_ALL", "LC_MESSAGES", "LANG") if os.environ.get(key)), "")
-    return words.chosen(house.config.language, os.environ.get("AUTOSYS_LANG", ""), system or locale.getlocale()[0] or "")
+    said = os.environ.get("AUTOSYS_LANG", "")
+    return words.chosen(house.config.language, said, system or locale.getlocale()[0] or "")

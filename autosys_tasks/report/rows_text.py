@@ -91,16 +91,13 @@ def tables(figures: Figures, language: str) -> list[Table]:
         ),
         _table("restarts", ("service", "why", "count"), _restarts(figures), language),
         _table("machine", ("cpu", "memory", "disk_free"), _machine(figures), language),
-        _table("gaps", ("began", "ended", "seen_for", "why"), _gaps(figures), language),
+        _table("gaps", ("began", "ended", "length", "why"), _gaps(figures), language),
     ]
     return [table for table in found if table.rows]
 
 
 def _table(key: str, columns: tuple[str, ...], rows: list[tuple[str, ...]], language: str) -> Table:
-    headings = tuple(say("lasted" if key == "gaps" and c == "seen_for" else c, language) for c in columns)
-    if key == "gaps":
-        headings = (*headings[:2], "s", headings[3])
-    return Table(key, headings, tuple(rows))
+    return Table(key, tuple(say(column, language) for column in columns), tuple(rows))
 
 
 def service_row(line: Line, language: str) -> tuple[str, ...]:
@@ -147,7 +144,7 @@ def _restarts(figures: Figures) -> list[tuple[str, ...]]:
 def _machine(figures: Figures) -> list[tuple[str, ...]]:
     if not figures.machine_samples:
         return []
-    median, most = figures.machine, figures.machine_max
+    median, most = figures.machine, figures.machine_worst
     return [
         (
             f"{percent(median.cpu_percent)} / {percent(most.cpu_percent)}",
@@ -158,7 +155,7 @@ def _machine(figures: Figures) -> list[tuple[str, ...]]:
 
 
 def _gaps(figures: Figures) -> list[tuple[str, ...]]:
-    return [(moment(g.began), moment(g.ended), f"{g.ended - g.began:.0f}", g.why) for g in figures.gaps]
+    return [(moment(g.began), moment(g.ended), span(g.ended - g.began), g.why) for g in figures.gaps]
 
 
 def _size(count: int | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,7 +16,7 @@ class Samples(NamedTuple):
     """What was read, and why nothing was ("" when something could be)."""
 
     machine: tuple[Machine, ...] = ()
-    services: dict[str, tuple[Sample, ...]] = {}
+    services: Mapping[str, tuple[Sample, ...]] = {}
     gaps: tuple[Gap, ...] = ()
     trouble: str = ""
 

@@ -151,7 +151,7 @@ class Figures(NamedTuple):
     gaps: tuple[Gap, ...]
     lines: tuple[Line, ...]
     machine: Machine  # medians
-    machine_max: Machine
+    machine_worst: Machine
     machine_samples: int
     verdict: str
     skipped_lines: int = 0

@@ -46,7 +46,7 @@ def watch_of(seen: Seen) -> Watch:
     sampled = without(sampled, merged((gap.began, gap.ended) for gap in seen.gaps))
     slept = merged((gap.began, gap.ended) for gap in seen.gaps if "slept" in gap.why or "clock" in gap.why)
     ticked = without(merged(_close([look.at for look in looks], tick_limit_s)), slept)
-    spans = within(merged([*sampled, *ticked]), [tuple(seen.window)])
+    spans = within(merged([*sampled, *ticked]), [(seen.window.began, seen.window.ended)])
     return Watch(spans, looks, limit_s, tick_limit_s)
 
 
@@ -79,7 +79,7 @@ def gaps_of(seen: Seen, watch: Watch) -> tuple[Gap, ...]:
     """The times in which nobody watched, with the monitor's own word for why where it has one."""
     return tuple(
         Gap(began, ended, _why(began, ended, seen.gaps))
-        for began, ended in without([tuple(seen.window)], watch.spans)
+        for began, ended in without([(seen.window.began, seen.window.ended)], watch.spans)
     )
 
 

@@ -21,7 +21,7 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     ),
     "unobserved": (
         "no evidence: nobody watched in the last {window}; a monitor service or a scheduled `inv watchdog` does",
-        "증거 없음: 최근 {window} 동안 아무도 관찰하지 않았습니다 (monitor 서비스나 예약된 `inv watchdog`이 관찰합니다)",
+        "증거 없음: 최근 {window} 동안 아무도 보지 않았습니다 (monitor 서비스나 예약된 `inv watchdog`이 봅니다)",
     ),
     "no_incidents": ("no incident was seen", "장애가 관찰되지 않았습니다"),
     "incident_count": ("{count} incidents, {open} still open", "장애 {count}건, 진행 중 {open}건"),
@@ -46,6 +46,7 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "disk_free": ("disk free, least", "디스크 여유 최소"),
     "began": ("began", "시작"),
     "ended": ("ended", "종료"),
+    "length": ("length", "길이"),
     "lasted": ("recovered after", "복구까지"),
     "cause": ("cause", "원인"),
     "why": ("why", "이유"),

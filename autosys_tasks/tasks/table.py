@@ -7,6 +7,7 @@ from invoke import Collection
 from autosys_tasks.tasks.bringup import bringup
 from autosys_tasks.tasks.config import config
 from autosys_tasks.tasks.contrib import bench, lint, test
+from autosys_tasks.tasks.dashboard import dashboard
 from autosys_tasks.tasks.down import down
 from autosys_tasks.tasks.health import health
 from autosys_tasks.tasks.init import init
@@ -14,9 +15,11 @@ from autosys_tasks.tasks.journal import journal
 from autosys_tasks.tasks.logs import logs
 from autosys_tasks.tasks.probe import probe
 from autosys_tasks.tasks.ps import ps
+from autosys_tasks.tasks.report import report
 from autosys_tasks.tasks.restart import restart
 from autosys_tasks.tasks.watchdog import watchdog
 
 ns = Collection(
-    bringup, config, down, health, init, journal, logs, probe, ps, restart, watchdog, test, lint, bench
-)
+    bringup, config, dashboard, down, health, init, journal, logs, probe, ps, report, restart, watchdog,
+    test, lint, bench,
+)  # fmt: skip
