@@ -11,6 +11,7 @@ from autosys_tasks.report.words import say
 
 UNKNOWN = "-"
 KEPT_H = 48
+ROWS_MOST = 50  # of one table: a page stays small, the document has them all
 
 
 class Table(NamedTuple):
@@ -97,7 +98,8 @@ def tables(figures: Figures, language: str) -> list[Table]:
 
 
 def _table(key: str, columns: tuple[str, ...], rows: list[tuple[str, ...]], language: str) -> Table:
-    return Table(key, tuple(say(column, language) for column in columns), tuple(rows))
+    more = [("...", f"+{len(rows) - ROWS_MOST}", *[""] * (len(columns) - 2))] if len(rows) > ROWS_MOST else []
+    return Table(key, tuple(say(column, language) for column in columns), (*rows[:ROWS_MOST], *more))
 
 
 def service_row(line: Line, language: str) -> tuple[str, ...]:
