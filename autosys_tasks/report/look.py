@@ -16,6 +16,7 @@ from autosys_tasks.supervise.state import now
 from autosys_tasks.supervise.values import Decision, Facts
 from autosys_tasks.supervise.words import next_step
 
+TEXTS = ("task", "step", "target", "reason", "detail")
 ILL_STATES = ("unready", "down", "waiting", "backoff", "blocked", "leftover", "foreign")
 
 
@@ -51,7 +52,7 @@ def at(seen: Seen) -> str:
 
 def read_events(house: House, window: Window) -> tuple[tuple[Event, ...], int]:
     """The lines of all journals of that time, in its order, and how many torn or foreign ones there are."""
-    lines, skipped = journal.collect(house.config.path)
+    lines, skipped = journal.collect(house.config.path, start=window.began)
     events = []
     for line in lines:
         try:
@@ -69,9 +70,7 @@ def event_of(line: dict[str, object]) -> Event:
     ok, ms = line.get("ok"), line.get("ms") or 0
     if not (ok is None or isinstance(ok, bool)) or not isinstance(ms, int | float) or not 0 <= ms < 1e10:
         raise ValueError("not a line of ours")
-    task, step, target, reason, detail = (
-        str(line.get(key) or "") for key in ("task", "step", "target", "reason", "detail")
-    )
+    task, step, target, reason, detail = [str(line.get(key) or "") for key in TEXTS]
     return Event(parse_utc(str(line["ts"])), task, step, target, reason, ok, detail, ms)
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from autosys_tasks.core.clock import size, span, utc_text
 from autosys_tasks.report.values import Figures, Incident, Line
-from autosys_tasks.report.words import say
+from autosys_tasks.report.words import known, say
 
 UNKNOWN = "-"
 KEPT_H = 48
@@ -68,7 +68,7 @@ def notes(figures: Figures, language: str) -> list[str]:
     if figures.skipped_lines:
         said.append(say("torn_lines", language, count=figures.skipped_lines))
     if figures.samples_trouble:
-        said.append(say("samples", language, why=figures.samples_trouble))
+        said.append(say("samples", language, why=known(figures.samples_trouble, language)))
     if figures.window.seconds > KEPT_H * 3600:
         said.append(say("kept_hours", language, hours=KEPT_H))
     return said
@@ -90,9 +90,9 @@ def tables(figures: Figures, language: str) -> list[Table]:
             [incident_row(one, language) for one in figures.incidents],
             language,
         ),
-        _table("restarts", ("service", "why", "count"), _restarts(figures), language),
+        _table("restarts", ("service", "why", "count"), _restarts(figures, language), language),
         _table("machine", ("cpu", "memory", "disk_free"), _machine(figures), language),
-        _table("gaps", ("began", "ended", "length", "why"), _gaps(figures), language),
+        _table("gaps", ("began", "ended", "length", "why"), _gaps(figures, language), language),
     ]
     return [table for table in found if table.rows]
 
@@ -137,9 +137,11 @@ def _next(figures: Figures, language: str) -> list[tuple[str, ...]]:
     ]
 
 
-def _restarts(figures: Figures) -> list[tuple[str, ...]]:
+def _restarts(figures: Figures, language: str) -> list[tuple[str, ...]]:
     return [
-        (line.service.name, why, str(count)) for line in figures.lines for why, count in sorted(line.restarts.items())
+        (line.service.name, known(why, language), str(count))
+        for line in figures.lines
+        for why, count in sorted(line.restarts.items())
     ]
 
 
@@ -156,8 +158,8 @@ def _machine(figures: Figures) -> list[tuple[str, ...]]:
     ]
 
 
-def _gaps(figures: Figures) -> list[tuple[str, ...]]:
-    return [(moment(g.began), moment(g.ended), span(g.ended - g.began), g.why) for g in figures.gaps]
+def _gaps(figures: Figures, language: str) -> list[tuple[str, ...]]:
+    return [(moment(g.began), moment(g.ended), span(g.ended - g.began), known(g.why, language)) for g in figures.gaps]
 
 
 def _size(count: int | None) -> str:

@@ -64,7 +64,8 @@ def ticks(events: Iterable[Event]) -> list[Look]:
     """The ticks that came to an end; an interrupted one saw nothing that counts."""
     found = []
     for event in events:
-        said = TICK.fullmatch(event.detail) if (event.task, event.step) == ("watchdog", "summary") else None
+        is_end = event.step == "summary" and event.task == "watchdog"
+        said = TICK.fullmatch(event.detail) if is_end else None
         if said:
             found.append(Look(event.at, frozenset((said[1] or "").split(", ")) - {""}))
     return found

@@ -9,7 +9,6 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "report": ("Report", "보고서"),
     "dashboard": ("Dashboard", "대시보드"),
     "last_hours": ("the last {hours} h until {at}", "{at}까지 {hours}시간"),
-    "made_at": ("made at {at}", "{at} 작성"),
     "OK": ("all is as wanted", "모두 정상입니다"),
     "WARN": ("something is not quite as wanted", "주의할 것이 있습니다"),
     "NG": ("something is not as wanted", "문제가 있습니다"),
@@ -20,8 +19,8 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "{window} 중 {observed} 관찰됨 ({percent}), 공백 {gaps}개",
     ),
     "unobserved": (
-        "no evidence: nobody watched in the last {window}; a monitor service or a scheduled `inv watchdog` does",
-        "증거 없음: 최근 {window} 동안 아무도 보지 않았습니다 (monitor 서비스나 예약된 `inv watchdog`이 봅니다)",
+        "no evidence: nobody watched in the last {window}; a monitor service or a scheduled inv watchdog does",
+        "증거 없음: 최근 {window} 동안 아무도 보지 않았습니다 (monitor 서비스나 예약된 inv watchdog이 봅니다)",
     ),
     "no_incidents": ("no incident was seen", "장애가 관찰되지 않았습니다"),
     "incident_count": ("{count} incidents, {open} still open", "장애 {count}건, 진행 중 {open}건"),
@@ -36,7 +35,6 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "service": ("service", "서비스"),
     "purpose": ("purpose", "용도"),
     "state": ("state", "상태"),
-    "verdict": ("verdict", "판정"),
     "uptime": ("up", "가동률"),
     "seen_for": ("observed", "관찰"),
     "down_for": ("down", "중단"),
@@ -84,8 +82,19 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "strip": ("{name}: up {up}, down {down}, stopped {stopped}, the rest not observed",
               "{name}: 가동 {up}, 중단 {down}, 정지 {stopped}, 나머지는 관찰되지 않음"),
     "written": ("written: {path}", "저장: {path}"),
-    "none": ("none", "없음"),
-    "nothing_to_do": ("nothing", "없음"),
+    "nobody watched": ("nobody watched", "아무도 보지 않음"),
+    "the machine slept": ("the machine slept", "컴퓨터가 절전 상태였음"),
+    "the monitor did not run": ("the monitor did not run", "monitor가 실행되지 않음"),
+    "the clock moved back": ("the clock moved back", "시계가 뒤로 감"),
+    "asked by a person": ("asked by a person", "사람이 요청함"),
+    "liveness failed": ("liveness failed", "생존 확인 실패"),
+    "memory over its limit": ("memory over its limit", "메모리 한도 초과"),
+    "not ready in time": ("not ready in time", "제때 준비되지 않음"),
+    "cannot be run": ("cannot be run", "실행할 수 없음"),
+    "there is no file of samples: no monitor has run here": (
+        "there is no file of samples: no monitor has run here",
+        "표본 파일이 없습니다: monitor가 실행된 적이 없습니다",
+    ),
 }  # fmt: skip
 
 
@@ -95,6 +104,11 @@ def chosen(configured: str, said: str, system: str) -> str:
         if word.lower() in LANGUAGES:
             return word.lower()
     return "ko" if system.lower().startswith(("ko_", "ko-", "ko.", "korean")) or system.lower() == "ko" else "en"
+
+
+def known(said: str, language: str) -> str:
+    """A reason that we give ourselves in the reader's language; any other as it is."""
+    return TEXTS[said][LANGUAGES.index(language)] if " " in said and said in TEXTS else said
 
 
 def say(key: str, language: str, **values: object) -> str:

@@ -154,7 +154,7 @@ def test_no_evidence_and_torn_lines_are_said(workspace: rig.Workspace) -> None:
     workspace.cli("report", env=korean).rc(0).says("증거 없음", "inv")
     assert 'lang="ko"' in well_formed(workspace.outputs / "monitoring_report_latest.html")
     page = (workspace.outputs / "monitoring_report_latest.md").read_text(encoding="utf-8")
-    assert "증거 없음" in page and not re.search(r"\d ?%", page)
+    assert "증거 없음" in page and not re.search(r"\d %", page)
     workspace.write('[workspace]\nlanguage = "en"\n')
     workspace.cli("dashboard", env=korean).rc(0)
     assert 'lang="en"' in well_formed(workspace.outputs / "dashboard_latest.html")
