@@ -101,7 +101,7 @@ def html(shown: Board, language: str) -> str:
         f"<h2>{text(say('checks', language))}</h2>",
         *aging(shown, language),
         f'<ul class="tiles">\n{"".join(tile_html(each) for each in shown.tiles)}</ul>' if shown.tiles else "",
-        *([section(Table("services", headings, cells), language)] if cells else []),
+        *([section(Table("services_now", headings, cells), language)] if cells else []),
         *(words_html(service.name, service.last_words, language) for service in last_words),
         f"<h2>{text(say('report', language))}</h2>",
         *report_parts(shown.figures, language),

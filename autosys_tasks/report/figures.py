@@ -54,10 +54,12 @@ def _verdict(lines: Iterable[Line], observed_s: float) -> str:
 def line(seen: Seen, service: Service, watch: Watch, events: Sequence[Event]) -> Line:
     """One service over the window."""
     window: Span = (seen.window.began, seen.window.ended)
-    said = told(events, watch.spans, window, seen.boot_at)
+    ended = [event for event in events if service.may_end and event.reason == "exited 0" and event.step == "start"]
+    said = told([event for event in events if event not in ended], watch.spans, window, seen.boot_at)
     looked = looked_at(seen, service, watch, events)
+    rest = [(a, b) for a, b in looked.bad if any(a <= event.at <= b + watch.sample_limit_s for event in ended)]
     off_now = [] if service.off_since is None else [(max(window[0], service.off_since), window[1])]
-    off = within(merged([*said.off, *off_now]), [window])
+    off = within(merged([*said.off, *off_now, *rest]), [window])
     dead = [(death.began, death.ended or _end_of(death, service, looked, window[1])) for death in said.deaths]
     if not service.counted:
         off, dead, looked = [], [], Looked([], [])

@@ -85,6 +85,7 @@ def _service(house: House, row: show.Row, picture: show.Picture) -> Service:
         name,
         declared.purpose,
         declared.managed and not declared.oneshot,
+        declared.restart != "always",
         decision.state,
         verdict,
         decision.reason,

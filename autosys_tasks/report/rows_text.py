@@ -182,4 +182,4 @@ def row_cells(row: Mapping[str, object], language: str) -> tuple[str, ...]:
     )
 
 
-ROW_KEYS = ("service", "state", "pid", "up_since", "memory", "ports", "may_close", "purpose", "why")
+ROW_KEYS = ("service", "state", "pid", "up_since", "memory_now", "ports", "may_close", "purpose", "why")

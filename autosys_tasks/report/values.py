@@ -68,6 +68,7 @@ class Service(NamedTuple):
     name: str
     purpose: str = ""
     counted: bool = True  # False: a job, or not ours to start; it has no uptime
+    may_end: bool = False  # exit code 0 is as it should be
     state: str = "unknown"
     verdict: str = "UNKNOWN"
     reason: str = ""

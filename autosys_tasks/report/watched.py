@@ -12,12 +12,14 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from autosys_tasks.report.spans import merged, within, without
+from autosys_tasks.report.told import kind_of
 from autosys_tasks.report.values import Event, Gap, Sample, Seen, Service, Span
 
 TICK = re.compile(r"\d+ as wanted(?:, not so: (.*))?")
 LEAST_LIMIT_S = 30.0
 SLACK_S = 60.0
 NOBODY = "nobody watched"
+HEALERS = ("guard", "watchdog")
 
 
 class Look(NamedTuple):
@@ -101,20 +103,32 @@ def looked_at(seen: Seen, service: Service, watch: Watch, events: Sequence[Event
     """What samples and ticks say of one service; nothing is said of the time before its first trace."""
     samples = seen.samples.get(service.name, ())
     now = () if service.alive is None else (Sample(seen.window.ended, service.alive),)
-    good, bad = _sampled([*samples, *now], watch.sample_limit_s)
+    good, bad = _sampled([*samples, *now], watch.sample_limit_s, events)
     traces = [sample.at for sample in samples[:1]] + [event.at for event in events[:1]]
     traces += [service.alive_since] if service.alive_since is not None else []
     judged_good, judged_bad = _judged(service.name, watch, events)
     known = [(min(traces, default=seen.window.ended), seen.window.ended)]
-    return Looked(merged([*good, *within(judged_good, known)]), merged([*bad, *judged_bad]))
+    sure = without(within(judged_good, known), merged(_unsure(events, seen.window.began)))
+    return Looked(merged([*good, *sure]), merged([*bad, *judged_bad]))
 
 
-def _sampled(samples: Sequence[Sample], limit_s: float) -> tuple[list[Span], list[Span]]:
+def _unsure(events: Iterable[Event], began: float) -> Iterable[Span]:
+    """To a tick, what a person stopped is as wanted, even when it was dead before: until the start that tells of it."""
+    before = began
+    for event in events:
+        late = event.step == "start" and event.task not in HEALERS and kind_of(event.reason)
+        yield from [(before, event.at)] if late else []
+        before = event.at
+
+
+def _sampled(
+    samples: Sequence[Sample], limit_s: float, events: Sequence[Event]
+) -> tuple[list[Span], list[Span]]:
     good, bad = [], []
     for a, b in pairwise(samples):
         if 0 < b.at - a.at <= limit_s:
             if not a.up:
-                bad.append((a.at, b.at))
+                bad.append((a.at, _healed(a.at, b.at, events) if b.up else b.at))
             elif b.up:
                 good.append((a.at, b.at))
     return merged(good), bad

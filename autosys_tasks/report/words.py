@@ -24,6 +24,8 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     ),
     "no_incidents": ("no incident was seen", "장애가 관찰되지 않았습니다"),
     "incident_count": ("{count} incidents, {open} still open", "장애 {count}건, 진행 중 {open}건"),
+    "services_now": ("Services now", "지금의 서비스"),
+    "memory_now": ("memory", "메모리"),
     "services": ("Services", "서비스"),
     "incidents": ("Incidents", "장애"),
     "restarts": ("Restarts", "재시작"),

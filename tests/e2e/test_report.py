@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 import rig
-from seen import becomes, kill, row, unchanged
+from seen import kill, row, unchanged
 
 from autosys_tasks.report import samples
 from autosys_tasks.services.monitor.sample import ServiceSample, System
@@ -81,7 +81,7 @@ def test_a_kill_that_the_guard_healed_is_an_incident_and_the_files_agree(workspa
     document = rig.wait_for(told, 15, what="samples of api")
     assert isinstance(document, dict) and document["schema"] == "autosys.report/1" and document["verdict"] == "OK"
     (incident,) = document["incidents"]
-    assert incident["service"] == "api" and "killed" in incident["cause"] or "died" in incident["cause"]
+    assert (incident["service"] == "api" and "killed" in incident["cause"]) or "died" in incident["cause"]
     assert not incident["open"] and 0 <= incident["recovery_s"] < 5 and incident["restarts"] == 1
     api = service(document, "api")
     assert sum(api["restarts"]["by_reason"].values()) == api["restarts"]["total"] == 1  # type: ignore[call-overload, index]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -191,6 +192,15 @@ def test_restarts_are_counted_by_kind_and_incidents_keep_the_whole_reason(reason
     assert line.restarts == {kind: 1} and [one.cause for one in line.incidents] == [reason]
 
 
+@pytest.mark.parametrize("task", ["restart", "bringup"])
+def test_a_sample_taken_while_a_person_restarted_it_is_no_incident(task: str) -> None:
+    """The sample after the start comes seconds later: what the start ended is not down until then."""
+    at = END - HOUR
+    events = (stop(at - 3), start(at + 4, "asked to be down", task=task))
+    line = api(sampled(DAY.began, END, down=(at - 1, at + 1))._replace(events=events))
+    assert not line.incidents and line.down_s == 0 and line.stopped_s == pytest.approx(7, abs=0.1)
+
+
 def test_the_first_start_and_a_start_after_the_machine_was_off_are_no_incidents() -> None:
     events = (start(END - 20 * HOUR, "not running", task="bringup"), start(END - HOUR, "died", task="bringup"))
     line = api(Seen(DAY, (API,), events, boot_at=END - HOUR - 60))
@@ -208,6 +218,22 @@ def test_a_service_declared_an_hour_ago_was_not_up_before() -> None:
     ticks = tuple(tick(DAY.began + 300 * n) for n in range(289))
     line = api(Seen(DAY, (API._replace(alive_since=END - HOUR),), ticks))
     assert line.up_s == pytest.approx(HOUR, abs=1)
+
+
+def test_what_was_dead_when_a_person_stopped_it_was_not_up_because_ticks_were_content() -> None:
+    """OK when nothing works: to a tick, a stopped service is as wanted, and nothing was there to be stopped."""
+    ticks = [tick(END - 3000 + 300 * n, *(["api"] if n < 2 else [])) for n in range(11)]
+    events = (start(END - 3500, "not running"), *ticks[:9], start(END - 350, "exited 3", task="bringup"), *ticks[9:])
+    line = api(Seen(DAY, (API._replace(alive_since=END - 350),), events))
+    assert line.up_s == pytest.approx(300, abs=55) and line.down_s == pytest.approx(600, abs=1)
+
+
+def test_what_may_end_and_ended_well_was_not_down_until_it_was_started_again() -> None:
+    ended = start(END - HOUR, "exited 0", task="bringup")
+    seen = sampled(DAY.began, END, down=(END - 2 * HOUR, END - HOUR))._replace(events=(ended,))
+    line = api(seen._replace(services=(API._replace(may_end=True),)))
+    assert not line.incidents and line.down_s == 0 and line.stopped_s == pytest.approx(HOUR, abs=16)
+    assert [one.cause for one in api(seen).incidents] == ["exited 0"]
 
 
 def test_a_job_has_no_uptime() -> None:
@@ -256,7 +282,7 @@ def made(times: list[float], ups: list[bool], events: tuple[Event, ...], service
     st.lists(st.booleans(), min_size=30, max_size=30),
     EVENTS,
     SERVICES,
-    st.lists(st.builds(Gap, TIMES, TIMES, st.sampled_from(["the machine slept", "the monitor did not run"])), max_size=3),
+    st.lists(st.builds(Gap, TIMES, TIMES, st.sampled_from(["the machine slept", "nobody"])), max_size=3),
 )
 def test_whatever_was_seen_the_sums_hold(
     times: list[float], ups: list[bool], events: tuple[Event, ...], service: Service, gaps: list[Gap]
@@ -289,4 +315,4 @@ def test_spans_add_up(a: list[tuple[float, float]], b: list[tuple[float, float]]
         total(left) + total(two), abs=1e-3
     )
     for spans in (one, both, left):
-        assert all(x[1] <= y[0] for x, y in zip(spans, spans[1:], strict=False)) and all(x[0] < x[1] for x in spans)
+        assert all(x[1] <= y[0] for x, y in pairwise(spans)) and all(x[0] < x[1] for x in spans)

@@ -60,8 +60,8 @@ class Page(HTMLParser):
 
 def seen(text: str = EVIL) -> Seen:
     times = [END - 3600 + 15 * n for n in range(241)]
-    ill = Service("나쁜 것", text, True, "blocked", "NG", text, False, None, None, text, f"inv logs {text}")
-    well = Service("api", text, True, "ready", "OK", "alive", True, END - 3600)
+    ill = Service("나쁜 것", text, True, False, "blocked", "NG", text, False, None, None, text, f"inv logs {text}")
+    well = Service("api", text, True, False, "ready", "OK", "alive", True, END - 3600)
     event = Event(END - 600, "guard", "start", "api", "killed by signal 9", True, "pid 1", 8)
     samples = tuple(Sample(at, True, 2.5, 30_000_000) for at in times)
     machine = tuple(Machine(at, 12.5, 40.0, 5_000_000_000) for at in times)
@@ -118,7 +118,7 @@ def test_all_formats_say_the_same_figures(language: str) -> None:
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_no_evidence_is_said_and_no_percentage_beside_it(language: str) -> None:
     """P24."""
-    well = Service("api", "", True, "ready", "OK", "alive", True, END - 60)
+    well = Service("api", "", True, False, "ready", "OK", "alive", True, END - 60)
     found = figures(Seen(WINDOW, (well,)))
     word = {"en": "no evidence", "ko": "증거 없음"}[language]
     for text in (
@@ -137,7 +137,8 @@ def test_whatever_services_say_pages_stay_whole_and_fetch_nothing(language: str)
     for text in (html_text.report(found, EVIL, language), dashboard_text.html(board(found), language)):
         page = Page(text)
         page.needs_nothing_from_outside()
-        assert f'<html lang="{language}">' in text and "prefers-color-scheme:dark" in text and "width=device-width" in text
+        assert f'<html lang="{language}">' in text and "prefers-color-scheme:dark" in text
+        assert "width=device-width" in text
         assert page.tags.count("h1") == page.tags.count("main") == 1
         assert "<script>alert('한글')</script>" in page.said and "\x00" not in text and "\x1b" not in text
     rows = [line for line in md_text.page(found, EVIL, language).splitlines() if line.startswith("|")]
@@ -155,7 +156,8 @@ def test_any_text_is_only_text(said: str) -> None:
 
 def test_stale_checks_are_said_loudly_and_prove_no_green() -> None:
     """P20, P21: an old OK is no OK."""
-    calm = figures(seen("x")._replace(services=(Service("api", "", True, "ready", "OK", "alive", True, END - 3600),)))
+    well = Service("api", "", True, False, "ready", "OK", "alive", True, END - 3600)
+    calm = figures(seen("x")._replace(services=(well,)))
     fresh, old, ageless = board(calm), board(calm, 4 * 3600), board(calm, None)
     assert (fresh.stale, fresh.verdict, fresh.age_s) == (False, "OK", 30)
     assert (old.stale, old.verdict) == (True, "UNKNOWN")
@@ -183,7 +185,7 @@ def test_a_page_stays_small_however_much_happened() -> None:
     """P56."""
     times = [END - 3600 + 0.2 * n for n in range(18_000)]
     samples = tuple(Sample(at, n % 3 > 0, 1.0, 1) for n, at in enumerate(times))
-    well = Service("api", "", True, "ready", "OK", "alive", True, END - 1)
+    well = Service("api", "", True, False, "ready", "OK", "alive", True, END - 1)
     busy = Seen(WINDOW, (well,), machine=tuple(map(Machine, times)), samples={"api": samples})
     gaps = tuple(Gap(END - 3600 + 60 * n, END - 3600 + 60 * n + 40, "the machine slept") for n in range(50))
     many = figures(busy._replace(gaps=gaps, stable_after_s=0))
