@@ -54,12 +54,10 @@ def _verdict(lines: Iterable[Line], observed_s: float) -> str:
 def line(seen: Seen, service: Service, watch: Watch, events: Sequence[Event]) -> Line:
     """One service over the window."""
     window: Span = (seen.window.began, seen.window.ended)
-    ended = [event for event in events if service.may_end and event.reason == "exited 0" and event.step == "start"]
-    said = told([event for event in events if event not in ended], watch.spans, window, seen.boot_at)
+    ended_well = [one for one in events if service.may_end and (one.step, one.reason) == ("start", "exited 0")]
+    said = told([one for one in events if one not in ended_well], watch.spans, window, seen.boot_at)
     looked = looked_at(seen, service, watch, events)
-    rest = [(a, b) for a, b in looked.bad if any(a <= event.at <= b + watch.sample_limit_s for event in ended)]
-    off_now = [] if service.off_since is None else [(max(window[0], service.off_since), window[1])]
-    off = within(merged([*said.off, *off_now, *rest]), [window])
+    off = within(merged([*said.off, *_at_rest(service, looked, watch, ended_well, window)]), [window])
     dead = [(death.began, death.ended or _end_of(death, service, looked, window[1])) for death in said.deaths]
     if not service.counted:
         off, dead, looked = [], [], Looked([], [])
@@ -67,10 +65,20 @@ def line(seen: Seen, service: Service, watch: Watch, events: Sequence[Event]) ->
     bad = within(bad_ever, watch.spans)
     good = without(without(within(looked.good, watch.spans), bad_ever), off)
     incidents = _incidents(service, bad_ever, good, off, said.deaths, seen)
-    return Line(
-        service, total(good), total(bad), total(off), said.restarts, use_of(seen.samples.get(service.name, ())),
-        incidents, tuple(good), tuple(bad), tuple(off),
-    )  # fmt: skip
+    use = use_of(seen.samples.get(service.name, ()))
+    figures_s = (total(good), total(bad), total(off))
+    return Line(service, *figures_s, said.restarts, use, incidents, tuple(good), tuple(bad), tuple(off))
+
+
+def _at_rest(
+    service: Service, looked: Looked, watch: Watch, ended_well: Sequence[Event], window: Span
+) -> Iterable[Span]:
+    """When it was not wanted up although no journal says so: stopped until now, or ended as it should."""
+    if service.off_since is not None:
+        yield max(window[0], service.off_since), window[1]
+    for began, ended in looked.bad:
+        if any(began <= event.at <= ended + watch.sample_limit_s for event in ended_well):
+            yield began, ended
 
 
 def _end_of(death: Death, service: Service, looked: Looked, end: float) -> float:

