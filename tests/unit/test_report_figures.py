@@ -82,6 +82,20 @@ def test_time_asleep_is_a_gap_and_is_counted_as_nothing() -> None:
     assert found.lines[0].observed_s == pytest.approx(16 * HOUR) and not found.incidents
 
 
+def test_a_short_sleep_that_the_monitor_noted_is_a_gap_too() -> None:
+    gap = Gap(END - 100, END - 80, "the machine slept")
+    times = [END - 120 + 5 * n for n in range(25) if not END - 100 < END - 120 + 5 * n < END - 80]
+    samples = {"api": tuple(Sample(at, True) for at in times)}
+    found = figures(Seen(DAY, (API,), machine=tuple(map(Machine, times)), samples=samples, gaps=(gap,)))
+    assert gap in found.gaps and found.observed_s == pytest.approx(100) == found.lines[0].up_s
+
+
+def test_between_the_last_sample_up_and_the_first_one_down_nobody_knows() -> None:
+    seen = sampled(DAY.began, END, down=(DAY.began + HOUR, DAY.began + 2 * HOUR))
+    line = api(seen)
+    assert line.down_s == pytest.approx(HOUR) and line.up_s == pytest.approx(23 * HOUR - 15)
+
+
 def test_ticks_before_and_after_a_sleep_do_not_stretch_over_it() -> None:
     gap = Gap(END - 500, END - 200, "the machine slept")
     found = figures(Seen(DAY, (API,), (tick(END - 600), tick(END - 100)), gaps=(gap,)))
