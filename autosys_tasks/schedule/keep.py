@@ -30,7 +30,7 @@ LOOK_S = 30.0  # a changed autosys.toml, a changed clock, a machine that slept
 RUNNING_LOOK_S = 0.5
 NOTHING = "nothing is registered any more"
 GONE_S = 10.0  # an editor may take autosys.toml away for a moment
-TREE_S = 10.0
+TREE_S, AGAIN_S = 10.0, 60.0  # how long an end is waited for, and when it is tried again
 
 Say = Callable[[str], None]
 
@@ -102,7 +102,7 @@ class _Keeper:
         self.running: dict[str, Child] = {}
         self.asked = False
         self.waiter = host.Waiter()
-        self.bell = host.Bell(place.bell)
+        self.bell = host.Bell(place.bell)  # rung when something is registered, or no more
         self.waiter.listen(self.bell)
 
     def end(self) -> None:
@@ -117,9 +117,9 @@ class _Keeper:
             while not (reason := self._reason()):
                 self.waiter.wait(self._turn())
                 self.bell.rung()
+                self._note_ends()
             return reason
         finally:
-            self._note_ends()
             self.bell.close()
             self.waiter.close()
 
@@ -128,7 +128,9 @@ class _Keeper:
             return "asked to"
         names = kept.read_names(self.place, self.names)
         if names is None and self.names is not None:
-            return NOTHING
+            if not self.running:
+                return NOTHING
+            names = set()  # what runs may come to its end, and nothing more is started
         self.names = names
         return self._read_again()
 
@@ -149,8 +151,7 @@ class _Keeper:
         return ""
 
     def _turn(self) -> float:
-        """Start what is due, end what takes too long; seconds until the next turn."""
-        self._note_ends()
+        """Start what is due; seconds until the next turn."""
         now, waits = kept.now(), [LOOK_S]
         for entry in self.entries:
             if entry.name in self.running or (self.names is not None and entry.name not in self.names):
@@ -176,9 +177,11 @@ class _Keeper:
         self.running[entry.name] = Child(process, now.clock + entry.limit_s)
 
     def _note_ends(self) -> None:
+        """Note how runs ended, and end those that take too long."""
         for name, child in list(self.running.items()):
             if child.process.poll() is None and host.boot_clock() > child.limit:
                 self.told(f"{name} took longer than it may, and was ended")
+                self.running[name] = child._replace(limit=child.limit + AGAIN_S)
                 _end_tree(child.process)
             code = child.process.poll()
             if code is not None:
@@ -218,7 +221,8 @@ def _end_tree(process: subprocess.Popen[bytes]) -> None:
             with contextlib.suppress(PermissionError):
                 host.end(member)
         process.poll()
-    process.wait(TREE_S)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(TREE_S)
 
 
 def _changed(path: Path) -> int | None:

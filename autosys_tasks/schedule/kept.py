@@ -49,8 +49,8 @@ class Place(NamedTuple):
 
 
 def place_of(site: Site) -> Place:
-    """The state folder of the workspace: AUTOSYS_STATE, when its runs are given one."""
-    said = dict(site.env).get("AUTOSYS_STATE")
+    """The state folder of the workspace."""
+    said = site.state or dict(site.env).get("AUTOSYS_STATE")
     return Place(said or str(host.state_home() / "autosys" / site.id))
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from autosys_tasks import host
+from autosys_tasks.core.errors import AutosysError
 from autosys_tasks.core.files import make_folder, read_text, write_atomic
 from autosys_tasks.schedule import kept, start_text
 from autosys_tasks.schedule.due import NEVER, wait_s
@@ -40,7 +41,7 @@ def look(site: Site, entries: Iterable[Entry]) -> dict[str, Seen]:
     place, wanted = kept.place_of(site), list(entries)
     try:
         state, why = _compared(site, place)
-    except OSError as error:
+    except (OSError, AutosysError) as error:
         return {entry.name: Seen(entry.name, "unknown", f"the Run key: {error}", NAME) for entry in wanted}
     names = kept.read_names(place, set()) or set()
     return {

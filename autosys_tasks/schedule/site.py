@@ -10,7 +10,7 @@ from autosys_tasks import host
 from autosys_tasks.config.model import Config
 from autosys_tasks.core.errors import UsageError, unknown_name
 from autosys_tasks.schedule.values import PLATFORMS, Entry, Site, entries
-from autosys_tasks.supervise.state import default_folder
+from autosys_tasks.supervise.state import default_folder, place_of
 
 STRANGER = {"windows": "S-1-5-21-0-0-0-1000"}  # stands for the user in what is shown of another system
 
@@ -26,6 +26,7 @@ def site_of(config: Config, platform: str = host.PLATFORM) -> Site:
         user=host.user_id() if platform == host.PLATFORM else STRANGER.get(platform, "501"),
         log=os.path.join(config.path, "outputs", "logs", "scheduled.log"),
         env=(("AUTOSYS_STATE", os.path.abspath(state)),) if state else (),
+        state=place_of(config).folder,
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from autosys_tasks import host
+from autosys_tasks.core.errors import UsageError
 from autosys_tasks.schedule import task_text
 from autosys_tasks.schedule.values import Entry, File, Seen, Site
 
@@ -43,12 +44,15 @@ def look(site: Site, entries: Iterable[Entry]) -> dict[str, Seen]:
 def seen(site: Site, entry: Entry, scheduler: Any) -> Seen:
     """What a connected scheduler says of one entry; registered only when it shows our very task, enabled."""
     try:
+        wanted = task_text.file_of(site, entry).text
         task = scheduler.read(task_text.path_of(site, entry.name))
+    except UsageError as error:
+        return Seen(entry.name, "missing", error.message, NAME)
     except OSError as error:
         return Seen(entry.name, "unknown", error.strerror or str(error), NAME)
     if task is None:
         return Seen(entry.name, "missing", "no such task", NAME)
-    state, why = task_text.compared(task.xml, task_text.file_of(site, entry).text)
+    state, why = task_text.compared(task.xml, wanted)
     if state == "registered" and task.enabled is not True:
         state, why = ("unknown", "not told whether it is enabled") if task.enabled is None else ("differs", "disabled")
     return Seen(entry.name, state, why, NAME, task.last_run, task.last_result, task.next_run)
@@ -66,10 +70,13 @@ def remove(site: Site, name: str) -> str:
     """Take an entry's task away, and its folders when they are empty then; nothing there is fine."""
     path = task_text.path_of(site, name)
     with _scheduler().connect() as scheduler:
-        gone = scheduler.delete(path)
-        if scheduler.delete_folder(task_text.folder_of(site)):
-            scheduler.delete_folder(task_text.TOP)
-    return f"{path} removed" if gone else "nothing to remove"
+        done = f"{path} removed" if scheduler.delete(path) else "nothing to remove"
+        try:
+            if scheduler.delete_folder(task_text.folder_of(site)):
+                scheduler.delete_folder(task_text.TOP)
+        except PermissionError:  # made by an administrator; an empty folder starts nothing
+            done += f", and a folder of {task_text.folder_of(site)} stays: no right to remove it"
+    return done
 
 
 def _scheduler() -> Any:

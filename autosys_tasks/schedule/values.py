@@ -48,6 +48,7 @@ class Site(NamedTuple):
     user: str  # SID on Windows, the user's number elsewhere
     log: str  # where an entry's output goes, for the systems that want a file named
     env: tuple[tuple[str, str], ...] = ()  # of AUTOSYS_STATE and the like, what must be the same in every run
+    state: str = ""  # the state folder
 
     def argv(self, entry: Entry) -> tuple[str, ...]:
         """What the scheduler runs."""

@@ -6,4 +6,6 @@ against the Collection itself, so a task that is added or taken away cannot be f
 
 from __future__ import annotations
 
-NAMED = frozenset({"health", "vscode.open"})
+NAMED = frozenset(
+    {"health", "master", "master.register", "master.status", "master.unregister", "schedule.register", "vscode.open"}
+)

@@ -135,8 +135,8 @@ def settings(task: ElementTree.Element) -> list[str]:
 
 def principal(task: ElementTree.Element) -> list[str]:
     each = task.findall(f"{NS}Principals/{NS}Principal")
-    context = (task.find(f"{NS}Actions") or ElementTree.Element("x")).get("Context") if len(each) == 1 else None
-    found = [] if each and context == each[0].get("id") else ["Actions' Context is not the one Principal's id"]
+    contexts = [actions.get("Context") for actions in task.findall(f"{NS}Actions")]
+    found = [] if contexts == [one.get("id") for one in each] else ["Actions' Context is not the one Principal's id"]
     wanted = {"LogonType": "InteractiveToken", "RunLevel": "LeastPrivilege"}
     there = {key: of(task, f"Principals/Principal/{key}") for key in wanted}
     found += [f"{key} is `{there[key]}`, not {value}" for key, value in wanted.items() if there[key] != value]

@@ -150,6 +150,18 @@ def test_it_keeps_what_is_registered_and_goes_with_the_last(desk: Desk) -> None:
     running.result(20).rc(0).says("nothing is registered any more")
 
 
+def test_what_runs_when_the_last_entry_goes_comes_to_its_end(desk: Desk) -> None:
+    """A backup under way is not cut off by `schedule.unregister`."""
+    desk.workspace.file("master is slow")
+    kept.write_names(desk.place, ["master"])
+    running = desk.kept()
+    rig.wait_for(lambda: desk.runs("master"), 20)
+    kept.write_names(desk.place, [])
+    running.result(20).rc(0).says("nothing is registered any more")
+    assert (desk.workspace.root / "ran" / "master done").exists()
+    assert kept.read_runs(desk.place)[1]["master"].code == 0
+
+
 def test_spoilt_notes_harm_nothing(desk: Desk) -> None:
     desk.workspace.state.mkdir(parents=True)
     Path(desk.place.runs).write_text("[1", encoding="utf-8")

@@ -185,13 +185,45 @@ def test_the_run_value_brings_the_keeper_back_at_logon_and_it_runs_the_master(ma
     before = runs_of(machine, "master")
     machine.power_on()
     after = rig.wait_for(lambda: runs_of(machine, "master")[len(before) :], 60, what="the master after logon")
-    rig.wait_for(lambda: runs_of(machine, "watchdog")[-1] > after[0], 30, what="a tick after logon")
+    rig.wait_for(lambda: max(runs_of(machine, "watchdog"), default=0.0) > after[0], 30, what="a tick after logon")
     assert len(after) == 1 and len(keepers(machine)) == 1
     quick(machine, "schedule.unregister")
     rig.wait_for(lambda: not keepers(machine), 30, what="the end of the keeper")
     machine.power_cut()
     machine.power_on()
     assert not keepers(machine) and not (inside(machine, STATE) / "logon.pyw").exists()
+
+
+REGISTERS = f"""
+from pathlib import Path
+from autosys_tasks.config.load import load
+from autosys_tasks.schedule import run_key
+from autosys_tasks.schedule.site import chosen, site_of
+config = load(Path(r"{WORKSPACE}"))
+print([run_key.install(site_of(config), entry) for entry in chosen(config, "")])
+"""
+
+
+def test_with_the_run_key_alone_logon_brings_the_services_up(machine: Machine) -> None:
+    """P32, P15: the whole way, with the real commands: Run value, keeper, `master`, services that are ready."""
+    set_up(machine)
+    assert machine.run("reg", "delete", RUN, "/v", "autosys", "/f").code == 0
+    toml = inside(machine, WORKSPACE) / "autosys.toml"
+    delay = '[schedule]\nmaster = { at = "logon", delay = "1s" }\n'
+    toml.write_text(toml.read_text(encoding="utf-8") + delay, encoding="utf-8")
+    said = machine.python("-X", "utf8", "-c", REGISTERS, AUTOSYS_STATE=STATE)
+    assert said.code == 0 and "was started" in said.text, said.text
+    all_ready(machine)
+    machine.power_cut()
+    machine.power_on()
+    all_ready(machine)
+    rows = autosys(machine, "schedule.status")["entries"]
+    assert isinstance(rows, list)
+    told = {row["name"]: (row["state"], row["mechanism"]) for row in rows}
+    assert told["master"] == told["watchdog"] == ("registered", "run key"), rows
+    assert autosys(machine, "schedule.unregister")["exit_code"] == 0
+    rig.wait_for(lambda: not keepers(machine), 60, what="the end of the keeper")
+    assert autosys(machine, "down")["exit_code"] == 0
 
 
 def test_services_outlive_the_session_that_started_them(machine: Machine) -> None:

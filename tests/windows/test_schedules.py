@@ -142,6 +142,16 @@ def folder_there(path: str) -> bool:
             return False
 
 
+def test_a_refusal_is_a_permission_error_and_every_error_has_its_number() -> None:
+    """P32, P40: by the number, in whatever language the machine speaks."""
+    refused = windows_scheduler._error(windows_scheduler.DENIED, "register it")
+    assert isinstance(refused, PermissionError) and "0x80070005" in str(refused)
+    for code in (windows_scheduler.NOT_FOUND, windows_scheduler.NO_PATH):
+        assert isinstance(windows_scheduler._error(code, "read it"), FileNotFoundError)
+    other = windows_scheduler._error(0x80041318, "register it")
+    assert type(other) is OSError and "0x80041318" in str(other)
+
+
 def test_what_is_no_task_is_an_error_with_its_number(site: Site) -> None:
     with windows_scheduler.connect() as scheduler, pytest.raises(OSError, match="HRESULT 0x8"):
         scheduler.register("\\AutoSys\\desk\\Bad", "<Task>")
@@ -203,6 +213,25 @@ def test_arguments_are_taken_apart_by_windows_as_by_us() -> None:
         assert desks.words(line) == arguments == [found[n] for n in range(1, count.value)]
 
 
+def test_the_commands_register_prove_and_take_away(workspace: rig.Workspace) -> None:
+    """P15, P28, P32: what `schedule.status` says is what the Task Scheduler shows."""
+    workspace.write("")
+    workspace.cli("schedule.register").rc(0)
+    try:
+        rows = workspace.cli("schedule.status", "--json").rc(0).json()["entries"]
+        assert isinstance(rows, list)
+        told = {row["name"]: (row["state"], row["mechanism"], row["last_result"]) for row in rows}
+        assert told == dict.fromkeys(("master", "watchdog"), ("registered", "task scheduler", None)), rows
+        workspace.write('[watchdog]\nevery = "10min"\n')
+        rows = workspace.cli("schedule.status", "--json").rc(0).json()["entries"]
+        assert isinstance(rows, list) and [row["state"] for row in rows] == ["registered", "differs"]
+        workspace.cli("schedule.register").rc(0)
+        workspace.cli("schedule.register", "--dry-run", "--exit-code").rc(0).says("nothing to do")
+    finally:
+        workspace.cli("schedule.unregister").rc(0)
+    assert not folder_there(task_text.TOP)
+
+
 # The Run key
 
 
@@ -251,6 +280,17 @@ def test_the_run_value_is_set_seen_and_removed_and_the_keeper_comes_and_goes_wit
     assert run_key._read(start_text.RUN, start_text.value_name(desk)) is None
     assert run_key.remove(desk, "watchdog") == "nothing to remove"
     assert not Path(place.folder, "logon.pyw").exists()
+
+
+def test_neither_the_keeper_nor_what_it_starts_opens_a_window(desk: Site) -> None:
+    """P30: the same watch over windows sees one in the control of the main job."""
+    import screen
+
+    with screen.watched() as windows:
+        run_key.install(desk, MASTER)
+        run_key.install(desk, WATCHDOG)
+        rig.wait_for(lambda: len(list(Path(desk.folder, "ran").glob("watchdog *"))) >= 3, 30, what="three ticks")
+    assert windows == set()
 
 
 def test_a_changed_value_differs_and_so_does_one_switched_off_in_task_manager(desk: Site) -> None:
