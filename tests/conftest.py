@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import rig
+import user_manager
 
 REAL_HOME = Path.home()
 HOMES = {
@@ -69,8 +70,8 @@ def lacking(name: str) -> str:
         return "" if getattr(os, "geteuid", lambda: 1)() == 0 else "not run as root"
     if name == "old-python":
         return "" if old_pythons() else "no Python older than 3.11 found"
-    if name == "systemd":
-        return "" if Path("/run/systemd/system").is_dir() else "systemd is not what booted this machine"
+    if name == "user manager":
+        return user_manager.lacking()
     return "" if shutil.which(name) else f"no program `{name}` on PATH"
 
 

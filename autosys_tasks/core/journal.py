@@ -104,12 +104,15 @@ def rotate(path: Path, keep: int = KEEP) -> None:
     os.replace(claim, f"{path}.1")
 
 
-def read(path: Path) -> tuple[list[dict[str, object]], int]:
-    """All lines of a journal, older files first, and how many torn or foreign ones were passed over."""
+def read(path: Path, *, start: float = 0.0) -> tuple[list[dict[str, object]], int]:
+    """All lines of a journal, older files first, and how many torn or foreign ones were passed over.
+
+    Files that were last written to before `start` (seconds since 1970) are not opened.
+    """
     lines: list[dict[str, object]] = []
     skipped = 0
     for part in [*(Path(f"{path}.{n}") for n in range(KEEP, 0, -1)), Path(f"{path}.rotating"), path]:
-        for raw in _raw_lines(part):
+        for raw in _raw_lines(part, start):
             try:
                 line = json.loads(raw)
             except ValueError:
@@ -122,9 +125,11 @@ def read(path: Path) -> tuple[list[dict[str, object]], int]:
     return lines, skipped
 
 
-def _raw_lines(path: Path) -> Iterator[bytes]:
+def _raw_lines(path: Path, start: float) -> Iterator[bytes]:
     try:
         with path.open("rb") as file:
+            if os.fstat(file.fileno()).st_mtime < start:
+                return
             for raw in file:
                 if raw.strip(b"\r\n \xef\xbb\xbf"):
                     yield raw
@@ -146,12 +151,15 @@ def since(lines: Iterable[dict[str, object]], start: float) -> list[dict[str, ob
     return [line for line in lines if at(line) >= start]
 
 
-def collect(workspace: str, task: str = "") -> tuple[list[dict[str, object]], int]:
-    """The lines of every journal of a workspace in the order of time (of one task, if named), and how many were bad."""
+def collect(workspace: str, task: str = "", *, start: float = 0.0) -> tuple[list[dict[str, object]], int]:
+    """The lines of every journal of a workspace in the order of time (of one task, if named), and how many were bad.
+
+    `start`: leave out whole files that are older.
+    """
     lines: list[dict[str, object]] = []
     skipped = 0
     for name in FILES.values():
-        found, bad = read(Path(workspace, "outputs", name))
+        found, bad = read(Path(workspace, "outputs", name), start=start)
         lines += found
         skipped += bad
     kept = [line for line in lines if not task or line.get("task") == task]

@@ -18,6 +18,7 @@ from autosys_tasks.supervise import runs, turnstile
 from autosys_tasks.supervise.house import House
 from autosys_tasks.supervise.state import read_wanted
 from autosys_tasks.supervise.values import GUARD
+from autosys_tasks.vscode import act as editor
 
 TURN_S = 120.0  # how long to wait for another run that is at work
 START_S = 120.0
@@ -104,6 +105,13 @@ def _tick(house: House, steps: Sequence[Step], show: runs.Show) -> list[Ended]:
     return [(GUARD not in report.not_so, detail)] * len(steps)
 
 
+def _sync_editor(house: House, steps: Sequence[Step], show: runs.Show) -> list[Ended]:
+    """Our block alone is renewed; what else is in that file stays as it is."""
+    _change, outcomes = editor.carry_out(house, lambda: editor.planned_sync(house))
+    ended = [(outcome.ok, outcome.detail) for outcome in outcomes] or [(None, "it is in sync")]
+    return ended[:1] * len(steps)
+
+
 def _end_copies(house: House, steps: Sequence[Step], show: runs.Show) -> list[Ended]:
     """End every copy beside a process that is ours; looked for anew, and ended by identity."""
     found = twins.see_copies(house, look_service.SharedMarks(house)).found
@@ -150,4 +158,5 @@ ROOMS: dict[str, Callable[[House, Sequence[Step], runs.Show], list[Ended]]] = {
     "down": _down,
     "restart": _restart,
     "watchdog": _tick,
+    "vscode.sync": _sync_editor,
 }

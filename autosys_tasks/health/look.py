@@ -16,6 +16,7 @@ from autosys_tasks.supervise.house import House
 from autosys_tasks.supervise.plan import pids_of
 from autosys_tasks.supervise.state import known_names, read_wanted
 from autosys_tasks.supervise.values import GUARD
+from autosys_tasks.vscode.look import look as see_editor
 
 TAILS = (1 << 16, 1 << 24)  # bytes: nearly always the first is enough
 
@@ -36,7 +37,7 @@ def looks(house: House, *, dry: bool = False, usage: Usage = disk_usage) -> list
         Look("disk", "disk space", lambda: see_disk(house, usage)),
         Look("duplicates", "second copies", lambda: twins.see_copies(house, marks)),
         _not_yet("rivals", "rival starters"),
-        _not_yet("vscode", "editor tasks"),
+        Look("vscode", "editor tasks", lambda: see_editor(house)),
     ]
 
 

@@ -19,9 +19,8 @@ LATER = {
     "backup": "this version makes no backups",
     "upgrade": "this version does not follow what a pull changes",
     "rivals": "this version does not look for other tools that start the same",
-    "vscode": "this version keeps no tasks in the editor",
 }
-ORDER = ("health", "bringup", "down", "restart", "watchdog")  # copies first: they may hold a port
+ORDER = ("health", "bringup", "down", "restart", "watchdog", "vscode.sync")  # copies first: they may hold a port
 
 
 # --- the page ---------------------------------------------------------------------------------------------
@@ -77,6 +76,7 @@ JUDGES: dict[str, Judge] = {
     "probe": plan_things.of_probe,
     "disk": plan_things.of_disk,
     "duplicates": plan_things.of_copies,
+    "vscode": plan_things.of_editor,
     **{kind: _later(why) for kind, why in LATER.items()},
 }
 

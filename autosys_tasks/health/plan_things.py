@@ -18,8 +18,12 @@ from autosys_tasks.health.values import (
 from autosys_tasks.probes.values import Answer
 from autosys_tasks.supervise.plan import decide
 from autosys_tasks.supervise.values import GUARD
+from autosys_tasks.vscode.installed import NAMED
+from autosys_tasks.vscode.plan import status
+from autosys_tasks.vscode.values import FILE, Facts
 
 LEAST = ((NG, 0.01, 500_000_000), (WARN, 0.05, 2_000_000_000))
+MARKS = (">>> autosys", "<<< autosys")
 AHEAD_S = 60.0  # a time this far in the future is no evidence of youth
 
 
@@ -166,3 +170,21 @@ def of_copies(scene: Scene, name: str, seen: CopiesSeen) -> Finding:
     if len(orphans) == len(whys):
         fix = Fix(text=f"none of them is ours: end them, then inv bringup {' '.join(orphans)}")
     return Finding(NG, evidence, "; ".join(whys), fix)
+
+
+def of_editor(scene: Scene, name: str, seen: Facts) -> Finding:
+    """Our tasks in the editor's file are those of this version; who never put them in is asked for nothing."""
+    found = status(seen, NAMED)
+    if found.state == "in_sync":
+        tasks = f"{len(found.labels)} task{'' if len(found.labels) == 1 else 's'}"
+        evidence = f"{tasks} in {FILE}; whether VS Code may run one by itself is not verifiable"
+        hint = Fix(text=f"change that in {FILE}") if found.notes else None
+        return Finding(WARN if found.notes else OK, evidence, "; ".join(found.notes), hint)
+    if found.state == "differs":
+        return Finding(NG, f"{FILE} holds our block", f"the block differs: {found.why}", Fix(("inv", "vscode.sync")))
+    was_there = seen.backup is not None or any(mark in (seen.text or "") for mark in MARKS)
+    if found.state == "broken" and was_there:
+        kept = f"; what was kept before our last change: {seen.backup}" if seen.backup else ""
+        text = f"correct {FILE}{kept}; then inv vscode.sync"
+        return Finding(NG, f"{FILE} does not parse", found.why, Fix(text=text))
+    return Finding(SKIP, "no evidence", f"{found.why} (inv vscode.sync puts our tasks in)")

@@ -28,6 +28,8 @@ from autosys_tasks.supervise import runs
 from autosys_tasks.supervise.house import House, house_of
 from autosys_tasks.supervise.state import Place, read_record
 from autosys_tasks.supervise.values import GUARD
+from autosys_tasks.vscode import act as editor
+from autosys_tasks.vscode.values import FILE
 
 LIVES_S = 60  # a scratch service ends by itself, should this process be killed
 WAIT_S = 10.0
@@ -197,6 +199,15 @@ def _write(scratch: Scratch, name: str, text: str) -> None:
     (scratch.folder / name).write_text(text, encoding="utf-8", newline="\n")
 
 
+def _sync_editor(scratch: Scratch) -> None:
+    editor.carry_out(scratch.house, lambda: editor.planned_sync(scratch.house))
+
+
+def _edit_block(scratch: Scratch) -> None:
+    path = scratch.folder / FILE
+    _write(scratch, FILE, path.read_text(encoding="utf-8").replace("--fix", "--fixx"))
+
+
 CASES = (
     Case("service.sleeper", "killed", lambda s: _kill(s, "sleeper"), _up),
     Case("duplicates", "a second copy was started", _copy, _up),
@@ -223,6 +234,7 @@ CASES = (
     ),
     Case("probe.port", "nobody listens on its port any more", lambda s: s.listener.close()),
     Case("disk", "told that 100 MB are free (no disk is filled for a test)", lambda s: None, full=True),
+    Case("vscode", "a task of the block was edited by hand", _edit_block, _sync_editor),
     Case("config", "autosys.toml has an unknown key", lambda s: _write(s, "autosys.toml", "colour = 1\n")),
 )
 

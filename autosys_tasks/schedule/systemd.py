@@ -28,10 +28,10 @@ def show(site: Site, entry: Entry) -> tuple[File, ...]:
 
 def why_not() -> str:
     """Why no unit can be registered here; empty when one can."""
-    answer = _ask("is-system-running")
-    if answer.stdout.strip() in ("running", "degraded", "starting"):
+    answer = _ask("show", "--property=Version")
+    if answer.returncode == 0 and answer.stdout.strip() != "Version=":
         return ""
-    return f"no systemd user manager answers ({(answer.stderr or answer.stdout).strip() or 'no reason given'})"
+    return f"no systemd user manager answers ({answer.stderr.strip() or 'no reason given'})"
 
 
 def look(site: Site, entries: Iterable[Entry]) -> dict[str, Seen]:

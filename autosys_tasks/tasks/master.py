@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from autosys_tasks.tasks.border import finish, house, is_dry, run_fields, say, show_plan, verb
-from autosys_tasks.tasks.schedule import change
 
 ENTRIES = ("master", "watchdog")  # what keeps a workspace running; the backup has its own
 
@@ -90,10 +89,14 @@ def status(c, json=False):  # type: ignore[no-untyped-def]
 @verb()
 def register(c, dry_run=False, json=False, exit_code=False):  # type: ignore[no-untyped-def]
     """Have the system run the master after logon, and a watchdog tick every few minutes."""
+    from autosys_tasks.tasks.schedule import change
+
     change(c, "schedule.register", ENTRIES, dry_run, json, exit_code)
 
 
 @verb()
 def unregister(c, dry_run=False, json=False, exit_code=False):  # type: ignore[no-untyped-def]
     """Have the system start this workspace no more; what runs goes on."""
+    from autosys_tasks.tasks.schedule import change
+
     change(c, "schedule.unregister", ENTRIES, dry_run, json, exit_code)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from autosys_tasks.tasks.border import envelope, finish, house, is_dry, print_json, run_fields, say, show_plan, verb
@@ -22,7 +21,7 @@ def unregister(c, only="", dry_run=False, json=False, exit_code=False):  # type:
     change(c, "schedule.unregister", (only,), dry_run, json, exit_code)
 
 
-def change(c: Any, task: str, names: Sequence[str], dry_run: bool, json: bool, exit_code: bool) -> None:
+def change(c: Any, task: str, names: tuple[str, ...], dry_run: bool, json: bool, exit_code: bool) -> None:
     """Register or remove the entries of these names (all of them when none is named), and end the task."""
     from autosys_tasks.schedule import act, look, plan
     from autosys_tasks.schedule import site as place

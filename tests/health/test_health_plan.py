@@ -23,6 +23,10 @@ from autosys_tasks.health.values import (
 from autosys_tasks.host.types import Identity
 from autosys_tasks.probes.values import Answer
 from autosys_tasks.supervise.values import Facts, LastExit, Now, Record, Reply, Wanted
+from autosys_tasks.vscode import block_text
+from autosys_tasks.vscode.entries_text import VENV, tasks
+from autosys_tasks.vscode.installed import NAMED
+from autosys_tasks.vscode.values import Facts as EditorFacts
 
 NOW = Now(wall=1_000_000.0, boot=5_000.0, boot_id="b")
 LEADER = Identity(42, "7", "b")
@@ -292,7 +296,7 @@ NOTHING_LOOKED_AT = [
     ("autostart", None, SKIP),
     ("upgrade", None, SKIP),
     ("rivals", None, SKIP),
-    ("vscode", None, SKIP),
+    ("vscode", EditorFacts("/w/.vscode/tasks.json", None, VENV), SKIP),
 ]
 
 
@@ -310,6 +314,34 @@ def test_an_environment_is_there_or_red() -> None:
     found = page(config, "environment.e", EnvironmentSeen("nothing there", "there is none at `/w/e`"))
     assert found.verdict == NG
     assert found.fix == Fix(text="python -m venv /w/e, then install what a.txt ask for")
+
+
+CREATED = block_text.created(tasks(VENV, NAMED))
+EDITOR = [
+    ("in sync", CREATED, None, OK, None),
+    ("edited by hand", CREATED.replace("--fix", "--fixx"), None, NG, Fix(("inv", "vscode.sync"))),
+    ("a lost quote", CREATED.replace('"label": "', '"label: "', 1), None, NG, None),
+    ("a lost quote, and our block with it", '{"tasks: []}', "/s/backup", NG, None),
+    ("never ours, and broken", '{"tasks: []}', None, SKIP, None),
+    ("an old version", CREATED.replace('"2.0.0"', '"0.1.0"'), None, WARN, None),
+    ("never ours", '{"tasks": []}', None, SKIP, None),
+]
+
+
+@pytest.mark.parametrize(("case", "text", "backup", "verdict", "fix"), EDITOR, ids=[row[0] for row in EDITOR])
+def test_the_block_in_the_editor_is_that_of_this_version_or_red(
+    case: str, text: str, backup: str | None, verdict: str, fix: Fix | None
+) -> None:
+    """P29: no command that does not exist; P37: line, column and the last good copy are named."""
+    found = page(GUARDED, "vscode", EditorFacts("/w/.vscode/tasks.json", text, VENV, backup))
+    assert found.verdict == verdict
+    if verdict == OK:
+        assert "not verifiable" in found.evidence
+    if fix is not None:
+        assert found.fix == fix
+    elif verdict == NG:
+        assert found.why.startswith("line ") and found.fix is not None and not found.fix.command
+        assert backup is None or backup in found.fix.text
 
 
 def test_what_runs_undeclared_is_named() -> None:

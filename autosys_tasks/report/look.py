@@ -1,0 +1,131 @@
+"""Gathers what a report is made of: journals, samples, and the services as they are now. Read-only."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from autosys_tasks.core import journal
+from autosys_tasks.core.clock import parse_utc, utc_text
+from autosys_tasks.report import samples, words
+from autosys_tasks.report.values import Event, Seen, Service, Window
+from autosys_tasks.supervise import plan, show
+from autosys_tasks.supervise.house import House
+from autosys_tasks.supervise.runs import Report
+from autosys_tasks.supervise.state import now
+from autosys_tasks.supervise.values import Decision, Facts
+from autosys_tasks.supervise.words import next_step
+
+TEXTS = ("task", "step", "target", "reason", "detail")
+ILL_STATES = ("unready", "down", "waiting", "backoff", "blocked", "leftover", "foreign")
+
+
+def see(house: House, hours: float) -> tuple[Seen, list[show.Row]]:
+    """The last `hours`, and the rows of `ps` at their end; raises StateError when a journal cannot be read."""
+    picture = show.picture(house)
+    rows = show.rows(house, picture)
+    moment = now()
+    window = Window(moment.wall - hours * 3600, moment.wall)
+    events, skipped = read_events(house, window)
+    found = samples.read(Path(house.place.folder), *window)
+    services = tuple(_service(house, row, picture) for row in rows)
+    seen = Seen(
+        window,
+        services,
+        events,
+        found.machine,
+        found.services,
+        found.gaps,
+        boot_at=moment.wall - moment.boot,
+        every_s=house.config.watchdog.every_s,
+        stable_after_s=house.config.watchdog.stable_after_s,
+        skipped_lines=skipped,
+        samples_trouble=found.trouble,
+    )
+    return seen, rows
+
+
+def at(seen: Seen) -> str:
+    """The moment that a report of this is about, as documents write it."""
+    return utc_text(seen.window.ended)
+
+
+def read_events(house: House, window: Window) -> tuple[tuple[Event, ...], int]:
+    """The lines of all journals of that time, in its order, and how many torn or foreign ones there are."""
+    lines, skipped = journal.collect(house.config.path, start=window.began)
+    events = []
+    for line in lines:
+        try:
+            event = event_of(line)
+        except (ValueError, TypeError, OverflowError):
+            skipped += 1
+            continue
+        if window.began <= event.at <= window.ended:
+            events.append(event)
+    return tuple(sorted(events, key=lambda event: event.at)), skipped
+
+
+def event_of(line: dict[str, object]) -> Event:
+    """A journal line as an event; raises ValueError or TypeError for one that is none of ours."""
+    ok, ms = line.get("ok"), line.get("ms") or 0
+    if not (ok is None or isinstance(ok, bool)) or not isinstance(ms, int | float) or not 0 <= ms < 1e10:
+        raise ValueError("not a line of ours")
+    task, step, target, reason, detail = [str(line.get(key) or "") for key in TEXTS]
+    return Event(parse_utc(str(line["ts"])), task, step, target, reason, ok, detail, ms)
+
+
+def _service(house: House, row: show.Row, picture: show.Picture) -> Service:
+    name = str(row["name"])
+    facts, decision = picture.facts[name], picture.decisions[name]
+    declared = house.service(name)
+    up_s, last = row["uptime_s"], facts.record.last_exit if facts.record else None
+    verdict = verdict_of(house, name, facts, decision)
+    moment = now()
+    return Service(
+        name,
+        declared.purpose,
+        declared.managed and not declared.oneshot,
+        declared.restart != "always",
+        decision.state,
+        verdict,
+        decision.reason,
+        facts.leader is not None if declared.managed else None,
+        moment.wall - up_s if isinstance(up_s, float) else None,
+        _off_since(facts, decision),
+        last.log_tail if last is not None and verdict == "NG" else "",
+        "" if verdict in ("OK", "SKIP") else _next(name, picture),
+    )
+
+
+def _off_since(facts: Facts, decision: Decision) -> float | None:
+    if decision.state == "stopped":
+        return facts.wanted.at
+    last = facts.record.last_exit if facts.record else None
+    return last.at if decision.state == "done" and last is not None else None
+
+
+def verdict_of(house: House, name: str, facts: Facts, decision: Decision) -> str:
+    """What a service's state means: the same as on the health page."""
+    service = house.service(name)
+    if decision.state == "stopped" or (service.optional and facts.program is None):
+        return "SKIP"
+    if decision.state == "unmanaged" and facts.readiness is None:
+        return "SKIP"
+    if plan.satisfied(service, facts, decision):
+        return "OK"
+    if decision.state in ILL_STATES or decision.state == "unmanaged":
+        return "NG"
+    return "WARN" if decision.state == "starting" else "UNKNOWN"
+
+
+def _next(name: str, picture: show.Picture) -> str:
+    return next_step(name, Report((), picture.decisions, picture.facts, (), 0.0))
+
+
+def language(house: House) -> str:
+    """`en` or `ko`: as configured, else AUTOSYS_LANG, else the system's."""
+    import locale
+
+    system = next((os.environ[key] for key in ("LC_ALL", "LC_MESSAGES", "LANG") if os.environ.get(key)), "")
+    said = os.environ.get("AUTOSYS_LANG", "")
+    return words.chosen(house.config.language, said, system or locale.getlocale()[0] or "")

@@ -1,0 +1,83 @@
+"""The links of `inv vscode.open`, in order: rooms' functions, and those other tasks that this version has."""
+
+from __future__ import annotations
+
+from typing import Any
+
+ALSO = ("report", "dashboard")  # after the probes, each as a command of its own: it can be ended when it hangs
+UP_S, PROBE_S, ALSO_S, HEALTH_S = 60.0, 15.0, 12.0, 10.0  # less than two minutes in all
+LATE_S = 2.0  # what has a deadline of its own says more about itself than the chain could
+
+
+def links(home: Any) -> list[Any]:
+    """What opening the folder does, in order, each with its deadline in seconds."""
+    from functools import partial
+
+    from autosys_tasks.tasks.table import ns
+    from autosys_tasks.vscode.chain import Link
+
+    also = [name for name in ALSO if name in ns.task_names]
+    return [
+        Link("bringup", "everything that is wanted is up", partial(bring_up, home), UP_S + LATE_S),
+        Link("probe", "what is only looked at answers", partial(probe, home), PROBE_S),
+        *(Link(name, f"inv {name}", partial(by_command, home, name), ALSO_S + LATE_S) for name in also),
+        Link("health", "one line about the whole", partial(verdict, home), HEALTH_S),
+    ]
+
+
+def bring_up(home: Any) -> Any:
+    """As `inv bringup --wanted`: what a person stopped stays stopped."""
+    import time
+
+    from autosys_tasks.supervise import runs, turnstile, words
+    from autosys_tasks.vscode.chain import Ended
+
+    ends = time.monotonic() + UP_S
+    with turnstile.acting(home.place, "vscode.open", wait_s=UP_S):
+        left_s = max(0.0, ends - time.monotonic())
+        report = runs.bring_up(home, (), wanted_only=True, guard=True, timeout_s=left_s)
+    return Ended(not report.not_so, "; ".join([*words.notes(report), words.verdict_lines(report)[-1]]))
+
+
+def probe(home: Any) -> Any:
+    """As `inv probe`: what costs money is asked within its budget."""
+    from autosys_tasks.health import probing
+    from autosys_tasks.vscode.chain import Ended
+
+    found = probing.checks(home, ())
+    red = any(each.answer.verdict == "NG" for each in found)
+    return Ended(not red, "; ".join(" ".join(line.split()) for line in probing.lines(found)))
+
+
+def by_command(home: Any, name: str) -> Any:
+    """Another task in a process of its own; its last line tells how it ended."""
+    import os
+    import subprocess
+
+    from autosys_tasks import host
+    from autosys_tasks.core.files import decode
+    from autosys_tasks.vscode.chain import Ended
+
+    argv = [host.own_python(), "-X", "utf8", "-m", "autosys_tasks.program", name]
+    env = {**os.environ, "AUTOSYS_WORKSPACE": home.config.path}
+    flags = getattr(subprocess, "CREATE_NO_WINDOW", 0)
+    try:
+        done = subprocess.run(
+            argv, cwd=home.config.path, env=env, stdin=subprocess.DEVNULL, capture_output=True, timeout=ALSO_S,
+            creationflags=flags, check=False,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        return Ended(False, f"ended: it took longer than {ALSO_S:g} s")
+    said = decode(done.stdout if done.returncode == 0 else done.stderr or done.stdout).strip().splitlines()
+    return Ended(done.returncode == 0, (said or [f"exit code {done.returncode}"])[-1])
+
+
+def verdict(home: Any) -> Any:
+    """The last line of `inv health`."""
+    from autosys_tasks.core.verdict import NG
+    from autosys_tasks.health import run, show
+    from autosys_tasks.vscode.chain import Ended
+
+    checks = run.page(home)
+    red = [check.id for check in checks if check.verdict == NG]
+    return Ended(not red, show.verdict_line(checks) + (f" [{', '.join(red)}]" if red else ""))

@@ -1,0 +1,139 @@
+"""Against a real user manager: registered, fired, healed, outlived, removed (issue 5.1; P7, P15, P28)."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+import rig
+import user_manager
+
+pytestmark = [pytest.mark.only("linux"), pytest.mark.capability("user manager")]
+
+
+@pytest.fixture
+def manager(tmp_path: Path, workspace: rig.Workspace) -> Iterator[user_manager.UserManager]:
+    """A user manager of this test alone."""
+    folder = tmp_path / "사용자"
+    folder.mkdir()
+    with user_manager.running(folder, workspace.env()) as made:
+        yield made
+
+
+def entries(workspace: rig.Workspace, manager: user_manager.UserManager) -> dict[str, dict[str, object]]:
+    said = workspace.cli("schedule.status", "--json", env=manager.env).rc(0).json()
+    return {str(entry["name"]): entry for entry in said["entries"]}  # type: ignore[attr-defined]
+
+
+def states(workspace: rig.Workspace, manager: user_manager.UserManager) -> set[object]:
+    return {entry["state"] for entry in entries(workspace, manager).values()}
+
+
+def test_a_registered_tick_fires_heals_and_what_it_started_outlives_it(
+    workspace: rig.Workspace, manager: user_manager.UserManager
+) -> None:
+    workspace.write('[watchdog]\nevery = "1s"\nguard = false\n').service("api", "sleeps.py")
+    workspace.cli("schedule.register", "--only", "watchdog", env=manager.env).rc(0).says("watchdog", "systemd")
+    rig.wait_for(lambda: len(workspace.starts()) == 1, 20, what="the timer's first tick")
+    first = psutil.Process(workspace.starts()[0][0])
+    rig.wait_for(lambda: entries(workspace, manager)["watchdog"]["last_result"] == 0, 10, what="a good result")
+    assert first.is_running(), "it outlives the unit that started it"
+    first.kill()
+    rig.wait_for(lambda: len(workspace.starts()) == 2, 20, what="the next tick heals")
+    workspace.cli("schedule.unregister", env=manager.env).rc(0)
+    assert states(workspace, manager) == {"missing"}
+    assert list(manager.units.glob("**/*autosys*")) == [] and "autosys-" not in manager.ctl("list-timers", "--all")
+    assert psutil.pid_exists(workspace.starts()[1][0]), "what runs goes on"
+    workspace.cli("down").rc(0)
+
+
+def test_the_logon_timer_starts_everything_at_the_next_logon(workspace: rig.Workspace, tmp_path: Path) -> None:
+    """A manager that starts is a logon; the delay is the configuration's."""
+    workspace.write('[schedule]\nmaster = { at = "logon", delay = "1s" }\n').service("api", "sleeps.py")
+    home = tmp_path / "home"
+    home.mkdir()
+    with user_manager.running(home, workspace.env()) as before:
+        workspace.cli("schedule.register", "--only", "master", env=before.env).rc(0)
+        assert workspace.starts() == []
+    (home / "run").rename(home / "run of before")
+    with user_manager.running(home, workspace.env()) as after:
+        rig.wait_for(workspace.starts, 20, what="the service after logon")
+        rig.wait_for(lambda: entries(workspace, after)["master"]["last_result"] == 0, 20, what="the master's end")
+        lines = (workspace.outputs / "master_orchestrator_log.jsonl").read_text(encoding="utf-8").splitlines()
+        assert json.loads(lines[-1])["ok"] is True
+        assert [json.loads(line)["step"] for line in lines] == ["bringup", "health", "summary"]
+        workspace.cli("down").rc(0)
+
+
+def test_registering_twice_changes_nothing_and_a_change_by_hand_is_seen(
+    workspace: rig.Workspace, manager: user_manager.UserManager
+) -> None:
+    workspace.service("api", "sleeps.py")
+    workspace.cli("schedule.register", env=manager.env).rc(0)
+    first = {path.name: path.read_bytes() for path in manager.units.iterdir() if path.is_file()}
+    assert workspace.cli("schedule.register", "--json", env=manager.env).rc(0).json()["outcomes"] == []
+    assert first == {path.name: path.read_bytes() for path in manager.units.iterdir() if path.is_file()}
+    assert states(workspace, manager) == {"registered"}
+    unit = next(manager.units.glob("*-watchdog.service"))
+    unit.write_text(unit.read_text(encoding="utf-8").replace("KillMode=process", ""), encoding="utf-8")
+    assert entries(workspace, manager)["watchdog"]["state"] == "differs"
+    workspace.cli("schedule.register", env=manager.env).rc(0).says("update watchdog")
+    assert states(workspace, manager) == {"registered"}
+    foreign = manager.units / "mine.timer"
+    foreign.write_text("[Timer]\nOnCalendar=daily\n", encoding="utf-8")
+    workspace.cli("schedule.unregister", env=manager.env).rc(0)
+    assert [path.name for path in manager.units.iterdir() if path.is_file()] == ["mine.timer"]
+
+
+def test_a_disabled_timer_and_a_failed_run_are_told(
+    workspace: rig.Workspace, manager: user_manager.UserManager
+) -> None:
+    """P15: registered is not working."""
+    workspace.write("[watchdog]\nguard = false\n").service("bad", "crashes.py", 0, 7)
+    workspace.cli("schedule.register", env=manager.env).rc(0)
+    service = next(manager.units.glob("*-watchdog.service")).name
+    manager.ctl("start", service)
+    told = entries(workspace, manager)["watchdog"]
+    assert told["state"] == "registered" and told["last_result"] == 3 and told["last_run"]
+    manager.ctl("disable", "--now", service.replace(".service", ".timer"))
+    assert entries(workspace, manager)["watchdog"]["state"] == "differs"
+
+
+def test_a_dry_run_changes_not_one_byte(workspace: rig.Workspace, manager: user_manager.UserManager) -> None:
+    workspace.service("api", "sleeps.py")
+    workspace.cli("schedule.register", "--dry-run", env=manager.env).rc(0).says("would register master")
+    assert workspace.cli("schedule.register", "--dry-run", "--exit-code", env=manager.env).rc(9)
+    assert not manager.units.exists() and states(workspace, manager) == {"missing"}
+
+
+def test_the_units_are_what_systemd_itself_calls_right(
+    workspace: rig.Workspace, manager: user_manager.UserManager
+) -> None:
+    workspace.service("api", "sleeps.py")
+    workspace.cli("schedule.register", env=manager.env).rc(0)
+    files = [str(path) for path in manager.units.glob("autosys*.*") if path.is_file()]
+    argv = ["systemd-analyze", "--user", "--man=no", "--recursive-errors=yes", "verify", *files]
+    done = subprocess.run(argv, env={**os.environ, **manager.env}, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "") and len(files) == 4
+
+
+def test_asking_is_quick(workspace: rig.Workspace, manager: user_manager.UserManager) -> None:
+    """Issue 5: at most 150 ms over a bare task."""
+    workspace.service("api", "sleeps.py")
+    workspace.cli("schedule.register", env=manager.env).rc(0)
+
+    def best(*words: str) -> float:
+        took = []
+        for _ in range(3):
+            began = time.monotonic()
+            workspace.cli(*words, env=manager.env).rc(0)
+            took.append(time.monotonic() - began)
+        return min(took)
+
+    assert best("schedule.status") - best("journal") < 0.15
