@@ -105,6 +105,21 @@ def _tick(house: House, steps: Sequence[Step], show: runs.Show) -> list[Ended]:
     return [(GUARD not in report.not_so, detail)] * len(steps)
 
 
+def _register(house: House, steps: Sequence[Step], show: runs.Show) -> list[Ended]:
+    """Register anew what a person had registered and is gone, or differs."""
+    from autosys_tasks.schedule import act, look, plan, wanted
+    from autosys_tasks.schedule.site import site_of
+    from autosys_tasks.schedule.values import entries
+
+    site, names = site_of(house.config), wanted.read(house.place)
+    seen = look.see(site, entries(house.config))
+    meant = {name: each for name, each in seen.items() if name in names or each.state == "differs"}
+    outcomes = act.carry_out(site, entries(house.config), plan.to_register(meant))
+    failed = [outcome.detail for outcome in outcomes if not outcome.ok]
+    detail = "; ".join(failed or [outcome.detail for outcome in outcomes]) or "all is registered"
+    return [(not failed, detail)] * len(steps)
+
+
 def _sync_editor(house: House, steps: Sequence[Step], show: runs.Show) -> list[Ended]:
     """Our block alone is renewed; what else is in that file stays as it is."""
     _change, outcomes = editor.carry_out(house, lambda: editor.planned_sync(house))
@@ -158,5 +173,6 @@ ROOMS: dict[str, Callable[[House, Sequence[Step], runs.Show], list[Ended]]] = {
     "down": _down,
     "restart": _restart,
     "watchdog": _tick,
+    "schedule.register": _register,
     "vscode.sync": _sync_editor,
 }

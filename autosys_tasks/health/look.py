@@ -9,7 +9,7 @@ from autosys_tasks.config.model import Config, Environment, Probe, Service
 from autosys_tasks.core.files import read_tail
 from autosys_tasks.health import probing, twins
 from autosys_tasks.health.look_service import SharedMarks, patience, see_service
-from autosys_tasks.health.look_things import Usage, disk_usage, see_disk, see_environment, see_output
+from autosys_tasks.health.look_things import Usage, disk_usage, see_autostart, see_disk, see_environment, see_output
 from autosys_tasks.health.values import GRACE_S, WITHIN_S, ConfigSeen, Look, WatchSeen
 from autosys_tasks.supervise import look as supervise_look
 from autosys_tasks.supervise.house import House
@@ -18,6 +18,7 @@ from autosys_tasks.supervise.state import known_names, read_wanted
 from autosys_tasks.supervise.values import GUARD
 from autosys_tasks.vscode.look import look as see_editor
 
+TRIALS_S = 30.0  # asking the scheduler, then each command once
 TAILS = (1 << 16, 1 << 24)  # bytes: nearly always the first is enough
 
 
@@ -28,7 +29,7 @@ def looks(house: House, *, dry: bool = False, usage: Usage = disk_usage) -> list
         Look("config", "configuration", lambda: see_config(house, marks)),
         *(_service_look(house, service, marks) for service in config.services.values()),
         Look("watchdog", "watchdog", lambda: see_watch(house, marks)),
-        _not_yet("autostart", "start after logon"),
+        Look("autostart", "start after logon", lambda: see_autostart(house), TRIALS_S),
         _not_yet("backup", "daily backup"),
         *(_environment_look(config, each) for each in config.environments.values()),
         _not_yet("upgrade", "upgrade after a pull"),

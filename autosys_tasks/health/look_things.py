@@ -8,7 +8,7 @@ from pathlib import Path
 
 from autosys_tasks import host, probes
 from autosys_tasks.config.model import Config, Environment
-from autosys_tasks.health.values import EnvironmentSeen, OutputSeen, Room
+from autosys_tasks.health.values import AutostartSeen, EnvironmentSeen, OutputSeen, Room
 from autosys_tasks.probes.values import quote
 from autosys_tasks.supervise.house import House
 
@@ -101,6 +101,19 @@ def disk_usage(path: str) -> tuple[int, int]:
 
     found = shutil.disk_usage(path)
     return found.total, found.free
+
+
+def see_autostart(house: House) -> AutostartSeen:
+    """What the scheduler says of each entry; the command of each that is registered is tried with --dry-run."""
+    from autosys_tasks.schedule import look, wanted
+    from autosys_tasks.schedule.site import site_of
+    from autosys_tasks.schedule.values import entries
+
+    site, known = site_of(house.config), entries(house.config)
+    seen = look.see(site, known)
+    there = [entry for entry in known if seen[entry.name].state == "registered"]
+    refusals = [(entry.name, why) for entry in there if (why := look.refuses(site, entry))]
+    return AutostartSeen(tuple(seen.values()), wanted.read(house.place), tuple(refusals))
 
 
 def see_disk(house: House, usage: Usage) -> tuple[Room, ...]:

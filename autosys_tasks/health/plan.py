@@ -15,12 +15,12 @@ from autosys_tasks.supervise.values import Now
 
 Judge = Callable[[Scene, str, Any], Finding]
 LATER = {
-    "autostart": "this version cannot register anything that starts it after logon",
     "backup": "this version makes no backups",
     "upgrade": "this version does not follow what a pull changes",
     "rivals": "this version does not look for other tools that start the same",
 }
-ORDER = ("health", "bringup", "down", "restart", "watchdog", "vscode.sync")  # copies first: they may hold a port
+# copies first: they may hold a port
+ORDER = ("health", "bringup", "down", "restart", "watchdog", "schedule.register", "vscode.sync")
 
 
 # --- the page ---------------------------------------------------------------------------------------------
@@ -77,6 +77,7 @@ JUDGES: dict[str, Judge] = {
     "disk": plan_things.of_disk,
     "duplicates": plan_things.of_copies,
     "vscode": plan_things.of_editor,
+    "autostart": plan_things.of_autostart,
     **{kind: _later(why) for kind, why in LATER.items()},
 }
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from autosys_tasks.config.model import Config, Service
 from autosys_tasks.core.clock import size, span
 from autosys_tasks.core.verdict import NG, OK, SKIP, UNKNOWN, WARN, Fix
 from autosys_tasks.health.values import (
+    AutostartSeen,
     ConfigSeen,
     CopiesSeen,
     EnvironmentSeen,
@@ -16,6 +19,7 @@ from autosys_tasks.health.values import (
     WatchSeen,
 )
 from autosys_tasks.probes.values import Answer
+from autosys_tasks.schedule.values import Seen as Scheduled
 from autosys_tasks.supervise.plan import decide
 from autosys_tasks.supervise.values import GUARD
 from autosys_tasks.vscode.installed import NAMED
@@ -188,3 +192,43 @@ def of_editor(scene: Scene, name: str, seen: Facts) -> Finding:
         text = f"correct {FILE}{kept}; then inv vscode.sync"
         return Finding(NG, f"{FILE} does not parse", found.why, Fix(text=text))
     return Finding(SKIP, "no evidence", f"{found.why} (inv vscode.sync puts our tasks in)")
+
+
+def of_autostart(scene: Scene, name: str, seen: AutostartSeen) -> Finding:
+    """What was registered is registered, as this version has it, its command runs, and its last run was good."""
+    if not seen.wanted and not any(each.state in ("registered", "differs") for each in seen.entries):
+        why = "nothing is registered that starts this workspace after logon (inv schedule.register does it)"
+        return Finding(SKIP, "no evidence", why)
+    told = [(each, _of_entry(each, each.name in seen.wanted, dict(seen.refusals))) for each in seen.entries]
+    evidence = ", ".join(f"{each.name} {_entry_text(scene, each)}" for each, _judged in told)
+    for verdict in (NG, WARN):
+        whys = [f"{each.name}: {why}" for each, (judged, why) in told if judged == verdict]
+        if whys:
+            gone = any(each.state != "registered" for each, (judged, _why) in told if judged == NG)
+            return Finding(verdict, evidence, "; ".join(whys), _autostart_fix(verdict, gone))
+    return Finding(OK, evidence)
+
+
+def _autostart_fix(verdict: str, gone: bool) -> Fix:
+    if verdict == NG and gone:
+        return Fix(("inv", "schedule.register"))
+    return Fix(text="inv journal --since 24h shows what that run found; inv health what is so now")
+
+
+def _of_entry(each: Scheduled, wanted: bool, refusals: Mapping[str, str]) -> tuple[str, str]:
+    if each.state == "differs":
+        return NG, f"not as it was registered: {each.why}"
+    if each.state != "registered":
+        return (NG, f"it was registered, and is {each.state} now: {each.why}") if wanted else (OK, "")
+    if each.name in refusals:
+        return NG, refusals[each.name]
+    if each.last_result == 3:
+        return WARN, "its last run ended with something not as wanted"
+    return (NG, f"its last run ended with exit code {each.last_result}") if each.last_result else (OK, "")
+
+
+def _entry_text(scene: Scene, each: Scheduled) -> str:
+    if each.state != "registered":
+        return each.state
+    ran = "not run yet" if each.last_run is None else f"last run {span(max(0.0, scene.now.wall - each.last_run))} ago"
+    return f"with {each.mechanism}, {ran}"

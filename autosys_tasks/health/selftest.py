@@ -24,6 +24,7 @@ from autosys_tasks.core.clock import utc_text, wall
 from autosys_tasks.core.verdict import NG, OK, SKIP, UNKNOWN, WARN, Check
 from autosys_tasks.health import run
 from autosys_tasks.health.plan import LATER
+from autosys_tasks.schedule import wanted
 from autosys_tasks.supervise import runs
 from autosys_tasks.supervise.house import House, house_of
 from autosys_tasks.supervise.state import Place, read_record
@@ -67,10 +68,10 @@ class Row(NamedTuple):
 
     @property
     def verdict(self) -> str:
-        """OK when it turned from green to NG, SKIP when it cannot fail in this version."""
+        """OK when it turned NG from what was no red, SKIP when it cannot fail in this version."""
         if self.after is None:
             return SKIP
-        return OK if (self.before, self.after) == (OK, NG) else NG
+        return OK if self.before in (OK, SKIP) and self.after == NG else NG
 
 
 def rows() -> list[Row]:
@@ -199,6 +200,10 @@ def _write(scratch: Scratch, name: str, text: str) -> None:
     (scratch.folder / name).write_text(text, encoding="utf-8", newline="\n")
 
 
+def _want_autostart(scratch: Scratch) -> None:
+    wanted.note(scratch.house.place, ["master"], registered=True)
+
+
 def _sync_editor(scratch: Scratch) -> None:
     editor.carry_out(scratch.house, lambda: editor.planned_sync(scratch.house))
 
@@ -234,6 +239,7 @@ CASES = (
     ),
     Case("probe.port", "nobody listens on its port any more", lambda s: s.listener.close()),
     Case("disk", "told that 100 MB are free (no disk is filled for a test)", lambda s: None, full=True),
+    Case("autostart", "what was registered is not there", _want_autostart),
     Case("vscode", "a task of the block was edited by hand", _edit_block, _sync_editor),
     Case("config", "autosys.toml has an unknown key", lambda s: _write(s, "autosys.toml", "colour = 1\n")),
 )

@@ -9,6 +9,7 @@ from autosys_tasks.config.model import Config
 from autosys_tasks.core.verdict import Fix
 from autosys_tasks.host.types import Identity
 from autosys_tasks.probes.values import Answer
+from autosys_tasks.schedule.values import Seen as Scheduled
 from autosys_tasks.supervise.values import Decision, Facts, Now
 
 WITHIN_S = 2.0
@@ -59,6 +60,14 @@ class ConfigSeen(NamedTuple):
     declared: str  # "3 services, 1 environment"
     problems: tuple[str, ...] = ()
     undeclared: tuple[tuple[str, tuple[int, ...]], ...] = ()  # (name, live pids)
+
+
+class AutostartSeen(NamedTuple):
+    """What the system starts for this workspace, as its scheduler says; `refusals`: whose command cannot run."""
+
+    entries: tuple[Scheduled, ...]
+    wanted: frozenset[str] = frozenset()  # what a person had registered
+    refusals: tuple[tuple[str, str], ...] = ()  # (entry, why)
 
 
 class ServiceSeen(NamedTuple):

@@ -10,6 +10,7 @@ from autosys_tasks import host
 from autosys_tasks.schedule.plan import best
 from autosys_tasks.schedule.values import Entry, File, Seen, Site
 
+TRIAL_S = 20.0
 MODULES = {
     "windows": ("task_scheduler", "run_key"),
     "linux": ("systemd", "cron"),
@@ -53,6 +54,23 @@ def see(site: Site, entries: Sequence[Entry]) -> dict[str, Seen]:
             for name, seen in mechanism.look(site, open_ones).items():
                 told[name].append(seen)
     return {name: best(seen) for name, seen in told.items()}
+
+
+def refuses(site: Site, entry: Entry) -> str:
+    """Why the very command of an entry cannot run, with --dry-run behind it; empty when it can."""
+    import os
+    import subprocess
+
+    env = {key: value for key, value in os.environ.items() if key != "AUTOSYS_FAULT"} | dict(site.env)
+    try:
+        done = subprocess.run(
+            [*site.argv(entry), "--dry-run"], cwd=site.folder, env=env, stdin=subprocess.DEVNULL,
+            capture_output=True, timeout=TRIAL_S, check=False, **host.spawn_flags(),  # type: ignore[call-overload]
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return f"its command cannot be run: {error}"
+    said = (done.stderr or done.stdout).decode("utf-8", "replace").strip().splitlines()
+    return f"its command ends {done.returncode}: {said[-1] if said else 'without a word'}" if done.returncode else ""
 
 
 def files(site: Site, entries: Iterable[Entry], platform: str) -> list[File]:

@@ -83,13 +83,25 @@ def person_readable(*, as_json: bool, interrupted: str = "") -> Iterator[None]:
 
 
 def ready_streams() -> None:
-    """No text can break a console: what it cannot show is escaped; a missing one (pythonw) is the null device."""
+    """No text can break a console: what it cannot show is escaped; without one (pythonw) there is a log."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:
-            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
+            setattr(sys, name, _instead_of_a_console())
         elif hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
+
+
+def _instead_of_a_console() -> Any:
+    """The workspace's log of what schedulers run, else the null device."""
+    from autosys_tasks.config.load import find_workspace
+    from autosys_tasks.core.errors import AutosysError
+
+    with contextlib.suppress(AutosysError, OSError):
+        path = find_workspace(Path.cwd(), os.environ) / "outputs" / "logs" / "scheduled.log"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open("a", encoding="utf-8", buffering=1)
+    return open(os.devnull, "w", encoding="utf-8")
 
 
 def error_lines(error: AutosysError) -> list[str]:

@@ -9,6 +9,7 @@ from autosys_tasks.core.plan import Outcome, Step
 from autosys_tasks.core.verdict import ALL, NG, OK, SKIP, UNKNOWN, WARN, Check, Fix, counts, overall
 from autosys_tasks.health import plan, show
 from autosys_tasks.health.values import (
+    AutostartSeen,
     ConfigSeen,
     Copies,
     CopiesSeen,
@@ -22,6 +23,7 @@ from autosys_tasks.health.values import (
 )
 from autosys_tasks.host.types import Identity
 from autosys_tasks.probes.values import Answer
+from autosys_tasks.schedule.values import Seen as Scheduled
 from autosys_tasks.supervise.values import Facts, LastExit, Now, Record, Reply, Wanted
 from autosys_tasks.vscode import block_text
 from autosys_tasks.vscode.entries_text import VENV, tasks
@@ -293,7 +295,7 @@ NOTHING_LOOKED_AT = [
     ("duplicates", CopiesSeen(0, 1), UNKNOWN),
     ("environment.e", EnvironmentSeen("it declares no `outputs`", nothing_to_see=True), SKIP),
     ("backup", None, SKIP),
-    ("autostart", None, SKIP),
+    ("autostart", AutostartSeen(()), SKIP),
     ("upgrade", None, SKIP),
     ("rivals", None, SKIP),
     ("vscode", EditorFacts("/w/.vscode/tasks.json", None, VENV), SKIP),
@@ -444,3 +446,41 @@ def test_a_fix_is_a_command_or_a_text_and_never_both() -> None:
     assert show.fix_json(UP_API) == {"kind": "run", "command": ["inv", "bringup", "api"]}
     assert show.fix_json(Fix(text="by hand")) == {"kind": "manual", "text": "by hand"}
     assert show.fix_json(None) is None
+
+
+def scheduled(state: str = "registered", result: int | None = 0, why: str = "") -> Scheduled:
+    return Scheduled("watchdog", state, why, "systemd", None if result is None else 999_990.0, result)
+
+
+AUTOSTART = [
+    ("never asked for", scheduled("missing", None), frozenset(), (), SKIP, None),
+    ("no scheduler, never asked for", scheduled("unknown", None), frozenset(), (), SKIP, None),
+    ("registered and run", scheduled(), frozenset({"watchdog"}), (), OK, None),
+    ("registered and not run yet", scheduled(result=None), frozenset({"watchdog"}), (), OK, None),
+    ("gone", scheduled("missing", None), frozenset({"watchdog"}), (), NG, Fix(("inv", "schedule.register"))),
+    ("no scheduler now", scheduled("unknown", None), frozenset({"watchdog"}), (), NG, Fix(("inv", "schedule.register"))),
+    ("changed by hand", scheduled("differs"), frozenset(), (), NG, Fix(("inv", "schedule.register"))),
+    ("its last run failed", scheduled(result=1), frozenset({"watchdog"}), (), NG, None),
+    ("its last run found a red", scheduled(result=3), frozenset({"watchdog"}), (), WARN, None),
+    ("its command does not run", scheduled(), frozenset({"watchdog"}), (("watchdog", "ends 1: x"),), NG, None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("case", "seen", "wanted", "refusals", "verdict", "fix"), AUTOSTART, ids=[row[0] for row in AUTOSTART]
+)
+def test_registered_is_not_working(
+    case: str,
+    seen: Scheduled,
+    wanted: frozenset[str],
+    refusals: tuple[tuple[str, str], ...],
+    verdict: str,
+    fix: Fix | None,
+) -> None:
+    """P15: there, as it should be, able to run, and its last run was good; else red."""
+    found = page(GUARDED, "autostart", AutostartSeen((seen,), wanted, refusals))
+    assert found.verdict == verdict
+    if fix is not None:
+        assert found.fix == fix
+    if verdict in (NG, WARN):
+        assert "watchdog: " in found.why and found.fix is not None

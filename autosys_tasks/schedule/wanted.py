@@ -1,0 +1,30 @@
+"""Which entries a person had registered: what is gone without having been unregistered is missed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+from autosys_tasks.core.files import make_folder, read_json, write_atomic
+from autosys_tasks.supervise.state import Place
+
+FILE = "schedule.json"
+
+
+def read(place: Place) -> frozenset[str]:
+    """The names of the entries that should be registered."""
+    try:
+        said = read_json(f"{place.folder}/{FILE}")
+    except (OSError, ValueError):
+        return frozenset()
+    return frozenset(map(str, said)) if isinstance(said, list) else frozenset()
+
+
+def note(place: Place, names: Iterable[str], *, registered: bool) -> None:
+    """Note that these were registered, or unregistered."""
+    old, changed = read(place), frozenset(names)
+    new = old | changed if registered else old - changed
+    if new != old:
+        make_folder(Path(place.folder))
+        write_atomic(f"{place.folder}/{FILE}", json.dumps(sorted(new)), durable=True, mode=0o600)
