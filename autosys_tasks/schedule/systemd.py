@@ -93,6 +93,7 @@ def remove(site: Site, name: str) -> str:
     if not there:
         return "nothing to remove"
     _ask("disable", "--now", timer)
+    _ask("stop", service)  # a run that outlived its file would end with the default KillMode, and take all with it
     for path in there:
         path.unlink(missing_ok=True)
     _ask("daemon-reload")

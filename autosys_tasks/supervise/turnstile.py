@@ -18,18 +18,27 @@ from autosys_tasks.core.files import cannot_write, make_folder, read_text, write
 from autosys_tasks.supervise.state import Place
 
 POLL_S = 0.03
+SERVICES, SCHEDULES = "acting", "scheduling"
 
 
 @contextlib.contextmanager
 def acting(
-    place: Place, task: str, *, wait_s: float, waiting: Callable[[str], None] = lambda who: None
+    place: Place,
+    task: str,
+    *,
+    wait_s: float,
+    waiting: Callable[[str], None] = lambda who: None,
+    turn: str = SERVICES,
 ) -> Iterator[None]:
-    """Hold the turn; waits up to `wait_s` for who has it, told once through `waiting`. Raises Busy."""
+    """Hold the turn; waits up to `wait_s` for who has it, told once through `waiting`. Raises Busy.
+
+    `turn`: what it is about; those who start services and those who register schedules need not wait for one another.
+    """
     make_folder(Path(place.folder))
     deadline, told = time.monotonic() + wait_s, False
-    path = f"{place.folder}/acting.lock"
+    path = f"{place.folder}/{turn}.lock"
     while (lock := _try(path)) is None:
-        who = holder(place)
+        who = holder(place, turn)
         if time.monotonic() >= deadline:
             raise Busy(f"{who} is at work", hint="wait for it, or look with `inv ps`")
         if not told:
@@ -38,7 +47,7 @@ def acting(
         time.sleep(POLL_S)
     try:
         me = {"task": task, "pid": os.getpid()}
-        write_atomic(f"{place.folder}/acting.json", json.dumps(me), mode=0o600)
+        write_atomic(f"{place.folder}/{turn}.json", json.dumps(me), mode=0o600)
         yield
     finally:
         lock.release()
@@ -55,13 +64,13 @@ def _try(path: str) -> host.Lock | None:
 
 def at_work(place: Place) -> bool:
     """Whether a commander has the turn now."""
-    return host.lock_held(f"{place.folder}/acting.lock")
+    return host.lock_held(f"{place.folder}/{SERVICES}.lock")
 
 
-def holder(place: Place) -> str:
+def holder(place: Place, turn: str = SERVICES) -> str:
     """Who has the turn, for a message."""
     try:
-        said = json.loads(read_text(f"{place.folder}/acting.json") or "{}")
+        said = json.loads(read_text(f"{place.folder}/{turn}.json") or "{}")
         return f"`{said['task']}` (pid {said['pid']})"
     except (ValueError, KeyError, TypeError):
         return "another run"

