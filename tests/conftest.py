@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 import rig
-import user_manager
 
 REAL_HOME = Path.home()
 HOMES = {
@@ -71,6 +70,8 @@ def lacking(name: str) -> str:
     if name == "old-python":
         return "" if old_pythons() else "no Python older than 3.11 found"
     if name == "user manager":
+        import user_manager
+
         return user_manager.lacking()
     return "" if shutil.which(name) else f"no program `{name}` on PATH"
 
