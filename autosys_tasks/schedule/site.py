@@ -57,9 +57,10 @@ def notes(site: Site) -> list[str]:
         return []
     from autosys_tasks.schedule import systemd
 
-    if systemd.why_not() or systemd.lingers(site) is not False:
+    user = host.user_name()
+    if not systemd.ends_with_the_session(site, user):
         return []
-    return ["systemd ends what it started when you log out; to keep it: loginctl enable-linger " + host.user_name()]
+    return [f"systemd ends what it started when you log out; to keep it: loginctl enable-linger {user}"]
 
 
 def foreign(platform: str) -> list[str]:

@@ -18,6 +18,7 @@ from autosys_tasks.schedule.values import Entry, File, Seen, Site
 NAME = "systemd"
 SHOWN = "Id,LoadState,UnitFileState,ActiveState,NeedDaemonReload,ExecMainCode,ExecMainStatus,ExecMainExitTimestamp"
 PATIENCE_S = 15.0
+LINGERING = "/var/lib/systemd/linger"  # a file for each user whose manager stays (logind)
 EXITED = "1"  # siginfo's CLD_EXITED
 
 
@@ -38,12 +39,14 @@ def look(site: Site, entries: Iterable[Entry]) -> dict[str, Seen]:
     """What the manager says of each entry; unknown when it does not answer."""
     wanted = list(entries)
     units = [unit_of(site, entry.name, kind) for entry in wanted for kind in ("timer", "service")]
+    listing = _begin("list-timers", "--all", "--output=json")
     answer = _ask("show", *units, f"--property={SHOWN}", "--timestamp=utc")
+    listed = _end(listing)
     if answer.returncode:
         why = answer.stderr.strip() or f"systemctl ended {answer.returncode}"
         return {entry.name: Seen(entry.name, "unknown", why, NAME) for entry in wanted}
     told = {block["Id"]: block for block in _blocks(answer.stdout) if "Id" in block}
-    times = _times()
+    times = _times(listed.stdout)
     return {entry.name: _seen(site, entry, told, times) for entry in wanted}
 
 
@@ -101,11 +104,9 @@ def remove(site: Site, name: str) -> str:
     return f"{timer} removed"
 
 
-def lingers(site: Site) -> bool | None:
-    """Whether the manager outlives this user's last session; None = not told."""
-    argv = ["loginctl", "show-user", site.user, "--property=Linger", "--value"]
-    answer = _run(argv).stdout.strip()
-    return {"yes": True, "no": False}.get(answer)
+def ends_with_the_session(site: Site, user: str) -> bool:
+    """Whether what it started for this workspace ends at this user's last log-out."""
+    return any(folder().glob(f"autosys-{site.id}-*.timer")) and not Path(LINGERING, user).exists()
 
 
 def folder() -> Path:
@@ -114,18 +115,30 @@ def folder() -> Path:
 
 
 def _ask(*words: str) -> subprocess.CompletedProcess[str]:
-    return _run(["systemctl", "--user", "--no-pager", *words])
+    return _end(_begin(*words))
 
 
-def _run(argv: list[str]) -> subprocess.CompletedProcess[str]:
-    env = {**os.environ, "LC_ALL": "C", "TZ": "UTC"}
+def _begin(*words: str) -> subprocess.Popen[str] | OSError:
+    argv, env = ["systemctl", "--user", "--no-pager", *words], {**os.environ, "LC_ALL": "C", "TZ": "UTC"}
+    pipe = subprocess.PIPE
     try:
-        return subprocess.run(
-            argv, env=env, stdin=subprocess.DEVNULL, capture_output=True, timeout=PATIENCE_S, check=False,
-            encoding="utf-8", errors="replace",
-        )  # fmt: skip
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return subprocess.CompletedProcess(argv, 127, "", str(error))
+        return subprocess.Popen(
+            argv, env=env, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, encoding="utf-8", errors="replace"
+        )
+    except OSError as error:
+        return error
+
+
+def _end(begun: subprocess.Popen[str] | OSError) -> subprocess.CompletedProcess[str]:
+    if isinstance(begun, OSError):
+        return subprocess.CompletedProcess("systemctl", 127, "", str(begun))
+    with begun:
+        try:
+            out, err = begun.communicate(timeout=PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            begun.kill()
+            return subprocess.CompletedProcess(begun.args, 127, "", f"no answer within {PATIENCE_S:g} s")
+    return subprocess.CompletedProcess(begun.args, begun.returncode, out, err)
 
 
 def _must(*words: str) -> None:
@@ -139,10 +152,10 @@ def _blocks(text: str) -> list[dict[str, str]]:
     return [dict(line.split("=", 1) for line in block.splitlines() if "=" in line) for block in text.split("\n\n")]
 
 
-def _times() -> dict[str, tuple[float, float]]:
+def _times(listed: str) -> dict[str, tuple[float, float]]:
     """(next, last) of each timer in seconds since 1970, 0 = never: show tells monotonic ones as spans only."""
     try:
-        rows = json.loads(_ask("list-timers", "--all", "--output=json").stdout or "[]")
+        rows = json.loads(listed or "[]")
     except ValueError:
         return {}
     return {str(row.get("unit")): ((row.get("next") or 0) / 1e6, (row.get("last") or 0) / 1e6) for row in rows}
