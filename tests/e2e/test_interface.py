@@ -32,7 +32,9 @@ def is_document(document: dict[str, object], name: str, code: int, space: rig.Wo
 
 
 def test_every_document_says_what_the_interface_says(workspace: rig.Workspace) -> None:
-    workspace.service("api", "sleeps.py", more='purpose = "x"').service("bad", "crashes.py", more='restart = "never"')
+    workspace.service("api", "sleeps.py", more='purpose = "x"').service(
+        "bad", "crashes.py", more='restart = "never"\nreadiness.tcp = "127.0.0.1:1"'
+    )
     document = workspace.cli("bringup", "--no-guard", "--json").rc(3).json()
     is_document(document, "run", 3, workspace)
     assert document["task"] == "bringup"
