@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Iterable
+from pathlib import Path
 
 from autosys_tasks import host
 from autosys_tasks.core.errors import StateError
+from autosys_tasks.core.files import make_folder
 from autosys_tasks.schedule import cron_text
 from autosys_tasks.schedule.values import Entry, File, Seen, Site
 
@@ -41,17 +43,18 @@ def look(site: Site, entries: Iterable[Entry]) -> dict[str, Seen]:
 def _seen(site: Site, entry: Entry, lines: list[str]) -> Seen:
     if cron_text.line_of(site, entry) in lines:
         return Seen(entry.name, "registered", KEEPS, NAME)
-    if any(_is_for(line, site, entry.name) for line in lines):
+    if any(_is_for(line, entry.name) for line in lines):
         return Seen(entry.name, "differs", "the line is not as this version writes it", NAME)
     return Seen(entry.name, "missing", "no such line in the crontab", NAME)
 
 
-def _is_for(line: str, site: Site, name: str) -> bool:
-    return f" {name} >>" in line
+def _is_for(line: str, name: str) -> bool:
+    return line.partition(">>")[0].rstrip().endswith(f" {name}")
 
 
 def install(site: Site, entry: Entry) -> str:
     """Put an entry's line into our block."""
+    make_folder(Path(site.log).parent)  # a line whose output goes nowhere is not run
     _write(site, entry.name, [cron_text.line_of(site, entry)])
     return "a line in the crontab"
 
@@ -63,7 +66,7 @@ def remove(site: Site, name: str) -> str:
 
 def _write(site: Site, name: str, new: list[str]) -> bool:
     old = _crontab("-l").stdout
-    kept = [line for line in cron_text.ours(old, site) if not _is_for(line, site, name)]
+    kept = [line for line in cron_text.ours(old, site) if not _is_for(line, name)]
     text = cron_text.with_block(old, site, [*kept, *new])
     if text == old:
         return False

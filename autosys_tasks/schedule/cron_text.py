@@ -38,7 +38,7 @@ def ours(crontab: str, site: Site) -> list[str]:
     """The lines of our block, marks left out; empty when there is none."""
     begin, end = marks(site)
     _before, found, rest = f"\n{crontab}".partition(f"\n{begin}\n")
-    return rest.partition(f"\n{end}")[0].splitlines() if found else []
+    return rest.partition(f"\n{end}")[0].split("\n") if found else []
 
 
 def with_block(crontab: str, site: Site, lines: Iterable[str]) -> str:
