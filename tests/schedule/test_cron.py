@@ -60,7 +60,8 @@ def test_registered_seen_mended_and_removed_with_a_persons_lines_beside(
     folder = tmp_path / "bin"
     folder.mkdir()
     program, kept = folder / "crontab", folder / "kept"
-    program.write_text(f"#!{sys.executable}\n{CRONTAB}", encoding="utf-8")
+    (folder / "crontab.py").write_text(CRONTAB, encoding="utf-8")
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{folder}/crontab.py" "$@"\n', encoding="utf-8")
     program.chmod(0o755)
     mine = b"# \xb1\xe8 is not UTF-8\n0 1 * * * mine\n"
     kept.write_bytes(mine)
