@@ -136,7 +136,8 @@ def _raw_lines(path: Path, start: float) -> Iterator[bytes]:
     except FileNotFoundError:
         return
     except OSError as error:
-        raise StateError(f"cannot read `{path}`: {error.strerror}", where=str(path)) from error
+        hint = f"make `{path.parent}` a folder that this user may read"
+        raise StateError(f"cannot read `{path}`: {error.strerror}", where=str(path), hint=hint) from error
 
 
 def since(lines: Iterable[dict[str, object]], start: float) -> list[dict[str, object]]:

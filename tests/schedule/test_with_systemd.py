@@ -105,6 +105,32 @@ def test_a_disabled_timer_and_a_failed_run_are_told(
     assert entries(workspace, manager)["watchdog"]["state"] == "differs"
 
 
+def test_what_was_registered_and_is_gone_is_red_and_mended(
+    workspace: rig.Workspace, manager: user_manager.UserManager
+) -> None:
+    """P15, P28: health asks the scheduler, runs the registered command dry, and registers anew what is gone."""
+    workspace.service("api", "sleeps.py")
+    look = ("health", "--only", "autostart", "--json")
+
+    def seen(*more: str) -> dict[str, object]:
+        checks = workspace.cli(*look, *more, env=manager.env).json()["checks"]
+        return checks[0]  # type: ignore[index, no-any-return]
+
+    assert seen()["verdict"] == "SKIP", "who never registered misses nothing"
+    workspace.cli("schedule.register", env=manager.env).rc(0)
+    assert seen()["verdict"] == "OK"
+    timer = next(manager.units.glob("*-watchdog.timer"))
+    manager.ctl("disable", "--now", timer.name)
+    timer.unlink()
+    manager.ctl("daemon-reload")
+    gone = seen()
+    assert gone["verdict"] == "NG" and "watchdog" in str(gone["why"])
+    assert seen("--fix")["fixed"] == "verified"
+    assert states(workspace, manager) == {"registered"}
+    workspace.cli("schedule.unregister", env=manager.env).rc(0)
+    assert seen()["verdict"] == "SKIP"
+
+
 def test_a_dry_run_changes_not_one_byte(workspace: rig.Workspace, manager: user_manager.UserManager) -> None:
     workspace.service("api", "sleeps.py")
     workspace.cli("schedule.register", "--dry-run", env=manager.env).rc(0).says("would register master")
