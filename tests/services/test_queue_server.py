@@ -199,17 +199,20 @@ def test_token_and_database_are_this_users_alone(queue: desk.Queue) -> None:
     assert "readable by other users" in again.log
 
 
-def test_it_is_ready_soon_and_idle_it_costs_nothing(tmp_path: Path, ended: Keep) -> None:
+def test_it_is_ready_soon(tmp_path: Path, ended: Keep) -> None:
     began = time.monotonic()
-    queue = ended(desk.Queue(tmp_path))
+    ended(desk.Queue(tmp_path))
     assert time.monotonic() - began < 2, "0.1 s on an idle machine"
+
+
+@pytest.mark.only("posix")
+def test_idle_it_costs_nothing(queue: desk.Queue) -> None:
+    """Elsewhere the clock of another process has steps of 16 ms, and Wine gives the asker's own."""
     process = psutil.Process(queue.pid)
-    switches = process.num_ctx_switches().voluntary
-    spent = sum(process.cpu_times()[:2])
-    assert rig.lives(queue.pid)
+    switches, spent = process.num_ctx_switches().voluntary, sum(process.cpu_times()[:2])
     end = time.monotonic() + 1
     rig.wait_for(lambda: time.monotonic() > end, what="a second of idleness")
-    assert sum(process.cpu_times()[:2]) - spent <= 0.02
+    assert sum(process.cpu_times()[:2]) - spent < 0.025, "two ticks of the kernel's clock"
     assert process.num_ctx_switches().voluntary - switches <= 3, "it wakes up though nothing happens"
 
 
