@@ -218,8 +218,10 @@ def make_prefix(rig: Path) -> None:
     env = environ(rig, prefix, home)
     boot(env, first=True)
     quietly(env, "wine", "winecfg", "-v", "win10")
-    crash = r"HKCU\Software\Wine\WineDbg"
-    quietly(env, "wine", "reg", "add", crash, "/v", "ShowCrashDialog", "/t", "REG_DWORD", "/d", "0", "/f")
+    set_number(env, r"HKCU\Software\Wine\WineDbg", "ShowCrashDialog", 0)
+    # Without the mount manager nothing tells a volume's serial number, for which Wine asks it at every os.stat: 84 us
+    # instead of 240, and a command that starts in 0.48 s instead of 0.70.
+    set_number(env, r"HKLM\System\CurrentControlSet\Services\MountMgr", "Start", 4)
     quietly(env, "wineserver", "-w")
     library("bcryptprimitives.c", prefix / C / "windows/system32/bcryptprimitives.dll", "-ladvapi32")
     shrink(prefix / C)
@@ -228,6 +230,11 @@ def make_prefix(rig: Path) -> None:
         link.mkdir()
     for name in ("wheels", *(python.folder for python in PYTHONS)):
         (prefix / C / name).symlink_to(Path("../..") / name)
+
+
+def set_number(env: dict[str, str], key: str, name: str, number: int) -> None:
+    """Write a number into the registry."""
+    quietly(env, "wine", "reg", "add", key, "/v", name, "/t", "REG_DWORD", "/d", str(number), "/f", check=True)
 
 
 def shrink(drive: Path) -> None:
