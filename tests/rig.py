@@ -167,6 +167,8 @@ class Workspace:
 
     def service(self, name: str, program: str, *args: object, more: str = "") -> Workspace:
         """Add a service to autosys.toml that runs one of tests/programs; `more` is TOML of its table."""
+        if program == "crashes.py" and not more and args[:1] in ((), (0,)):
+            more = 'readiness.log = "never said"'  # on a busy machine it may be alive after the 0.3 s of no readiness
         text = f"\n[services.{name}]\ncommand = {json.dumps(self.program(program, *args))}\n{more}\n"
         path = self.root / "autosys.toml"
         return self.write((path.read_text(encoding="utf-8") if path.exists() else "") + text)
