@@ -25,7 +25,7 @@ def test(
     """Run the test suite."""
     flags = [name for name, said in (("--live", live), ("--short", short)) if said]
     if not live and not paths and not windows:
-        flags += ["-n", "2", "--dist", "loadfile"]  # all of it: two files at once
+        flags += ["-n", "3", "--dist", "loadfile"]  # all of it, three files at once: most of them wait
     match = ["-k", k] if k else []
     program = "tests/windows/run.py" if windows else "pytest"
     end_as(c, [program, *flags, *match, *words(args), *paths])
