@@ -113,7 +113,8 @@ def see_autostart(house: House) -> AutostartSeen:
     seen = look.see(site, known)
     there = [entry for entry in known if seen[entry.name].state == "registered"]
     refusals = [(entry.name, why) for entry in there if (why := look.refuses(site, entry))]
-    return AutostartSeen(tuple(seen.values()), wanted.read(house.place), tuple(refusals))
+    asked, since = wanted.read(house.place), wanted.changed_at(house.place)
+    return AutostartSeen(tuple(seen.values()), asked, tuple(refusals), since)
 
 
 def see_disk(house: House, usage: Usage) -> tuple[Room, ...]:

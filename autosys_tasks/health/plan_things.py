@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from autosys_tasks.config.model import Config, Service
 from autosys_tasks.core.clock import size, span
 from autosys_tasks.core.verdict import NG, OK, SKIP, UNKNOWN, WARN, Fix
@@ -19,7 +17,9 @@ from autosys_tasks.health.values import (
     WatchSeen,
 )
 from autosys_tasks.probes.values import Answer
+from autosys_tasks.schedule.due import late_s
 from autosys_tasks.schedule.values import Seen as Scheduled
+from autosys_tasks.schedule.values import entries
 from autosys_tasks.supervise.plan import decide
 from autosys_tasks.supervise.values import GUARD
 from autosys_tasks.vscode.installed import NAMED
@@ -199,7 +199,7 @@ def of_autostart(scene: Scene, name: str, seen: AutostartSeen) -> Finding:
     if not seen.wanted and not any(each.state in ("registered", "differs") for each in seen.entries):
         why = "nothing is registered that starts this workspace after logon (inv schedule.register does it)"
         return Finding(SKIP, "no evidence", why)
-    told = [(each, _of_entry(each, each.name in seen.wanted, dict(seen.refusals))) for each in seen.entries]
+    told = [(each, _of_entry(scene, each, seen)) for each in seen.entries]
     evidence = ", ".join(f"{each.name} {_entry_text(scene, each)}" for each, _judged in told)
     for verdict in (NG, WARN):
         whys = [f"{each.name}: {why}" for each, (judged, why) in told if judged == verdict]
@@ -215,16 +215,31 @@ def _autostart_fix(verdict: str, gone: bool) -> Fix:
     return Fix(text="inv journal --since 24h shows what that run found; inv health what is so now")
 
 
-def _of_entry(each: Scheduled, wanted: bool, refusals: Mapping[str, str]) -> tuple[str, str]:
+def _of_entry(scene: Scene, each: Scheduled, seen: AutostartSeen) -> tuple[str, str]:
+    refusals = dict(seen.refusals)
     if each.state == "differs":
         return NG, f"not as it was registered: {each.why}"
     if each.state != "registered":
+        wanted = each.name in seen.wanted
         return (NG, f"it was registered, and is {each.state} now: {each.why}") if wanted else (OK, "")
     if each.name in refusals:
         return NG, refusals[each.name]
     if each.last_result == 3:
         return WARN, "its last run ended with something not as wanted"
-    return (NG, f"its last run ended with exit code {each.last_result}") if each.last_result else (OK, "")
+    if each.last_result:
+        return NG, f"its last run ended with exit code {each.last_result}"
+    return _of_its_age(scene, each, seen.since)
+
+
+def _of_its_age(scene: Scene, each: Scheduled, since: float | None) -> tuple[str, str]:
+    """An entry that could have run and did not; a warning, since a machine that slept says the same for one beat."""
+    booted = scene.now.wall - scene.now.boot
+    entry = next(one for one in entries(scene.config) if one.name == each.name)
+    late = 0.0 if since is None else late_s(entry, each.last_run, max(since, booted), scene.now.wall)
+    if not late:
+        return OK, ""
+    ran = "it has never run" if each.last_run is None else "it ran and runs no more"
+    return WARN, f"{ran}: nothing for {span(late)}, though the system was told to start it more often"
 
 
 def _entry_text(scene: Scene, each: Scheduled) -> str:

@@ -68,6 +68,7 @@ class AutostartSeen(NamedTuple):
     entries: tuple[Scheduled, ...]
     wanted: frozenset[str] = frozenset()  # what a person had registered
     refusals: tuple[tuple[str, str], ...] = ()  # (entry, why)
+    since: float | None = None  # when a person last registered something, seconds since 1970
 
 
 class ServiceSeen(NamedTuple):

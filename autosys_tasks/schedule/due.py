@@ -11,6 +11,7 @@ from autosys_tasks.schedule.values import AtLogon, Daily, Entry, Every
 NEVER = math.inf
 SETTLE_S = 120.0  # what was missed waits until a logon has settled
 DAY_S = 86400.0
+BEATS = 3  # so many missed ones are no accident
 
 
 class Moment(NamedTuple):
@@ -33,6 +34,16 @@ def wait_s(entry: Entry, began: Moment, last: Moment | None, now: Moment, zone: 
     if isinstance(when, Every):
         return _on_its_beat(when, began, last, now)
     return _at_its_time(when, began, last, now, zone)
+
+
+def late_s(entry: Entry, last_run: float | None, since: float, now: float) -> float:
+    """Seconds that an entry has been silent for although it had its chances; 0 = nothing to say against it.
+
+    `since`: when its chances began: it was registered, the machine started. Nobody waits for a logon.
+    """
+    silent = now - max(since, last_run if last_run is not None else since)
+    patience = {Every: BEATS * getattr(entry.when, "every_s", 0.0), Daily: 2 * DAY_S, AtLogon: NEVER}[type(entry.when)]
+    return silent if silent > patience else 0.0
 
 
 def _after_logon(when: AtLogon, began: Moment, last: Moment | None, now: Moment) -> float:

@@ -21,6 +21,14 @@ def read(place: Place) -> frozenset[str]:
     return frozenset(map(str, said)) if isinstance(said, list) else frozenset()
 
 
+def changed_at(place: Place) -> float | None:
+    """When that was last noted, in seconds since 1970."""
+    try:
+        return Path(f"{place.folder}/{FILE}").stat().st_mtime
+    except OSError:
+        return None
+
+
 def note(place: Place, names: Iterable[str], *, registered: bool) -> None:
     """Note that these were registered, or unregistered."""
     old, changed = read(place), frozenset(names)

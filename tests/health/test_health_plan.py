@@ -448,6 +448,9 @@ def test_a_fix_is_a_command_or_a_text_and_never_both() -> None:
     assert show.fix_json(None) is None
 
 
+OLD = NOW.wall - 5_000.0 - 100_000.0  # long before the machine started, 5000 s ago
+
+
 def scheduled(state: str = "registered", result: int | None = 0, why: str = "") -> Scheduled:
     return Scheduled("watchdog", state, why, "systemd", None if result is None else 999_990.0, result)
 
@@ -464,6 +467,26 @@ AUTOSTART = [
     ("its last run found a red", scheduled(result=3), frozenset({"watchdog"}), (), WARN, None),
     ("its command does not run", scheduled(), frozenset({"watchdog"}), (("watchdog", "ends 1: x"),), NG, None),
 ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("last_run", "since", "verdict"),
+    [
+        (None, NOW.wall - 600, OK),
+        (None, OLD, WARN),
+        (None, None, OK),
+        (NOW.wall - 899, OLD, OK),
+        (NOW.wall - 901, OLD, WARN),
+        (OLD, NOW.wall - 600, OK),
+        (OLD, OLD, WARN),
+    ],
+)
+def test_a_registered_tick_that_never_comes_is_said(last_run: float | None, since: float | None, verdict: str) -> None:
+    """P15: registered, and it could never run. Three beats of 300 s, counted from registration or start."""
+    seen = scheduled()._replace(last_run=last_run)
+    found = page(GUARDED, "autostart", AutostartSeen((seen,), frozenset({"watchdog"}), (), since))
+    assert found.verdict == verdict, found
+    assert verdict == OK or "nothing for" in found.why
 
 
 @pytest.mark.parametrize(
