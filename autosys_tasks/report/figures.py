@@ -97,11 +97,10 @@ def _incidents(
     seen: Seen,
 ) -> tuple[Incident, ...]:
     """Bad spans less than a stable life apart are one incident; what is wrong now is an open one."""
-    end, ill = seen.window.ended, service.verdict == NG
+    ill = service.verdict == NG
     known = merged(bad, seen.stable_after_s)
-    if ill and not (known and known[-1][1] >= end - seen.stable_after_s):
-        began = max([ended for _began, ended in good], default=end)
-        known = [*known, (min(began, end), end)]
+    if ill:
+        known = _until_now(known, [*good, *off], seen)
     found = []
     for number, (began, ended) in enumerate(known):
         is_open = ill and number == len(known) - 1
@@ -119,6 +118,14 @@ def _incidents(
             )
         )
     return tuple(found)
+
+
+def _until_now(known: list[Span], well: Iterable[Span], seen: Seen) -> list[Span]:
+    """The last incident goes on when nothing was seen well since; else a new one began after the last good look."""
+    end, last_well = seen.window.ended, max((ended for _began, ended in well), default=None)
+    if known and (known[-1][1] >= end - seen.stable_after_s or last_well is None or last_well <= known[-1][1]):
+        return [*known[:-1], (known[-1][0], end)]
+    return [*known, (end if last_well is None else min(last_well, end), end)]
 
 
 def _well_again(ended: float, good: Iterable[Span], off: Iterable[Span]) -> float:

@@ -35,7 +35,7 @@ class Fetches(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.found += [tag] if tag in ("script", "link", "img", "iframe", "base") else []
         self.found += [name for name, _value in attrs if name in ("src", "href", "srcset") or name.startswith("on")]
-        if tag != "meta" and tag != "br":
+        if tag not in ("meta", "br", "wbr"):
             self.depth.append(tag)
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:

@@ -145,6 +145,15 @@ def test_a_crash_loop_is_one_incident_that_is_open_until_it_ends() -> None:
     assert json_incident["recovered"] is None and json_incident["recovery_s"] is None
 
 
+def test_what_nobody_saw_well_again_has_not_recovered() -> None:
+    """P21 turned round: a start that was made is no proof that it helped, when nobody looked until now."""
+    ill = API._replace(state="blocked", verdict="NG", alive=False, alive_since=None)
+    tries = (start(END - HOUR, "not running", task="bringup"), start(END - HOUR + 30, "exited 7", task="bringup"))
+    (incident,) = figures(Seen(DAY, (ill,), (*tries, tick(END - HOUR + 31, "api")))).incidents
+    assert incident.open and incident.ended is None and incident.cause == "exited 7"
+    assert incident.began == pytest.approx(END - HOUR + 30, abs=1)
+
+
 def test_what_is_ill_now_is_open_even_when_no_journal_tells_of_it() -> None:
     """P19: no headline that its own page contradicts."""
     ill = API._replace(state="down", verdict="NG", reason="died", alive=False, alive_since=None)
