@@ -59,10 +59,10 @@ class Journal:
             self.open_append,
         )  # fmt: skip
 
-    def close(self, *, ok: bool, detail: str, ms: int = 0) -> None:
+    def close(self, *, ok: bool, detail: str, ms: int = 0, **more: object) -> None:
         """The run's last line. `ok` may be false although every step is done (something is still not so)."""
         counted = summary(self.outcomes)
-        self.write("summary", "", "", ok and not counted["failed"], detail, ms, counts=counted)
+        self.write("summary", "", "", ok and not counted["failed"], detail, ms, counts=counted, **more)
 
 
 def append(path: Path, line: dict[str, object], open_append: Callable[[str], int]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 from autosys_tasks.core import journal
@@ -16,6 +17,7 @@ from autosys_tasks.supervise.state import now
 from autosys_tasks.supervise.values import Decision, Facts
 from autosys_tasks.supervise.words import next_step
 
+OLD_TICK = re.compile(r"\d+ as wanted(?:, not so: (.*))?")  # 0.1.0 said it in these words alone
 TEXTS = ("task", "step", "target", "reason", "detail")
 ILL_STATES = ("unready", "down", "waiting", "backoff", "blocked", "leftover", "foreign")
 
@@ -71,7 +73,16 @@ def event_of(line: dict[str, object]) -> Event:
     if not (ok is None or isinstance(ok, bool)) or not isinstance(ms, int | float) or not 0 <= ms < 1e10:
         raise ValueError("not a line of ours")
     task, step, target, reason, detail = [str(line.get(key) or "") for key in TEXTS]
-    return Event(parse_utc(str(line["ts"])), task, step, target, reason, ok, detail, ms)
+    not_so = _not_so(line.get("not_so"), detail) if step == "summary" else None
+    return Event(parse_utc(str(line["ts"])), task, step, target, reason, ok, detail, ms, not_so)
+
+
+def _not_so(said: object, detail: str) -> frozenset[str] | None:
+    """Which services the end of a run found not as wanted; a run that was interrupted found nothing."""
+    if isinstance(said, list):
+        return frozenset(map(str, said))
+    old = OLD_TICK.fullmatch(detail)
+    return frozenset((old[1] or "").split(", ")) - {""} if old else None
 
 
 def _service(house: House, row: show.Row, picture: show.Picture) -> Service:

@@ -6,7 +6,6 @@ only when both ends say so, and down when its beginning does; between up and dow
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import NamedTuple
@@ -15,7 +14,6 @@ from autosys_tasks.report.spans import merged, within, without
 from autosys_tasks.report.told import kind_of
 from autosys_tasks.report.values import Event, Gap, Sample, Seen, Service, Span
 
-TICK = re.compile(r"\d+ as wanted(?:, not so: (.*))?")
 LEAST_LIMIT_S = 30.0
 SLACK_S = 60.0
 NOBODY = "nobody watched"
@@ -64,13 +62,9 @@ def sample_limit_s(times: Sequence[float]) -> float:
 
 def ticks(events: Iterable[Event]) -> list[Look]:
     """The ticks that came to an end; an interrupted one saw nothing that counts."""
-    found = []
-    for event in events:
-        is_end = event.step == "summary" and event.task == "watchdog"
-        said = TICK.fullmatch(event.detail) if is_end else None
-        if said:
-            found.append(Look(event.at, frozenset((said[1] or "").split(", ")) - {""}))
-    return found
+    return [
+        Look(event.at, event.not_so) for event in events if event.task == "watchdog" and event.not_so is not None
+    ]
 
 
 def _now(seen: Seen) -> Look:

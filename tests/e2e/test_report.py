@@ -104,7 +104,8 @@ def test_a_kill_that_the_guard_healed_is_an_incident_and_the_files_agree(workspa
 def test_what_is_down_now_is_open_with_what_to_type_and_the_dashboard_says_so(workspace: rig.Workspace) -> None:
     code = f"print({EVIL!r}, flush=True); raise SystemExit(3)"
     argv = json.dumps([sys.executable, "-c", code])
-    workspace.write(f'[services.bad]\ncommand = {argv}\nrestart = "never"\npurpose = {json.dumps(EVIL)}\n')
+    never = 'readiness = { file = "never there", max_age_s = 9 }'  # so that it is not ready as long as it lives
+    workspace.write(f'[services.bad]\ncommand = {argv}\nrestart = "never"\npurpose = {json.dumps(EVIL)}\n{never}\n')
     workspace.cli("bringup", "--no-guard").rc(3)
     document = workspace.cli("report", "--json").rc(0).json()
     (incident,) = document["incidents"]  # type: ignore[misc]
