@@ -206,7 +206,8 @@ def _write(asked: argparse.Namespace, results: dict[str, object]) -> None:
         asked.json.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8", newline="\n")
     if asked.write_docs:
         target = REPOSITORY / "docs" / "benchmarks.md"
-        target.write_text(page.document(results), encoding="utf-8", newline="\n")
+        before = target.read_text(encoding="utf-8")
+        target.write_text(page.document(results, before), encoding="utf-8", newline="\n")
         _say(f"wrote {target.relative_to(REPOSITORY)}")
 
 

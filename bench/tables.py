@@ -46,7 +46,7 @@ def _kill(results: Results) -> Table:
 
 
 def _kill_row(results: Results, name: str, sizes: Sequence[str]) -> list[str]:
-    spreads = [_spread(results, "kill", size, name) for size in sizes]
+    spreads = [spread_text(results, "kill", size, name) for size in sizes]
     base = "runit"
     ratios = [
         _ratio(results, ("kill", size, name, "median"), ("kill", size, base, "median")) for size in sizes
@@ -60,7 +60,7 @@ def _bringup(results: Results) -> Table:
     ]
     rows = []
     for name in _peers(results):
-        cells = [_spread(results, "bringup", name, *column) for column in columns]
+        cells = [spread_text(results, "bringup", name, *column) for column in columns]
         rows.append([name, *cells, _cell(results, "bringup", name, "chain", "too_early")])
     bare = _cell(results, "bringup", "bare_inv_ms", "median")
     rows.append(["(a bare `inv` task)", bare, bare, bare, bare, ""])
@@ -86,7 +86,7 @@ def _rows(results: Results, part: str, keys: Sequence[str]) -> list[list[str]]:
 
 def _status(results: Results) -> Table:
     rows = [
-        [name, _spread(results, "status", name), _cell(results, "status", name, "ratio")]
+        [name, spread_text(results, "status", name), _cell(results, "status", name, "ratio")]
         for name in _peers(results)
     ]
     return Table(("", "ms", OF_INV), rows)
@@ -98,14 +98,14 @@ def _commands(results: Results) -> Table:
         for name in commands if isinstance(commands, Mapping) else ():
             path = ("commands", setting, name)
             shown = SETTINGS.get(setting, setting)
-            rows.append([shown, f"`{name}`", _spread(results, *path), _cell(results, *path, "ratio")])
+            rows.append([shown, f"`{name}`", spread_text(results, *path), _cell(results, *path, "ratio")])
     return Table(("", "command", "ms", OF_INV), rows)
 
 
 def _startup(results: Results) -> Table:
     base = ("startup", "bare inv noop", "median")
     rows = [
-        [f"`{name}`", _spread(results, "startup", name), _ratio(results, ("startup", name, "median"), base)]
+        [f"`{name}`", spread_text(results, "startup", name), _ratio(results, ("startup", name, "median"), base)]
         for name in _part(results, "startup")
     ]
     return Table(("command", "ms", OF_INV), rows)
@@ -154,7 +154,7 @@ def _list(results: Results, name: str) -> list[dict[str, object]]:
     return part if isinstance(part, list) else []
 
 
-def _spread(results: Results, *path: str) -> str:
+def spread_text(results: Results, *path: str) -> str:
     """`2.81 (2.50–5.90, p95 5.10)`, or a dash."""
     with suppress(LookupError):
         median, least, most, p95 = (

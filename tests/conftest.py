@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -79,7 +80,19 @@ def lacking(name: str) -> str:
         import user_manager
 
         return user_manager.lacking()
+    if name == "browser":
+        import browser
+
+        return browser.lacking()
+    if name == "hangul":
+        return "" if has_hangul() else "no font with Hangul (fc-list :lang=ko)"
     return "" if shutil.which(name) else f"no program `{name}` on PATH"
+
+
+def has_hangul() -> bool:
+    """Whether a font of this machine has Hangul in it."""
+    found = shutil.which("fc-list")
+    return bool(found and subprocess.run([found, ":lang=ko"], capture_output=True, check=False).stdout.strip())
 
 
 def old_pythons() -> list[Path]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from datetime import UTC
+from datetime import UTC, datetime
 
 
 def wall() -> float:
@@ -27,8 +27,6 @@ def utc_text(at: float | None = None) -> str:
 
 def parse_utc(text: str) -> float:
     """Seconds since 1970 of an ISO 8601 text; one without a zone is UTC. Raises ValueError."""
-    from datetime import datetime
-
     moment = datetime.fromisoformat(text)
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 

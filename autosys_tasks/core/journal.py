@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
-from autosys_tasks.core.clock import parse_utc, utc_text
+from autosys_tasks.core.clock import parse_utc, shift, utc_text
 from autosys_tasks.core.errors import StateError
 from autosys_tasks.core.faults import fault
 from autosys_tasks.core.files import cannot_write, patiently
@@ -17,6 +19,8 @@ from autosys_tasks.core.plan import Outcome, summary
 VERSION = 1
 ROTATE_BYTES = 5_000_000
 KEEP = 4
+HEAD = b'{"v":1,"ts":"'  # how each line of ours begins
+TOGETHER = 200  # so many lines are parsed at once
 FILES = {
     "watchdog": "watchdog_log.jsonl",
     "master": "master_orchestrator_log.jsonl",
@@ -59,10 +63,10 @@ class Journal:
             self.open_append,
         )  # fmt: skip
 
-    def close(self, *, ok: bool, detail: str, ms: int = 0) -> None:
+    def close(self, *, ok: bool, detail: str, ms: int = 0, **more: object) -> None:
         """The run's last line. `ok` may be false although every step is done (something is still not so)."""
         counted = summary(self.outcomes)
-        self.write("summary", "", "", ok and not counted["failed"], detail, ms, counts=counted)
+        self.write("summary", "", "", ok and not counted["failed"], detail, ms, counts=counted, **more)
 
 
 def append(path: Path, line: dict[str, object], open_append: Callable[[str], int]) -> None:
@@ -104,31 +108,50 @@ def rotate(path: Path, keep: int = KEEP) -> None:
     os.replace(claim, f"{path}.1")
 
 
-def read(path: Path, *, start: float = 0.0) -> tuple[list[dict[str, object]], int]:
-    """All lines of a journal, older files first, and how many torn or foreign ones were passed over.
+def each(path: Path, *, start: float = 0.0) -> Iterator[dict[str, object] | None]:
+    """Every line of a journal, older files first, None for a torn or foreign one; few of them are held at a time.
 
-    Files that were last written to before `start` (seconds since 1970) are not opened.
+    Of before `start` (seconds since 1970), files are not opened, and lines of ours are passed over without parsing.
     """
-    lines: list[dict[str, object]] = []
-    skipped = 0
+    since = utc_text(start).encode("ascii")
     for part in [*(Path(f"{path}.{n}") for n in range(KEEP, 0, -1)), Path(f"{path}.rotating"), path]:
-        for raw in _raw_lines(part, start):
-            try:
-                line = json.loads(raw)
-            except ValueError:
-                skipped += 1
-                continue
-            if isinstance(line, dict) and "v" in line and "ts" in line:
-                lines.append(line)
-            else:
-                skipped += 1
-    return lines, skipped
+        recent = (raw for raw in _raw_lines(part, start) if not _is_before(raw, since))
+        while chunk := list(islice(recent, TOGETHER)):
+            yield from parsed(chunk)
+
+
+def _is_before(raw: bytes, since: bytes) -> bool:
+    """Whether a line, as we write them, says so; any other is to be parsed."""
+    end = len(HEAD) + len(since)
+    return raw.startswith(HEAD) and raw[end : end + 1] == b'"' and raw[len(HEAD) : end] < since
+
+
+def parsed(raws: Sequence[bytes]) -> Iterator[dict[str, object] | None]:
+    """What these lines hold: parsed all at once, which takes a quarter of the time, or one by one when one is torn."""
+    found = _loaded(b"[" + b",".join(raws) + b"]")
+    whole = isinstance(found, list) and len(found) == len(raws) and all(isinstance(line, dict) for line in found)
+    for line in found if whole else map(_loaded, raws):
+        yield line if isinstance(line, dict) and "v" in line and "ts" in line else None
+
+
+def _loaded(raw: bytes) -> Any:
+    try:
+        return json.loads(raw)
+    except ValueError:
+        return None
+
+
+def read(path: Path, *, start: float = 0.0) -> tuple[list[dict[str, object]], int]:
+    """The lines of a journal since `start`, older files first, and how many torn or foreign ones were passed over."""
+    found = list(each(path, start=start))
+    lines = [line for line in found if line is not None]
+    return lines, len(found) - len(lines)
 
 
 def _raw_lines(path: Path, start: float) -> Iterator[bytes]:
     try:
         with path.open("rb") as file:
-            if os.fstat(file.fileno()).st_mtime < start:
+            if os.fstat(file.fileno()).st_mtime + shift() < start:
                 return
             for raw in file:
                 if raw.strip(b"\r\n \xef\xbb\xbf"):
@@ -155,7 +178,7 @@ def since(lines: Iterable[dict[str, object]], start: float) -> list[dict[str, ob
 def collect(workspace: str, task: str = "", *, start: float = 0.0) -> tuple[list[dict[str, object]], int]:
     """The lines of every journal of a workspace in the order of time (of one task, if named), and how many were bad.
 
-    `start`: leave out whole files that are older.
+    `start`: leave out what is older.
     """
     lines: list[dict[str, object]] = []
     skipped = 0

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from autosys_tasks.core.clock import parse_utc, span
 from autosys_tasks.core.verdict import ALL, UNKNOWN, overall
-from autosys_tasks.report.html_text import marked, page, paragraph, report_parts, section, text
+from autosys_tasks.report.html_text import folding, heading, marked, page, paragraph, report_parts, section, text
 from autosys_tasks.report.rows_text import ROW_KEYS, Table, moment, row_cells, sentences
 from autosys_tasks.report.values import Figures
 from autosys_tasks.report.words import say
@@ -26,6 +26,7 @@ class Tile(NamedTuple):
     evidence: str
     why: str
     help: str
+    typed: bool = False  # whether what helps is a command
 
 
 class Board(NamedTuple):
@@ -78,14 +79,16 @@ def tile(check: Json) -> Tile:
     verdict = str(check.get("verdict"))
     said = [str(check.get(key) or "") for key in ("id", "title", "evidence", "why")]
     name, title, evidence, why = said
-    return Tile(name, title, verdict if verdict in ALL else UNKNOWN, evidence, why, _help(check.get("fix")))
+    return Tile(name, title, verdict if verdict in ALL else UNKNOWN, evidence, why, *_help(check.get("fix")))
 
 
-def _help(fix: object) -> str:
+def _help(fix: object) -> tuple[str, bool]:
     if not isinstance(fix, Mapping):
-        return ""
+        return "", False
     command = fix.get("command")
-    return " ".join(map(str, command)) if isinstance(command, list) else str(fix.get("text") or "")
+    if isinstance(command, list):
+        return " ".join(map(str, command)), True
+    return str(fix.get("text") or ""), False
 
 
 def html(shown: Board, language: str) -> str:
@@ -98,15 +101,15 @@ def html(shown: Board, language: str) -> str:
         f"<h1>{marked(verdict, f'{verdict} {shown.name}')}</h1>",
         paragraph(say(verdict, language)),
         f'<p class="soft">{text(say("page_ages", language, at=moment(shown.at)))}</p>',
-        f"<h2>{text(say('checks', language))}</h2>",
+        heading(2, say("checks", language)),
         *aging(shown, language),
-        f'<ul class="tiles">\n{"".join(tile_html(each) for each in shown.tiles)}</ul>' if shown.tiles else "",
+        f'<ul class="tiles" role="list">\n{"".join(map(tile_html, shown.tiles))}</ul>' if shown.tiles else "",
         *([section(Table("services_now", headings, cells), language)] if cells else []),
         *(words_html(service.name, service.last_words, language) for service in last_words),
-        f"<h2>{text(say('report', language))}</h2>",
-        *report_parts(shown.figures, language),
+        heading(2, say("report", language)),
+        *report_parts(shown.figures, language, 3),
     ]
-    return page(f"{verdict} {shown.name}", language, blocks)
+    return page(f"{verdict} {shown.name} - {say('dashboard', language)}", language, blocks)
 
 
 def aging(shown: Board, language: str) -> list[str]:
@@ -120,9 +123,10 @@ def aging(shown: Board, language: str) -> list[str]:
 
 def tile_html(each: Tile) -> str:
     """A check: verdict, what it is about, evidence, reason, what helps."""
-    said = [f"{marked(each.verdict, each.verdict)} <b>{text(each.title or each.id)}</b><br>{text(each.evidence)}"]
-    said += [f"<br>{text(each.why)}"] if each.why and each.why != each.evidence else []
-    said += [f"<br><code>{text(each.help)}</code>"] if each.help else []
+    said = [f"<h3>{marked(each.verdict, each.verdict)} {folding(each.title or each.id)}</h3>"]
+    said += [f"<p>{folding(one)}</p>" for one in dict.fromkeys((each.evidence, each.why)) if one]
+    shown = f"<code>{folding(each.help)}</code>" if each.typed else folding(each.help)
+    said += [f'<p class="helps">{shown}</p>'] if each.help else []
     return f'<li class="{each.verdict}">{"".join(said)}</li>\n'
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
@@ -97,21 +98,22 @@ def _incidents(
     seen: Seen,
 ) -> tuple[Incident, ...]:
     """Bad spans less than a stable life apart are one incident; what is wrong now is an open one."""
-    end, ill = seen.window.ended, service.verdict == NG
+    ill = service.verdict == NG
     known = merged(bad, seen.stable_after_s)
-    if ill and not (known and known[-1][1] >= end - seen.stable_after_s):
-        began = max([ended for _began, ended in good], default=end)
-        known = [*known, (min(began, end), end)]
-    found = []
+    if ill:
+        known = _until_now(known, [*good, *off], seen)
+    found, well = [], merged([*good, *off])
+    dead, starts = sorted(deaths, key=lambda death: death.began), [began for began, _ended in off]
+    times = [death.began for death in dead]
     for number, (began, ended) in enumerate(known):
         is_open = ill and number == len(known) - 1
-        mine = [death for death in deaths if began <= death.began <= ended]
-        stopped = any(abs(start - ended) < 1 for start, _end in off)
+        mine = dead[bisect_left(times, began) : bisect_right(times, ended)]
+        stopped = bisect_left(starts, ended + 1) > bisect_right(starts, ended - 1)
         found.append(
             Incident(
                 service.name,
                 began,
-                None if is_open else _well_again(ended, good, off),
+                None if is_open else _well_again(ended, well),
                 is_open,
                 (mine[0].cause if mine else None) or (service.reason or None if is_open else None),
                 sum(1 for death in mine if death.ended is not None and kind_of(death.cause)),
@@ -121,10 +123,18 @@ def _incidents(
     return tuple(found)
 
 
-def _well_again(ended: float, good: Iterable[Span], off: Iterable[Span]) -> float:
+def _until_now(known: list[Span], well: Iterable[Span], seen: Seen) -> list[Span]:
+    """The last incident goes on when nothing was seen well since; else a new one began after the last good look."""
+    end, last_well = seen.window.ended, max((ended for _began, ended in well), default=None)
+    if known and (known[-1][1] >= end - seen.stable_after_s or last_well is None or last_well <= known[-1][1]):
+        return [*known[:-1], (known[-1][0], end)]
+    return [*known, (end if last_well is None else min(last_well, end), end)]
+
+
+def _well_again(ended: float, well: Sequence[Span]) -> float:
     """When it was first seen well: at the end of the bad span, or after the gap that hides the recovery."""
-    begins = [began for began, end in [*good, *off] if end > ended]
-    return max(ended, min(begins, default=ended))
+    first = bisect_right(well, ended, key=lambda span: span[1])
+    return max(ended, well[first][0]) if first < len(well) else ended
 
 
 def use_of(samples: Sequence[Sample]) -> Use:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from autosys_tasks.report.values import Event, Span
@@ -20,7 +21,7 @@ CAUSES = (
     (re.compile(r"cannot run .*", re.DOTALL), "cannot be run"),
 )
 MEANT = ("asked to be down", "asked to be restarted", "stopped by a person")
-TRIES = ("start", "restart")
+STEPS = ("start", "restart", "stop", "adopt")
 
 
 class Death(NamedTuple):
@@ -39,6 +40,7 @@ class Told(NamedTuple):
     off: list[Span]
 
 
+@lru_cache(maxsize=1024)
 def kind_of(reason: str) -> str | None:
     """The kind of a cause of death, None when the reason tells of no death."""
     for pattern, name in CAUSES:
@@ -108,6 +110,12 @@ def of_service(events: Iterable[Event]) -> dict[str, list[Event]]:
     """The lines about each service, in the order of time."""
     found: dict[str, list[Event]] = {}
     for event in events:
-        if event.target and event.step in (*TRIES, "stop", "adopt"):
+        if event.target and event.step in STEPS:
             found.setdefault(event.target, []).append(event)
     return found
+
+
+def tells(event: Event) -> bool:
+    """Whether a line tells of one service, or as the end of a tick of all; no other is kept."""
+    ticked = event.task == "watchdog" and event.not_so is not None
+    return ticked or bool(event.target and event.step in STEPS)

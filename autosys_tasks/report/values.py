@@ -60,6 +60,7 @@ class Event(NamedTuple):
     ok: bool | None
     detail: str
     ms: float
+    not_so: frozenset[str] | None = None  # of a run's last line: what was not as wanted; None = nobody looked
 
 
 class Service(NamedTuple):

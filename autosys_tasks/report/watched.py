@@ -6,8 +6,8 @@ only when both ends say so, and down when its beginning does; between up and dow
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Sequence
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -15,7 +15,6 @@ from autosys_tasks.report.spans import merged, within, without
 from autosys_tasks.report.told import kind_of
 from autosys_tasks.report.values import Event, Gap, Sample, Seen, Service, Span
 
-TICK = re.compile(r"\d+ as wanted(?:, not so: (.*))?")
 LEAST_LIMIT_S = 30.0
 SLACK_S = 60.0
 NOBODY = "nobody watched"
@@ -34,6 +33,8 @@ class Watch(NamedTuple):
 
     spans: list[Span]
     looks: list[Look]
+    ticked: list[Span]  # between looks that are close enough, whatever they saw
+    ill: Mapping[str, list[int]]  # which looks found a service not as wanted
     sample_limit_s: float
     tick_limit_s: float
 
@@ -44,16 +45,31 @@ def watch_of(seen: Seen) -> Watch:
     times = [one.at for one in seen.machine]
     limit_s = sample_limit_s(times)
     tick_limit_s = 2 * seen.every_s + SLACK_S
-    sampled = merged(_close([*times, seen.window.ended], limit_s)) if times else []
+    sampled = close([*times, seen.window.ended], limit_s) if times else []
     sampled = without(sampled, merged((gap.began, gap.ended) for gap in seen.gaps))
     slept = merged((gap.began, gap.ended) for gap in seen.gaps if "slept" in gap.why or "clock" in gap.why)
-    ticked = without(merged(_close([look.at for look in looks], tick_limit_s)), slept)
-    spans = within(merged([*sampled, *ticked]), [(seen.window.began, seen.window.ended)])
-    return Watch(spans, looks, limit_s, tick_limit_s)
+    ticked = close([look.at for look in looks], tick_limit_s)
+    spans = within(merged([*sampled, *without(ticked, slept)]), [(seen.window.began, seen.window.ended)])
+    return Watch(spans, looks, ticked, _ill(looks), limit_s, tick_limit_s)
 
 
-def _close(times: Sequence[float], limit_s: float) -> Iterable[Span]:
-    return ((a, b) for a, b in pairwise(times) if 0 < b - a <= limit_s)
+def close(times: Sequence[float], limit_s: float) -> list[Span]:
+    """The spans between neighbours that are at most so far apart, as one where they touch; times are in order."""
+    spans: list[Span] = []
+    began = times[0] if times else 0.0
+    for before, at in pairwise(times):
+        if at - before > limit_s:
+            spans.append((began, before))
+            began = at
+    return merged([*spans, (began, times[-1])] if times else [])
+
+
+def _ill(looks: Sequence[Look]) -> dict[str, list[int]]:
+    found: dict[str, list[int]] = {}
+    for number, look in enumerate(looks):
+        for name in look.not_so:
+            found.setdefault(name, []).append(number)
+    return found
 
 
 def sample_limit_s(times: Sequence[float]) -> float:
@@ -64,13 +80,9 @@ def sample_limit_s(times: Sequence[float]) -> float:
 
 def ticks(events: Iterable[Event]) -> list[Look]:
     """The ticks that came to an end; an interrupted one saw nothing that counts."""
-    found = []
-    for event in events:
-        is_end = event.step == "summary" and event.task == "watchdog"
-        said = TICK.fullmatch(event.detail) if is_end else None
-        if said:
-            found.append(Look(event.at, frozenset((said[1] or "").split(", ")) - {""}))
-    return found
+    return [
+        Look(event.at, event.not_so) for event in events if event.task == "watchdog" and event.not_so is not None
+    ]
 
 
 def _now(seen: Seen) -> Look:
@@ -103,10 +115,11 @@ def looked_at(seen: Seen, service: Service, watch: Watch, events: Sequence[Event
     """What samples and ticks say of one service; nothing is said of the time before its first trace."""
     samples = seen.samples.get(service.name, ())
     now = () if service.alive is None else (Sample(seen.window.ended, service.alive),)
-    good, bad = _sampled([*samples, *now], watch.sample_limit_s, events)
+    starts = [event.at for event in events if event.step == "start" and event.ok]
+    good, bad = _sampled([*samples, *now], watch.sample_limit_s, starts)
     traces = [sample.at for sample in samples[:1]] + [event.at for event in events[:1]]
     traces += [service.alive_since] if service.alive_since is not None else []
-    judged_good, judged_bad = _judged(service.name, watch, events)
+    judged_good, judged_bad = _judged(service.name, watch, starts)
     known = [(min(traces, default=seen.window.ended), seen.window.ended)]
     sure = without(within(judged_good, known), merged(_unsure(events, seen.window.began)))
     return Looked(merged([*good, *sure]), merged([*bad, *judged_bad]))
@@ -121,32 +134,32 @@ def _unsure(events: Iterable[Event], began: float) -> Iterable[Span]:
         before = event.at
 
 
-def _sampled(
-    samples: Sequence[Sample], limit_s: float, events: Sequence[Event]
-) -> tuple[list[Span], list[Span]]:
+def _sampled(samples: Sequence[Sample], limit_s: float, starts: Sequence[float]) -> tuple[list[Span], list[Span]]:
     good, bad = [], []
     for a, b in pairwise(samples):
         if 0 < b.at - a.at <= limit_s:
             if not a.up:
-                bad.append((a.at, _healed(a.at, b.at, events) if b.up else b.at))
+                bad.append((a.at, _healed(a.at, b.at, starts) if b.up else b.at))
             elif b.up:
                 good.append((a.at, b.at))
     return merged(good), bad
 
 
-def _judged(name: str, watch: Watch, events: Sequence[Event]) -> tuple[list[Span], list[Span]]:
-    good, bad = [], []
-    for a, b in pairwise(watch.looks):
-        if not 0 < b.at - a.at <= watch.tick_limit_s:
-            continue
-        if name in a.not_so:
-            bad.append((a.at, b.at if name in b.not_so else _healed(a.at, b.at, events)))
-        elif name not in b.not_so:
-            good.append((a.at, b.at))
-    return merged(good), bad
+def _judged(name: str, watch: Watch, starts: Sequence[float]) -> tuple[list[Span], list[Span]]:
+    """Good is all that ticks saw, less what lies beside a look that found it ill."""
+    beside: list[Span] = []
+    bad: list[Span] = []
+    for number in watch.ill.get(name, ()):
+        look = watch.looks[number]
+        beside += [(before.at, look.at) for before in watch.looks[max(0, number - 1) : number]]
+        for after in watch.looks[number + 1 : number + 2]:
+            beside.append((look.at, after.at))
+            if after.at - look.at <= watch.tick_limit_s:
+                bad.append((look.at, after.at if name in after.not_so else _healed(look.at, after.at, starts)))
+    return without(watch.ticked, merged(beside)), bad
 
 
-def _healed(began: float, ended: float, events: Iterable[Event]) -> float:
+def _healed(began: float, ended: float, starts: Sequence[float]) -> float:
     """When the last start between two looks was made, if any: the second look found it well."""
-    starts = [e.at for e in events if e.step == "start" and e.ok and began < e.at < ended]
-    return max(starts, default=ended)
+    last = bisect_left(starts, ended) - 1
+    return starts[last] if last >= 0 and starts[last] > began else ended

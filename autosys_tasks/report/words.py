@@ -15,7 +15,7 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "UNKNOWN": ("nobody knows", "알 수 없습니다"),
     "no_evidence": ("no evidence", "증거 없음"),
     "observed": (
-        "observed {observed} of {window} ({percent}), {gaps} gaps",
+        "observed {observed} of {window} ({percent}), gaps: {gaps}",
         "{window} 중 {observed} 관찰됨 ({percent}), 공백 {gaps}개",
     ),
     "unobserved": (
@@ -23,7 +23,7 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "증거 없음: 최근 {window} 동안 아무도 보지 않았습니다 (monitor 서비스나 예약된 inv watchdog이 봅니다)",
     ),
     "no_incidents": ("no incident was seen", "장애가 관찰되지 않았습니다"),
-    "incident_count": ("{count} incidents, {open} still open", "장애 {count}건, 진행 중 {open}건"),
+    "incident_count": ("incidents: {count}, still open: {open}", "장애 {count}건, 진행 중 {open}건"),
     "services_now": ("Services now", "지금의 서비스"),
     "memory_now": ("memory", "메모리"),
     "services": ("Services", "서비스"),
@@ -83,6 +83,10 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "last_words": ("its last words", "마지막 출력"),
     "strip": ("{name}: up {up}, down {down}, stopped {stopped}, the rest not observed",
               "{name}: 가동 {up}, 중단 {down}, 정지 {stopped}, 나머지는 관찰되지 않음"),
+    "is_up": ("up", "가동"),
+    "is_down": ("down", "중단"),
+    "is_stopped": ("stopped", "정지"),
+    "not_observed": ("not observed", "관찰되지 않음"),
     "written": ("written: {path}", "저장: {path}"),
     "nobody watched": ("nobody watched", "아무도 보지 않음"),
     "the machine slept": ("the machine slept", "컴퓨터가 절전 상태였음"),

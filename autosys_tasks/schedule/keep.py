@@ -18,7 +18,8 @@ from autosys_tasks.config.load import FILE, load
 from autosys_tasks.core.clock import utc_text
 from autosys_tasks.core.errors import AutosysError
 from autosys_tasks.core.files import make_folder
-from autosys_tasks.schedule import kept
+from autosys_tasks.core.plan import Plan
+from autosys_tasks.schedule import kept, plan
 from autosys_tasks.schedule.due import NEVER, Moment, wait_s
 from autosys_tasks.schedule.kept import Place, Run
 from autosys_tasks.schedule.values import Entry, Site
@@ -40,6 +41,14 @@ class Child(NamedTuple):
 
     process: subprocess.Popen[bytes]
     limit: float  # of the clock that no setting moves
+
+
+def planned(site: Site, entries: Iterable[Entry]) -> Plan:
+    """What `keep` would start now, and when; changes nothing."""
+    place = kept.place_of(site)
+    names, who = kept.read_names(place), kept.holder(place)
+    registered = [entry for entry in entries if names is None or entry.name in names]
+    return plan.to_keep(registered, who.pid if who else None)
 
 
 def keep(house: House, site: Site, entries: Iterable[Entry], say: Say | None = None) -> int:

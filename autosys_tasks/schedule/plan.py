@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from autosys_tasks.core.clock import span
 from autosys_tasks.core.plan import Plan, Step
-from autosys_tasks.schedule.values import Seen
+from autosys_tasks.schedule.values import AtLogon, Entry, Every, Seen
 
-REGISTER, UPDATE, REMOVE = "register", "update", "remove"
+REGISTER, UPDATE, REMOVE, START = "register", "update", "remove", "start"
 BEST = ("registered", "differs", "missing", "unknown")  # what counts of one entry in several mechanisms
 
 
@@ -37,3 +38,17 @@ def to_remove(seen: Mapping[str, Seen]) -> Plan:
     there = [each for each in seen.values() if each.state in ("registered", "differs")]
     steps = tuple(Step(REMOVE, each.name, f"registered with {each.mechanism}") for each in there)
     return Plan("schedule.unregister", steps)
+
+
+def to_keep(entries: Iterable[Entry], keeper: int | None) -> Plan:
+    """What a keeper of the times would start, and when; nothing where one lives (`keeper`: its pid)."""
+    if keeper is not None:
+        return Plan("schedule.keep", (), (f"the times of this workspace are kept already (pid {keeper})",))
+    return Plan("schedule.keep", tuple(Step(START, entry.name, _when(entry)) for entry in entries))
+
+
+def _when(entry: Entry) -> str:
+    when = entry.when
+    if isinstance(when, AtLogon):
+        return f"once, {span(when.delay_s)} after it began"
+    return f"every {span(when.every_s)}" if isinstance(when, Every) else f"every day at {when.at}"

@@ -51,7 +51,7 @@ def starter_of(site: Site) -> File:
         f"os.chdir({site.folder!r})\n"
         f"os.environ.update({dict(site.env)!r})\n"
         f"sys.path.insert(0, {site.folder!r})\n"
-        f"sys.argv[1:] = {[*after, KEEP]!r}\n"
+        f"sys.argv[1:1] = {[*after, KEEP]!r}\n"
         f"runpy.run_module({module!r}, run_name='__main__', alter_sys=True)\n"
     )
     return File("", "logon.pyw", text)

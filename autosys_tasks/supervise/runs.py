@@ -110,10 +110,8 @@ def _keep_until_settled(
         report = _report(house, keeper, journal, time.monotonic() - began)
         if journal.outcomes:
             host.ring(house.place.bell)  # the guard has new ones to watch
-        ready = len(keeper.decisions) - len(report.not_so)
-        journal.close(
-            ok=not report.not_so, detail=_verdict(ready, report.not_so), ms=round(report.seconds * 1000)
-        )
+        detail = _verdict(len(keeper.decisions) - len(report.not_so), report.not_so)
+        journal.close(ok=not report.not_so, detail=detail, ms=round(report.seconds * 1000), not_so=report.not_so)
     except BaseException:
         journal.close(ok=False, detail="interrupted")
         raise

@@ -15,11 +15,11 @@ def journal(c, task="", since="24h", json=False):  # type: ignore[no-untyped-def
 
     found = current(c)
     try:
-        span = seconds(since)
+        start = wall() - seconds(since)
     except ValueError as error:
         raise UsageError(f"--since `{since}` {error}", hint="inv journal --since 24h") from error
-    lines, skipped = room.collect(found.path, task)
-    kept = room.since(lines, wall() - span)
+    lines, skipped = room.collect(found.path, task, start=start)
+    kept = room.since(lines, start)
     shown = [room.line_text(line) for line in kept] or [f"nothing in the last {since}"]
     if skipped:
         shown.append(f"({skipped} torn or foreign lines passed over)")

@@ -78,14 +78,14 @@ def show(c, platform="", only="", json=False):  # type: ignore[no-untyped-def]
 
 
 @verb()
-def keep(c):  # type: ignore[no-untyped-def]
+def keep(c, dry_run=False, json=False, exit_code=False):  # type: ignore[no-untyped-def]
     """Stay, and keep the times of the entries: for a machine whose scheduler refuses (started by its Run key)."""
-    from invoke import Exit
-
     from autosys_tasks.schedule import keep as room
     from autosys_tasks.schedule import site as place
 
     home = house(c)
-    code = room.keep(home, place.site_of(home.config), place.chosen(home.config, ""), say)
-    if code:
-        raise Exit(code=code)
+    site, entries = place.site_of(home.config), place.chosen(home.config, "")
+    if is_dry(c, dry_run):
+        return show_plan(home.config, room.planned(site, entries), as_json=json, exit_code=exit_code)
+    code = room.keep(home, site, entries, say)
+    return finish(home.config, "run", code, run_fields("schedule.keep", ()), ["OK: ended"], json)

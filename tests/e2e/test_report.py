@@ -15,6 +15,8 @@ import pytest
 import rig
 from seen import kill, row, unchanged
 
+from autosys_tasks.core import journal
+from autosys_tasks.core.clock import utc_text
 from autosys_tasks.report import samples
 from autosys_tasks.services.monitor.sample import ServiceSample, System
 from autosys_tasks.services.monitor.store import Gap, Store
@@ -35,7 +37,7 @@ class Fetches(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.found += [tag] if tag in ("script", "link", "img", "iframe", "base") else []
         self.found += [name for name, _value in attrs if name in ("src", "href", "srcset") or name.startswith("on")]
-        if tag != "meta" and tag != "br":
+        if tag not in ("meta", "br", "wbr"):
             self.depth.append(tag)
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -104,7 +106,8 @@ def test_a_kill_that_the_guard_healed_is_an_incident_and_the_files_agree(workspa
 def test_what_is_down_now_is_open_with_what_to_type_and_the_dashboard_says_so(workspace: rig.Workspace) -> None:
     code = f"print({EVIL!r}, flush=True); raise SystemExit(3)"
     argv = json.dumps([sys.executable, "-c", code])
-    workspace.write(f'[services.bad]\ncommand = {argv}\nrestart = "never"\npurpose = {json.dumps(EVIL)}\n')
+    never = 'readiness = { file = "never there", max_age_s = 9 }'  # so that it is not ready as long as it lives
+    workspace.write(f'[services.bad]\ncommand = {argv}\nrestart = "never"\npurpose = {json.dumps(EVIL)}\n{never}\n')
     workspace.cli("bringup", "--no-guard").rc(3)
     document = workspace.cli("report", "--json").rc(0).json()
     (incident,) = document["incidents"]  # type: ignore[misc]
@@ -254,3 +257,26 @@ def test_a_full_day_is_told_within_a_second_and_a_half(workspace: rig.Workspace)
     assert took_s < (1.5 if sys.platform == "linux" else 6), took_s
     sizes = [path.stat().st_size for path in workspace.outputs.glob("monitoring*")]
     assert len(sizes) == 3 and max(sizes) < 60_000
+
+
+@pytest.mark.only("posix")
+def test_journals_as_full_as_they_get_are_told_in_seconds(workspace: rig.Workspace) -> None:
+    """Five full files, all of this day: a tick and a healed death in turn. It is a second's work of one core."""
+    workspace.write('[services.api]\ncommand = ["sleep", "600"]\n')
+    line = '{"v":1,"ts":"%s","run":"r","task":"%s","step":"%s","target":"%s","reason":"%s","ok":true,"ms":5%s}\n'
+    kinds = (("watchdog", "summary", "", "", ',"counts":{},"not_so":[]'), ("guard", "start", "api", "exited 3", ""))
+    size = len(line % ("x" * 24, *kinds[0]))
+    count = (journal.KEEP + 1) * journal.ROTATE_BYTES // size
+    began, step_s = time.time() - 80_000, 79_000 / count
+    for part in range(journal.KEEP + 1):
+        numbers = range(part * count // (journal.KEEP + 1), (part + 1) * count // (journal.KEEP + 1))
+        texts = [line % (utc_text(began + number * step_s), *kinds[number % 2]) for number in numbers]
+        older = journal.KEEP - part
+        workspace.file(f"outputs/watchdog_log.jsonl{f'.{older}' if older else ''}", "".join(texts))
+    before = os.times()
+    document = workspace.cli("report", "--json").rc(0).json()
+    after = os.times()
+    assert service(document, "api")["restarts"] == {"total": count // 2, "by_reason": {"exited 3": count // 2}}
+    assert document["skipped_lines"] == 0
+    spent_s = after.children_user + after.children_system - before.children_user - before.children_system
+    assert spent_s < 4, "work, not time: others may be at work too"

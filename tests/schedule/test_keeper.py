@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator
-from itertools import pairwise
 from pathlib import Path
 
 import psutil
@@ -14,7 +13,7 @@ import rig
 import stand_in
 
 from autosys_tasks import host
-from autosys_tasks.schedule import kept
+from autosys_tasks.schedule import keep, kept
 from autosys_tasks.schedule.values import Site
 
 MODULE = f"""
@@ -75,8 +74,8 @@ def test_it_runs_the_master_once_and_the_watchdog_on_its_beat(desk: Desk) -> Non
     desk.ask_to_end(running)
     running.result(20).rc(0).says("keeping the times of master, watchdog", "ended: asked to")
     assert len(desk.runs("master")) == 1
-    ticks = desk.runs("watchdog")
-    assert all(b - a > 0.6 * stand_in.BEAT_S for a, b in pairwise(ticks))
+    ticks = desk.runs("watchdog")  # each as late as its interpreter was: on a busy machine two may come close
+    assert ticks[-1] - ticks[0] > 0.6 * stand_in.BEAT_S * (len(ticks) - 1)
     assert not desk.runs("backup"), "what was missed waits until the logon has settled"
     assert desk.said("master says 책상") and desk.said("keeper: keeping the times of")
     began, runs = kept.read_runs(desk.place)
@@ -96,8 +95,10 @@ def test_how_a_run_ended_is_kept(desk: Desk) -> None:
 def test_a_second_keeper_says_who_keeps_and_ends_well(desk: Desk) -> None:
     running = desk.kept()
     second = desk.keep().result(20).rc(0).says("kept already")
+    planned = keep.planned(desk.site, stand_in.entries())
+    assert not planned.steps and "kept already" in planned.notes[0]
     if sys.platform != "win32":
-        assert f"pid {running.process.pid}" in second.out
+        assert f"pid {running.process.pid}" in second.out and f"pid {running.process.pid}" in planned.notes[0]
     desk.ask_to_end(running)
     running.result(20).rc(0)
 
@@ -137,6 +138,15 @@ def test_a_changed_autosys_toml_counts_and_a_broken_one_is_said_once(desk: Desk)
     desk.ask_to_end(running)
     running.result(20).rc(0)
     assert desk.log.read_text(encoding="utf-8").count("is broken") == 1
+
+
+def test_a_dry_run_says_what_would_be_started_when(desk: Desk) -> None:
+    when = {"master": "once, 500 ms after it began", "watchdog": "every 1 s", "backup": "every day at 00:00:00"}
+    assert {step.target: step.reason for step in keep.planned(desk.site, stand_in.entries()).steps} == when
+    desk.workspace.state.mkdir(parents=True)
+    Path(desk.place.names).write_text('{"names": ["watchdog"]}', encoding="utf-8")
+    assert [step.target for step in keep.planned(desk.site, stand_in.entries()).steps] == ["watchdog"]
+    assert [path.name for path in desk.workspace.state.iterdir()] == ["keep.json"]
 
 
 def test_it_keeps_what_is_registered_and_goes_with_the_last(desk: Desk) -> None:

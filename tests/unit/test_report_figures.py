@@ -11,8 +11,12 @@ from hypothesis import strategies as st
 
 from autosys_tasks.report.figures import figures, median
 from autosys_tasks.report.json_text import fields
+from autosys_tasks.report.look import event_of
 from autosys_tasks.report.spans import merged, total, within, without
+from autosys_tasks.report.told import kind_of
 from autosys_tasks.report.values import Event, Figures, Gap, Line, Machine, Sample, Seen, Service, Window
+from autosys_tasks.supervise.plan import ended_text
+from autosys_tasks.supervise.values import LastExit
 
 HOUR = 3600.0
 END = 1_800_000_000.0
@@ -28,15 +32,46 @@ def stop(at: float, *, task: str = "down") -> Event:
     return Event(at, task, "stop", "api", "asked to be down", True, "ended", 20)
 
 
-def tick(at: float, *not_so: str, detail: str = "") -> Event:
-    said = detail or "1 as wanted" + (f", not so: {', '.join(not_so)}" if not_so else "")
-    return Event(at, "watchdog", "summary", "", "", not not_so, said, 5)
+def tick(at: float, *not_so: str) -> Event:
+    return Event(at, "watchdog", "summary", "", "", not not_so, "", 5, frozenset(not_so))
 
 
 def sampled(began: float, ended: float, step_s: float = 15, down: tuple[float, float] = (0, 0)) -> Seen:
     times = [began + step_s * n for n in range(int((ended - began) / step_s) + 1)]
     samples = tuple(Sample(at, not down[0] <= at < down[1], 1.5, 20_000_000) for at in times)
     return Seen(DAY, (API,), machine=tuple(Machine(at, 10.0, 50.0, 9) for at in times), samples={"api": samples})
+
+
+SUMMARY = {"v": 1, "ts": "2026-11-25T00:00:00.000Z", "task": "watchdog", "step": "summary", "ok": False, "ms": 5}
+
+
+@pytest.mark.parametrize(
+    ("more", "not_so"),
+    [
+        ({"not_so": ["api", "a, b"], "detail": "in any words"}, {"api", "a, b"}),
+        ({"not_so": []}, set()),
+        ({"detail": "interrupted"}, None),
+        ({"detail": "3 as wanted"}, set()),
+        ({"detail": "1 as wanted, not so: api, 나"}, {"api", "나"}),
+        ({"detail": "3 as wanted", "step": "start"}, None),
+    ],
+)
+def test_what_a_tick_saw_is_data_and_older_journals_say_it_in_words(
+    more: dict[str, object], not_so: set[str] | None
+) -> None:
+    assert event_of({**SUMMARY, **more}).not_so == not_so
+
+
+@pytest.mark.parametrize(
+    ("last", "kind"),
+    [
+        (LastExit(3, None, 0, 0, ""), "exited 3"), (LastExit(-1, None, 0, 0, ""), "exited -1"),
+        (LastExit(None, 9, 0, 0, ""), "killed by signal 9"), (LastExit(None, None, 0, 0, ""), "died"),
+    ],
+)  # fmt: skip
+def test_how_an_instance_ended_is_a_cause_as_the_supervisor_words_it(last: LastExit, kind: str) -> None:
+    """The reasons in a journal are words; here those of one room meet the other's reading of them."""
+    assert kind_of(ended_text(last)) == kind
 
 
 def api(seen: Seen) -> Line:
@@ -118,7 +153,7 @@ def test_a_service_that_a_tick_found_ill_is_down_until_a_tick_finds_it_well() ->
 
 
 def test_an_interrupted_tick_saw_nothing() -> None:
-    seen = Seen(DAY, (API,), (tick(END - 200, detail="interrupted"), tick(END - 100)))
+    seen = Seen(DAY, (API,), (tick(END - 200)._replace(not_so=None), tick(END - 100)))
     assert figures(seen).observed_s == pytest.approx(100)
 
 
@@ -143,6 +178,15 @@ def test_a_crash_loop_is_one_incident_that_is_open_until_it_ends() -> None:
     assert figures(Seen(DAY, (ill,), events)).verdict == "NG"
     json_incident = fields(figures(Seen(DAY, (ill,), events)))["incidents"][0]  # type: ignore[index]
     assert json_incident["recovered"] is None and json_incident["recovery_s"] is None
+
+
+def test_what_nobody_saw_well_again_has_not_recovered() -> None:
+    """P21 turned round: a start that was made is no proof that it helped, when nobody looked until now."""
+    ill = API._replace(state="blocked", verdict="NG", alive=False, alive_since=None)
+    tries = (start(END - HOUR, "not running", task="bringup"), start(END - HOUR + 30, "exited 7", task="bringup"))
+    (incident,) = figures(Seen(DAY, (ill,), (*tries, tick(END - HOUR + 31, "api")))).incidents
+    assert incident.open and incident.ended is None and incident.cause == "exited 7"
+    assert incident.began == pytest.approx(END - HOUR + 30, abs=1)
 
 
 def test_what_is_ill_now_is_open_even_when_no_journal_tells_of_it() -> None:

@@ -18,7 +18,7 @@ from autosys_tasks.report.words import LANGUAGES, TEXTS, chosen
 END = 1_800_000_000.0
 WINDOW = Window(END - 3600, END)
 EVIL = "<script>alert('한글')</script> & | ` \x1b[31m\x00"
-VOID = {"meta", "rect", "br", "link", "img"}
+VOID = {"meta", "rect", "br", "wbr", "link", "img"}
 
 
 class Page(HTMLParser):

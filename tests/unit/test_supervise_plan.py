@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from autosys_tasks.config.model import Probe, Service, Watchdog
 from autosys_tasks.host.types import Exit, Identity
+from autosys_tasks.report.told import kind_of
 from autosys_tasks.supervise import plan
 from autosys_tasks.supervise.values import Facts, LastExit, Now, Record, Reply, Wanted
 
@@ -80,6 +81,14 @@ def test_each_state_and_what_is_done_about_it(case: str, service: Service, seen:
     decision = plan.decide(service, seen, NOW, DOG)
     assert (decision.state, decision.step) == (state, step), decision
     assert decision.reason or state == "ready"
+
+
+def test_every_reason_for_a_restart_is_a_cause_to_the_report() -> None:
+    """Reasons are words in a journal; a new one has to be known where incidents are told from them."""
+    reasons = [plan.decide(row[1], row[2], NOW, DOG).reason for row in TABLE if row[4] == "restart"]
+    assert list(map(kind_of, reasons)) == [
+        "not ready in time", "liveness failed", "memory over its limit"
+    ]  # fmt: skip
 
 
 def test_a_dependent_waits_and_is_not_failed() -> None:

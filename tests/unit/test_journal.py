@@ -1,0 +1,63 @@
+"""Reading journals: whatever stands in them, no line of ours is lost, and what is too old is passed over."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from autosys_tasks.core import journal
+from autosys_tasks.core.clock import parse_utc, utc_text
+
+NOON = parse_utc("2026-11-25T12:00:00.000Z")
+HOUR = 3600.0
+FOREIGN = (
+    b"not json", b"[1", b"2]", b"{}", b'{"v":1}', b"null", b'{"v":1,"ts":"2026', b'{"a":1},{"a":2}', b'"\xb1\xe8"',
+    b'{"v":1,"ts":"x","detail":"', b"1,2",
+)  # fmt: skip
+
+
+def ours(number: int, at: float = NOON) -> bytes:
+    line = {"v": 1, "ts": utc_text(at), "run": "r", "task": "watchdog", "detail": f"답 {number}"}
+    return json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
+
+
+@given(st.lists(st.sampled_from([*FOREIGN, b"ours"]), max_size=30), st.integers(1, 7))
+def test_what_is_not_ours_costs_no_line_of_ours(texts: list[bytes], together: int) -> None:
+    """P57: read many at a time, whatever stands between them."""
+    raws = [ours(number) if text == b"ours" else text for number, text in enumerate(texts)]
+    chunks = [raws[first : first + together] for first in range(0, len(raws), together)]
+    found = [line for chunk in chunks for line in journal.parsed(chunk)]
+    assert len(found) == len(raws)
+    said = [line["detail"] for line in found if line is not None]
+    assert said == [f"답 {number}" for number, text in enumerate(texts) if text == b"ours"]
+
+
+def test_what_is_older_is_passed_over_file_by_file_and_line_by_line(tmp_path: Path) -> None:
+    path = tmp_path / "watchdog_log.jsonl"
+    old, new = ours(1, NOON - HOUR), ours(2, NOON + 1)
+    shaped_otherwise = json.dumps(json.loads(ours(3, NOON - HOUR))).encode("utf-8")
+    torn = ours(4, NOON - HOUR)[:-9]
+    path.write_bytes(b"\n".join([old, torn, shaped_otherwise, new, b"torn", b""]))
+    older = tmp_path / "watchdog_log.jsonl.1"
+    older.write_bytes(b"never looked at\n")
+    os.utime(older, (NOON - HOUR, NOON - HOUR))
+    os.utime(path, (NOON + 1, NOON + 1))
+    lines, skipped = journal.read(path, start=NOON)
+    assert [line["detail"] for line in lines] == ["답 3", "답 2"], "what is not as we write it, its reader has to judge"
+    assert skipped == 1
+    assert [line["detail"] for line in journal.since(lines, NOON)] == ["답 2"]
+    everything, skipped = journal.read(path)
+    assert len(everything) == 3 and skipped == 3
+
+
+def test_files_of_a_time_that_was_said_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """AUTOSYS_NOW moves what is written and what is asked for, and no file's own time."""
+    path = tmp_path / "watchdog_log.jsonl"
+    monkeypatch.setenv("AUTOSYS_NOW", "2099-01-01T00:00:00Z")
+    path.write_bytes(ours(1, parse_utc("2099-01-01T00:00:00Z")) + b"\n")
+    assert len(journal.read(path, start=parse_utc("2098-12-31T00:00:00Z"))[0]) == 1
