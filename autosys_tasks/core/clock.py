@@ -6,11 +6,19 @@ import os
 import time
 from datetime import UTC, datetime
 
+from autosys_tasks.core.errors import UsageError
+
 
 def wall() -> float:
-    """Seconds since 1970, or what AUTOSYS_NOW says."""
+    """Seconds since 1970, or what AUTOSYS_NOW says; raises UsageError when that is no time."""
     said = os.environ.get("AUTOSYS_NOW")
-    return parse_utc(said) if said else time.time()
+    if not said:
+        return time.time()
+    try:
+        return parse_utc(said)
+    except (ValueError, OverflowError):
+        hint = "write it as 2026-11-25T04:00:00Z, or unset it"
+        raise UsageError(f"AUTOSYS_NOW is no ISO 8601 time: `{said}`", where="AUTOSYS_NOW", hint=hint) from None
 
 
 def shift() -> float:

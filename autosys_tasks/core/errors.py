@@ -6,7 +6,9 @@ AutosysError            1   unexpected, or a folder that cannot be written
 ├── NotSo               3   something wanted is not so after acting
 ├── Partly              4   named items failed
 ├── Busy               11   another run holds the lock
-└── StateError          1   the state or output folder cannot be read or written
+├── StateError          1   the state or output folder cannot be read or written
+├── Interrupted       130   Ctrl-C
+└── Unexpected          1   a defect of ours
 """
 
 from __future__ import annotations
@@ -80,6 +82,19 @@ class StateError(AutosysError):
 
     code = 1
     kind = "state"
+
+
+class Interrupted(AutosysError):
+    """A person pressed Ctrl-C; the message says what is left as it was."""
+
+    code = 130
+    kind = "interrupted"
+
+
+class Unexpected(AutosysError):
+    """What nobody thought of: a defect of ours."""
+
+    kind = "unexpected"
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

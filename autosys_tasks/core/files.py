@@ -42,7 +42,7 @@ def write_atomic(path: Path | str, text: str, *, durable: bool = False, mode: in
         fault("files.before-write")
         fd = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), mode)
         try:
-            os.write(fd, text.encode("utf-8"))
+            write_all(fd, text.encode("utf-8", "backslashreplace"))
             if durable:
                 os.fsync(fd)
         finally:
@@ -53,6 +53,12 @@ def write_atomic(path: Path | str, text: str, *, durable: bool = False, mode: in
         with contextlib.suppress(OSError):
             os.unlink(scratch)
         raise cannot_write(target, error) from error
+
+
+def write_all(fd: int, data: bytes) -> None:
+    """Every byte, or the system's error: what a nearly full disk takes only in part is not written."""
+    while data:
+        data = data[os.write(fd, data) :]
 
 
 def cannot_write(path: Path | str, error: OSError) -> StateError:

@@ -13,7 +13,7 @@ from typing import Any
 from autosys_tasks.core.clock import parse_utc, shift, utc_text
 from autosys_tasks.core.errors import StateError
 from autosys_tasks.core.faults import fault
-from autosys_tasks.core.files import cannot_write, patiently
+from autosys_tasks.core.files import cannot_write, patiently, write_all
 from autosys_tasks.core.plan import Outcome, summary
 
 VERSION = 1
@@ -79,7 +79,7 @@ def append(path: Path, line: dict[str, object], open_append: Callable[[str], int
             size = os.fstat(fd).st_size
             if size and _last_byte(path) != b"\n":
                 text = "\n" + text
-            os.write(fd, text.encode("utf-8", "backslashreplace"))
+            write_all(fd, text.encode("utf-8", "backslashreplace"))
         finally:
             os.close(fd)
         if size > ROTATE_BYTES:

@@ -7,13 +7,12 @@ The file is two lines of JSON, so that a person can read it.
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import zlib
 from typing import NamedTuple
 
-from autosys_tasks.core.files import cannot_write, patiently, read_bytes
+from autosys_tasks.core.files import cannot_write, patiently, read_bytes, write_all
 
 SLOT = 8192  # bytes of a line, its newline included
 HEAD = '{{"seq":"{:010d}","crc":"{:08x}","document":'
@@ -83,7 +82,6 @@ def _put(path: str, data: bytes, offset: int) -> None:
     fd = patiently(lambda: os.open(path, os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o600))
     try:
         os.lseek(fd, offset, os.SEEK_SET)
-        if os.write(fd, data) != len(data):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
+        write_all(fd, data)
     finally:
         os.close(fd)

@@ -55,7 +55,7 @@ def planned(task: str, paths: Iterable[Path]) -> Plan:
 def write(path: Path, text: str) -> None:
     """Replace one file; raises StateError."""
     make_folder(path.parent)
-    write_atomic(path, text.encode("utf-8", "backslashreplace").decode("utf-8"))
+    write_atomic(path, text)
 
 
 def as_json(document: Mapping[str, object]) -> str:

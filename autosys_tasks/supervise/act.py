@@ -187,11 +187,11 @@ def note(house: House, name: str, reason: str, ended: host.Exit | None = None) -
     return outcome._replace(step=outcome.step._replace(kind="note"))
 
 
-def stop(house: House, name: str, reason: str, *, kind: str = "stop") -> Outcome:
+def stop(house: House, name: str, reason: str, *, kind: str = "stop", forgiven: bool = True) -> Outcome:
     """End a service and all that it brought: asked first, then the OS's polite signal, then the whole tree.
 
     True only when nothing of it lives and its lock is free. An instance that somebody was just starting is
-    waited for and ended too.
+    waited for and ended too. `forgiven`: a person asked for it, so no incident goes on.
     """
     began = time.perf_counter()
     service = house.service(name)
@@ -216,7 +216,7 @@ def stop(house: House, name: str, reason: str, *, kind: str = "stop") -> Outcome
         if root is not None:
             killed += end_family(root, instance)
     fault("supervise.after-stop")
-    bury(house, name, ended, reason, forgiven=kind == "stop")
+    bury(house, name, ended, reason, forgiven=forgiven)
     detail = f"ended, {killed} of its processes by force" if killed else "ended"
     return Outcome(Step(kind, label(name), reason), True, detail, round((time.perf_counter() - began) * 1000))
 

@@ -53,6 +53,7 @@ class Keeper:
         self.facts: dict[str, Facts] = {}
         self.decisions: dict[str, Decision] = {}
         self.busy: set[str] = set()
+        self._acted: set[str] = set()  # acted on, and not decided again since
         self.waiter = host.Waiter()
         self._vitals = vitals
         self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
@@ -101,7 +102,7 @@ class Keeper:
 
     def settled(self) -> bool:
         """Whether everything is as wanted, or has failed for now."""
-        return not self.busy and all(
+        return not self.busy and not self._acted and all(
             plan.settled(name, self.decisions) or name in self.given_up for name in self.names
         )
 
@@ -140,6 +141,7 @@ class Keeper:
     def _decide(self, name: str, ended: host.Exit | None = None) -> None:
         if name in self.busy or name not in self.facts:
             return
+        self._acted.discard(name)
         moment, facts = now(), self.facts[name]
         if not facts.ready_seen and name in self._replies and facts.leader is not None:
             facts = facts._replace(readiness=self._replies[name])
@@ -219,14 +221,16 @@ class Keeper:
     def _again(self, name: str, *, soon: bool = False) -> None:
         """Look at one service again after acting on it; the next turn decides what it is now."""
         self._seen(name, look.glance(self.house, name))
+        self._acted.add(name)
         self._due[name] = now().boot + (0.02 if soon else 0.0)
 
     def _stop(self, name: str, decision: Decision) -> None:
         self.busy.add(name)
         self._hush(name)
+        forgiven = not self.facts[name].wanted.up  # what else is stopped here has failed, and counts as a failure
 
         def stop() -> None:
-            outcome = act.stop(self.house, name, decision.reason, kind=decision.step)
+            outcome = act.stop(self.house, name, decision.reason, kind=decision.step, forgiven=forgiven)
             self._post(lambda: self._stopped(name, outcome))
 
         self._in_thread(stop)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from autosys_tasks.supervise import show
@@ -18,13 +18,13 @@ QUIET_S = 1.0  # what takes no longer than this needs no progress
 
 
 @contextlib.contextmanager
-def display(house: House, *, quiet: bool) -> Iterator[Show]:
-    """A function to be told how things stand; what it shows goes to stderr, which no document uses."""
+def display(house: House, say: Callable[[str], None], *, quiet: bool) -> Iterator[Show]:
+    """A function to be told how things stand; what it shows goes to stderr, by `say` or as a table."""
     if quiet:
         yield lambda decisions, facts: None
         return
     if not sys.stderr.isatty():
-        yield _Lines().show
+        yield _Lines(say).show
         return
     table = _Table(house)
     try:
@@ -36,14 +36,15 @@ def display(house: House, *, quiet: bool) -> Iterator[Show]:
 class _Lines:
     """A line whenever what is awaited changes."""
 
-    def __init__(self) -> None:
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
         self._last = ""
         self._since = time.monotonic()
 
     def show(self, decisions: dict[str, Decision], facts: dict[str, Facts]) -> None:
         line = show.progress_line(decisions)
         if line != self._last and time.monotonic() - self._since > QUIET_S:
-            print(line, file=sys.stderr, flush=True)  # noqa: T201
+            self._say(line)
             self._last = line
 
 

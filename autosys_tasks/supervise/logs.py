@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from autosys_tasks import host
 from autosys_tasks.core.faults import fault
-from autosys_tasks.core.files import decode
+from autosys_tasks.core.files import decode, write_all
 
 
 def shift_up(path: str, keep: int) -> None:
@@ -41,8 +41,8 @@ def rotate_stopped(path: str, log_max: int, keep: int) -> int:
 def rotate_running(path: str, log_max: int, keep: int) -> int:
     """While its service writes: copy the head to `.1`, then take it out in one step of the file system.
 
-    Where the file system cannot do that, the log is left to grow until the next start: a line is worth
-    more than a limit. Returns how many bytes went.
+    Where the file system cannot do that, or has no room for the copy, the log is left to grow until the next
+    start: a line is worth more than a limit. Returns how many bytes went.
     """
     try:
         if os.stat(path).st_size <= log_max:
@@ -54,9 +54,10 @@ def rotate_running(path: str, log_max: int, keep: int) -> int:
         size = os.fstat(fd).st_size
         scratch = f"{path}.rotating"
         size -= size % 65536
-        if size == 0 or not _can_cut(path):
+        if size == 0 or not _can_cut(scratch):
             return 0
-        _copy_head(fd, scratch, size)
+        if not _copy_head(fd, scratch, size):
+            return 0
         shift_up(path, max(1, keep))
         os.replace(scratch, f"{path}.1")
         fault("logs.after-copy")  # ended here, lines stand twice; the other order would lose them
@@ -65,31 +66,34 @@ def rotate_running(path: str, log_max: int, keep: int) -> int:
         os.close(fd)
 
 
-def _can_cut(path: str) -> bool:
+def _can_cut(scratch: str) -> bool:
     """Tried on a scratch file beside the log first, so that nothing is copied in vain."""
-    probe = f"{path}.rotating"
-    fd = os.open(probe, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
+    fd = os.open(scratch, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
     try:
-        os.write(fd, bytes(2 * 65536))
+        write_all(fd, bytes(2 * 65536))
         return host.cut_head(fd, 65536) == 65536
+    except OSError:
+        return False
     finally:
         os.close(fd)
-        os.unlink(probe)
+        os.unlink(scratch)
 
 
-def _copy_head(fd: int, target: str, size: int) -> None:
+def _copy_head(fd: int, target: str, size: int) -> bool:
+    """Whether all of it was copied; of a copy that did not succeed nothing is left."""
     out = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
     try:
-        offset = 0
-        while offset < size:
-            os.lseek(fd, offset, os.SEEK_SET)
-            block = os.read(fd, min(1 << 20, size - offset))
-            if not block:
-                break
-            os.write(out, block)
-            offset += len(block)
+        os.lseek(fd, 0, os.SEEK_SET)
+        while size > 0 and (block := os.read(fd, min(1 << 20, size))):
+            write_all(out, block)
+            size -= len(block)
+    except OSError:
+        size = -1
     finally:
         os.close(out)
+    if size:
+        os.unlink(target)
+    return not size
 
 
 def tail_lines(path: str, lines: int) -> list[str]:

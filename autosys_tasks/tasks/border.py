@@ -6,11 +6,13 @@ import contextlib
 import functools
 import os
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from invoke import Exit, task
+from invoke import Exit, UnexpectedExit, task
+from invoke.exceptions import ParseError
 
 from autosys_tasks.tasks.parsing import Verb
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from autosys_tasks.core.plan import Plan
     from autosys_tasks.supervise.house import House
 
+FOUND: dict[str, str | None] = {"name": None, "path": None}  # the workspace, as far as this run knows it
 HELP = {
     "json": "print exactly one JSON document",
     "dry_run": "print the plan and change nothing",
@@ -43,6 +46,7 @@ def verb(
 
         @functools.wraps(body)
         def run(c: Any, *args: Any, **flags: Any) -> None:
+            ready_streams(keep=not is_dry(c, bool(flags.get("dry_run"))))
             with person_readable(as_json=bool(flags.get("json")), interrupted=interrupted):
                 body(c, *args, **flags)
 
@@ -56,40 +60,62 @@ def verb(
 @contextlib.contextmanager
 def person_readable(*, as_json: bool, interrupted: str = "") -> Iterator[None]:
     """Run a task's body; what goes wrong becomes one clear message (or document) and its promised exit code."""
-    from autosys_tasks.core.errors import AutosysError
+    from autosys_tasks.core.clock import wall
+    from autosys_tasks.core.errors import AutosysError, Interrupted, StateError, Unexpected
 
-    ready_streams()
     try:
+        wall()  # what AUTOSYS_NOW says is a time, or nothing is begun
         yield
         sys.stdout.flush()
+    except (Exit, UnexpectedExit, ParseError):
+        raise
     except AutosysError as error:
-        if as_json:
-            print_json(error_document(error))
-            raise Exit(code=error.code) from error
-        raise Exit("\n".join(error_lines(error)), code=error.code) from error
+        end_with(error, as_json)
     except KeyboardInterrupt:
-        raise Exit(f"interrupted{interrupted and ': '}{interrupted}", code=130) from None
+        end_with(Interrupted(interrupted or "by Ctrl-C"), as_json)
     except BrokenPipeError:
-        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 (nobody reads on; end quietly)
+        _unread("stdout")
         raise Exit(code=0) from None
     except OSError as error:
-        from autosys_tasks.core.files import cannot_write
+        said = f"cannot read or write `{error.filename or 'a file'}`: {error.strerror or error}"
+        end_with(StateError(said, where=str(error.filename or "")), as_json)
+    except Exception as error:  # noqa: BLE001 (said in full, and ends as promised)
+        import traceback
 
-        failed = cannot_write(error.filename or "a file", error)
-        if as_json:
-            print_json(error_document(failed))
-            raise Exit(code=1) from error
-        raise Exit("\n".join(error_lines(failed)), code=1) from error
+        say(traceback.format_exc())
+        said, hint = f"{type(error).__name__}: {error}", "a defect: please report the lines above"
+        end_with(Unexpected(said, hint=hint), as_json)
 
 
-def ready_streams() -> None:
-    """No text can break a console: what it cannot show is escaped; without one (pythonw) there is a log."""
+def end_with(error: AutosysError, as_json: bool) -> NoReturn:
+    """Say an error, as a document where that was asked for and stdout takes it, and end with its code."""
+    if as_json:
+        with contextlib.suppress(OSError):
+            print_json(error_document(error))
+            raise Exit(code=error.code) from error
+    raise Exit("\n".join(error_lines(error)), code=error.code) from error
+
+
+def ready_streams(*, keep: bool = True) -> None:
+    """No text can break a console: what it cannot show is escaped; without one (pythonw) there is a log.
+
+    `keep` False: nothing may be written, and what would be shown is lost.
+    """
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:
-            setattr(sys, name, _instead_of_a_console())
+            setattr(sys, name, _instead_of_a_console() if keep else _nowhere())
         elif hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
+
+
+def _nowhere() -> Any:
+    return open(os.devnull, "w", encoding="utf-8")
+
+
+def _unread(name: str) -> None:
+    """Nobody reads this stream any more (`| head`): what is still written to it is lost, and hurts nobody."""
+    setattr(sys, name, _nowhere())
 
 
 def _instead_of_a_console() -> Any:
@@ -101,7 +127,7 @@ def _instead_of_a_console() -> Any:
         path = find_workspace(Path.cwd(), os.environ) / "outputs" / "logs" / "scheduled.log"
         path.parent.mkdir(parents=True, exist_ok=True)
         return path.open("a", encoding="utf-8", buffering=1)
-    return open(os.devnull, "w", encoding="utf-8")
+    return _nowhere()
 
 
 def error_lines(error: AutosysError) -> list[str]:
@@ -115,9 +141,11 @@ def error_lines(error: AutosysError) -> list[str]:
 
 
 def error_document(error: AutosysError) -> dict[str, object]:
-    """The same as a document."""
+    """The same as a document, with the real time: what AUTOSYS_NOW says may be what is wrong."""
+    from autosys_tasks.core.clock import utc_text
+
     problems = [{"where": p.where, "message": p.message, "hint": p.hint or None} for p in error.problems]
-    return envelope("error", None, error.code) | {
+    return envelope("error", None, error.code, at=utc_text(time.time())) | {
         "error": {
             "kind": error.kind,
             "message": error.message,
@@ -128,12 +156,12 @@ def error_document(error: AutosysError) -> dict[str, object]:
     }
 
 
-def envelope(name: str, config: Config | None, exit_code: int) -> dict[str, object]:
-    """What every document begins with."""
+def envelope(name: str, config: Config | None, exit_code: int, *, at: str = "") -> dict[str, object]:
+    """What every document begins with. Without a configuration: as much of the workspace as this run has found."""
     from autosys_tasks.core.clock import utc_text
 
-    workspace = {"name": config.name if config else None, "path": config.path if config else None}
-    return {"schema": f"autosys.{name}/1", "workspace": workspace, "at": utc_text(), "exit_code": exit_code}
+    workspace = {"name": config.name, "path": config.path} if config else dict(FOUND)
+    return {"schema": f"autosys.{name}/1", "workspace": workspace, "at": at or utc_text(), "exit_code": exit_code}
 
 
 def print_json(document: dict[str, object]) -> None:
@@ -144,19 +172,44 @@ def print_json(document: dict[str, object]) -> None:
     text = json.dumps(document, ensure_ascii=not utf8, indent=2, default=str)
     if utf8:
         text = text.encode("utf-8", "backslashreplace").decode("utf-8")
-    print(text)
+    put(text)
+
+
+def put(text: str) -> None:
+    """What a task ends with, on stdout: a reader who has left does not change how it ended."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        _unread("stdout")
 
 
 def say(line: str) -> None:
-    """One line for a person, where it cannot spoil a document."""
-    print(line, file=sys.stderr)
+    """One line for a person, where it cannot spoil a document; what cannot be said stops no work."""
+    try:
+        print(line, file=sys.stderr, flush=True)
+    except OSError:
+        _unread("stderr")
 
 
 def current(c: Any) -> Config:
     """The configuration of the workspace that this command is about."""
     from autosys_tasks.config.load import find_workspace, load
 
-    return load(find_workspace(Path.cwd(), os.environ))
+    folder = find_workspace(here(), os.environ)
+    FOUND["path"] = str(folder)
+    config = load(folder)
+    FOUND["name"] = config.name
+    return config
+
+
+def here() -> Path:
+    """The folder in which the command was given; raises ConfigError when it is gone."""
+    from autosys_tasks.core.errors import ConfigError
+
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        raise ConfigError("the folder in which this runs is gone", hint="change to the workspace, then again") from None
 
 
 def house(c: Any) -> House:
@@ -180,7 +233,7 @@ def show_plan(config: Config | None, plan: Plan, *, as_json: bool, exit_code: bo
         steps = [step_json(step) for step in plan.steps]
         print_json(envelope("plan", config, code) | {"task": plan.task, "steps": steps, "notes": list(plan.notes)})
     else:
-        print("\n".join(plan_lines(plan)))
+        put("\n".join(plan_lines(plan)))
     if code:
         raise Exit(code=code)
 
@@ -192,7 +245,7 @@ def finish(
     if as_json:
         print_json(envelope(document, config, code) | fields)
     else:
-        print("\n".join(lines))
+        put("\n".join(lines))
     if code:
         raise Exit(code=code)
 

@@ -27,7 +27,7 @@ def bringup(  # type: ignore[no-untyped-def]
         return show_plan(home.config, plan, as_json=json, exit_code=exit_code)
     with (
         turnstile.acting(home.place, "bringup", wait_s=timeout, waiting=lambda who: say(f"waiting for {who}")),
-        live.display(home, quiet=json) as show,
+        live.display(home, say, quiet=json) as show,
     ):
         report = runs.bring_up(
             home, service, wanted_only=wanted, guard=guard, timeout_s=timeout, show=show

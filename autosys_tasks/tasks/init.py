@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from autosys_tasks.tasks.border import finish, is_dry, run_fields, show_plan, verb
+from autosys_tasks.tasks.border import FOUND, finish, here, is_dry, run_fields, show_plan, verb
 
 
 @verb()
 def init(c, dry_run=False, json=False, exit_code=False):  # type: ignore[no-untyped-def]
     """Write a commented autosys.toml (and tasks.py when there is none); never overwrites."""
-    from pathlib import Path
-
     from autosys_tasks.config import begin
 
-    plan = begin.plan(Path.cwd())
+    folder = here()
+    FOUND["path"] = str(folder)
+    plan = begin.plan(folder)
     if is_dry(c, dry_run):
         return show_plan(None, plan, as_json=json, exit_code=exit_code)
-    outcomes = begin.carry_out(plan, Path.cwd())
+    outcomes = begin.carry_out(plan, folder)
     lines = [f"wrote {o.step.target}: {o.detail}" for o in outcomes] or list(plan.notes)
     lines.append("next: edit autosys.toml, then `inv bringup` (or `autosys bringup`)")
     return finish(None, "run", 0, run_fields("init", outcomes, plan.notes), lines, json)

@@ -22,7 +22,7 @@ def restart(c, service, timeout=120.0, dry_run=False, json=False, exit_code=Fals
         return show_plan(home.config, runs.plan_restart(home, service), as_json=json, exit_code=exit_code)
     with (
         turnstile.acting(home.place, "restart", wait_s=timeout, waiting=lambda who: say(f"waiting for {who}")),
-        live.display(home, quiet=json) as show,
+        live.display(home, say, quiet=json) as show,
     ):
         report = runs.restart(home, service, timeout_s=timeout, show=show)
     fields = run_fields("restart", report.outcomes, words.notes(report))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from autosys_tasks.tasks.border import envelope, finish, house, is_dry, print_json, run_fields, say, show_plan, verb
+from autosys_tasks.tasks.border import finish, house, is_dry, run_fields, say, show_plan, verb
 
 HELP = {"only": "this entry alone: master or watchdog", "platform": "windows, linux or macos (default: this one)"}
 
@@ -69,12 +69,10 @@ def show(c, platform="", only="", json=False):  # type: ignore[no-untyped-def]
     config, system = house(c).config, place.known_platform(platform)
     files = look.files(place.site_of(config, system), place.chosen(config, only), system)
     notes = place.foreign(system)
-    if json:
-        fields = {"files": [room.file_json(file) for file in files], "notes": notes}
-        return print_json(envelope("schedule.show", config, 0) | fields)
-    for note in notes:
+    for note in () if json else notes:
         say(note)
-    print("\n".join(f"# {file.name}\n{file.text}" for file in files))
+    fields = {"files": [room.file_json(file) for file in files], "notes": notes}
+    return finish(config, "schedule.show", 0, fields, [f"# {file.name}\n{file.text}" for file in files], json)
 
 
 @verb()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from autosys_tasks.tasks.border import finish, house, is_dry, run_fields, say, show_plan, verb
+from autosys_tasks.tasks.border import finish, house, is_dry, put, run_fields, say, show_plan, verb
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,7 +72,7 @@ def opened(c, dry_run=False, json=False, exit_code=False):  # type: ignore[no-un
         plan = runs.plan_up(home, (), asked=False, guard=True, task="vscode.open")
         then = f"then: {', '.join(link.name for link in links[1:])}"
         return show_plan(home.config, plan._replace(notes=(*plan.notes, then)), as_json=json, exit_code=exit_code)
-    tell = say if json else (lambda line: print(line, flush=True))
+    tell = say if json else put
     outcomes = chain.carry_out(links, tell)
     code = 3 if any(outcome.ok is False for outcome in outcomes) else 0
     failed = [outcome.step.target for outcome in outcomes if outcome.ok is False]

@@ -27,8 +27,7 @@ def is_document(document: dict[str, object], name: str, code: int, space: rig.Wo
     assert document["schema"] == f"autosys.{name}/1"
     assert document["exit_code"] == code
     assert STAMP.fullmatch(str(document["at"]))
-    if name != "error":
-        assert document["workspace"] == {"name": space.root.name, "path": str(space.root.resolve())}
+    assert document["workspace"] == {"name": space.root.name, "path": str(space.root.resolve())}
 
 
 def test_every_document_says_what_the_interface_says(workspace: rig.Workspace) -> None:
@@ -131,7 +130,8 @@ def test_wrong_words_are_usage_and_name_the_nearest(workspace: rig.Workspace) ->
     ):
         workspace.cli(*args).rc(2).says("`apj`", "`api`")
         error = workspace.cli(*args, "--json").rc(2).json()
-        assert error["schema"] == "autosys.error/1" and error["error"]["kind"] == "usage"  # type: ignore[index, call-overload]
+        is_document(error, "error", 2, workspace)
+        assert error["error"]["kind"] == "usage"  # type: ignore[index, call-overload]
     workspace.cli("health", "--only", "servise.api").rc(2).says("service.api")
     workspace.cli("probe", "nothing").rc(2)
     workspace.cli("restart").rc(2)
@@ -212,6 +212,8 @@ def test_a_reader_that_leaves_and_a_console_that_is_closed_hurt_nobody(workspace
             check=False,
         )
         assert "Traceback" not in done.stderr and "Exception" not in done.stderr, done.stderr
+    dry = ["sh", "-c", '"$0" -m autosys_tasks.program down --dry-run >&- 2>&-', sys.executable]
+    unchanged(workspace, lambda: subprocess.run(dry, cwd=workspace.root, env=env, check=True))
 
 
 def test_secrets_reach_the_service_and_nothing_else(workspace: rig.Workspace) -> None:

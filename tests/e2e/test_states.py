@@ -115,6 +115,16 @@ def test_a_tick_ends_what_a_dead_leader_left_and_starts_again(workspace: rig.Wor
     assert row(workspace, "api")["state"] == "ready"
 
 
+@pytest.mark.only("posix")
+def test_a_program_that_goes_into_the_background_is_no_storm(workspace: rig.Workspace) -> None:
+    """P2: what its leader left behind is ended each time, and each time is a failed start."""
+    workspace.write(QUICK).service("api", "forks.py", "--leave", more='readiness.log = "never"')
+    workspace.cli("bringup", "--no-guard", "--timeout", "20").rc(3)
+    assert row(workspace, "api")["state"] == "blocked"
+    starts = [line for line in workspace.cli("journal", "--json").json()["lines"] if line["step"] == "start"]  # type: ignore[attr-defined]
+    assert len(starts) == 3 and not workspace.alive()
+
+
 def test_a_foreign_process_on_the_port_is_named_and_not_fought(workspace: rig.Workspace) -> None:
     """Pain 8."""
     with socket.socket() as taken:

@@ -1,0 +1,90 @@
+"""Where Invoke ends: every way in which a task can end, as its exit code and its one document."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable
+
+import pytest
+from invoke import Exit
+
+from autosys_tasks.core.errors import UsageError
+from autosys_tasks.tasks import border
+
+
+def fails(error: BaseException) -> Callable[[], None]:
+    def body() -> None:
+        raise error
+
+    return body
+
+
+ENDS = [
+    (fails(UsageError("no such thing", hint="inv --list")), 2, "usage"),
+    (fails(KeyboardInterrupt()), 130, "interrupted"),
+    (fails(RuntimeError("nobody thought of it")), 1, "unexpected"),
+    (fails(ValueError("neither of this")), 1, "unexpected"),
+    (fails(PermissionError(13, "Permission denied", "a/place")), 1, "state"),
+]
+
+
+@pytest.mark.parametrize(("body", "code", "kind"), ENDS, ids=[kind + str(at) for at, (_b, _c, kind) in enumerate(ENDS)])
+def test_whatever_goes_wrong_is_one_document_and_its_code(
+    body: Callable[[], None], code: int, kind: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Interface 4: an error in `--json` mode is a document too."""
+    with pytest.raises(Exit) as ended, border.person_readable(as_json=True):
+        body()
+    document = json.loads(capsys.readouterr().out)
+    assert ended.value.code == document["exit_code"] == code
+    assert document["schema"] == "autosys.error/1" and document["error"]["kind"] == kind
+    assert all(value != "" for value in document["error"].values()), "absent knowledge is null"
+    with pytest.raises(Exit) as ended, border.person_readable(as_json=False):
+        body()
+    assert ended.value.code == code and ended.value.message and not capsys.readouterr().out
+
+
+def test_how_a_task_ended_is_no_error(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(Exit) as ended, border.person_readable(as_json=True):
+        border.finish(None, "run", 3, {"task": "x"}, [], as_json=True)
+    assert ended.value.code == 3 and json.loads(capsys.readouterr().out)["schema"] == "autosys.run/1"
+
+
+def test_a_time_that_is_none_is_usage_before_anything_is_begun(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Interface 2: a wrong value is usage."""
+    monkeypatch.setenv("AUTOSYS_NOW", "soon")
+    begun = []
+    with pytest.raises(Exit) as ended, border.person_readable(as_json=True):
+        begun.append(1)
+    assert ended.value.code == 2 and "soon" in json.loads(capsys.readouterr().out)["error"]["message"]
+    assert not begun
+
+
+def test_a_reader_who_has_left_changes_neither_the_work_nor_the_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`inv down 2>&1 | head -1` goes on to its end; `inv health | true` still says 3."""
+    for name in ("stdout", "stderr"):
+        read, write = os.pipe()
+        os.close(read)
+        monkeypatch.setattr(sys, name, os.fdopen(write, "w", encoding="utf-8"))
+    with pytest.raises(Exit) as ended, border.person_readable(as_json=True):
+        border.say("on the way")
+        border.say("again")
+        border.finish(None, "health", 3, {}, [], as_json=True)
+    assert ended.value.code == 3
+
+
+def test_a_command_in_a_folder_that_is_gone_says_so(tmp_path, monkeypatch, capsys) -> None:  # type: ignore[no-untyped-def]
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    try:
+        gone.rmdir()
+    except OSError:
+        pytest.skip("this system keeps a folder that somebody stands in")
+    with pytest.raises(Exit) as ended, border.person_readable(as_json=True):
+        border.current(None)
+    assert ended.value.code == 2 and "gone" in capsys.readouterr().out
