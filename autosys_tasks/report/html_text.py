@@ -38,19 +38,20 @@ p{margin:.3rem 0}.soft,figcaption{color:var(--soft)}
 table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
 th,td{text-align:left;vertical-align:top;padding:.3rem .8rem .3rem 0;border-bottom:1px solid var(--line)}
 th,td{white-space:nowrap}.long{white-space:normal;min-width:8rem}
-tbody th{font-weight:600}
+thead th{white-space:normal;overflow-wrap:normal;word-break:keep-all}tbody th{font-weight:600}
 figure{margin:.5rem 0}figcaption{font-size:.9rem}
 svg{display:block;width:100%;height:1rem;background:var(--card);border:1px solid var(--line)}
 .soft span{white-space:nowrap}
 i{display:inline-block;width:.8em;height:.8em;margin:0 .3em 0 .6em;background:var(--card);border:1px solid var(--line)}
 .good{fill:var(--ok);background:var(--ok)}.bad{fill:var(--ng);background:var(--ng)}.off{fill:var(--skip);background:var(--skip)}
 pre{white-space:pre-wrap;margin:.3rem 0}
-@media(max-width:60rem){
+@media(max-width:66rem){
 thead{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}
 table{display:block}tbody{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,20rem),1fr));gap:.6rem}
 tr{display:block;background:var(--card);border:1px solid var(--line);border-radius:.4rem;padding:.4rem .7rem}
 th,td{display:block;border:0;padding:.05rem 0;white-space:normal}.long{min-width:0}td.none{display:none}
-td{display:grid;grid-template-columns:7.5rem 1fr;gap:.6rem}td::before{content:attr(data-is);color:var(--soft)}
+td{display:grid;grid-template-columns:minmax(7.5rem,34%) 1fr;gap:.6rem}
+td::before{content:attr(data-is);color:var(--soft)}
 }
 """
 

@@ -19,7 +19,7 @@ from autosys_tasks.report import samples
 
 pytestmark = [pytest.mark.only("posix"), pytest.mark.capability("browser")]
 PAGES = ("dashboard_latest", "monitoring_report_latest")
-LOOKS = [(width, dark) for width in (390, 1400) for dark in (False, True)]
+LOOKS = [(390, False), (390, True), (1060, False), (1400, False), (1400, True)]
 LANGUAGES = ("en", "ko")
 WORD = "아주긴낱말" * 20 + "x" * 120
 LOGGED = "<script>alert('답')</script> 마지막 말"
@@ -31,7 +31,7 @@ guard = false
 retries = 0
 [outputs]
 "outputs/{WORD[:60]}.json" = "24h"
-[services.bad]
+[services.bad-with-a-name-like-that-of-a-train]
 command = {json.dumps([rig.PYTHON, "-c", f"print({LOGGED!r}, flush=True); raise SystemExit(3)"])}
 purpose = "{WORD}"
 readiness = {{ file = "never there", max_age_s = 9 }}
@@ -76,6 +76,12 @@ def each(folder: Path, name: str) -> list[tuple[str, int, bool]]:
     """Every way in which a page is looked at: address, width, dark."""
     return [((folder / f"{name} {said}.html").as_uri(), width, dark) for said in LANGUAGES for width, dark in LOOKS]
 
+
+BAD = "bad-with-a-name"
+SAID = {  # what a person has to be able to read on each
+    "dashboard_latest": (f"NG service {BAD}", f"inv bringup {BAD}", LOGGED, "SKIP service rests"),
+    "monitoring_report_latest": ("NG:", f"inv logs {BAD}", "exited 3", "still open"),
+}
 
 # What is wider than the screen, or than the part of the page that holds it.
 WIDE = """[...document.querySelectorAll('body *')].filter(each =>
@@ -152,8 +158,7 @@ def test_a_red_says_what_why_and_what_to_type_and_a_table_stays_one(
     started: browser.Browser, folder: Path, width: int
 ) -> None:
     """On a narrow screen rows are cards; to a screen reader they are a table all the same."""
-    for name, said in (("dashboard_latest", ("NG service bad", "inv bringup bad", LOGGED, "SKIP service rests")),
-                       ("monitoring_report_latest", ("NG:", "inv logs bad", "exited 3", "still open"))):  # fmt: skip
+    for name, said in SAID.items():
         with browser.opened(started, (folder / f"{name} en.html").as_uri(), width=width) as page:
             seen = page.js(TEXT)
             assert [text for text in said if text not in seen] == [], seen
