@@ -77,8 +77,11 @@ def person_readable(*, as_json: bool, interrupted: str = "") -> Iterator[None]:
         _unread("stdout")
         raise Exit(code=0) from None
     except OSError as error:
+        from autosys_tasks.core.files import cannot_write
+
         said = f"cannot read or write `{error.filename or 'a file'}`: {error.strerror or error}"
-        end_with(StateError(said, where=str(error.filename or "")), as_json)
+        hint = cannot_write(error.filename or "a file", error).hint
+        end_with(StateError(said, where=str(error.filename or ""), hint=hint), as_json)
     except Exception as error:  # noqa: BLE001 (said in full, and ends as promised)
         import traceback
 
