@@ -1,6 +1,22 @@
-"""Makes this folder's own tools importable."""
+"""Makes this folder's own tools importable, and has a user manager for whoever asks."""
+
+from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+import rig
+import user_manager
+
 sys.path.insert(0, str(Path(__file__).parent))
+
+
+@pytest.fixture
+def manager(tmp_path: Path, workspace: rig.Workspace) -> Iterator[user_manager.UserManager]:
+    """A user manager of this test alone."""
+    folder = tmp_path / "사용자"
+    folder.mkdir()
+    with user_manager.running(folder, workspace.env()) as made:
+        yield made
