@@ -17,6 +17,7 @@ REAL_HOME = Path.home()
 HOMES = {
     "HOME": "", "USERPROFILE": "", "XDG_STATE_HOME": "state", "XDG_CONFIG_HOME": "config",
     "XDG_DATA_HOME": "data", "XDG_CACHE_HOME": "cache", "LOCALAPPDATA": "local", "APPDATA": "roaming",
+    "XDG_RUNTIME_DIR": "run",  # no user manager of the person's is asked
 }  # fmt: skip
 LEAKY = (
     "AUTOSYS_WORKSPACE",

@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -15,15 +14,6 @@ import rig
 import user_manager
 
 pytestmark = [pytest.mark.only("linux"), pytest.mark.capability("user manager")]
-
-
-@pytest.fixture
-def manager(tmp_path: Path, workspace: rig.Workspace) -> Iterator[user_manager.UserManager]:
-    """A user manager of this test alone."""
-    folder = tmp_path / "사용자"
-    folder.mkdir()
-    with user_manager.running(folder, workspace.env()) as made:
-        yield made
 
 
 def entries(workspace: rig.Workspace, manager: user_manager.UserManager) -> dict[str, dict[str, object]]:
@@ -42,7 +32,7 @@ def test_a_registered_tick_fires_heals_and_what_it_started_outlives_it(
     workspace.cli("schedule.register", "--only", "watchdog", env=manager.env).rc(0).says("watchdog", "systemd")
     rig.wait_for(lambda: len(workspace.starts()) == 1, 20, what="the timer's first tick")
     first = psutil.Process(workspace.starts()[0][0])
-    rig.wait_for(lambda: entries(workspace, manager)["watchdog"]["last_result"] == 0, 10, what="a good result")
+    rig.wait_for(lambda: entries(workspace, manager)["watchdog"]["last_result"] == 0, 30, what="a good result")
     assert first.is_running(), "it outlives the unit that started it"
     first.kill()
     rig.wait_for(lambda: len(workspace.starts()) == 2, 20, what="the next tick heals")
