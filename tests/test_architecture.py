@@ -25,7 +25,7 @@ BELOW = {
 }
 PURE = (
     "due.py", "plan.py", "plan_service.py", "plan_things.py", "values.py", "model.py", "types.py", "verdict.py",
-    "installed.py", "spans.py", "watched.py", "told.py", "figures.py", "report/words.py",
+    "installed.py", "spans.py", "watched.py", "told.py", "figures.py", "report/words.py", "plan_rivals.py", "rivals.py",
 )  # fmt: skip
 IMPURE_MODULES = {"os", "sys", "time", "subprocess", "socket", "random", "psutil", "git", "threading", "pathlib"}
 PURE_NAMES = {"subprocess.list2cmdline"}  # a function of its argument
@@ -143,6 +143,7 @@ MUTANTS = {
     "probes/command.py": "import subprocess\nsubprocess.run('ls', shell=True)",
     "schedule/due.py": "import time",
     "schedule/task_text.py": "from autosys_tasks import host",
+    "schedule/rivals.py": "from autosys_tasks.schedule import starters",
     "schedule/run_key.py": "import sys\nx = sys.platform",
     "schedule/keep.py": "import invoke",
     "supervise/keeper.py": "x = 1\n" * 401,

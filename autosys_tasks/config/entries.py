@@ -192,6 +192,12 @@ SCHEDULE: Mapping[str, Entry] = {
         "their times from their own tables.",
         example='master = { at = "logon", delay = "30s" }',
     ),
+    "beside": Entry(
+        "Jobs of your own that the system starts in this workspace, by name (a unit, a task, a Run value, a file, the "
+        "command of a crontab line); `*` and `?` stand for any letters. `inv health` leaves them alone (check "
+        "`rivals`).",
+        example='beside = ["sync-mail.timer", "*nightly.sh*"]',
+    ),
 }
 
 MASTER: Mapping[str, Entry] = {

@@ -168,7 +168,10 @@ TABLES: Mapping[str, tuple[Key, ...]] = {
         Key("newer_than", "duration", unset="files of any age", least=1, most=AGE_S),
     ),
     "backup.git": (Key("enabled", "flag", True),),
-    "schedule": (Key("master", "table", {}, of="schedule.master"),),
+    "schedule": (
+        Key("master", "table", {}, of="schedule.master"),
+        Key("beside", "texts", ()),
+    ),
     "schedule.master": (
         Key("at", "choice", "logon", choices=("logon",)),
         Key("delay", "duration", "30s", least=0, most=DAY_S),

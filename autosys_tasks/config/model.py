@@ -115,9 +115,10 @@ class Backup(NamedTuple):
 
 
 class Schedule(NamedTuple):
-    """What the operating system starts: the master, so long after logon."""
+    """What the operating system starts: the master, so long after logon; and what may start beside it."""
 
     master_delay_s: float = 30.0
+    beside: tuple[str, ...] = ()  # names, or patterns, of entries that a person made
 
 
 class Config(NamedTuple):

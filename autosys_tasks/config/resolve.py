@@ -39,7 +39,7 @@ def config(raw: Mapping[str, Any], values: Table, scope: Scope) -> Config:
         watchdog=_watchdog(values["watchdog"]),
         upgrade=Upgrade(**values["upgrade"]),
         backup=_backup(values["backup"]),
-        schedule=Schedule(master_delay_s=values["schedule"]["master"]["delay"]),
+        schedule=Schedule(values["schedule"]["master"]["delay"], tuple(values["schedule"]["beside"])),
         notify=values["notify"],
         written=raw,
     )

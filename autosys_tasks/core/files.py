@@ -30,7 +30,7 @@ def patiently(action: Callable[[], T], *, for_s: float = HELD_FOR_S) -> T:
             time.sleep(0.01)
 
 
-def write_atomic(path: Path | str, text: str, *, durable: bool = False, mode: int = 0o644) -> None:
+def write_atomic(path: Path | str, text: str | bytes, *, durable: bool = False, mode: int = 0o644) -> None:
     """Replace `path` by `text` in one step: readers see the old or the new, never a part.
 
     `durable` also survives a power cut (fsync); without it the file survives any kill, which is all
@@ -42,7 +42,7 @@ def write_atomic(path: Path | str, text: str, *, durable: bool = False, mode: in
         fault("files.before-write")
         fd = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), mode)
         try:
-            write_all(fd, text.encode("utf-8", "backslashreplace"))
+            write_all(fd, text.encode("utf-8", "backslashreplace") if isinstance(text, str) else text)
             if durable:
                 os.fsync(fd)
         finally:

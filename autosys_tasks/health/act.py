@@ -13,7 +13,7 @@ from autosys_tasks import host
 from autosys_tasks.core.errors import AutosysError
 from autosys_tasks.core.plan import Outcome, Plan, Step
 from autosys_tasks.core.verdict import NG
-from autosys_tasks.health import look, look_service, plan, twins
+from autosys_tasks.health import look, look_service, look_things, plan, plan_rivals, twins
 from autosys_tasks.supervise import runs, turnstile
 from autosys_tasks.supervise.house import House
 from autosys_tasks.supervise.state import read_wanted
@@ -34,7 +34,7 @@ def carry_out(house: House, order: Plan, tell: Tell, show: runs.Show = lambda d,
         return done
     try:
         with turnstile.acting(house.place, "health --fix", wait_s=TURN_S):
-            for word, group in itertools.groupby(order.steps, lambda step: plan.command_of(step)[1]):
+            for word, group in itertools.groupby(order.steps, plan.remedy_of):
                 for outcome in _run(house, word, list(group), show):
                     done.append(outcome)
                     tell(outcome)
@@ -120,6 +120,20 @@ def _register(house: House, steps: Sequence[Step], show: runs.Show) -> list[Ende
     return [(not failed, detail)] * len(steps)
 
 
+def _take_rivals_away(house: House, steps: Sequence[Step], show: runs.Show) -> list[Ended]:
+    """Looked for anew, so that only what stands there now is kept and taken away."""
+    from autosys_tasks.schedule import starters
+    from autosys_tasks.schedule.site import site_of
+
+    seen = look_things.see_rivals(house)
+    site = site_of(house.config)._replace(state=house.place.folder)
+    ended = starters.take_away(site, seen.rivals, house.place.folder)
+    if not ended:
+        return [(None, "none is left")] * len(steps)
+    details = [detail for _ok, detail in ended] + ([] if seen.registered else [plan_rivals.ALONE])
+    return [(all(ok for ok, _detail in ended), "; ".join(details))] * len(steps)
+
+
 def _sync_editor(house: House, steps: Sequence[Step], show: runs.Show) -> list[Ended]:
     """Our block alone is renewed; what else is in that file stays as it is."""
     _change, outcomes = editor.carry_out(house, lambda: editor.planned_sync(house))
@@ -168,7 +182,8 @@ def _gone(waiter: host.Waiter, within_s: float) -> bool:
 
 
 ROOMS: dict[str, Callable[[House, Sequence[Step], runs.Show], list[Ended]]] = {
-    "health": _end_copies,
+    "rivals": _take_rivals_away,
+    "duplicates": _end_copies,
     "bringup": _bring_up,
     "down": _down,
     "restart": _restart,

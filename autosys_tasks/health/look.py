@@ -9,7 +9,16 @@ from autosys_tasks.config.model import Config, Environment, Probe, Service
 from autosys_tasks.core.files import read_tail
 from autosys_tasks.health import probing, twins
 from autosys_tasks.health.look_service import SharedMarks, patience, see_service
-from autosys_tasks.health.look_things import Usage, disk_usage, see_autostart, see_disk, see_environment, see_output
+from autosys_tasks.health.look_things import (
+    Listings,
+    Usage,
+    disk_usage,
+    see_autostart,
+    see_disk,
+    see_environment,
+    see_output,
+    see_rivals,
+)
 from autosys_tasks.health.values import GRACE_S, WITHIN_S, ConfigSeen, Look, WatchSeen
 from autosys_tasks.supervise import look as supervise_look
 from autosys_tasks.supervise.house import House
@@ -19,10 +28,13 @@ from autosys_tasks.supervise.values import GUARD
 from autosys_tasks.vscode.look import look as see_editor
 
 TRIALS_S = 30.0  # asking the scheduler, then each command once
+LISTS_S = 10.0  # a Task Scheduler has hundreds of tasks
 TAILS = (1 << 16, 1 << 24)  # bytes: nearly always the first is enough
 
 
-def looks(house: House, *, dry: bool = False, usage: Usage = disk_usage) -> list[Look]:
+def looks(
+    house: House, *, dry: bool = False, usage: Usage = disk_usage, listed: Listings | None = None
+) -> list[Look]:
     """Every check that the configuration asks for, in the page's order. `dry`: not one byte may change."""
     config, marks = house.config, SharedMarks(house)
     return [
@@ -37,7 +49,7 @@ def looks(house: House, *, dry: bool = False, usage: Usage = disk_usage) -> list
         *(_probe_look(house, probe, dry=dry) for probe in config.probes.values()),
         Look("disk", "disk space", lambda: see_disk(house, usage)),
         Look("duplicates", "second copies", lambda: twins.see_copies(house, marks)),
-        _not_yet("rivals", "rival starters"),
+        Look("rivals", "rival starters", lambda: see_rivals(house, listed), LISTS_S),
         Look("vscode", "editor tasks", lambda: see_editor(house)),
     ]
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from autosys_tasks import host, probes
 from autosys_tasks.config.model import Config, Environment
 from autosys_tasks.health.values import AutostartSeen, EnvironmentSeen, OutputSeen, Room
 from autosys_tasks.probes.values import quote
+from autosys_tasks.schedule.values import Listing, RivalsSeen, Site
 from autosys_tasks.supervise.house import House
 
 JSON_BYTES = 20_000_000
+Listings = Callable[[Site], Sequence[Listing]]
 Usage = Callable[[str], tuple[int, int]]  # path -> (total, free) bytes
 
 
@@ -115,6 +117,16 @@ def see_autostart(house: House) -> AutostartSeen:
     refusals = [(entry.name, why) for entry in there if (why := look.refuses(site, entry))]
     asked, since = wanted.read(house.place), wanted.changed_at(house.place)
     return AutostartSeen(tuple(seen.values()), asked, tuple(refusals), since)
+
+
+def see_rivals(house: House, listed: Listings | None = None) -> RivalsSeen:
+    """Who else starts this workspace; `listed` stands for what this system's places hold."""
+    from autosys_tasks.schedule import starters
+    from autosys_tasks.schedule.site import site_of
+    from autosys_tasks.schedule.values import entries
+
+    site, beside = site_of(house.config)._replace(state=house.place.folder), house.config.schedule.beside
+    return starters.see(site, entries(house.config), beside, listed or starters.listings)
 
 
 def see_disk(house: House, usage: Usage) -> tuple[Room, ...]:

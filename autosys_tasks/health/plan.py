@@ -8,7 +8,7 @@ from typing import Any
 from autosys_tasks.config.model import Config
 from autosys_tasks.core.plan import Outcome, Plan, Step
 from autosys_tasks.core.verdict import NG, OK, SKIP, UNKNOWN, Check, Fix
-from autosys_tasks.health import plan_service, plan_things
+from autosys_tasks.health import plan_rivals, plan_service, plan_things
 from autosys_tasks.health.values import Finding, Look, Scene, Seen, ServiceSeen
 from autosys_tasks.supervise.plan import decide_all
 from autosys_tasks.supervise.values import Now
@@ -17,10 +17,9 @@ Judge = Callable[[Scene, str, Any], Finding]
 LATER = {
     "backup": "this version makes no backups",
     "upgrade": "this version does not follow what a pull changes",
-    "rivals": "this version does not look for other tools that start the same",
 }
-# copies first: they may hold a port
-ORDER = ("health", "bringup", "down", "restart", "watchdog", "schedule.register", "vscode.sync")
+# rivals and copies first: they may start something, or hold a port
+ORDER = ("rivals", "duplicates", "bringup", "down", "restart", "watchdog", "schedule.register", "vscode.sync")
 
 
 # --- the page ---------------------------------------------------------------------------------------------
@@ -78,6 +77,7 @@ JUDGES: dict[str, Judge] = {
     "duplicates": plan_things.of_copies,
     "vscode": plan_things.of_editor,
     "autostart": plan_things.of_autostart,
+    "rivals": plan_rivals.of_rivals,
     **{kind: _later(why) for kind, why in LATER.items()},
 }
 
@@ -97,7 +97,7 @@ def fixes(checks: Iterable[Check]) -> Plan:
             steps.setdefault(each.fix.command, step)
         else:
             notes.append(f"{each.id}: {each.why} -> {each.fix.text}")
-    ordered = sorted(steps.values(), key=lambda step: ORDER.index(command_of(step)[1]))
+    ordered = sorted(steps.values(), key=lambda step: ORDER.index(remedy_of(step)))
     return Plan("health", tuple(ordered), tuple(notes))
 
 
@@ -106,6 +106,12 @@ def command_of(step: Step) -> tuple[str, ...]:
     command = step.detail["command"]
     assert isinstance(command, list)
     return tuple(command)
+
+
+def remedy_of(step: Step) -> str:
+    """What a fix runs, by the word that tells it apart: a task of ours, or the check that is its own remedy."""
+    command = command_of(step)
+    return command[-1] if command[1] == "health" else command[1]
 
 
 def looked_again(first: Iterable[Check], second: Iterable[Check], outcomes: Iterable[Outcome]) -> list[Check]:

@@ -16,7 +16,7 @@ from autosys_tasks.core.plan import Outcome, Plan
 from autosys_tasks.core.verdict import NG, Check, overall
 from autosys_tasks.health import plan
 from autosys_tasks.health.look import looks
-from autosys_tasks.health.look_things import Usage, disk_usage
+from autosys_tasks.health.look_things import Listings, Usage, disk_usage
 from autosys_tasks.health.values import Look, Seen
 from autosys_tasks.supervise.house import House
 from autosys_tasks.supervise.plan import closure
@@ -46,10 +46,11 @@ def chosen(house: House, only: str) -> tuple[str, ...]:
 
 
 def page(
-    house: House, only: Collection[str] = (), *, dry: bool = False, usage: Usage = disk_usage
-) -> list[Check]:
+    house: House, only: Collection[str] = (), *, dry: bool = False, usage: Usage = disk_usage,
+    listed: Listings | None = None,
+) -> list[Check]:  # fmt: skip
     """The checks, or those named; never later than the longest deadline among them."""
-    wanted = looks(house, dry=dry, usage=usage)
+    wanted = looks(house, dry=dry, usage=usage, listed=listed)
     if only:
         needed = set(only) | _dependencies(house, only)
         wanted = [look for look in wanted if look.id in needed]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import plistlib
 import shutil
 import socket
 import subprocess
@@ -24,7 +25,8 @@ from autosys_tasks.core.clock import utc_text, wall
 from autosys_tasks.core.verdict import NG, OK, SKIP, UNKNOWN, WARN, Check
 from autosys_tasks.health import run
 from autosys_tasks.health.plan import LATER
-from autosys_tasks.schedule import wanted
+from autosys_tasks.schedule import starters, wanted
+from autosys_tasks.schedule.values import Listing
 from autosys_tasks.supervise import runs
 from autosys_tasks.supervise.house import House, house_of
 from autosys_tasks.supervise.state import Place, read_record
@@ -43,6 +45,7 @@ class Scratch(NamedTuple):
 
     house: House
     folder: Path
+    session: Path  # stands for the folder of what this user's session starts
     listener: socket.socket
     copies: list[subprocess.Popen[bytes]]
 
@@ -92,14 +95,14 @@ def rows() -> list[Row]:
 
 def _scratch(folder: Path, listener: socket.socket) -> Scratch:
     root = Path(os.path.realpath(folder)) / "workspace"
-    for each in ("outputs", "made", "web/node_modules"):
+    for each in ("outputs", "made", "web/node_modules", "../session"):
         (root / each).mkdir(parents=True)
     _venv(root / "venv")
     _report(root / OUTPUT, age_s=0.0)
     text = _toml(listener.getsockname()[1])
     (root / "autosys.toml").write_text(text, encoding="utf-8", newline="\n")
     house = house_of(load(root, {}))
-    return Scratch(house._replace(place=Place(str(root.parent / "state"))), root, listener, [])
+    return Scratch(house._replace(place=Place(str(root.parent / "state"))), root, root.parent / "session", listener, [])
 
 
 def _toml(port: int) -> str:
@@ -153,10 +156,14 @@ def _look(scratch: Scratch, check: str, *, full: bool = False) -> Check:
     ends = time.monotonic() + WAIT_S
     while True:
         usage = (lambda path: ALMOST_FULL) if full else (lambda path: (10**12, 10**11))
-        found = run.page(scratch.house, [check], usage=usage)[0]
+        found = run.page(scratch.house, [check], usage=usage, listed=lambda site: [_session(scratch)])[0]
         if found.verdict not in (WARN, UNKNOWN) or time.monotonic() > ends:
             return found
         time.sleep(0.02)
+
+
+def _session(scratch: Scratch) -> Listing:
+    return starters.in_folder(scratch.session)
 
 
 def _tidy(scratch: Scratch) -> None:
@@ -204,6 +211,16 @@ def _want_autostart(scratch: Scratch) -> None:
     wanted.note(scratch.house.place, ["master"], registered=True)
 
 
+def _start_too(scratch: Scratch) -> None:
+    """What a person may have made long ago, in the form that this system's session takes."""
+    agent = {"Label": "desk", "RunAtLoad": True, "ProgramArguments": ["inv"], "WorkingDirectory": str(scratch.folder)}
+    name, text = {
+        "windows": ("desk.cmd", f'cd /d "{scratch.folder}"\r\nstart /b inv bringup\r\n'),
+        "macos": ("desk.plist", plistlib.dumps(agent).decode("utf-8")),
+    }.get(host.PLATFORM, ("desk.desktop", f"[Desktop Entry]\nExec=inv bringup\nPath={scratch.folder}\n"))
+    (scratch.session / name).write_text(text, encoding="utf-8", newline="")
+
+
 def _sync_editor(scratch: Scratch) -> None:
     editor.carry_out(scratch.house, lambda: editor.planned_sync(scratch.house))
 
@@ -240,6 +257,7 @@ CASES = (
     Case("probe.port", "nobody listens on its port any more", lambda s: s.listener.close()),
     Case("disk", "told that 100 MB are free (no disk is filled for a test)", lambda s: None, full=True),
     Case("autostart", "what was registered is not there", _want_autostart),
+    Case("rivals", "an entry of the session was made that starts the workspace", _start_too),
     Case("vscode", "a task of the block was edited by hand", _edit_block, _sync_editor),
     Case("config", "autosys.toml has an unknown key", lambda s: _write(s, "autosys.toml", "colour = 1\n")),
 )

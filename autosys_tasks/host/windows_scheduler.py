@@ -11,7 +11,7 @@ import ctypes
 import errno
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from ctypes import wintypes as w
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -23,9 +23,12 @@ from autosys_tasks.host import win32
 CLASS, SERVICE = "0f87369f-a4e5-4cfc-bd3e-73e6154572dd", "2faba4c7-4da9-4013-9697-20cc3fd40f85"
 RELEASE = 2  # of every interface
 GET_FOLDER, CONNECT = 7, 10  # ITaskService
-DELETE_FOLDER, GET_TASK, DELETE_TASK, REGISTER_TASK = 12, 13, 15, 16  # ITaskFolder
+GET_FOLDERS, DELETE_FOLDER, GET_TASK, GET_TASKS, DELETE_TASK, REGISTER_TASK = 10, 12, 13, 14, 15, 16  # ITaskFolder
+PATH = 8  # of a folder and of a task
+COUNT, ITEM = 7, 8  # of what holds several
 STATE, ENABLED, LAST_RUN, LAST_RESULT, NEXT_RUN, XML = 9, 10, 15, 16, 18, 20  # IRegisteredTask
 CREATE_OR_UPDATE, INTERACTIVE_TOKEN = 6, 3
+HIDDEN_TOO, NUMBER = 1, 3  # TASK_ENUM_HIDDEN, VT_I4
 NOT_FOUND, NO_PATH, DENIED, NOT_EMPTY = 0x80070002, 0x80070003, 0x80070005, 0x80070091
 NOT_TOLD, OTHER_APARTMENT = 0x80004001, 0x80010106
 SOME_TRIGGERS_FAILED = 0x0004131B  # counts as success there: registered, and part of it will never start
@@ -56,6 +59,10 @@ class Task(NamedTuple):
 
 class _Variant(ctypes.Structure):
     _fields_ = (("kind", ctypes.c_ushort), ("reserved", ctypes.c_ushort * 3), ("value", ctypes.c_void_p * 2))
+
+
+def _number(value: int) -> _Variant:
+    return _Variant(NUMBER, value=(ctypes.c_void_p * 2)(value, 0))
 
 
 class _Interface:
@@ -101,6 +108,14 @@ class Scheduler:
                 return _told(task)
         except FileNotFoundError:
             return None
+
+    def walk(self, path: str = "\\", without: Container[str] = ()) -> Iterator[tuple[str, Task]]:
+        """Every task in a folder and below it, hidden ones too, that this user may see, by its path.
+
+        `without`: paths of folders to leave out. Raises OSError when the tasks of the first folder are not told.
+        """
+        with self._folder(path) as folder:
+            yield from _walk(folder, without)
 
     def register(self, path: str, xml: str) -> None:
         """Create the task, or replace it; its folders come into being. Raises PermissionError or OSError."""
@@ -182,12 +197,31 @@ def since_1970(date: float | None) -> float | None:
     return moment.timestamp() if moment >= NEVER_BEFORE else None
 
 
+def _walk(folder: _Interface, without: Container[str]) -> Iterator[tuple[str, Task]]:
+    with folder.get("list tasks", GET_TASKS, w.LONG(HIDDEN_TOO)) as tasks:
+        for task in _each(tasks):
+            yield _string(task, PATH), _told(task)
+    with folder.get("list folders", GET_FOLDERS, w.LONG(0)) as folders:
+        for each in _each(folders):
+            if _string(each, PATH) not in without:
+                with contextlib.suppress(PermissionError):  # somebody else's, with nothing of this user in it
+                    yield from _walk(each, without)
+
+
+def _each(several: _Interface) -> Iterator[_Interface]:
+    count = w.LONG()
+    _checked(several.call(COUNT, ctypes.pointer(count)), "count what it lists")  # not told is not none
+    for number in range(1, count.value + 1):
+        with several.get("read a list", ITEM, _number(number)) as one:
+            yield one
+
+
 def _told(task: _Interface) -> Task:
     result = _property(task, LAST_RESULT, w.LONG())
     code = None if result is None else int(result) & 0xFFFFFFFF
     enabled = _property(task, ENABLED, ctypes.c_short())
     return Task(
-        xml=_xml(task),
+        xml=_string(task, XML) or None,
         enabled=None if enabled is None else bool(enabled),
         state=_property(task, STATE, ctypes.c_int()),
         last_result=None if code in NO_RESULT else code,
@@ -205,10 +239,11 @@ def _property(task: _Interface, place: int, cell: Any) -> Any:
     return cell.value
 
 
-def _xml(task: _Interface) -> str | None:
-    address = _property(task, XML, ctypes.c_void_p())
+def _string(of: _Interface, place: int) -> str:
+    """A property that is a text; empty where the system does not tell it."""
+    address = _property(of, place, ctypes.c_void_p())
     if not address:
-        return None
+        return ""
     try:
         return ctypes.wstring_at(address)
     finally:

@@ -11,7 +11,7 @@ from autosys_tasks import host
 from autosys_tasks.core.errors import StateError
 from autosys_tasks.core.files import make_folder
 from autosys_tasks.schedule import cron_text
-from autosys_tasks.schedule.values import Entry, File, Seen, Site
+from autosys_tasks.schedule.values import Entry, File, Listing, Seen, Site, Starter, counted
 
 NAME = "cron"
 PATIENCE_S = 15.0
@@ -70,10 +70,36 @@ def _write(site: Site, name: str, new: list[str]) -> bool:
     text = cron_text.with_block(old, site, [*kept, *new])
     if text == old:
         return False
+    _replace(text)
+    return True
+
+
+def _replace(text: str) -> None:
     answer = _crontab("-", given=text)
     if answer.returncode:
         raise StateError(f"crontab -: {answer.stderr.strip()}", hint="crontab -l shows what it holds")
-    return True
+
+
+def listings(site: Site) -> list[Listing]:
+    """Everything that this user's crontab starts."""
+    if host.program("crontab", _path(), ".") is None:
+        return [Listing("no cron")]
+    answer = _crontab("-l")
+    if answer.returncode and not _is_empty(answer):
+        return [Listing("", trouble=f"crontab -l: {answer.stderr.strip() or f'exit code {answer.returncode}'}")]
+    found = cron_text.starters(answer.stdout)
+    return [Listing(counted(len(found), "crontab line"), found)]
+
+
+def take_away(site: Site, starter: Starter) -> None:
+    """Take one line away: of a workspace's block, or the line of somebody else with this very text."""
+    if starter.ours:
+        remove(site._replace(id=starter.ours), starter.entry)
+        return
+    lines, line = _crontab("-l").stdout.split("\n"), starter.kept[0][1].decode("utf-8", "surrogateescape")
+    if line in lines:
+        lines.remove(line)
+        _replace("\n".join(lines))
 
 
 def _is_empty(answer: subprocess.CompletedProcess[str]) -> bool:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterable
 
-from autosys_tasks.schedule.values import AtLogon, Daily, Entry, Every, Site
+from autosys_tasks.schedule.command_text import words
+from autosys_tasks.schedule.values import AtLogon, Daily, Entry, Every, Site, Starter
+
+TIMED = re.compile(r"\s*(?:@\w+|(?:\S+\s+){4}\S+)\s+(?P<command>\S.*)")
+NO_JOB = re.compile(r"\s*(?:#|$|[A-Za-z_]\w*\s*=)")  # a comment, nothing, a variable
 
 
 def marks(site: Site) -> tuple[str, str]:
@@ -52,3 +57,27 @@ def with_block(crontab: str, site: Site, lines: Iterable[str]) -> str:
     if head and not head.endswith("\n"):
         head += "\n"
     return head + block + after
+
+
+def starters(crontab: str) -> tuple[Starter, ...]:
+    """Every line of a crontab that starts something; those between two marks are of the workspace that these name."""
+    found, ours, lines = [], "", crontab.split("\n")
+    for number, line in enumerate(lines, 1):
+        if line.startswith("# >>> autosys ") and line.replace(">>>", "<<<") in lines[number:]:
+            ours = line.removeprefix("# >>> autosys ")
+        elif ours and line == f"# <<< autosys {ours}":
+            ours = ""
+        elif (timed := TIMED.match(line)) and not NO_JOB.match(line):
+            found.append(_starter(number, line, timed["command"], ours))
+    return tuple(found)
+
+
+def _starter(number: int, line: str, command: str, ours: str) -> Starter:
+    run = words(re.split(r"(?<!\\)%", command)[0].replace("\\%", "%"), windows=False)
+    folder = run[run.index("cd") + 1] if ours and "cd" in run[:-1] else ""
+    entry = line.partition(">>")[0].split()[-1] if ours else ""
+    kept = ((f"crontab-line-{number}", line.encode("utf-8", "surrogateescape")),)
+    return Starter(
+        "cron", command, f"line {number} of the crontab", (run,), folder, ours, entry, kept=kept,
+        back="crontab -e, and add the line that is in {}",
+    )  # fmt: skip

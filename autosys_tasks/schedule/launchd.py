@@ -12,7 +12,7 @@ from autosys_tasks.core.errors import StateError
 from autosys_tasks.core.files import make_folder, read_bytes, write_atomic
 from autosys_tasks.schedule import launchd_text
 from autosys_tasks.schedule.launchd_text import label_of
-from autosys_tasks.schedule.values import Entry, File, Seen, Site
+from autosys_tasks.schedule.values import Entry, File, Listing, Seen, Site, Starter, counted
 
 NAME = "launchd"
 PATIENCE_S, TRIES = 15.0, 5
@@ -71,6 +71,32 @@ def remove(site: Site, name: str) -> str:
         return "nothing to remove"
     path.unlink(missing_ok=True)
     return f"{path.name} removed"
+
+
+def listings(site: Site) -> list[Listing]:
+    """The agents in this user's own folder; one that a person disabled starts nothing."""
+    answer = _ask("print-disabled", _domain(site)).stdout
+    return [listing(folder(), frozenset(re.findall(r'"([^"]+)" => (?:disabled|true)', answer)))]
+
+
+def listing(place: Path, disabled: frozenset[str] = frozenset()) -> Listing:
+    """The agents of one folder."""
+    try:
+        files = [(path, read_bytes(path) or b"") for path in sorted(place.glob("*.plist")) if path.is_file()]
+    except OSError as error:
+        return Listing("", trouble=f"`{error.filename or place}` cannot be read: {error.strerror}")
+    found = tuple(launchd_text.starter(str(path), data, disabled) for path, data in files)
+    return Listing(counted(len(found), "agent"), found)
+
+
+def take_away(site: Site, starter: Starter) -> None:
+    """Take one agent away. What runs goes on; one that comes by the clock is unloaded."""
+    if starter.ours:
+        remove(site._replace(id=starter.ours), starter.entry)
+        return
+    Path(starter.where).unlink(missing_ok=True)
+    if launchd_text.is_timed(starter.kept[0][1]):
+        _ask("bootout", f"{_domain(site)}/{starter.name}")
 
 
 def folder() -> Path:

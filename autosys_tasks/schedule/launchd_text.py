@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import plistlib
+import posixpath
+import re
+from collections.abc import Container
+from xml.parsers.expat import ExpatError
 
-from autosys_tasks.schedule.values import AtLogon, Entry, Every, File, Site
+from autosys_tasks.schedule.values import AtLogon, Entry, Every, File, Site, Starter
 
 PATH = "/opt/homebrew/bin:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"  # launchd's own has no brew in it
+
+TIMED = ("StartInterval", "StartCalendarInterval")
+SET_OFF = (*TIMED, "RunAtLoad", "KeepAlive", "StartOnMount", "WatchPaths", "QueueDirectories")
+OURS = re.compile(r"dev\.autosys\.(.+-[0-9a-f]{8})\.(\w+)")
 
 
 def label_of(site: Site, name: str) -> str:
@@ -38,3 +46,31 @@ def file_of(site: Site, entry: Entry) -> File:
         **background,
     }
     return File(entry.name, f"{label_of(site, entry.name)}.plist", plistlib.dumps(agent).decode("utf-8"))
+
+
+def starter(path: str, data: bytes, disabled: Container[str]) -> Starter:
+    """What an agent of anybody starts; nothing when launchd could not read it either."""
+    said = _read(data)
+    label, name = str(said.get("Label", "")), posixpath.basename(path)
+    words = said.get("ProgramArguments") or [said.get("Program", "")]
+    line = tuple(map(str, words)) if isinstance(words, list) else ()
+    ours = OURS.fullmatch(label)
+    on = any(said.get(key) for key in SET_OFF) and not said.get("Disabled") and label not in disabled
+    return Starter(
+        "launchd", label or name, path, (line,), str(said.get("WorkingDirectory", "")),
+        ours[1] if ours else "", ours[2] if ours else "", on=on, kept=((name, data),),
+        back=f"move {{}} to {path}",
+    )  # fmt: skip
+
+
+def is_timed(data: bytes) -> bool:
+    """Whether an agent comes by the clock, and not only at logon."""
+    return any(_read(data).get(key) for key in TIMED)
+
+
+def _read(data: bytes) -> dict[str, object]:
+    try:
+        said = plistlib.loads(data)
+    except (ValueError, ExpatError, plistlib.InvalidFileException):
+        return {}
+    return said if isinstance(said, dict) else {}

@@ -18,7 +18,7 @@ from autosys_tasks.schedule.values import Entry, File, Seen, Site
 from autosys_tasks.supervise.environ import base_environ
 
 NAME = "run key"
-APPROVED = "Software\\Microsoft\\Windows\\CurrentVersion\\Explorer\\StartupApproved\\Run"  # Task Manager's switch
+APPROVED = f"{start_text.APPROVED}\\Run"
 POLICY = "Software\\Microsoft\\Windows\\CurrentVersion\\Policies\\Explorer"
 
 
@@ -60,12 +60,13 @@ def _compared(site: Site, place: Place) -> tuple[str, str]:
         return "differs", f"the value is `{there}`"
     if read_text(_starter(place)) != start_text.starter_of(site).text:
         return "differs", f"`{_starter(place)}` is not as this version writes it"
-    if _is_off(_read(APPROVED, start_text.value_name(site))):
+    if is_off(_read(APPROVED, start_text.value_name(site))):
         return "differs", "switched off among the startup apps"
     return "registered", ""
 
 
-def _is_off(said: object) -> bool:
+def is_off(said: object) -> bool:
+    """Whether what Task Manager notes of a startup app says that a person switched it off."""
     return isinstance(said, bytes) and bool(said) and bool(said[0] & 1)
 
 
@@ -91,7 +92,7 @@ def install(site: Site, entry: Entry) -> str:
     make_folder(Path(place.folder))
     write_atomic(_starter(place), start_text.starter_of(site).text)
     kept.write_names(place, (kept.read_names(place, set()) or set()) | {entry.name})
-    _delete(APPROVED, start_text.value_name(site))
+    delete(APPROVED, start_text.value_name(site))
     _write(start_text.value_name(site), value)
     return f"{start_text.value_name(site)} in the Run key; {_kept_from_now_on(site, place)}"
 
@@ -113,8 +114,8 @@ def remove(site: Site, name: str) -> str:
     left = names - {name}
     gone = name in names
     if not left:
-        gone |= _delete(start_text.RUN, start_text.value_name(site))
-        _delete(APPROVED, start_text.value_name(site))
+        gone |= delete(start_text.RUN, start_text.value_name(site))
+        delete(APPROVED, start_text.value_name(site))
         Path(_starter(place)).unlink(missing_ok=True)
     kept.write_names(place, left)
     if not gone:
@@ -147,7 +148,8 @@ def _write(name: str, value: str) -> None:
         winreg.SetValueEx(key, name, 0, winreg.REG_SZ, value)
 
 
-def _delete(path: str, name: str) -> bool:
+def delete(path: str, name: str) -> bool:
+    """Delete a value of this user's; False when there is none."""
     winreg = _winreg()
     try:
         with winreg.OpenKey(winreg.HKEY_CURRENT_USER, path, 0, winreg.KEY_SET_VALUE) as key:

@@ -13,6 +13,7 @@ from autosys_tasks.schedule.values import Entry, File, Site
 KEEP = "schedule.keep"  # the task that keeps the times where no scheduler does
 LONGEST_VALUE = 260  # what Windows starts of a Run value
 RUN = "Software\\Microsoft\\Windows\\CurrentVersion\\Run"  # below HKEY_CURRENT_USER
+APPROVED = "Software\\Microsoft\\Windows\\CurrentVersion\\Explorer\\StartupApproved"  # Task Manager's switches
 WITH_ENVIRONMENT = (
     "import os,runpy,sys;i=sys.argv.index('-m');os.environ.update(a.split('=',1) for a in sys.argv[1:i]);"
     "m=sys.argv[i+1];del sys.argv[:i+1];runpy.run_module(m,run_name='__main__',alter_sys=True)"
@@ -59,9 +60,18 @@ def starter_of(site: Site) -> File:
 
 def registry_file(site: Site, entry: Entry, starter: str) -> File:
     """The Run value in the form that regedit imports."""
-    name, value = (_escaped(text) for text in (value_name(site), value_of(site, starter)))
-    text = f'Windows Registry Editor Version 5.00\r\n\r\n[HKEY_CURRENT_USER\\{RUN}]\r\n"{name}"="{value}"\r\n'
+    text = reg_text(f"HKEY_CURRENT_USER\\{RUN}", value_name(site), value_of(site, starter))
     return File(entry.name, f"{value_name(site)}.reg", text, "utf-16")
+
+
+def reg_text(key: str, name: str, value: str, *, expands: bool = False) -> str:
+    """A text value of the registry in the form that regedit imports; `expands`: `%NAME%` in it is a variable."""
+    if expands or not value.isprintable():
+        data = ",".join(f"{byte:02x}" for byte in f"{value}\0".encode("utf-16-le", "surrogatepass"))
+        said = f"hex({2 if expands else 1}):{data}"
+    else:
+        said = f'"{_escaped(value)}"'
+    return f'Windows Registry Editor Version 5.00\r\n\r\n[{key}]\r\n"{_escaped(name)}"={said}\r\n'
 
 
 def _escaped(text: str) -> str:

@@ -104,6 +104,11 @@ def remove(site: Site, name: str) -> str:
     return f"{timer} removed"
 
 
+def stop(unit: str) -> None:
+    """Have it do nothing more before the next logon; nobody there is fine."""
+    _ask("stop", unit)
+
+
 def ends_with_the_session(site: Site) -> bool:
     """Whether what it started for this workspace ends at this user's last log-out."""
     return any(folder().glob(f"autosys-{site.id}-*.timer")) and not host.units.lingers()

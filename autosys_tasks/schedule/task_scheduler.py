@@ -9,9 +9,10 @@ from typing import Any
 from autosys_tasks import host
 from autosys_tasks.core.errors import UsageError
 from autosys_tasks.schedule import task_text
-from autosys_tasks.schedule.values import Entry, File, Seen, Site
+from autosys_tasks.schedule.values import Entry, File, Listing, Seen, Site, Starter, counted
 
 NAME = "task scheduler"
+WINDOWS_OWN = ("\\Microsoft",)
 
 
 def show(site: Site, entry: Entry) -> tuple[File, ...]:
@@ -77,6 +78,39 @@ def remove(site: Site, name: str) -> str:
         except PermissionError:  # made by an administrator; an empty folder starts nothing
             done += f", and a folder of {task_text.folder_of(site)} stays: no right to remove it"
     return done
+
+
+def listings(site: Site) -> list[Listing]:
+    """The tasks that this user may see, less those of Windows itself."""
+    try:
+        with _scheduler().connect() as scheduler:
+            found = tuple(starter(site, path, task) for path, task in scheduler.walk(without=WINDOWS_OWN))
+    except OSError as error:
+        return [Listing("", trouble=error.strerror or str(error))]
+    return [Listing(counted(len(found), "task"), found)]
+
+
+def starter(site: Site, path: str, task: Any) -> Starter:
+    """What the Task Scheduler tells of one task, as what it starts."""
+    xml = task.xml or ""
+    said, (ours, entry) = task_text.told(xml), task_text.ours(path)
+    user, name = said.user.lower(), host.user_name().lower()
+    mine = not said.is_elevated and (user in (site.user.lower(), name) or user.endswith(f"\\{name}"))
+    return Starter(
+        "task_scheduler", path, f"task {path}", said.lines, next(iter(said.folders), ""), ours, entry,
+        on=said.is_triggered and task.enabled is not False, by_hand="" if mine else f'schtasks /delete /tn "{path}" /f',
+        kept=((f"{path.strip(chr(92)).replace(chr(92), '-')}.xml", b"\xff\xfe" + xml.encode("utf-16-le")),),
+        back=f'schtasks /create /tn "{path}" /xml "{{}}"',
+    )  # fmt: skip
+
+
+def take_away(site: Site, starter: Starter) -> None:
+    """Take one task away; what it has started goes on."""
+    if starter.ours:
+        remove(site._replace(id=starter.ours), starter.entry)
+        return
+    with _scheduler().connect() as scheduler:
+        scheduler.delete(starter.name)
 
 
 def _scheduler() -> Any:

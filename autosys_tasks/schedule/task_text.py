@@ -8,10 +8,12 @@ from __future__ import annotations
 import hashlib
 import re
 from subprocess import list2cmdline
+from typing import NamedTuple
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
 from autosys_tasks.core.errors import UsageError
+from autosys_tasks.schedule.command_text import words
 from autosys_tasks.schedule.start_text import argv_of
 from autosys_tasks.schedule.values import AtLogon, Entry, Every, File, Site
 
@@ -84,6 +86,39 @@ def _changed(xml: str, wanted: str) -> list[str]:
     if any(each.text == "false" for each in triggers.iter(f"{SPACE}Enabled")) if triggers is not None else False:
         found.append("its trigger is off")
     return found
+
+
+class Told(NamedTuple):
+    """What a task of anybody says it runs, where, and as whom."""
+
+    lines: tuple[tuple[str, ...], ...] = ()  # each program with its arguments
+    folders: tuple[str, ...] = ()
+    user: str = ""  # a SID or a name; "" for a group
+    is_elevated: bool = False  # with an administrator's rights
+    is_triggered: bool = False  # whether anything sets it off by itself
+
+
+def told(xml: str) -> Told:
+    """What a task says of itself; nothing when it cannot be read."""
+    try:
+        task = ElementTree.fromstring(spoken(xml))
+    except ElementTree.ParseError:
+        return Told()
+    runs = [[each.findtext(SPACE + name) or "" for name in OURS] for each in task.iter(f"{SPACE}Exec")]
+    triggers = task.find(f"{SPACE}Triggers")
+    return Told(
+        tuple((command.strip('"'), *words(arguments, windows=True)) for command, arguments, _folder in runs),
+        tuple(folder.strip('"') for _command, _arguments, folder in runs if folder),
+        task.findtext(f"{SPACE}Principals/{SPACE}Principal/{SPACE}UserId") or "",
+        task.findtext(f"{SPACE}Principals/{SPACE}Principal/{SPACE}RunLevel") == "HighestAvailable",
+        any(each.findtext(f"{SPACE}Enabled") != "false" for each in triggers) if triggers is not None else False,
+    )
+
+
+def ours(path: str) -> tuple[str, str]:
+    """(workspace id, entry) of a task that autosys made; ("", "") of any other."""
+    found = re.fullmatch(r"\\AutoSys\\(.+-[0-9a-f]{8})\\(\w+)", path)
+    return (found[1], found[2].lower()) if found else ("", "")
 
 
 def _must_fit(site: Site, entry: Entry) -> None:

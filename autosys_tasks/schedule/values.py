@@ -87,3 +87,48 @@ def entries(config: Config) -> tuple[Entry, ...]:
         Entry(MASTER, "start everything after logon", AtLogon(config.schedule.master_delay_s), (MASTER,), 1800),
         Entry(WATCHDOG, "heal what died", Every(config.watchdog.every_s), (WATCHDOG,), 600),
     )
+
+
+class Starter(NamedTuple):
+    """Something that the system starts by itself for this user, whoever had it do so."""
+
+    place: str  # the module that lists its kind, and takes it away
+    name: str  # what a person calls it: a value, a file, a unit, a task
+    where: str  # exactly where it stands
+    commands: tuple[tuple[str, ...], ...] = ()  # the command lines that it runs, as words
+    folder: str = ""  # where it runs them
+    ours: str = ""  # the id of the workspace that autosys made it for; "" when somebody else made it
+    entry: str = ""  # which entry of that workspace it is
+    on: bool = True  # False when a person switched it off, or nothing sets it off
+    by_hand: str = ""  # what an administrator types to remove it; "" when this user may
+    kept: tuple[tuple[str, bytes], ...] = ()  # (file name, content) of what is kept before it goes
+    back: str = ""  # how a person has it back, `{}` standing for the kept file
+
+
+class Listing(NamedTuple):
+    """What one place was found to hold, or why it could not be read."""
+
+    what: str  # "3 Run values"
+    starters: tuple[Starter, ...] = ()
+    trouble: str = ""
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """A number of things for a person: `1 task`, `3 tasks`."""
+    return f"{number} {one if number == 1 else many or f'{one}s'}"
+
+
+class Rival(NamedTuple):
+    """A starter that starts this workspace beside our own entry, or in vain, and how that is known."""
+
+    starter: Starter
+    why: str
+
+
+class RivalsSeen(NamedTuple):
+    """What was looked at, what of it could not be read, and who starts this workspace beside us."""
+
+    looked: tuple[str, ...]
+    troubles: tuple[str, ...] = ()
+    rivals: tuple[Rival, ...] = ()
+    registered: bool = True  # False when it is certain that nothing of ours would start it

@@ -23,6 +23,7 @@ from autosys_tasks.health.values import (
 )
 from autosys_tasks.host.types import Identity
 from autosys_tasks.probes.values import Answer
+from autosys_tasks.schedule.values import Rival, RivalsSeen, Starter
 from autosys_tasks.schedule.values import Seen as Scheduled
 from autosys_tasks.supervise.values import Facts, LastExit, Now, Record, Reply, Wanted
 from autosys_tasks.vscode import block_text
@@ -290,6 +291,35 @@ def test_both_pids_of_a_duplicate_are_named_and_only_a_stranger_beside_ours_is_e
     assert manual.verdict == NG and manual.fix is not None and not manual.fix.command
 
 
+MINE = Rival(Starter("cron", "line 3", "line 3 of the crontab"), "its command leads to `/w/x`")
+REG_DELETE = 'reg delete "HKLM\\Run" /v "x" /f'
+MACHINES = Rival(Starter("run_values", "x", "HKLM\\Run\\x", by_hand=REG_DELETE), "why")
+TAKE_AWAY = Fix(("inv", "health", "--fix", "--only", "rivals"))
+RIVALS = [
+    (RivalsSeen(("3 Run values", "12 tasks")), OK, "", None),
+    (RivalsSeen(("3 units",), (), (MINE,)), NG, "line 3 of the crontab", TAKE_AWAY),
+    (RivalsSeen(("3 units",), (), (MINE, MACHINES)), NG, "an administrator removes it: reg delete", TAKE_AWAY),
+    (RivalsSeen(("3 units",), (), (MACHINES,)), NG, "HKLM", Fix(text=f"as an administrator: {REG_DELETE}")),
+    (RivalsSeen(("3 units",), (), (MINE,), registered=False), NG, "inv schedule.register", TAKE_AWAY),
+    (RivalsSeen(("3 units",), ("crontab -l: no",), (MINE,)), NG, "crontab -l: no", TAKE_AWAY),
+]
+
+
+@pytest.mark.parametrize(("seen", "verdict", "why", "fix"), RIVALS)
+def test_whoever_starts_the_workspace_too_is_red_with_where_it_stands(
+    seen: RivalsSeen, verdict: str, why: str, fix: Fix | None
+) -> None:
+    """P7: and the evidence of a green is what was looked at."""
+    found = page(GUARDED, "rivals", seen)
+    assert (found.verdict, found.fix) == (verdict, fix)
+    assert why in found.why and found.evidence == f"looked at {', '.join(seen.looked)}"
+
+
+def test_a_place_that_cannot_be_read_is_no_place_without_rivals() -> None:
+    found = page(GUARDED, "rivals", RivalsSeen(("3 units",), ("crontab -l: no",)))
+    assert (found.verdict, found.why) == (UNKNOWN, "crontab -l: no")
+
+
 NOTHING_LOOKED_AT = [
     ("duplicates", CopiesSeen(90, 0), SKIP),
     ("duplicates", CopiesSeen(0, 1), UNKNOWN),
@@ -297,7 +327,8 @@ NOTHING_LOOKED_AT = [
     ("backup", None, SKIP),
     ("autostart", AutostartSeen(()), SKIP),
     ("upgrade", None, SKIP),
-    ("rivals", None, SKIP),
+    ("rivals", RivalsSeen(()), UNKNOWN),
+    ("rivals", RivalsSeen((), ("`/x` cannot be read",)), UNKNOWN),
     ("vscode", EditorFacts("/w/.vscode/tasks.json", None, VENV), SKIP),
 ]
 
@@ -411,12 +442,13 @@ def test_only_the_safe_fixes_of_what_is_red_become_steps_and_each_remedy_is_offe
         red("service.api", UP_API),
         red("service.api2", UP_API),
         red("duplicates", Fix(("inv", "health", "--fix", "--only", "duplicates"))),
+        red("rivals", TAKE_AWAY),
         red("disk", Fix(text="free some space")),
         red("probe.p", None),
         red("service.slow", Fix(("inv", "restart", "slow")), WARN),
     ]
     order = plan.fixes(page_)
-    assert [step.target for step in order.steps] == ["duplicates", "service.api", "watchdog"]
+    assert [step.target for step in order.steps] == ["rivals", "duplicates", "service.api", "watchdog"]
     assert order.notes == ("disk: why -> free some space",)
 
 

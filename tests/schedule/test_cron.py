@@ -27,6 +27,16 @@ else:
 """
 
 
+def crontab(folder: Path) -> Path:
+    """A crontab command in that folder, and the file that it keeps its table in."""
+    folder.mkdir()
+    (folder / "crontab.py").write_text(CRONTAB, encoding="utf-8")
+    program = folder / "crontab"
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{folder}/crontab.py" "$@"\n', encoding="utf-8")
+    program.chmod(0o755)
+    return folder / "kept"
+
+
 @pytest.mark.parametrize(
     ("when", "times"),
     [
@@ -58,11 +68,7 @@ def test_registered_seen_mended_and_removed_with_a_persons_lines_beside(
 ) -> None:
     """A crontab command of the test's own, since the real one has one table for each user."""
     folder = tmp_path / "bin"
-    folder.mkdir()
-    program, kept = folder / "crontab", folder / "kept"
-    (folder / "crontab.py").write_text(CRONTAB, encoding="utf-8")
-    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{folder}/crontab.py" "$@"\n', encoding="utf-8")
-    program.chmod(0o755)
+    kept = crontab(folder)
     mine = b"# \xb1\xe8 is not UTF-8\n0 1 * * * mine\n"
     kept.write_bytes(mine)
     env: dict[str, str | None] = {"PATH": f"{folder}:/usr/bin:/bin", "XDG_RUNTIME_DIR": None}

@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 import rig
+import test_cron
 import user_manager
 
 pytestmark = [pytest.mark.only("linux"), pytest.mark.capability("user manager")]
@@ -119,6 +120,47 @@ def test_what_was_registered_and_is_gone_is_red_and_mended(
     assert states(workspace, manager) == {"registered"}
     workspace.cli("schedule.unregister", env=manager.env).rc(0)
     assert seen()["verdict"] == "SKIP"
+
+
+def rivals(workspace: rig.Workspace, env: dict[str, str], *more: str) -> dict[str, object]:
+    checks = workspace.cli("health", "--only", "rivals", "--json", *more, env=env).rc(0, 3).json()["checks"]
+    return checks[0]  # type: ignore[index, no-any-return]
+
+
+def test_of_systemd_and_cron_at_once_cron_is_the_rival(
+    workspace: rig.Workspace, manager: user_manager.UserManager, tmp_path: Path
+) -> None:
+    """P7: exactly one starts it; which one works is what the better one itself says."""
+    workspace.service("api", "sleeps.py")
+    kept = test_cron.crontab(tmp_path / "bin")
+    env = {**manager.env, "PATH": f"{kept.parent}:{os.environ['PATH']}"}
+    workspace.cli("schedule.register", "--only", "watchdog", env=manager.env).rc(0).says("systemd")
+    nobody = {**env, "XDG_RUNTIME_DIR": str(tmp_path / "nowhere")}
+    workspace.cli("schedule.register", env=nobody).rc(0).says("cron")
+    assert rivals(workspace, nobody)["verdict"] == "OK", "cron is all that works then"
+    red = rivals(workspace, env)
+    assert red["verdict"] == "NG" and str(red["why"]).count("second best") == 1, "the master is in cron alone"
+    assert rivals(workspace, env, "--fix")["fixed"] == "verified"
+    assert " watchdog >>" not in kept.read_text(encoding="utf-8") and " master >>" in kept.read_text(encoding="utf-8")
+    assert entries(workspace, manager)["watchdog"]["state"] == "registered"
+
+
+def test_a_rivals_timer_fires_no_more_and_what_it_runs_goes_on(
+    workspace: rig.Workspace, manager: user_manager.UserManager
+) -> None:
+    workspace.write("")
+    folder = str(workspace.root).replace("%", "%%")
+    manager.units.mkdir(parents=True)
+    run = f"[Service]\nWorkingDirectory={folder}\nExecStart=/bin/sh -c 'echo >>ticks; exec sleep 300'\n"
+    (manager.units / "mine.service").write_text(run, encoding="utf-8")
+    every = "[Timer]\nOnActiveSec=0\nOnUnitActiveSec=1s\nAccuracySec=100ms\n[Install]\nWantedBy=timers.target\n"
+    (manager.units / "mine.timer").write_text(every, encoding="utf-8")
+    manager.ctl("daemon-reload")
+    manager.ctl("enable", "--now", "mine.timer")
+    rig.wait_for((workspace.root / "ticks").exists, 20, what="the timer's service")
+    assert rivals(workspace, manager.env, "--fix")["fixed"] == "verified"
+    assert "mine.timer" not in manager.ctl("list-timers")
+    assert "ActiveState=active" in manager.ctl("show", "mine.service", "--property=ActiveState")
 
 
 def test_a_dry_run_changes_not_one_byte(workspace: rig.Workspace, manager: user_manager.UserManager) -> None:

@@ -338,5 +338,5 @@ def test_other_peoples_run_values_stay(desk: Site) -> None:
         run_key.remove(desk, "master")
         assert run_key._read(start_text.RUN, "somebody") == "x.exe"
     finally:
-        run_key._delete(start_text.RUN, "somebody")
+        run_key.delete(start_text.RUN, "somebody")
 
