@@ -24,7 +24,7 @@ def test_what_is_asked_of_the_suite_reaches_it() -> None:
     said = rig.start([*COMMAND, "--dry", "test", "tests/unit", "--windows"], cwd=rig.REPOSITORY).result().rc(0)
     assert shlex.split(said.out)[1:] == ["tests/windows/run.py", "tests/unit"]
     said = rig.start([*COMMAND, "--dry", "test"], cwd=rig.REPOSITORY).result().rc(0)
-    assert shlex.split(said.out)[2:] == ["pytest", "-n", "2", "--dist", "loadfile"]
+    assert shlex.split(said.out)[2:] == ["pytest", "-n", "3", "--dist", "loadfile"]
 
 
 def test_lint_checks_style_and_types_and_bench_runs_the_bench() -> None:
