@@ -41,8 +41,12 @@ ONLY_FOR: Mapping[str, tuple[str, ...]] = {
 }
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
 MANIFESTS: Mapping[str, tuple[str, ...]] = {
-    "python": ("requirements*.txt", "pyproject.toml", "uv.lock"),
-    "node": ("package.json", "package-lock.json", "npm-shrinkwrap.json", "pnpm-lock.yaml", "yarn.lock"),
+    "python": (
+        "requirements*.txt", "*requirements.txt", "pyproject.toml", "uv.lock", "poetry.lock", "pdm.lock",
+    ),
+    "node": (
+        "package.json", "package-lock.json", "npm-shrinkwrap.json", "pnpm-lock.yaml", "pnpm-workspace.yaml", "yarn.lock",
+    ),
     "command": (),
 }
 ENVIRONMENT_PATH: Mapping[str, str] = {"python": ".venv", "node": ".", "command": "."}
@@ -150,6 +154,7 @@ TABLES: Mapping[str, tuple[Key, ...]] = {
     "upgrade": (
         Key("on_pull", "flag", True),
         Key("scripts", "texts", ("**/*.sh",)),
+        Key("ignore", "texts", ()),
     ),
     "backup": (
         Key("at", "time", "03:30:00"),
