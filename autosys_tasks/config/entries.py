@@ -79,7 +79,8 @@ ENVIRONMENTS: Mapping[str, Entry] = {
         "The files (globs) that say what belongs into it.",
         implies="When one of them changes, or what it names (`-r other.txt`, `./local`), the environment is stale and "
         "`inv upgrade` installs. A glob is seen from the workspace, and from the environment's own folder when nothing "
-        "matches there.",
+        "matches there. Where nothing is written, `*requirements.txt`, `poetry.lock`, `pdm.lock` and "
+        "`pnpm-workspace.yaml` count too.",
         does_not="Does not look into the environment itself, `.git` or `node_modules`.",
         example='manifests = ["requirements*.txt", "pyproject.toml", "uv.lock"]',
     ),

@@ -41,12 +41,8 @@ ONLY_FOR: Mapping[str, tuple[str, ...]] = {
 }
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
 MANIFESTS: Mapping[str, tuple[str, ...]] = {
-    "python": (
-        "requirements*.txt", "*requirements.txt", "pyproject.toml", "uv.lock", "poetry.lock", "pdm.lock",
-    ),
-    "node": (
-        "package.json", "package-lock.json", "npm-shrinkwrap.json", "pnpm-lock.yaml", "pnpm-workspace.yaml", "yarn.lock",
-    ),
+    "python": ("requirements*.txt", "pyproject.toml", "uv.lock"),
+    "node": ("package.json", "package-lock.json", "npm-shrinkwrap.json", "pnpm-lock.yaml", "yarn.lock"),
     "command": (),
 }
 ENVIRONMENT_PATH: Mapping[str, str] = {"python": ".venv", "node": ".", "command": "."}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Collection, Iterable
 from typing import NamedTuple
@@ -13,7 +14,7 @@ from autosys_tasks.core.plan import Outcome, Plan, Step
 from autosys_tasks.supervise import act, logs, look, plan
 from autosys_tasks.supervise.house import House
 from autosys_tasks.supervise.keeper import Keeper
-from autosys_tasks.supervise.state import known_names, now, read_record, write_record
+from autosys_tasks.supervise.state import known_names, now, read_record, read_wanted, write_record
 from autosys_tasks.supervise.values import GUARD, Decision, Facts
 
 TICK_BUDGET_S = 45.0  # a tick never meets the next one
@@ -216,6 +217,28 @@ def restart(house: House, names: Iterable[str], *, timeout_s: float, show: Show 
     finally:
         act.want(house, scope, up=True)
     return report._replace(outcomes=(*journal.outcomes, *report.outcomes), seconds=time.monotonic() - began)
+
+
+def pause(house: House, names: Iterable[str], task: str) -> tuple[Outcome, ...]:
+    """Stop these for a while: they stay wanted, and guard and ticks keep their hands off until `resume`."""
+    scope = list(names)
+    act.want(house, scope, up=True, hold=True)
+    journal = Journal(house.outputs, task, host.open_append)
+    _stop_in_order(house, look.look(house, scope), journal, lambda outcome: None)
+    failed = [outcome.step.target for outcome in journal.outcomes if outcome.ok is False]
+    journal.close(ok=not failed, detail=f"still running: {', '.join(failed)}" if failed else "stopped for a while")
+    return tuple(journal.outcomes)
+
+
+def resume(house: House, names: Iterable[str], task: str, *, timeout_s: float) -> Report:
+    """Start what `pause` has stopped, until each is ready; what a person stopped meanwhile stays stopped."""
+    me = host.identity(os.getpid())
+    scope = [name for name in names if read_wanted(house.place, name).hold == me]
+    try:
+        wanted = plan.closure(house.services, scope)
+        return _keep_until_settled(house, wanted, asked=set(scope), task=task, budget_s=timeout_s)
+    finally:
+        act.want(house, [name for name in scope if read_wanted(house.place, name).hold == me], up=True)
 
 
 def reset(house: House, name: str) -> bool:

@@ -10,11 +10,12 @@ from autosys_tasks.supervise import look as supervise_look
 from autosys_tasks.supervise.house import House
 from autosys_tasks.supervise.plan import decide_all, pids_of
 from autosys_tasks.supervise.state import now
-from autosys_tasks.upgrade import globs, mapping, there
+from autosys_tasks.upgrade import globs, manifests, mapping, there
 from autosys_tasks.upgrade.discover import Found, matching, walk
 from autosys_tasks.upgrade.stamps import Memory, known_names, read_record
 from autosys_tasks.upgrade.values import EnvironmentSeen, Facts
 
+USUAL = {"python": manifests.PYTHON, "node": manifests.NODE}
 Ignored = Callable[[str, Collection[str]], Collection[str]]  # (workspace, paths) -> those that git leaves out
 
 
@@ -49,6 +50,11 @@ def discovered(house: House) -> tuple[EnvironmentSeen, ...]:
     return () if house.config.environments else look(house, Memory(house.place, house.config.path)).environments
 
 
+def ignored_by_git(root: str, paths: Collection[str]) -> Collection[str]:
+    """Those of the paths that git leaves out."""
+    return ()
+
+
 def _left_out(memory: Memory, found: Found, ignored: Ignored) -> Collection[str]:
     """What git leaves out of the manifests; asked again only when one of them, or what decides it, is new."""
     basis = [[path, memory.said(path, whole=True).digest] for path in (*found.ignores, ".git/info/exclude")]
@@ -72,8 +78,9 @@ def manifests_of(environment: Environment, config: Config) -> list[str]:
     home = _home(environment, config.path)
     written = "manifests" in config.written.get("environments", {}).get(environment.name, {})
     bases = ("", home) if written else (home, "")
+    usual = () if written else USUAL.get(environment.kind, ())
     found: dict[str, None] = {}
-    for glob in environment.manifests:
+    for glob in dict.fromkeys((*environment.manifests, *usual)):
         for base in dict.fromkeys(bases if written or not found else bases[:1]):
             paths = matching(f"{config.path}/{base}" if base else config.path, glob)
             found |= dict.fromkeys(mapping.join(base, path) for path in paths)
@@ -96,7 +103,7 @@ def _seen(house: House, memory: Memory, mapped: mapping.Mapped, *, discovered: b
     idle = environment.kind == "node" and not any(files.values())
     return EnvironmentSeen(
         environment, files, command_of(environment, files), found.interpreter, "" if idle else found.missing,
-        read_record(house.place, environment.name), discovered,
+        read_record(house.place, environment.name), discovered, mapped.manifests,
     )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from fnmatch import fnmatchcase
 from posixpath import basename
-from typing import Any
+from typing import Any, NamedTuple
 
 from autosys_tasks.upgrade.values import Said
 
@@ -160,3 +160,20 @@ READERS: Mapping[str, Callable[[bytes], Said]] = {
     "npm-shrinkwrap.json": _package_lock,
     "pnpm-workspace.yaml": _pnpm_members,
 }
+
+
+class Project(NamedTuple):
+    """What a pyproject.toml can be installed as: the project itself, or only what it depends on."""
+
+    builds: bool
+    dependencies: tuple[str, ...] = ()
+
+
+def project(raw: bytes) -> Project:
+    """How to install from a pyproject.toml; one that does not parse is left to the tool, which says why."""
+    try:
+        document = tomllib.loads(_decoded(raw))
+        listed = document.get("project", {}).get("dependencies", ())
+        return Project("build-system" in document, tuple(str(each) for each in listed))
+    except (ValueError, AttributeError, TypeError):
+        return Project(builds=True)

@@ -65,6 +65,7 @@ class EnvironmentSeen(NamedTuple):
     missing: str = ""  # what of it is not there, in words
     record: Record = Record()
     discovered: bool = False
+    manifests: tuple[str, ...] = ()  # its own, without what those name
 
     @property
     def name(self) -> str:

@@ -27,7 +27,7 @@ line-length = 100
 PACKAGE = {"name": "desk", "version": "1.0.0", "scripts": {"build": "x"}, "dependencies": {"left": "^1"}}
 LOCK = {
     "name": "desk", "version": "1.0.0", "lockfileVersion": 3,
-    "packages": {"": {"name": "desk", "version": "1.0.0", "dependencies": {"left": "^1"}}, "node_modules/left": {"version": "1.0.3"}},
+    "packages": {"": {"name": "desk", "dependencies": {"left": "^1"}}, "node_modules/left": {"version": "1.0.3"}},
 }  # fmt: skip
 UV = """
 version = 1
@@ -165,7 +165,9 @@ def test_no_other_name_is_taken_for_a_list(name: str) -> None:
 # --- mapping ----------------------------------------------------------------------------------------------
 
 
-def discovered(found: dict[str, str], venvs: dict[str, tuple[str, ...]]) -> tuple[dict[str, tuple[str, ...]], tuple[str, ...]]:
+def discovered(
+    found: dict[str, str], venvs: dict[str, tuple[str, ...]]
+) -> tuple[dict[str, tuple[str, ...]], tuple[str, ...]]:
     """(environment -> its manifests, what belongs to none) of a workspace at /w."""
     reads = {path: Said(digest) for path, digest in found.items()}
     mapped = mapping.discovered("/w", found, venvs, reads)

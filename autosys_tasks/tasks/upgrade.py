@@ -1,0 +1,59 @@
+"""`inv upgrade`: install what the files in the workspace ask for now. `upgrade.status` and `.rollback` go with it."""
+
+from __future__ import annotations
+
+from autosys_tasks.tasks.border import finish, house, is_dry, run_fields, say, show_plan, verb
+
+HELP = {
+    "only": "these environments alone, with commas between them",
+    "explain": "say of every environment why it is stale, or why not",
+    "force": "install whatever the stamps say",
+}
+
+
+@verb(interrupted="what was there before is in place again; the same command goes on from here", help=HELP)
+def start(c, explain=False, force=False, only="", dry_run=False, json=False, exit_code=False):  # type: ignore[no-untyped-def]
+    """Install what the files in the workspace ask for now, and restart what runs in it."""
+    from autosys_tasks.supervise import words
+    from autosys_tasks.upgrade import run, show
+
+    home, names = house(c), _names(only)
+    if is_dry(c, dry_run):
+        plan, facts = run.planned(home, names, force=force)
+        lines = show.explained(facts, only=names, force=force) if explain else []
+        return show_plan(home.config, plan._replace(notes=(*lines, *plan.notes)), as_json=json, exit_code=exit_code)
+    if explain:
+        for line in show.explained(run.planned(home, names, force=force)[1], only=names, force=force):
+            say(line)
+    report = run.upgrade(home, names, force=force, tell=lambda outcome: say(words.outcome_line(outcome)))
+    fields = run_fields("upgrade", report.outcomes, report.notes)
+    return finish(home.config, "run", report.code, fields, show.lines(report), json)
+
+
+def _names(only: str) -> tuple[str, ...]:
+    return tuple(word for word in (part.strip() for part in only.split(",")) if word)
+
+
+@verb()
+def status(c, json=False):  # type: ignore[no-untyped-def]
+    """Say of each environment whether it is as its files want it, and how its last upgrade ended."""
+    from autosys_tasks.upgrade import run, show
+
+    home = house(c)
+    _plan, facts = run.planned(home)
+    fields: dict[str, object] = {"environments": [show.environment_json(each) for each in show.rows(facts)]}
+    return finish(home.config, "upgrade.status", 0, fields, show.status_lines(facts), json)
+
+
+@verb(help={"only": "this environment (needed when several have something to go back to)"})
+def rollback(c, only="", dry_run=False, json=False, exit_code=False):  # type: ignore[no-untyped-def]
+    """Go back to the environment before the last upgrade, and stay there until its files change."""
+    from autosys_tasks.supervise import words
+    from autosys_tasks.upgrade import back, show
+
+    home, names = house(c), _names(only)
+    if is_dry(c, dry_run):
+        return show_plan(home.config, back.planned(home, names), as_json=json, exit_code=exit_code)
+    report = back.roll_back(home, names, tell=lambda outcome: say(words.outcome_line(outcome)))
+    fields = run_fields("upgrade.rollback", report.outcomes, report.notes)
+    return finish(home.config, "run", report.code, fields, show.lines(report), json)
