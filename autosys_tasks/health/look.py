@@ -9,7 +9,15 @@ from autosys_tasks.config.model import Config, Environment, Probe, Service
 from autosys_tasks.core.files import read_tail
 from autosys_tasks.health import probing, twins
 from autosys_tasks.health.look_service import SharedMarks, patience, see_service
-from autosys_tasks.health.look_things import Usage, disk_usage, see_autostart, see_disk, see_environment, see_output
+from autosys_tasks.health.look_things import (
+    Usage,
+    disk_usage,
+    see_autostart,
+    see_disk,
+    see_environment,
+    see_output,
+    see_upgrade,
+)
 from autosys_tasks.health.values import GRACE_S, WITHIN_S, ConfigSeen, Look, WatchSeen
 from autosys_tasks.supervise import look as supervise_look
 from autosys_tasks.supervise.house import House
@@ -32,7 +40,7 @@ def looks(house: House, *, dry: bool = False, usage: Usage = disk_usage) -> list
         Look("autostart", "start after logon", lambda: see_autostart(house), TRIALS_S),
         _not_yet("backup", "daily backup"),
         *(_environment_look(config, each) for each in config.environments.values()),
-        _not_yet("upgrade", "upgrade after a pull"),
+        Look("upgrade", "upgrade after a pull", lambda: see_upgrade(house)),
         *(_output_look(config, path) for path in config.outputs),
         *(_probe_look(house, probe, dry=dry) for probe in config.probes.values()),
         Look("disk", "disk space", lambda: see_disk(house, usage)),

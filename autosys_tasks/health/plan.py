@@ -16,11 +16,10 @@ from autosys_tasks.supervise.values import Now
 Judge = Callable[[Scene, str, Any], Finding]
 LATER = {
     "backup": "this version makes no backups",
-    "upgrade": "this version does not follow what a pull changes",
     "rivals": "this version does not look for other tools that start the same",
 }
 # copies first: they may hold a port
-ORDER = ("health", "bringup", "down", "restart", "watchdog", "schedule.register", "vscode.sync")
+ORDER = ("health", "upgrade", "bringup", "down", "restart", "watchdog", "schedule.register", "vscode.sync")
 
 
 # --- the page ---------------------------------------------------------------------------------------------
@@ -72,6 +71,7 @@ JUDGES: dict[str, Judge] = {
     "service": of_service,
     "watchdog": plan_things.of_watch,
     "environment": plan_things.of_environment,
+    "upgrade": plan_things.of_upgrade,
     "outputs": plan_things.of_output,
     "probe": plan_things.of_probe,
     "disk": plan_things.of_disk,

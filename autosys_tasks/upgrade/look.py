@@ -45,9 +45,20 @@ def _gone(house: House, seen: Iterable[EnvironmentSeen]) -> Iterator[str]:
             yield f"{name}: WARN none of its manifests is there ({', '.join(record.done.files)}), nothing is installed"
 
 
-def discovered(house: House) -> tuple[EnvironmentSeen, ...]:
-    """The environments that were found where none is declared, for who shows them."""
-    return () if house.config.environments else look(house, Memory(house.place, house.config.path)).environments
+def discovered_keys(house: House) -> dict[str, dict[str, object]]:
+    """The environments that were found where none is declared, as somebody would declare them."""
+    if house.config.environments:
+        return {}
+    root = house.config.path
+    found = look(house, Memory(house.place, root), ignored_by_git).environments
+    return {
+        seen.name: {
+            "kind": seen.environment.kind,
+            "path": os.path.relpath(seen.environment.path, root).replace(os.sep, "/"),
+            "manifests": list(seen.manifests),
+        }
+        for seen in found
+    }
 
 
 def ignored_by_git(root: str, paths: Collection[str]) -> Collection[str]:
