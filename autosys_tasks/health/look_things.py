@@ -51,9 +51,9 @@ def _does_not_run(python: str, cwd: str) -> str:
 
 def see_upgrade(house: House) -> UpgradeSeen:
     """What the stamps say of every environment; reads what changed, runs nothing, keeps nothing."""
-    from autosys_tasks.upgrade import look, plan, stamps
+    from autosys_tasks.upgrade import look, memory, plan, stamps
 
-    facts = look.look(house, stamps.Memory(house.place, house.config.path), look.ignored_by_git)
+    facts = look.look(house, memory.Memory(house.place, house.config.path), look.ignored_by_git)
     found = list(zip(facts.environments, plan.explained(facts), strict=True))
     stale = [(seen, each) for seen, each in found if each.why]
     failed = [(seen.name, seen.record.failed) for seen, _each in stale]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from autosys_tasks.tasks.border import finish, house, is_dry, run_fields, say, show_plan, verb
 
 HELP = {
@@ -14,7 +16,6 @@ HELP = {
 @verb(interrupted="what was there before is in place again; the same command goes on from here", help=HELP)
 def start(c, explain=False, force=False, only="", dry_run=False, json=False, exit_code=False):  # type: ignore[no-untyped-def]
     """Install what the files in the workspace ask for now, and restart what runs in it."""
-    from autosys_tasks.supervise import words
     from autosys_tasks.upgrade import run, show
 
     home, names = house(c), _names(only)
@@ -25,9 +26,15 @@ def start(c, explain=False, force=False, only="", dry_run=False, json=False, exi
     if explain:
         for line in show.explained(run.planned(home, names, force=force)[1], only=names, force=force):
             say(line)
-    report = run.upgrade(home, names, force=force, tell=lambda outcome: say(words.outcome_line(outcome)))
+    report = run.upgrade(home, names, force=force, tell=_tell)
     fields = run_fields("upgrade", report.outcomes, report.notes)
     return finish(home.config, "run", report.code, fields, show.lines(report), json)
+
+
+def _tell(outcome: Any) -> None:
+    from autosys_tasks.supervise import words
+
+    say(words.outcome_line(outcome))
 
 
 def _names(only: str) -> tuple[str, ...]:
@@ -48,12 +55,11 @@ def status(c, json=False):  # type: ignore[no-untyped-def]
 @verb(help={"only": "this environment (needed when several have something to go back to)"})
 def rollback(c, only="", dry_run=False, json=False, exit_code=False):  # type: ignore[no-untyped-def]
     """Go back to the environment before the last upgrade, and stay there until its files change."""
-    from autosys_tasks.supervise import words
     from autosys_tasks.upgrade import back, show
 
     home, names = house(c), _names(only)
     if is_dry(c, dry_run):
         return show_plan(home.config, back.planned(home, names), as_json=json, exit_code=exit_code)
-    report = back.roll_back(home, names, tell=lambda outcome: say(words.outcome_line(outcome)))
+    report = back.roll_back(home, names, tell=_tell)
     fields = run_fields("upgrade.rollback", report.outcomes, report.notes)
     return finish(home.config, "run", report.code, fields, show.lines(report), json)

@@ -12,8 +12,9 @@ from autosys_tasks.core.plan import Outcome, Plan, Step
 from autosys_tasks.supervise import turnstile
 from autosys_tasks.supervise.house import House
 from autosys_tasks.upgrade import act, build, look, plan, run, ways
+from autosys_tasks.upgrade.memory import Memory
 from autosys_tasks.upgrade.running import Trouble
-from autosys_tasks.upgrade.stamps import Memory, read_record, write_record
+from autosys_tasks.upgrade.stamps import read_record, write_record
 from autosys_tasks.upgrade.values import EnvironmentSeen
 
 

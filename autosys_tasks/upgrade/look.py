@@ -6,13 +6,11 @@ import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 from autosys_tasks.config.model import Config, Environment
-from autosys_tasks.supervise import look as supervise_look
 from autosys_tasks.supervise.house import House
-from autosys_tasks.supervise.plan import decide_all, pids_of
-from autosys_tasks.supervise.state import now
 from autosys_tasks.upgrade import globs, manifests, mapping, there
 from autosys_tasks.upgrade.discover import Found, matching, walk
-from autosys_tasks.upgrade.stamps import Memory, known_names, read_record
+from autosys_tasks.upgrade.memory import Memory
+from autosys_tasks.upgrade.stamps import known_names, read_record
 from autosys_tasks.upgrade.values import EnvironmentSeen, Facts
 
 USUAL = {"python": manifests.PYTHON, "node": manifests.NODE}
@@ -143,6 +141,9 @@ def _watched(seen: Iterable[EnvironmentSeen], candidates: Iterable[str], root: s
 
 def running(house: House) -> frozenset[str]:
     """The services of which a process lives."""
+    from autosys_tasks.supervise import look as supervise_look
+    from autosys_tasks.supervise.plan import pids_of
+
     names = [name for name, service in house.config.services.items() if service.managed]
     facts = supervise_look.look(house, names)
     return frozenset(name for name, each in facts.items() if pids_of(each))
@@ -150,6 +151,10 @@ def running(house: House) -> frozenset[str]:
 
 def ready(house: House, names: Iterable[str]) -> frozenset[str]:
     """Those of the named services that are as wanted now."""
+    from autosys_tasks.supervise import look as supervise_look
+    from autosys_tasks.supervise.plan import decide_all
+    from autosys_tasks.supervise.state import now
+
     facts = supervise_look.look(house, names, ask=True)
     services: Mapping[str, object] = house.config.services
     decisions = decide_all(house.services, facts, now(), house.config.watchdog)

@@ -1,6 +1,7 @@
 """A tick's glance at the stamps: one stat a file. What is stale is upgraded by a process of its own.
 
-A tick looks after environments that an upgrade has made before; the first one is a person's, or the master's.
+A tick looks after environments that an upgrade has made before; the first one is a person's, or the master's. What a
+look needs is imported when something stirred: a quiet tick must stay quick.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ from autosys_tasks.supervise import logs, turnstile
 from autosys_tasks.supervise.house import House
 from autosys_tasks.supervise.state import now
 from autosys_tasks.upgrade import plan, run, stamps
-from autosys_tasks.upgrade.stamps import Memory
 from autosys_tasks.upgrade.values import EnvironmentSeen, Failed
 
 AGAIN_S = 300.0  # after a failure: so long, then twice as long each time
@@ -25,8 +25,10 @@ START = "import sys; sys.path.append(sys.argv.pop(1)); from autosys_tasks.progra
 
 def due(house: House, *, dry: bool = False) -> str:
     """Why an upgrade is due, "" when it is not. `dry`: not one byte may change."""
-    if not house.config.upgrade.on_pull or not _may_be_due(house):
+    if not _may_be_due(house):
         return ""
+    from autosys_tasks.upgrade.memory import Memory
+
     memory = Memory(house.place, house.config.path)
     facts = run.facts_of(house, memory)
     if not dry:
@@ -37,6 +39,9 @@ def due(house: House, *, dry: bool = False) -> str:
 
 def _may_be_due(house: House) -> bool:
     """Whether anything stirred, or a failed upgrade may be tried again; nothing was ever looked at: no."""
+    if not house.config.upgrade.on_pull or not os.path.isdir(f"{house.place.folder}/upgrade"):
+        return False
+
     names = stamps.known_names(house.place)
     if not names:
         return False
@@ -59,6 +64,8 @@ def _again(failed: Failed) -> bool:
 
 def start(house: House) -> str:
     """Begin an upgrade when one is due, and say so in one line; a tick does not wait for it."""
+    if not _may_be_due(house):
+        return ""
     try:
         with turnstile.acting(house.place, "watchdog", wait_s=0.0, turn=turnstile.UPGRADES):
             why = due(house)

@@ -1,4 +1,7 @@
-"""An upgrade from beginning to end: one at a time, planned under its turn, carried out, and looked at again."""
+"""An upgrade from beginning to end: one at a time, planned under its turn, carried out, and looked at again.
+
+What only an install needs is imported when there is one: nearly always there is nothing to do.
+"""
 
 from __future__ import annotations
 
@@ -6,19 +9,21 @@ import contextlib
 import time
 from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from autosys_tasks import host
 from autosys_tasks.core.errors import Busy, unknown_name
 from autosys_tasks.core.files import make_folder
 from autosys_tasks.core.journal import Journal
 from autosys_tasks.core.plan import Outcome, Plan, Step
-from autosys_tasks.supervise import runs, turnstile
+from autosys_tasks.supervise import turnstile
 from autosys_tasks.supervise.house import House
-from autosys_tasks.upgrade import act, build, look, plan, stamps
-from autosys_tasks.upgrade.commands import Tools
-from autosys_tasks.upgrade.stamps import Memory
+from autosys_tasks.upgrade import look, plan, stamps
+from autosys_tasks.upgrade.memory import Memory
 from autosys_tasks.upgrade.values import Facts
+
+if TYPE_CHECKING:
+    from autosys_tasks.upgrade.commands import Tools
 
 RESTART_S = 120.0
 Tell = Callable[[Outcome], None]
@@ -93,7 +98,7 @@ def _upgraded(
     house: House, only: Collection[str], force: bool, began: float, turns: bool, tell: Tell, tools: Tools | None,
     lock: host.Lock,
 ) -> Report:  # fmt: skip
-    back = act.recover(house, stamps.known_names(house.place))
+    back = _recovered(house)
     todo, facts = planned(house, only, force=force)
     journal = Journal(house.outputs, "upgrade", host.open_append, file="upgrade")
     try:
@@ -109,10 +114,24 @@ def _upgraded(
     return report
 
 
+def _recovered(house: House) -> list[str]:
+    """The environments that were put back, because an upgrade of them had been cut short."""
+    names = [name for name in stamps.known_names(house.place) if stamps.read_record(house.place, name).pending]
+    if not names:
+        return []
+    from autosys_tasks.upgrade import act
+
+    return act.recover(house, names)
+
+
 def _carried_out(
     house: House, todo: Plan, facts: Facts, force: bool, turns: bool, tools: Tools | None, lock: host.Lock
 ) -> Iterable[list[Outcome]]:
     """Scripts, then each environment with the services that run in it, then the other restarts."""
+    if not todo.steps:
+        return
+    from autosys_tasks.upgrade import act, build
+
     restarts = {step.target: step for step in todo.steps if step.kind == "restart"}
     seen = {each.name: each for each in facts.environments}
     installs = [step for step in todo.steps if step.kind == "install"]
@@ -128,6 +147,9 @@ def _carried_out(
 
 
 def _restarted(house: House, steps: list[Step], turns: bool) -> list[Outcome]:
+    from autosys_tasks.supervise import runs
+    from autosys_tasks.upgrade import act
+
     names = [step.target for step in steps]
     with act.turn(house) if turns else contextlib.nullcontext():
         report = runs.restart(house, names, timeout_s=RESTART_S)
