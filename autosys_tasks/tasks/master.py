@@ -26,7 +26,7 @@ def start(c, timeout=120.0, dry_run=False, json=False, exit_code=False):  # type
     if is_dry(c, dry_run):
         plan = runs.plan_up(home, (), asked=False, guard=True, task="master")
         if home.config.upgrade.on_pull:
-            before, _facts = upgrade.planned(home)
+            before = upgrade.planned(home).plan
             plan = plan._replace(steps=(*before.steps, *plan.steps), notes=(*before.notes, *plan.notes))
         return show_plan(home.config, plan, as_json=json, exit_code=exit_code)
     journal, outcomes, began = Journal(home.outputs, "master", host.open_append, file="master"), [], time.monotonic()

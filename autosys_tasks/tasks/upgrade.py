@@ -20,11 +20,12 @@ def start(c, explain=False, force=False, only="", dry_run=False, json=False, exi
 
     home, names = house(c), _names(only)
     if is_dry(c, dry_run):
-        plan, facts = run.planned(home, names, force=force)
-        lines = show.explained(facts, only=names, force=force) if explain else []
-        return show_plan(home.config, plan._replace(notes=(*lines, *plan.notes)), as_json=json, exit_code=exit_code)
+        seen = run.planned(home, names, force=force)
+        lines = show.explained(seen.facts, only=names, force=force) if explain else []
+        plan = seen.plan._replace(notes=(*lines, *seen.plan.notes))
+        return show_plan(home.config, plan, as_json=json, exit_code=exit_code)
     if explain:
-        for line in show.explained(run.planned(home, names, force=force)[1], only=names, force=force):
+        for line in show.explained(run.planned(home, names, force=force).facts, only=names, force=force):
             say(line)
     report = run.upgrade(home, names, force=force, tell=_tell)
     fields = run_fields("upgrade", report.outcomes, report.notes)
@@ -47,7 +48,7 @@ def status(c, json=False):  # type: ignore[no-untyped-def]
     from autosys_tasks.upgrade import run, show
 
     home = house(c)
-    _plan, facts = run.planned(home)
+    facts = run.planned(home).facts
     fields: dict[str, object] = {"environments": [show.environment_json(each) for each in show.rows(facts)]}
     return finish(home.config, "upgrade.status", 0, fields, show.status_lines(facts), json)
 

@@ -7,7 +7,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from autosys_tasks import host
@@ -24,6 +24,7 @@ from autosys_tasks.upgrade.stamps import read_record, write_record
 from autosys_tasks.upgrade.values import Done, EnvironmentSeen, Failed, Way, digest
 
 TURN_S = 30.0
+RESTART_S = 120.0
 READY_MORE_S = 30.0
 
 
@@ -203,6 +204,18 @@ def _restarted(job: Job, step: Step, report: runs.Report) -> Outcome:
 def _refuse_the_unready(restarts: list[Outcome]) -> None:
     if bad := [each for each in restarts if each.ok is False]:
         raise Trouble("; ".join(f"{each.step.target} is not ready with it: {each.detail}" for each in bad))
+
+
+def restart(house: House, steps: Sequence[Step], *, turns: bool) -> list[Outcome]:
+    """Restart services whose files changed, and wait until each is ready."""
+    names = [step.target for step in steps]
+    with turn(house) if turns else contextlib.nullcontext():
+        report = runs.restart(house, names, timeout_s=RESTART_S)
+    ended = [report.decisions[name] for name in names]
+    return [
+        Outcome(step, step.target not in report.not_so, f"{each.state}, {each.reason}")
+        for step, each in zip(steps, ended, strict=True)
+    ]
 
 
 # --- what is remembered -----------------------------------------------------------------------------------

@@ -46,20 +46,17 @@ def _chosen(house: House, only: Collection[str]) -> list[EnvironmentSeen]:
 def roll_back(house: House, only: Collection[str] = (), tell: run.Tell = lambda outcome: None) -> run.Report:
     """Do it, under the turn of upgrades: services stopped, environment back, services ready again."""
     began = time.monotonic()
-    with turnstile.acting(house.place, "upgrade.rollback", wait_s=0.0, turn=turnstile.UPGRADES):
-        lock = run.lock_of(house)
+    turn = turnstile.acting(house.place, "upgrade.rollback", wait_s=0.0, turn=turnstile.UPGRADES)
+    with turn, run.install_lock(house) as lock:
+        todo, found = planned(house, only), _chosen(house, only)
         journal = Journal(house.outputs, "upgrade.rollback", host.open_append, file="upgrade")
-        try:
-            todo, found = planned(house, only), _chosen(house, only)
-            for seen in found:
-                for outcome in _one(house, seen, todo, lock):
-                    journal.add(outcome)
-                    tell(outcome)
-        finally:
-            lock.release()
-            bad = [outcome.step.target for outcome in journal.outcomes if outcome.ok is False]
-            journal.close(ok=not bad, detail=f"NG: {', '.join(bad)}" if bad else "OK")
-    return run.Report(tuple(journal.outcomes), (), (), time.monotonic() - began)
+        for seen in found:
+            for outcome in _one(house, seen, todo, lock):
+                journal.add(outcome)
+                tell(outcome)
+        report = run.Report(tuple(journal.outcomes), (), (), time.monotonic() - began)
+        journal.close(ok=not report.code, detail=run.verdict(report), ms=round(report.seconds * 1000))
+    return report
 
 
 def _one(house: House, seen: EnvironmentSeen, todo: Plan, lock: host.Lock) -> list[Outcome]:

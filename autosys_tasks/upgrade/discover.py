@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from autosys_tasks.upgrade import globs, manifests
+from autosys_tasks.upgrade import globs, names
 
 NEVER = frozenset({"node_modules", "backups", "outputs", "__pycache__", "site-packages", "bower_components"})
 
@@ -28,15 +28,15 @@ def walk(root: str) -> Found:
     while todo:
         folder = todo.pop()
         entries = listed(f"{root}/{folder}")
-        names = {entry.name for entry in entries}
-        if folder and "pyvenv.cfg" in names:
+        there = {entry.name for entry in entries}
+        if folder and "pyvenv.cfg" in there:
             parent, _, name = folder.rpartition("/")
             venvs.setdefault(parent, []).append(name)
-        elif not folder or "autosys.toml" not in names:  # else it is a workspace of its own
+        elif not folder or "autosys.toml" not in there:  # else it is a workspace of its own
             at = f"{folder}/" if folder else ""
             todo += [f"{at}{name}" for name in _folders(entries)]
-            found += [f"{at}{name}" for name in names if name in manifests.NODE or manifests.is_python(name)]
-            ignores += [f"{at}.gitignore"] if ".gitignore" in names else []
+            found += [f"{at}{name}" for name in there if name in names.NODE or names.is_python(name)]
+            ignores += [f"{at}.gitignore"] if ".gitignore" in there else []
             if hidden := _hidden_venvs(entries):
                 venvs.setdefault(folder, []).extend(hidden)
     return Found(tuple(sorted(found)), {at: tuple(sorted(each)) for at, each in venvs.items()}, tuple(sorted(ignores)))

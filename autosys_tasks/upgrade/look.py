@@ -7,13 +7,13 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 from autosys_tasks.config.model import Config, Environment
 from autosys_tasks.supervise.house import House
-from autosys_tasks.upgrade import globs, manifests, mapping, there
+from autosys_tasks.upgrade import globs, mapping, names, there
 from autosys_tasks.upgrade.discover import Found, matching, walk
 from autosys_tasks.upgrade.memory import Memory
 from autosys_tasks.upgrade.stamps import known_names, read_record
 from autosys_tasks.upgrade.values import EnvironmentSeen, Facts
 
-USUAL = {"python": manifests.PYTHON, "node": manifests.NODE}
+USUAL = {"python": names.PYTHON, "node": names.NODE}
 Ignored = Callable[[str, Collection[str]], Collection[str]]  # (workspace, paths) -> those that git leaves out
 
 

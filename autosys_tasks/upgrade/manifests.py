@@ -7,16 +7,11 @@ import json
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
-from fnmatch import fnmatchcase
 from posixpath import basename
 from typing import Any, NamedTuple
 
 from autosys_tasks.upgrade.values import Said
 
-PYTHON = ("requirements*.txt", "*requirements.txt", "pyproject.toml", "uv.lock", "poetry.lock", "pdm.lock")
-NODE = (
-    "package.json", "package-lock.json", "npm-shrinkwrap.json", "pnpm-lock.yaml", "pnpm-workspace.yaml", "yarn.lock",
-)  # fmt: skip
 PROJECT = ("dependencies", "optional-dependencies", "requires-python", "dynamic")
 POETRY = ("dependencies", "dev-dependencies", "group", "extras", "source")
 REST = ("dependency-groups", "build-system")
@@ -29,12 +24,6 @@ _COMMENT = re.compile(r"(^|\s)#.*$")
 _INCLUDE = re.compile(r"(?:-r|-c|--requirement|--constraint)[ =]?\s*(\S.*)")
 _LOCAL = re.compile(r"(?:(?:-e|--editable)[ =]?\s*)?(?:[\w.\-\[\], ]+@\s*)?((?:file:|\.{1,2}/|\.$|\.\[)\S*)")
 _MEMBER = re.compile(r"\s*-\s*['\"]?([^'\"#]+?)['\"]?\s*(?:#.*)?$")
-
-
-def is_python(name: str) -> bool:
-    """Whether a file of this name says what belongs into a Python environment."""
-    likely = name[-4:].lower() in (".txt", "toml", "lock")  # of thousands of names, few get further
-    return likely and any(fnmatchcase(name.lower(), glob) for glob in PYTHON)
 
 
 def said(path: str, raw: bytes, *, whole: bool = False) -> Said:

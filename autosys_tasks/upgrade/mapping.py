@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from autosys_tasks.config.model import Environment
-from autosys_tasks.upgrade import manifests
+from autosys_tasks.upgrade import names
 from autosys_tasks.upgrade.values import ABSENT, Said
 
 
@@ -47,7 +47,7 @@ def _by_folder(found: Iterable[str], said: Mapping[str, Said]) -> tuple[dict[str
     members = {each for one in said.values() for each in one.includes}
     for path in found:
         folder, _, name = path.rpartition("/")
-        if name not in manifests.NODE:
+        if name not in names.NODE:
             if said[path].digest:
                 python.setdefault(folder, []).append(path)
         elif path not in members and said.get(join(folder, "package.json"), Said("")).digest:
@@ -71,7 +71,7 @@ def unmapped(found: Iterable[str], said: Mapping[str, Said], mapped: Iterable[st
     """The manifests that ask for something and belong to no environment; a lock of Node goes by its package.json."""
     known = set(mapped)
     asking = (path for path in found if path not in known and said[path].digest not in ("", ABSENT))
-    return tuple(path for path in asking if path.rpartition("/")[2] not in manifests.NODE[1:])
+    return tuple(path for path in asking if path.rpartition("/")[2] not in names.NODE[1:])
 
 
 def folder_of(path: str) -> str:

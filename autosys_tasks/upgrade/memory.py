@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 
 from autosys_tasks.core.files import make_folder, read_bytes, write_atomic
 from autosys_tasks.supervise.state import Place
-from autosys_tasks.upgrade import manifests
 from autosys_tasks.upgrade.discover import matching
 from autosys_tasks.upgrade.mapping import folder_of, join
 from autosys_tasks.upgrade.stamps import FILES, VERSION, files_of, folder, marks_of
@@ -56,6 +55,8 @@ class Memory:
         raw = read_bytes(os.path.join(self.root, path)) if marks else None
         if raw is None:
             return Seen(marks, False, ABSENT)
+        from autosys_tasks.upgrade import manifests  # not needed where nothing changed
+
         said = manifests.said(path, raw, whole=whole)
         young = time.time() - marks[1] / 1e9 < YOUNG_S
         return Seen(marks, young, said.digest, tuple(self._resolved(path, said.includes)))

@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 from autosys_tasks.config.model import Environment, Service
 from autosys_tasks.core.plan import Plan, Step
-from autosys_tasks.supervise.plan import ordered
 from autosys_tasks.upgrade import globs
 from autosys_tasks.upgrade.values import ABSENT, Done, EnvironmentSeen, Facts, Pulled
 
@@ -114,6 +113,10 @@ def _restarts(
     facts: Facts, services: Mapping[str, Service], environments: Collection[Environment], *, pulled: bool
 ) -> tuple[Step, ...]:
     """Only what runs: bound to an environment that changes, or asked for with `restart_on`."""
+    if not facts.running:
+        return ()
+    from autosys_tasks.supervise.plan import ordered
+
     steps = []
     for name in ordered(services):
         service = services[name]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -15,7 +15,7 @@ from autosys_tasks import host
 from autosys_tasks.core.errors import Busy, unknown_name
 from autosys_tasks.core.files import make_folder
 from autosys_tasks.core.journal import Journal
-from autosys_tasks.core.plan import Outcome, Plan, Step
+from autosys_tasks.core.plan import Outcome, Plan
 from autosys_tasks.supervise import turnstile
 from autosys_tasks.supervise.house import House
 from autosys_tasks.upgrade import look, plan, stamps
@@ -25,8 +25,27 @@ from autosys_tasks.upgrade.values import Facts
 if TYPE_CHECKING:
     from autosys_tasks.upgrade.commands import Tools
 
-RESTART_S = 120.0
+PUT_BACK = "an upgrade had been cut short, what was there before it was put back"
 Tell = Callable[[Outcome], None]
+
+
+class Order(NamedTuple):
+    """What was asked for."""
+
+    house: House
+    only: Collection[str]
+    force: bool
+    turns: bool  # False: the caller has the turn of services already
+    tell: Tell
+    tools: Tools | None  # None: those that are found
+
+
+class Picture(NamedTuple):
+    """A plan, what it was made from, and what that was read with."""
+
+    plan: Plan
+    facts: Facts
+    memory: Memory
 
 
 class Report(NamedTuple):
@@ -51,13 +70,14 @@ def facts_of(house: House, memory: Memory) -> Facts:
     return found._replace(running=look.running(house)) if stale or asked else found
 
 
-def planned(house: House, only: Collection[str] = (), *, force: bool = False) -> tuple[Plan, Facts]:
+def planned(house: House, only: Collection[str] = (), *, force: bool = False) -> Picture:
     """What an upgrade would do now, and from what that follows; changes nothing."""
-    facts = facts_of(house, Memory(house.place, house.config.path))
+    memory = Memory(house.place, house.config.path)
+    facts = facts_of(house, memory)
     if force:
         facts = facts._replace(running=look.running(house))
     chosen(facts, only)
-    return plan.plan(facts, house.config.services, only=only, force=force), facts
+    return Picture(plan.plan(facts, house.config.services, only=only, force=force), facts, memory)
 
 
 def chosen(facts: Facts, only: Iterable[str]) -> None:
@@ -69,47 +89,53 @@ def chosen(facts: Facts, only: Iterable[str]) -> None:
 
 
 def upgrade(
-    house: House, only: Collection[str] = (), *, force: bool = False, wait_s: float = 0.0, turns: bool = True,
-    tell: Tell = lambda outcome: None, tools: Tools | None = None,
-) -> Report:  # fmt: skip
+    house: House,
+    only: Collection[str] = (),
+    *,
+    force: bool = False,
+    wait_s: float = 0.0,
+    turns: bool = True,
+    tell: Tell = lambda outcome: None,
+    tools: Tools | None = None,
+) -> Report:
     """Do it. Raises Busy when another upgrade is at work (after `wait_s`), UsageError for an unknown name.
 
     `turns`: False when the caller has the turn of services already.
     """
-    began = time.monotonic()
-    with turnstile.acting(house.place, "upgrade", wait_s=wait_s, turn=turnstile.UPGRADES):
-        lock = lock_of(house)
-        try:
-            return _upgraded(house, only, force, began, turns, tell, tools, lock)
-        finally:
-            lock.release()
+    order = Order(house, only, force, turns, tell, tools)
+    with turnstile.acting(house.place, "upgrade", wait_s=wait_s, turn=turnstile.UPGRADES), install_lock(house) as lock:
+        return _upgraded(order, lock)
 
 
-def lock_of(house: House) -> host.Lock:
-    """What every install holds while it runs, also after whoever started it was killed."""
+@contextlib.contextmanager
+def install_lock(house: House) -> Iterator[host.Lock]:
+    """What every install holds while it runs, also after whoever started it was killed; raises Busy."""
     make_folder(Path(stamps.folder(house.place)))
     lock = host.take_lock(f"{stamps.folder(house.place)}/installing.lock", wait_s=0.2)
     if lock is None:
         raise Busy("an install goes on whose upgrade was ended", hint="wait for it, then type the same again")
-    return lock
+    try:
+        yield lock
+    finally:
+        lock.release()
 
 
-def _upgraded(
-    house: House, only: Collection[str], force: bool, began: float, turns: bool, tell: Tell, tools: Tools | None,
-    lock: host.Lock,
-) -> Report:  # fmt: skip
+def _upgraded(order: Order, lock: host.Lock) -> Report:
+    began, house = time.monotonic(), order.house
     back = _recovered(house)
-    todo, facts = planned(house, only, force=force)
+    seen = planned(house, order.only, force=order.force)
     journal = Journal(house.outputs, "upgrade", host.open_append, file="upgrade")
     try:
-        for outcomes in _carried_out(house, todo, facts, force, turns, tools, lock):
+        for outcomes in _carried_out(order, seen, lock):
             for outcome in outcomes:
                 journal.add(outcome)
-                tell(outcome)
-        report = _report(house, only, journal, todo, back, began)
+                order.tell(outcome)
+        stale = _still_stale(order, seen)
     except BaseException:
         journal.close(ok=False, detail="interrupted")
         raise
+    notes = (*(f"{name}: {PUT_BACK}" for name in back), *seen.plan.notes)
+    report = Report(tuple(journal.outcomes), stale, notes, time.monotonic() - began)
     journal.close(ok=not report.code, detail=verdict(report), ms=round(report.seconds * 1000))
     return report
 
@@ -124,50 +150,36 @@ def _recovered(house: House) -> list[str]:
     return act.recover(house, names)
 
 
-def _carried_out(
-    house: House, todo: Plan, facts: Facts, force: bool, turns: bool, tools: Tools | None, lock: host.Lock
-) -> Iterable[list[Outcome]]:
-    """Scripts, then each environment with the services that run in it, then the other restarts."""
-    if not todo.steps:
+def _carried_out(order: Order, seen: Picture, lock: host.Lock) -> Iterator[list[Outcome]]:
+    """Each environment with the services that run in it, then the other restarts."""
+    if not seen.plan.steps:
         return
     from autosys_tasks.upgrade import act, build
 
-    restarts = {step.target: step for step in todo.steps if step.kind == "restart"}
-    seen = {each.name: each for each in facts.environments}
-    installs = [step for step in todo.steps if step.kind == "install"]
+    house = order.house
+    restarts = {step.target: step for step in seen.plan.steps if step.kind == "restart"}
+    environments = {each.name: each for each in seen.facts.environments}
+    installs = [step for step in seen.plan.steps if step.kind == "install"]
     ready = look.ready(house, restarts) if installs and restarts else frozenset()
+    tools = order.tools or build.found_tools(house.base.get("PATH", ""), house.config.path)
     for step in installs:
-        environment = seen[step.target].environment
-        bound = [n for n in restarts if plan.is_bound(house.config.services[n], environment)]
+        one = environments[step.target]
+        bound = [name for name in restarts if plan.is_bound(house.config.services[name], one.environment)]
         steps = tuple(restarts.pop(name) for name in bound)
-        found = tools or build.found_tools(house.base.get("PATH", ""), house.config.path)
-        yield act.install(act.Job(house, seen[step.target], step, steps, ready, found, lock, turns, force))
+        yield act.install(act.Job(house, one, step, steps, ready, tools, lock, order.turns, order.force))
     if restarts:
-        yield _restarted(house, list(restarts.values()), turns)
+        yield act.restart(house, list(restarts.values()), turns=order.turns)
 
 
-def _restarted(house: House, steps: list[Step], turns: bool) -> list[Outcome]:
-    from autosys_tasks.supervise import runs
-    from autosys_tasks.upgrade import act
-
-    names = [step.target for step in steps]
-    with act.turn(house) if turns else contextlib.nullcontext():
-        report = runs.restart(house, names, timeout_s=RESTART_S)
-    ended = {name: report.decisions[name] for name in names}
-    return [
-        Outcome(step, step.target not in report.not_so, f"{ended[step.target].state}, {ended[step.target].reason}")
-        for step in steps
-    ]
-
-
-def _report(house: House, only: Collection[str], journal: Journal, todo: Plan, back: list[str], began: float) -> Report:
-    """Looked at again: only that look says that nothing is stale."""
-    memory = Memory(house.place, house.config.path)
-    after = look.look(house, memory, look.ignored_by_git)
+def _still_stale(order: Order, seen: Picture) -> tuple[str, ...]:
+    """Looked at again, where anything was done: only a look says that nothing is stale."""
+    memory, facts = seen.memory, seen.facts
+    if seen.plan.steps:
+        memory = Memory(order.house.place, order.house.config.path)
+        facts = look.look(order.house, memory, look.ignored_by_git)
     memory.save()
-    stale = [f"{each.name}: {'; '.join(each.why)}" for each in plan.explained(after, only=only) if each.why]
-    notes = [f"{name}: an upgrade had been cut short, what was there before it was put back" for name in back]
-    return Report(tuple(journal.outcomes), tuple(stale), (*notes, *todo.notes), time.monotonic() - began)
+    found = plan.explained(facts, only=order.only)
+    return tuple(f"{each.name}: {'; '.join(each.why)}" for each in found if each.why)
 
 
 def verdict(report: Report) -> str:

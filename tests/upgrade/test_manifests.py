@@ -7,7 +7,8 @@ import json
 import pytest
 
 from autosys_tasks.upgrade import globs, mapping
-from autosys_tasks.upgrade.manifests import is_python, said
+from autosys_tasks.upgrade.manifests import said
+from autosys_tasks.upgrade.names import is_python
 from autosys_tasks.upgrade.values import Said
 
 PYPROJECT = """

@@ -59,8 +59,8 @@ class Desk:
 
     def planned(self, *only: str, force: bool = False) -> list[tuple[str, str]]:
         """`inv upgrade --dry-run`: (kind, target) of each step."""
-        todo, _facts = run.planned(self.house(), only, force=force)
-        return [(step.kind, step.target) for step in todo.steps]
+        steps = run.planned(self.house(), only, force=force).plan.steps
+        return [(step.kind, step.target) for step in steps]
 
     def wheels(self, *versions: str, name: str = "tiny", needs: Sequence[str] = ()) -> None:
         """Have these versions of a package at hand."""
