@@ -19,7 +19,7 @@ BELOW = {
     "schedule": ("core", "config", "host", "probes", "supervise"),
     "vscode": ("core", "config", "host", "probes", "supervise"),
     "report": ("core", "config", "host", "probes", "supervise"),
-    "upgrade": ("core", "config", "host", "probes", "supervise"),
+    "upgrade": ("core", "config", "host", "probes", "supervise", "bootstrap"),
     "health": ("core", "config", "host", "probes", "supervise", "schedule", "vscode", "upgrade"),
     "services": ("core", "config", "host", "probes"),
     "bootstrap": (),

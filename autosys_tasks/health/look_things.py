@@ -60,7 +60,7 @@ def see_upgrade(house: House) -> UpgradeSeen:
     done = [seen.record.done.at for seen in facts.environments if seen.record.done]
     return UpgradeSeen(
         tuple(seen.name for seen in facts.environments),
-        bool(stamps.known_names(house.place)),
+        bool(done or stamps.known_names(house.place)),
         tuple((seen.name, "; ".join(each.why)) for seen, each in stale),
         tuple((name, each.why, each.at) for name, each in failed if each),
         (*(f"{each.name}: {each.left}" for _seen, each in found if each.left), *facts.notes,

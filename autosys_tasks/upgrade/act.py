@@ -95,7 +95,7 @@ def _beside(job: Job, restarts: list[Outcome]) -> str:
     path, root = job.seen.environment.path, job.house.config.path
     before = host.pointed(path) or ""
     target = _target(job, before)
-    site = _site(job, target, fresh=not ways.is_whole(target))
+    site = _site(job, target, fresh=job.force or not ways.is_whole(target))
     if site.fresh:
         shutil.rmtree(target, ignore_errors=True)
         os.makedirs(target)

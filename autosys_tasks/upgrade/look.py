@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 from autosys_tasks.config.model import Config, Environment
@@ -11,7 +12,7 @@ from autosys_tasks.upgrade import globs, mapping, names, there
 from autosys_tasks.upgrade.discover import Found, matching, walk
 from autosys_tasks.upgrade.memory import Memory
 from autosys_tasks.upgrade.stamps import known_names, read_record
-from autosys_tasks.upgrade.values import EnvironmentSeen, Facts
+from autosys_tasks.upgrade.values import Done, EnvironmentSeen, Facts
 
 USUAL = {"python": names.PYTHON, "node": names.NODE}
 Ignored = Callable[[str, Collection[str]], Collection[str]]  # (workspace, paths) -> those that git leaves out
@@ -110,10 +111,22 @@ def _seen(house: House, memory: Memory, mapped: mapping.Mapped, *, discovered: b
     files = memory.with_includes(mapped.manifests, whole=environment.kind == "command")
     found = there.see(environment, house.config.path)
     idle = environment.kind == "node" and not any(files.values())
+    record = read_record(house.place, environment.name)
+    if _by_tasks_py(environment, mapped.manifests, house.config.path):
+        record = record._replace(done=Done(files, command_of(environment, files), found.interpreter, time.time()))
     return EnvironmentSeen(
         environment, files, command_of(environment, files), found.interpreter, "" if idle else found.missing,
-        read_record(house.place, environment.name), discovered, mapped.manifests,
+        record, discovered, mapped.manifests,
     )  # fmt: skip
+
+
+def _by_tasks_py(environment: Environment, own: Collection[str], root: str) -> bool:
+    """Whether `python tasks.py` has made this very environment from this very pyproject.toml: its stamp says so."""
+    if tuple(own) != ("pyproject.toml",) or environment.path != os.path.join(root, ".venv"):
+        return False
+    from autosys_tasks.bootstrap import stamp
+
+    return os.path.isfile(stamp.stamp_path(root)) and stamp.ready(root, set())
 
 
 def command_of(environment: Environment, files: Iterable[str]) -> str:
