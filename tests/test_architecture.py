@@ -19,6 +19,7 @@ BELOW = {
     "schedule": ("core", "config", "host", "probes", "supervise"),
     "vscode": ("core", "config", "host", "probes", "supervise"),
     "report": ("core", "config", "host", "probes", "supervise"),
+    "backup": ("core", "config", "host", "probes", "supervise"),
     "health": ("core", "config", "host", "probes", "supervise", "schedule", "vscode"),
     "services": ("core", "config", "host", "probes"),
     "bootstrap": (),
@@ -145,6 +146,9 @@ MUTANTS = {
     "schedule/task_text.py": "from autosys_tasks import host",
     "schedule/run_key.py": "import sys\nx = sys.platform",
     "schedule/keep.py": "import invoke",
+    "backup/git_state.py": "from autosys_tasks.schedule import keep",
+    "backup/git_text.py": "import os",
+    "host/git.py": "from autosys_tasks.backup import git_state",
     "supervise/keeper.py": "x = 1\n" * 401,
 }
 
