@@ -20,6 +20,7 @@ BELOW = {
     "vscode": ("core", "config", "host", "probes", "supervise"),
     "report": ("core", "config", "host", "probes", "supervise"),
     "upgrade": ("core", "config", "host", "probes", "supervise", "bootstrap"),
+    "backup": ("core", "config", "host", "probes", "supervise"),
     "health": ("core", "config", "host", "probes", "supervise", "schedule", "vscode", "upgrade"),
     "services": ("core", "config", "host", "probes"),
     "bootstrap": (),
@@ -150,6 +151,9 @@ MUTANTS = {
     "upgrade/plan.py": "from autosys_tasks.upgrade import stamps",
     "upgrade/manifests.py": "import os",
     "upgrade/look.py": "from autosys_tasks.health.run import page",
+    "backup/git_state.py": "from autosys_tasks.schedule import keep",
+    "backup/git_text.py": "import os",
+    "host/git.py": "from autosys_tasks.backup import git_state",
     "supervise/keeper.py": "x = 1\n" * 401,
 }
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 from autosys_tasks.config.model import Config, Environment
@@ -11,10 +10,11 @@ from autosys_tasks.supervise.house import House
 from autosys_tasks.upgrade import globs, mapping, names, there
 from autosys_tasks.upgrade.discover import Found, matching, walk
 from autosys_tasks.upgrade.memory import Memory
-from autosys_tasks.upgrade.stamps import known_names, read_record
+from autosys_tasks.upgrade.stamps import known_names, marks_of, read_record
 from autosys_tasks.upgrade.values import Done, EnvironmentSeen, Facts
 
 USUAL = {"python": names.PYTHON, "node": names.NODE}
+GIT_S = 15.0
 Ignored = Callable[[str, Collection[str]], Collection[str]]  # (workspace, paths) -> those that git leaves out
 
 
@@ -61,8 +61,16 @@ def discovered_keys(house: House) -> dict[str, dict[str, object]]:
 
 
 def ignored_by_git(root: str, paths: Collection[str]) -> Collection[str]:
-    """Those of the paths that git leaves out."""
-    return ()
+    """Those of the paths that git leaves out; none where there is no repository, or no git."""
+    from autosys_tasks.host import git
+
+    given = b"".join(os.fsencode(path) + b"\0" for path in paths)
+    try:
+        env = {"GIT_LITERAL_PATHSPECS": "0"}  # this very command refuses to be asked so
+        said = git.ask(root, "check-ignore", "-z", "--stdin", given=given, env=env, timeout_s=GIT_S)
+    except git.GitError:
+        return ()
+    return [os.fsdecode(path) for path in said.out.split(b"\0") if path] if said.code == 0 else ()
 
 
 def _left_out(memory: Memory, found: Found, ignored: Ignored) -> Collection[str]:
@@ -112,21 +120,22 @@ def _seen(house: House, memory: Memory, mapped: mapping.Mapped, *, discovered: b
     found = there.see(environment, house.config.path)
     idle = environment.kind == "node" and not any(files.values())
     record = read_record(house.place, environment.name)
-    if _by_tasks_py(environment, mapped.manifests, house.config.path):
-        record = record._replace(done=Done(files, command_of(environment, files), found.interpreter, time.time()))
+    if (at := _by_tasks_py(environment, mapped.manifests, house.config.path)) is not None:
+        record = record._replace(done=Done(files, command_of(environment, files), found.interpreter, at))
     return EnvironmentSeen(
         environment, files, command_of(environment, files), found.interpreter, "" if idle else found.missing,
         record, discovered, mapped.manifests,
     )  # fmt: skip
 
 
-def _by_tasks_py(environment: Environment, own: Collection[str], root: str) -> bool:
-    """Whether `python tasks.py` has made this very environment from this very pyproject.toml: its stamp says so."""
+def _by_tasks_py(environment: Environment, own: Collection[str], root: str) -> float | None:
+    """When `python tasks.py` has made this very environment from this very pyproject.toml, as its own stamp says."""
     if tuple(own) != ("pyproject.toml",) or environment.path != os.path.join(root, ".venv"):
-        return False
+        return None
     from autosys_tasks.bootstrap import stamp
 
-    return os.path.isfile(stamp.stamp_path(root)) and stamp.ready(root, set())
+    made = marks_of(stamp.stamp_path(root))
+    return made[1] / 1e9 if made and stamp.ready(root, set()) else None
 
 
 def command_of(environment: Environment, files: Iterable[str]) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+
 import pytest
 import rig
 from upgrade_desk import Desk, tree
@@ -121,3 +124,12 @@ def test_the_master_upgrades_first(loose: Desk) -> None:
     done = loose.space.cli("master", "--json").rc(0, 3).json()["outcomes"]
     assert [each["kind"] for each in done] == ["upgrade", "bringup", "health"] and done[0]["ok"]  # type: ignore[attr-defined,index]
     assert loose.version() == "1.0"
+
+
+def test_ignored_folders_are_left_alone_in_a_repository(loose: Desk) -> None:
+    subprocess.run(["git", "init", "-q", str(loose.root)], check=True)
+    loose.space.file(".gitignore", "도구/\n")
+    notes = loose.space.cli("upgrade", "--dry-run", "--json").rc(0).json()["notes"]
+    assert "도구" not in str(notes)
+    loose.space.file(".gitignore", "other/\n")
+    assert "도구" in json.dumps(loose.space.cli("upgrade", "--dry-run", "--json").json()["notes"], ensure_ascii=False)
