@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 import pip
 import pytest
 import rig
-from upgrade_desk import Desk, tree, without_uv
+from upgrade_desk import Desk, tree, wheel, without_uv
 
 from autosys_tasks import host
 from autosys_tasks.core.errors import Busy, UsageError
@@ -155,11 +156,12 @@ def test_an_environment_without_its_interpreter_is_stale(desk: Desk) -> None:
     assert desk.upgrade().code == 0 and desk.says("print(1)") == "1"
 
 
-def test_a_service_that_is_not_ready_with_the_new_environment_gets_the_old_one_back(desk: Desk) -> None:
+@pytest.mark.parametrize("whose", ["ours", "the person's"])
+def test_a_service_that_is_not_ready_with_the_new_environment_gets_the_old_one_back(desk: Desk, whose: str) -> None:
     desk.wheels("1.0")
-    from upgrade_desk import wheel
-
     wheel(desk.root / "wheels", "tiny", "2.0", body="raise SystemExit('이 판은 망가졌다')\n")
+    if whose != "ours":
+        desk.venv()
     desk.wants("tiny==1.0")
     serves(desk, "api")
     desk.upgrade()
@@ -222,14 +224,32 @@ def test_going_back_restores_the_person_s_own_environment(desk: Desk) -> None:
 def test_a_conflict_that_was_there_before_is_no_failure_and_a_new_one_is(desk: Desk) -> None:
     desk.wheels("1.0", needs=["absent>=1"])
     desk.venv()
-    desk.space.file("bare.py", "")
-    import subprocess
-
     argv = [desk.tools.uv, "pip", "install", "-q", "--no-deps", "--python", host.python_in(str(desk.root / ".venv"))]
     subprocess.run([*argv, str(desk.root / "wheels" / "tiny-1.0-py3-none-any.whl")], check=True, cwd=desk.root)
     desk.wheels("1.0", name="other")
     desk.wants("other==1.0")
     assert desk.upgrade().code == 0, "tiny lacked `absent` before"
+    desk.wheels("0.5", name="absent")
+    desk.wants("other==1.0", "absent")
+    report = desk.upgrade()
+    assert report.code == 3 and "does not fit together" in report.outcomes[0].detail
+    assert desk.version("absent") == "" and desk.version("other") == "1.0"
+
+
+def test_what_a_person_stops_while_an_upgrade_is_at_work_stays_stopped(desk: Desk) -> None:
+    """P2 of every healer: a person's wish that came in between is not overruled at the end."""
+    stop = json.dumps([sys.executable, "-m", "autosys_tasks.program", "down", "api"])
+    desk.space.write(f"[environments.main]\nsmoke = {stop}\n")
+    desk.venv()
+    desk.wheels("1.0", "2.0")
+    desk.wants("tiny==1.0")
+    serves(desk, "api")
+    desk.upgrade()
+    up(desk)
+    desk.wants("tiny==2.0")
+    report = desk.upgrade()
+    assert report.code == 0 and [each.ok for each in report.outcomes] == [True, None], report
+    assert "a person stopped it" in report.outcomes[1].detail and pid(desk, "api") is None
 
 
 def test_an_upgrade_that_was_killed_in_the_middle_is_put_back_and_done_again(desk: Desk) -> None:
@@ -288,6 +308,7 @@ tries.write_text(tries.read_text() + "x" if tries.exists() else "x")
 wish = pathlib.Path("wish").read_text().strip()
 pathlib.Path("made").mkdir(exist_ok=True)
 pathlib.Path("made/it").write_text(wish)
+pathlib.Path("made/utf8").write_text(str(sys.flags.utf8_mode))
 if wish == "held" and len(tries.read_text()) < 3:
     sys.exit("[WinError 32] the process cannot access the file")
 sys.exit(wish == "broken" and "고장" or 0)
@@ -308,6 +329,7 @@ def maker(desk: Desk) -> Desk:
 
 def test_a_command_makes_what_it_makes_and_its_failure_leaves_what_was_made(maker: Desk) -> None:
     assert maker.upgrade().code == 0 and maker.planned() == []
+    assert (maker.root / "made/utf8").read_text() == "1", "P47: whatever the code page"
     shutil.rmtree(maker.root / "made")
     assert maker.planned() == [("install", "tool")], "what it makes is gone"
     assert maker.upgrade().code == 0

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import json
+import os
 import subprocess
+from pathlib import Path
 
 import pytest
 import rig
 from upgrade_desk import Desk, tree
 
+from autosys_tasks.bootstrap import stamp
 from autosys_tasks.upgrade import notice
+from autosys_tasks.upgrade.memory import Memory
 from autosys_tasks.upgrade.stamps import read_record, write_record
 
 
@@ -87,7 +90,9 @@ def test_a_tick_looks_at_the_stamps_alone_and_begins_an_upgrade_beside_it(loose:
     assert loose.space.cli("watchdog").rc(0).took_s < 5
     assert loose.version() == "", "the first upgrade is not a tick's"
     loose.upgrade()
-    assert notice.due(loose.house()) == ""
+    loose.venv("다른/.venv")
+    loose.wants("tiny==1.0", path="다른/requirements.txt")
+    assert notice.due(loose.house()) == "", "nor is that of another one"
     loose.wants("tiny==2.0")
     loose.space.cli("watchdog", "--dry-run").rc(0).says("would begin an upgrade", "requirements.txt changed")
     said = loose.space.cli("watchdog", "--json").rc(0).json()["notes"]
@@ -129,7 +134,32 @@ def test_the_master_upgrades_first(loose: Desk) -> None:
 def test_ignored_folders_are_left_alone_in_a_repository(loose: Desk) -> None:
     subprocess.run(["git", "init", "-q", str(loose.root)], check=True)
     loose.space.file(".gitignore", "도구/\n")
-    notes = loose.space.cli("upgrade", "--dry-run", "--json").rc(0).json()["notes"]
-    assert "도구" not in str(notes)
+    assert "도구" not in str(loose.upgrade().notes)
     loose.space.file(".gitignore", "other/\n")
-    assert "도구" in json.dumps(loose.space.cli("upgrade", "--dry-run", "--json").json()["notes"], ensure_ascii=False)
+    assert "도구" in str(loose.upgrade().notes), "what decides it changed"
+    loose.space.file(".gitignore", "도구/\n")
+    assert "도구" not in str(loose.upgrade().notes)
+
+
+def test_what_was_read_while_it_was_young_is_read_again(loose: Desk) -> None:
+    """A file may change twice within one tick of the file system's clock."""
+    path = loose.root / "requirements.txt"
+    first = Memory(loose.house().place, str(loose.root))
+    first.said("requirements.txt")
+    assert first.files["requirements.txt"].young
+    os.utime(path, (path.stat().st_mtime - 60,) * 2)
+    second = Memory(loose.house().place, str(loose.root))
+    second.said("requirements.txt")
+    assert not second.files["requirements.txt"].young
+
+
+def test_an_environment_that_tasks_py_has_made_is_not_installed_again(loose: Desk) -> None:
+    (loose.root / "requirements.txt").unlink()
+    loose.space.file("pyproject.toml", '[build-system]\nrequires = []\n[project]\nname = "x"\nversion = "1"\n')
+    assert loose.planned() == [("install", "python")]
+    inv = Path(stamp.script(str(loose.root), "inv"))
+    inv.touch()
+    stamp.write_stamp(str(loose.root), ["ready"], stamp.facts(str(loose.root)))
+    assert loose.planned() == []
+    loose.space.file("pyproject.toml", '[build-system]\nrequires = ["x"]\n[project]\nname = "x"\nversion = "1"\n')
+    assert loose.planned() == [("install", "python")]
