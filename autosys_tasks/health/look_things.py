@@ -56,13 +56,15 @@ def see_upgrade(house: House) -> UpgradeSeen:
     facts = look.look(house, memory.Memory(house.place, house.config.path), look.ignored_by_git)
     found = list(zip(facts.environments, plan.explained(facts), strict=True))
     stale = [(seen, each) for seen, each in found if each.why]
+    kept = stamps.read_kept(house.place)
     failed = [(seen.name, seen.record.failed) for seen, _each in stale]
     done = [seen.record.done.at for seen in facts.environments if seen.record.done]
     return UpgradeSeen(
         tuple(seen.name for seen in facts.environments),
-        bool(done or stamps.known_names(house.place)),
+        bool(done or kept or stamps.known_names(house.place)),
         tuple((seen.name, "; ".join(each.why)) for seen, each in stale),
         tuple((name, each.why, each.at) for name, each in failed if each),
+        tuple(kept.faults.items()) if kept else (),
         (*(f"{each.name}: {each.left}" for _seen, each in found if each.left), *facts.notes,
          *map(plan.loose, facts.unmapped)),
         max(done, default=None),

@@ -101,7 +101,7 @@ def of_environment(scene: Scene, name: str, seen: EnvironmentSeen) -> Finding:
 
 def of_upgrade(scene: Scene, name: str, seen: UpgradeSeen) -> Finding:
     """Every environment is as its files want it, and the last upgrade of each ended well."""
-    if not seen.names and not seen.warnings:
+    if not (seen.names or seen.warnings or seen.faults):
         return Finding(SKIP, "no evidence", "no environment is declared, and none was found")
     fix = Fix(("inv", "upgrade"))
     evidence = f"{', '.join(seen.names) or 'no environment'}; {_upgrade_text(seen, scene)}"
@@ -113,6 +113,10 @@ def of_upgrade(scene: Scene, name: str, seen: UpgradeSeen) -> Finding:
         return Finding(UNKNOWN, evidence, "no upgrade has looked at it yet", Fix(text="inv upgrade"))
     if seen.stale:
         return Finding(NG, evidence, "; ".join(f"{each} is stale: {why}" for each, why in seen.stale), fix)
+    if seen.faults:
+        told = [f"{path}: {what}" for path, what in seen.faults]
+        mend = Fix(text="mend what it says, then inv upgrade")
+        return Finding(NG, evidence, f"scripts with a fault: {'; '.join(told)}", mend)
     if seen.warnings:
         told = [warning.replace("WARN ", "", 1) for warning in seen.warnings]
         return Finding(WARN, evidence, "; ".join(told), Fix(text="inv upgrade --dry-run --explain"))

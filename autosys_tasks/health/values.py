@@ -106,6 +106,7 @@ class UpgradeSeen(NamedTuple):
     looked: bool = False  # an upgrade has been here
     stale: tuple[tuple[str, str], ...] = ()  # (environment, why)
     failed: tuple[tuple[str, str, float], ...] = ()  # (environment, why, seconds since 1970)
+    faults: tuple[tuple[str, str], ...] = ()  # (script, what is wrong with it)
     warnings: tuple[str, ...] = ()
     last: float | None = None  # the newest success, seconds since 1970
 

@@ -9,12 +9,13 @@ from autosys_tasks.tasks.border import finish, house, is_dry, run_fields, say, s
 HELP = {
     "only": "these environments alone, with commas between them",
     "explain": "say of every environment why it is stale, or why not",
-    "force": "install whatever the stamps say",
+    "force": "install whatever the stamps say, and look at all scripts",
+    "pull": "fetch first, and go forward where that takes nothing away",
 }
 
 
 @verb(interrupted="what was there before is in place again; the same command goes on from here", help=HELP)
-def start(c, explain=False, force=False, only="", dry_run=False, json=False, exit_code=False):  # type: ignore[no-untyped-def]
+def start(c, explain=False, force=False, pull=False, only="", dry_run=False, json=False, exit_code=False):  # type: ignore[no-untyped-def]
     """Install what the files in the workspace ask for now, and restart what runs in it."""
     from autosys_tasks.upgrade import run, show
 
@@ -22,12 +23,13 @@ def start(c, explain=False, force=False, only="", dry_run=False, json=False, exi
     if is_dry(c, dry_run):
         seen = run.planned(home, names, force=force)
         lines = show.explained(seen.facts, only=names, force=force) if explain else []
-        plan = seen.plan._replace(notes=(*lines, *seen.plan.notes))
+        first = ["would fetch first, and go forward: what that brings is not known yet"] if pull else []
+        plan = seen.plan._replace(notes=(*first, *lines, *seen.plan.notes))
         return show_plan(home.config, plan, as_json=json, exit_code=exit_code)
-    if explain:
+    if explain and not pull:
         for line in show.explained(run.planned(home, names, force=force).facts, only=names, force=force):
             say(line)
-    report = run.upgrade(home, names, force=force, tell=_tell)
+    report = run.upgrade(home, names, force=force, pull=pull, tell=_tell)
     fields = run_fields("upgrade", report.outcomes, report.notes)
     return finish(home.config, "run", report.code, fields, show.lines(report), json)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 from autosys_tasks.config.model import Config, Environment
 from autosys_tasks.supervise.house import House
-from autosys_tasks.upgrade import globs, mapping, names, there
+from autosys_tasks.upgrade import came, globs, mapping, names, there
 from autosys_tasks.upgrade.discover import Found, matching, walk
 from autosys_tasks.upgrade.memory import Memory
 from autosys_tasks.upgrade.stamps import known_names, marks_of, read_record
@@ -155,7 +155,7 @@ def _watched(seen: Iterable[EnvironmentSeen], candidates: Iterable[str], root: s
     """Beside the manifests themselves: where new ones would appear, what each is made with, and git's own state."""
     folders = {mapping.folder_of(path) or "." for path in candidates}
     paths = {each.environment.path for each in seen} | {f"{each.environment.path}/pyvenv.cfg" for each in seen}
-    return folders | paths | {"autosys.toml", ".git/HEAD", ".git/index"}
+    return folders | paths | {"autosys.toml"} | came.watched(root)
 
 
 # --- services ---------------------------------------------------------------------------------------------

@@ -7,14 +7,16 @@ look needs is imported when something stirred: a quiet tick must stay quick.
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 from autosys_tasks import host
 from autosys_tasks.core.errors import Busy
 from autosys_tasks.supervise import logs, turnstile
 from autosys_tasks.supervise.house import House
 from autosys_tasks.supervise.state import now
-from autosys_tasks.upgrade import plan, run, stamps
-from autosys_tasks.upgrade.values import EnvironmentSeen, Failed
+
+if TYPE_CHECKING:
+    from autosys_tasks.upgrade.values import EnvironmentSeen, Failed
 
 AGAIN_S = 300.0  # after a failure: so long, then twice as long each time
 AGAIN_AT_MOST_S = 3600.0
@@ -27,23 +29,25 @@ def due(house: House, *, dry: bool = False) -> str:
     """Why an upgrade is due, "" when it is not. `dry`: not one byte may change."""
     if not _may_be_due(house):
         return ""
-    from autosys_tasks.upgrade.memory import Memory
+    from autosys_tasks.upgrade import run
 
-    memory = Memory(house.place, house.config.path)
-    facts = run.facts_of(house, memory)
+    seen = run.planned(house)
     if not dry:
-        memory.save()
-    found = zip(facts.environments, plan.explained(facts), strict=True)
-    return "; ".join(f"{seen.name}: {'; '.join(each.why)}" for seen, each in found if each.why and _is_due(seen))
+        seen.memory.save()
+    installs = {step.target for step in seen.plan.steps if step.kind == "install"}
+    due_now = {each.name for each in seen.facts.environments if each.name in installs and _is_due(each)}
+    steps = [step for step in seen.plan.steps if step.target in due_now or not (installs or step.kind == "install")]
+    return "; ".join(f"{step.target}: {step.reason}" for step in steps)
 
 
 def _may_be_due(house: House) -> bool:
     """Whether anything stirred, or a failed upgrade may be tried again; nothing was ever looked at: no."""
     if not house.config.upgrade.on_pull or not os.path.isdir(f"{house.place.folder}/upgrade"):
         return False
+    from autosys_tasks.upgrade import stamps
 
     names = stamps.known_names(house.place)
-    if not names:
+    if not names and stamps.read_kept(house.place) is None:
         return False
     records = [stamps.read_record(house.place, name) for name in names]
     again = any(each.pending or (each.failed and _again(each.failed)) for each in records)

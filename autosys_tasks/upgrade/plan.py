@@ -121,7 +121,8 @@ def _restarts(
     for name in ordered(services):
         service = services[name]
         home = next((each for each in environments if is_bound(service, each)), None)
-        files = [path for path in facts.pulled.files if globs.matches(service.restart_on, path)] if pulled else []
+        asks = pulled and name not in facts.restarted
+        files = [path for path in facts.pulled.files if globs.matches(service.restart_on, path)] if asks else []
         if name in facts.running and service.managed and (home or files):
             why = [f"runs in `{home.name}`"] if home else []
             steps.append(Step("restart", name, "; ".join([*why, *([f"{_few(files)} changed"] if files else [])])))

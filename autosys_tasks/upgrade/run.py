@@ -15,16 +15,18 @@ from autosys_tasks import host
 from autosys_tasks.core.errors import Busy, unknown_name
 from autosys_tasks.core.files import make_folder
 from autosys_tasks.core.journal import Journal
-from autosys_tasks.core.plan import Outcome, Plan
+from autosys_tasks.core.plan import Outcome, Plan, Step
 from autosys_tasks.supervise import turnstile
 from autosys_tasks.supervise.house import House
-from autosys_tasks.upgrade import look, plan, stamps
+from autosys_tasks.upgrade import came, look, plan, stamps
+from autosys_tasks.upgrade.came import Came
 from autosys_tasks.upgrade.memory import Memory
 from autosys_tasks.upgrade.values import Facts
 
 if TYPE_CHECKING:
     from autosys_tasks.upgrade.commands import Tools
 
+SCRIPTS = ("chmod", "unblock", "check")
 PUT_BACK = "an upgrade had been cut short, what was there before it was put back"
 Tell = Callable[[Outcome], None]
 
@@ -35,6 +37,7 @@ class Order(NamedTuple):
     house: House
     only: Collection[str]
     force: bool
+    pull: bool
     turns: bool  # False: the caller has the turn of services already
     tell: Tell
     tools: Tools | None  # None: those that are found
@@ -46,6 +49,7 @@ class Picture(NamedTuple):
     plan: Plan
     facts: Facts
     memory: Memory
+    came: Came
 
 
 class Report(NamedTuple):
@@ -62,22 +66,30 @@ class Report(NamedTuple):
         return 3 if self.stale or any(outcome.ok is False for outcome in self.outcomes) else 0
 
 
-def facts_of(house: House, memory: Memory) -> Facts:
+def facts_of(house: House, memory: Memory, came: Came, *, force: bool) -> Facts:
     """Everything that a plan is made from; who runs is asked only where a restart may follow."""
     found = look.look(house, memory, look.ignored_by_git)
-    stale = any(each.why for each in plan.explained(found, force=False))
+    known = stamps.read_kept(house.place)
+    restarted = (
+        frozenset(name for name, at in known.restarted.items() if at == came.pulled.new) if known else frozenset()
+    )
+    found = found._replace(
+        pulled=came.pulled, scripts=came.scripts, notes=(*found.notes, *came.notes), restarted=restarted
+    )
+    stale = force or any(each.why for each in plan.explained(found))
     asked = any(service.restart_on for service in house.config.services.values()) and found.pulled.files
     return found._replace(running=look.running(house)) if stale or asked else found
 
 
 def planned(house: House, only: Collection[str] = (), *, force: bool = False) -> Picture:
     """What an upgrade would do now, and from what that follows; changes nothing."""
-    memory = Memory(house.place, house.config.path)
-    facts = facts_of(house, memory)
-    if force:
-        facts = facts._replace(running=look.running(house))
+    root = house.config.path
+    memory = Memory(house.place, root)
+    kept, wanted = stamps.read_kept(house.place), house.config.upgrade.scripts
+    found = Came() if only else came.see(root, memory, kept, wanted, every=force)
+    facts = facts_of(house, memory, found, force=force)
     chosen(facts, only)
-    return Picture(plan.plan(facts, house.config.services, only=only, force=force), facts, memory)
+    return Picture(plan.plan(facts, house.config.services, only=only, force=force), facts, memory, found)
 
 
 def chosen(facts: Facts, only: Iterable[str]) -> None:
@@ -93,6 +105,7 @@ def upgrade(
     only: Collection[str] = (),
     *,
     force: bool = False,
+    pull: bool = False,
     wait_s: float = 0.0,
     turns: bool = True,
     tell: Tell = lambda outcome: None,
@@ -100,9 +113,10 @@ def upgrade(
 ) -> Report:
     """Do it. Raises Busy when another upgrade is at work (after `wait_s`), UsageError for an unknown name.
 
-    `turns`: False when the caller has the turn of services already.
+    `pull`: fetch first, and go forward where that takes nothing away. `turns`: False when the caller has the turn of
+    services already.
     """
-    order = Order(house, only, force, turns, tell, tools)
+    order = Order(house, only, force, pull, turns, tell, tools)
     with turnstile.acting(house.place, "upgrade", wait_s=wait_s, turn=turnstile.UPGRADES), install_lock(house) as lock:
         return _upgraded(order, lock)
 
@@ -122,22 +136,50 @@ def install_lock(house: House) -> Iterator[host.Lock]:
 
 def _upgraded(order: Order, lock: host.Lock) -> Report:
     began, house = time.monotonic(), order.house
-    back = _recovered(house)
-    seen = planned(house, order.only, force=order.force)
     journal = Journal(house.outputs, "upgrade", host.open_append, file="upgrade")
+
+    def tell(outcomes: Iterable[Outcome]) -> None:
+        for outcome in outcomes:
+            journal.add(outcome)
+            order.tell(outcome)
+
     try:
+        back = _recovered(house)
+        tell(_pulled(house) if order.pull else ())
+        seen = planned(house, order.only, force=order.force)
         for outcomes in _carried_out(order, seen, lock):
-            for outcome in outcomes:
-                journal.add(outcome)
-                order.tell(outcome)
+            tell(outcomes)
         stale = _still_stale(order, seen)
     except BaseException:
         journal.close(ok=False, detail="interrupted")
         raise
     notes = (*(f"{name}: {PUT_BACK}" for name in back), *seen.plan.notes)
     report = Report(tuple(journal.outcomes), stale, notes, time.monotonic() - began)
+    if not order.only:
+        _keep(house, seen.came, report)
     journal.close(ok=not report.code, detail=verdict(report), ms=round(report.seconds * 1000))
     return report
+
+
+def _keep(house: House, found: Came, report: Report) -> None:
+    """Remember where the next upgrade begins: here, when everything has ended well."""
+    failed = {
+        each.step.target: each.detail for each in report.outcomes if each.ok is False and each.step.kind in SCRIPTS
+    }
+    restarted = [each.step.target for each in report.outcomes if each.ok and each.step.kind == "restart"]
+    before = stamps.read_kept(house.place)
+    stamps.write_kept(house.place, found.kept(before, failed, restarted, well=not report.code))
+
+
+def _pulled(house: House) -> list[Outcome]:
+    """Fetch and go forward; what cannot be pulled is a failure, and what is here is upgraded all the same."""
+    from autosys_tasks.upgrade.pull import pull
+
+    began = time.monotonic()
+    end = pull(house.config.path)
+    detail = f"{end.state}: {end.why}" + (f" -> {end.hint}" if end.hint else "")
+    step = Step("pull", house.config.name, "asked for (--pull)")
+    return [Outcome(step, end.ok, detail, round((time.monotonic() - began) * 1000))]
 
 
 def _recovered(house: House) -> list[str]:
@@ -151,12 +193,13 @@ def _recovered(house: House) -> list[str]:
 
 
 def _carried_out(order: Order, seen: Picture, lock: host.Lock) -> Iterator[list[Outcome]]:
-    """Each environment with the services that run in it, then the other restarts."""
+    """Scripts, then each environment with the services that run in it, then the other restarts."""
     if not seen.plan.steps:
         return
-    from autosys_tasks.upgrade import act, build
+    from autosys_tasks.upgrade import act, build, scripts
 
     house = order.house
+    yield from ([scripts.act(house.config.path, step)] for step in seen.plan.steps if step.kind in scripts.KINDS)
     restarts = {step.target: step for step in seen.plan.steps if step.kind == "restart"}
     environments = {each.name: each for each in seen.facts.environments}
     installs = [step for step in seen.plan.steps if step.kind == "install"]

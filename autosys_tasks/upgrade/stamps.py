@@ -14,10 +14,10 @@ from typing import Any
 
 from autosys_tasks.core.files import make_folder, read_json, write_atomic
 from autosys_tasks.supervise.state import Place
-from autosys_tasks.upgrade.values import Done, Failed, Record, Way
+from autosys_tasks.upgrade.values import Done, Failed, Kept, Record, Way
 
 VERSION = 1
-FILES = "@files.json"  # no environment can be called that
+FILES, WORKSPACE = "@files.json", "@workspace.json"  # no environment can be called that
 
 
 def folder(place: Place) -> str:
@@ -51,7 +51,7 @@ def known_names(place: Place) -> list[str]:
         names = os.listdir(folder(place))
     except FileNotFoundError:
         return []
-    return sorted(name[:-5] for name in names if name.endswith(".json") and name != FILES)
+    return sorted(name[:-5] for name in names if name.endswith(".json") and name[0] != "@")
 
 
 def _done(found: Mapping[str, Any] | None) -> Done | None:
@@ -73,6 +73,24 @@ def _plain(value: object) -> Any:
     if isinstance(value, tuple) and hasattr(value, "_asdict"):
         return {key: _plain(each) for key, each in value._asdict().items()}
     return value
+
+
+def read_kept(place: Place) -> Kept | None:
+    """What is remembered of the workspace itself; None when no upgrade has ended well here, or it cannot be read."""
+    try:
+        found = read_json(f"{folder(place)}/{WORKSPACE}")
+        known = isinstance(found, dict) and found.pop("v", None) == VERSION
+        return Kept(**found) if isinstance(found, dict) and known else None
+    except (ValueError, TypeError):
+        return None
+
+
+def write_kept(place: Place, kept: Kept) -> None:
+    """Replace what is remembered of the workspace itself, unless it is the same."""
+    if read_kept(place) != kept:
+        make_folder(Path(folder(place)))
+        text = json.dumps({"v": VERSION, **kept._asdict()}, ensure_ascii=True)
+        write_atomic(f"{folder(place)}/{WORKSPACE}", text, durable=True, mode=0o600)
 
 
 def marks_of(path: str) -> tuple[int, ...]:

@@ -92,6 +92,15 @@ class Pulled(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
+class Kept(NamedTuple):
+    """What is remembered of the workspace itself."""
+
+    commit: str = ""  # HEAD at the last upgrade that ended well
+    scripts: Mapping[str, str] = {}  # path -> digest of what was checked, and found without fault
+    faults: Mapping[str, str] = {}  # path of a script -> what is wrong with it
+    restarted: Mapping[str, str] = {}  # service -> the commit that it was restarted for
+
+
 class ScriptSeen(NamedTuple):
     """A new or changed script, and what it needs: kinds of steps with their reasons."""
 
@@ -108,6 +117,7 @@ class Facts(NamedTuple):
     pulled: Pulled = Pulled()
     scripts: tuple[ScriptSeen, ...] = ()
     notes: tuple[str, ...] = ()
+    restarted: frozenset[str] = frozenset()  # services that were restarted for this very commit already
 
 
 def digest(*parts: object) -> str:
