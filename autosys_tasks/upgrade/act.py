@@ -113,6 +113,7 @@ def _beside(job: Job, restarts: list[Outcome]) -> str:
         restarts += resume(job)
         _refuse_the_unready(restarts)
     _succeeded(job, way)
+    ways.hide(root, path)
     ways.sweep(root, job.seen.environment, {target, way.path})
     return _detail(f"{os.path.basename(path)} leads to {os.path.basename(target)} now", notes)
 

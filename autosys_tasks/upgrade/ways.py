@@ -18,7 +18,7 @@ from pathlib import Path
 from autosys_tasks import host
 from autosys_tasks.config.model import Environment
 from autosys_tasks.core.faults import fault
-from autosys_tasks.core.files import make_folder, patiently, read_json, write_atomic
+from autosys_tasks.core.files import make_folder, patiently, read_json, read_text, write_atomic
 from autosys_tasks.upgrade.discover import listed, matching
 from autosys_tasks.upgrade.values import Way
 
@@ -77,6 +77,22 @@ def sweep(root: str, environment: Environment, keep: set[str]) -> None:
         ours = entry.is_dir(follow_symlinks=False) and _label(entry.path).get("environment") == environment.name
         if ours and entry.path not in keep:
             shutil.rmtree(entry.path, ignore_errors=True)
+
+
+def hide(root: str, link: str) -> None:
+    """Keep a link of ours out of `git status`: `.venv/` in .gitignore names folders, and a link is none."""
+    from autosys_tasks.host import git
+
+    path = os.path.relpath(link, root).replace(os.sep, "/")
+    env = {"GIT_LITERAL_PATHSPECS": "0"}  # check-ignore refuses to be asked so
+    with contextlib.suppress(git.GitError):
+        if git.ask(root, "check-ignore", "-q", path, env=env).code != 1:
+            return  # left out already, or there is no repository
+        exclude = os.fsdecode(git.must(root, "rev-parse", "--path-format=absolute", "--git-path", "info/exclude"))
+        prefix = os.fsdecode(git.must(root, "rev-parse", "--show-prefix")).strip("\n")
+        before = read_text(exclude.strip("\n")) or ""
+        make_folder(Path(exclude).parent)
+        write_atomic(exclude.strip("\n"), f"{before.rstrip()}\n/{prefix}{path}\n".lstrip())
 
 
 # --- copies -----------------------------------------------------------------------------------------------

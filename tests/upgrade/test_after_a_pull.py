@@ -34,7 +34,7 @@ def pulled(desk: Desk, tmp_path: Path) -> tuple[Desk, Repo]:
     origin.commit(
         {
             "autosys.toml": TOML.replace("COMMAND", command),
-            ".gitignore": ".venv\noutputs/\nwheels/\n.venvs/\n",
+            ".gitignore": ".venv/\noutputs/\nwheels/\n.venvs/\n",
             "requirements.txt": "--no-index\n--find-links ./wheels\ntiny==1.0\n",
             "앱/하나.py": "1\n",
             "낡은.sh": "#!/bin/sh\nif\n",
@@ -46,6 +46,7 @@ def pulled(desk: Desk, tmp_path: Path) -> tuple[Desk, Repo]:
         subprocess.run(["git", "config", key, value], cwd=desk.root, check=True)
     desk.wheels("1.0", "2.0")
     assert desk.upgrade().code == 0, "a script that was always faulty is no news"
+    assert clean(desk), "our link is no folder, and `.venv/` names folders"
     runs.bring_up(desk.house(), (), wanted_only=False, guard=False, timeout_s=20)
     return desk, origin
 

@@ -299,6 +299,48 @@ def test_pip_installs_where_there_is_no_uv_and_reads_hangul(desk: Desk) -> None:
     assert " -m pip install " in log
 
 
+UV_PROJECT = """
+[project]
+name = "desk"
+version = "0.1"
+requires-python = ">=3.11"
+dependencies = ["tiny"]
+[tool.uv]
+no-index = true
+find-links = ["./wheels"]
+"""
+
+
+def test_a_project_gets_what_its_lock_says(desk: Desk) -> None:
+    desk.wheels("1.0")
+    desk.space.file("pyproject.toml", UV_PROJECT)
+    subprocess.run([desk.tools.uv, "lock", "--quiet"], cwd=desk.root, check=True)
+    desk.wheels("2.0")
+    report = desk.upgrade()
+    assert report.code == 0 and desk.version() == "1.0", "as locked"
+    assert not list((desk.space.outputs / "logs").glob("*.exported"))
+    subprocess.run([desk.tools.uv, "lock", "--quiet", "--upgrade"], cwd=desk.root, check=True)
+    assert desk.planned() == [("install", "main")]
+    assert desk.upgrade().code == 0 and desk.version() == "2.0"
+
+
+def test_the_environment_that_autosys_runs_in_is_upgraded_and_comes_back_when_that_breaks_autosys(desk: Desk) -> None:
+    """P48 in small: an install that breaks the very program that installs is taken back by it."""
+    venv = desk.venv()
+    site = next(path for path in venv.rglob("site-packages"))
+    ours = [str(rig.REPOSITORY), str(Path(pip.__file__).parent.parent)]
+    (site / "_ours.pth").write_text("".join(f"import sys; sys.path.append({path!a})\n" for path in ours), "ascii")
+    desk.wheels("1.0")
+    desk.wants("tiny==1.0")
+    argv = [host.python_in(str(venv)), "-m", "autosys_tasks.program", "upgrade"]
+    rig.start(argv, cwd=desk.root, env=desk.space.env()).result().rc(0)
+    assert desk.version() == "1.0" and host.pointed(str(venv)) is None
+    wheel(desk.root / "wheels", "invoke", "99.0", body="raise ImportError('새 판은 망가졌다')\n")
+    desk.wants("tiny==1.0", "invoke==99.0")
+    rig.start(argv, cwd=desk.root, env=desk.space.env()).result().rc(3).says("autosys_tasks.program --version")
+    rig.start([*argv[:-1], "--version"], cwd=desk.root, env=desk.space.env()).result().rc(0)
+
+
 # --- any command ------------------------------------------------------------------------------------------
 
 MAKE = """
