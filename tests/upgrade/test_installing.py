@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -290,7 +291,7 @@ def test_pip_installs_where_there_is_no_uv_and_reads_hangul(desk: Desk) -> None:
     """P47: pip reads a list in the system's code page unless it is told better."""
     desk.wheels("1.0", "2.0")
     site = next(path for path in desk.venv().rglob("site-packages"))
-    shutil.copytree(Path(pip.__file__).parent, site / "pip", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(Path(pip.__file__).parent, site / "pip")
     desk.wants("# 한국어 주석", "tiny==1.0")
     report = desk.upgrade(tools=without_uv(desk))
     assert report.code == 0, report
@@ -333,12 +334,13 @@ def test_the_environment_that_autosys_runs_in_is_upgraded_and_comes_back_when_th
     desk.wheels("1.0")
     desk.wants("tiny==1.0")
     argv = [host.python_in(str(venv)), "-m", "autosys_tasks.program", "upgrade"]
-    rig.start(argv, cwd=desk.root, env=desk.space.env()).result().rc(0)
+    env = {**desk.space.env(), "PATH": os.pathsep.join([str(Path(desk.tools.uv).parent), os.environ["PATH"]])}
+    rig.start(argv, cwd=desk.root, env=env).result().rc(0)
     assert desk.version() == "1.0" and host.pointed(str(venv)) is None
     wheel(desk.root / "wheels", "invoke", "99.0", body="raise ImportError('새 판은 망가졌다')\n")
     desk.wants("tiny==1.0", "invoke==99.0")
-    rig.start(argv, cwd=desk.root, env=desk.space.env()).result().rc(3).says("autosys_tasks.program --version")
-    rig.start([*argv[:-1], "--version"], cwd=desk.root, env=desk.space.env()).result().rc(0)
+    rig.start(argv, cwd=desk.root, env=env).result().rc(3).says("autosys_tasks.program --version")
+    rig.start([*argv[:-1], "--version"], cwd=desk.root, env=env).result().rc(0)
 
 
 # --- any command ------------------------------------------------------------------------------------------
