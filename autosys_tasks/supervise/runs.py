@@ -221,8 +221,11 @@ def restart(house: House, names: Iterable[str], *, timeout_s: float, show: Show 
 
 
 def pause(house: House, names: Iterable[str], task: str) -> tuple[Outcome, ...]:
-    """Stop these for a while (`task` says for what): they stay wanted, and nobody else starts them until `resume`."""
-    scope = list(names)
+    """Stop these for a while (`task` says for what): they stay wanted, and nobody else starts them until `resume`.
+
+    What a person does not want up is none of it.
+    """
+    scope = [name for name in names if read_wanted(house.place, name).up]
     act.want(house, scope, up=True, hold=True)
     journal = Journal(house.outputs, task, host.open_append)
     why = f"stopped for: {task}"

@@ -231,13 +231,12 @@ def _or_back(job: Job, way: Way, restarts: list[Outcome]) -> Iterator[None]:
         yield
     except BaseException as error:
         try:
-            if restarts:
+            with contextlib.suppress(Trouble):  # what does not stop must not keep the rest from coming back
                 pause(job)
             bring_back(job.seen.environment.path, way)
-        except (OSError, Trouble) as trouble:
-            raise Trouble(
-                f"{_said(error)}; and what was there before could not be put back: {_said(trouble)}"
-            ) from error
+        except OSError as trouble:
+            text = f"{_said(error)}; and what was there before could not be put back: {_said(trouble)}"
+            raise Trouble(text) from error
         finally:
             restarts[:] = [_also(each, "with what was there before") for each in resume(job)]
         write_record(place, name, read_record(place, name)._replace(pending=None))

@@ -32,11 +32,11 @@ def due(house: House, *, dry: bool = False) -> str:
     from autosys_tasks.upgrade import run
 
     seen = run.planned(house)
-    if not dry:
-        seen.memory.save()
     installs = {step.target for step in seen.plan.steps if step.kind == "install"}
     due_now = {each.name for each in seen.facts.environments if each.name in installs and _is_due(each)}
     steps = [step for step in seen.plan.steps if step.target in due_now or not (installs or step.kind == "install")]
+    if not (steps or dry):
+        seen.memory.save()  # else whoever upgrades does, at its end: killed before, it is due again
     return "; ".join(f"{step.target}: {step.reason}" for step in steps)
 
 

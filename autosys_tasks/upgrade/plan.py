@@ -15,7 +15,8 @@ from autosys_tasks.core.plan import Plan, Step
 from autosys_tasks.upgrade import globs
 from autosys_tasks.upgrade.values import ABSENT, Done, EnvironmentSeen, Facts, Pulled
 
-KINDS = ("chmod", "unblock", "check", "install", "restart")  # in the order in which they are done
+OF_SCRIPTS = ("chmod", "unblock", "check")
+KINDS = (*OF_SCRIPTS, "install", "restart")  # in the order in which they are done
 NAMED_AT_MOST = 3
 NOTHING_PULLED = Pulled()
 

@@ -21,12 +21,11 @@ from autosys_tasks.supervise.house import House
 from autosys_tasks.upgrade import came, look, plan, stamps
 from autosys_tasks.upgrade.came import Came
 from autosys_tasks.upgrade.memory import Memory
-from autosys_tasks.upgrade.values import Facts
+from autosys_tasks.upgrade.values import Facts, Kept
 
 if TYPE_CHECKING:
     from autosys_tasks.upgrade.commands import Tools
 
-SCRIPTS = ("chmod", "unblock", "check")
 PUT_BACK = "an upgrade had been cut short, what was there before it was put back"
 Tell = Callable[[Outcome], None]
 
@@ -66,30 +65,25 @@ class Report(NamedTuple):
         return 3 if self.stale or any(outcome.ok is False for outcome in self.outcomes) else 0
 
 
-def facts_of(house: House, memory: Memory, came: Came, *, force: bool) -> Facts:
-    """Everything that a plan is made from; who runs is asked only where a restart may follow."""
-    found = look.look(house, memory, look.ignored_by_git)
-    known = stamps.read_kept(house.place)
-    restarted = (
-        frozenset(name for name, at in known.restarted.items() if at == came.pulled.new) if known else frozenset()
-    )
-    found = found._replace(
-        pulled=came.pulled, scripts=came.scripts, notes=(*found.notes, *came.notes), restarted=restarted
-    )
-    stale = force or any(each.why for each in plan.explained(found))
-    asked = any(service.restart_on for service in house.config.services.values()) and found.pulled.files
-    return found._replace(running=look.running(house)) if stale or asked else found
-
-
 def planned(house: House, only: Collection[str] = (), *, force: bool = False) -> Picture:
     """What an upgrade would do now, and from what that follows; changes nothing."""
-    root = house.config.path
-    memory = Memory(house.place, root)
-    kept, wanted = stamps.read_kept(house.place), house.config.upgrade.scripts
-    found = Came() if only else came.see(root, memory, kept, wanted, every=force)
-    facts = facts_of(house, memory, found, force=force)
+    memory, kept = Memory(house.place, house.config.path), stamps.read_kept(house.place)
+    scripts = house.config.upgrade.scripts
+    found = Came() if only else came.see(house.config.path, memory, kept, scripts, every=force)
+    facts = _facts(house, memory, kept, found)
     chosen(facts, only)
+    if force or facts.pulled.files or any(each.why for each in plan.explained(facts)):
+        facts = facts._replace(running=look.running(house))  # asked only where a restart may follow
     return Picture(plan.plan(facts, house.config.services, only=only, force=force), facts, memory, found)
+
+
+def _facts(house: House, memory: Memory, kept: Kept | None, found: Came) -> Facts:
+    facts = look.look(house, memory, look.ignored_by_git)
+    done = kept.restarted.items() if kept else ()
+    restarted = frozenset(name for name, commit in done if commit == found.pulled.new)
+    return facts._replace(
+        pulled=found.pulled, scripts=found.scripts, notes=(*facts.notes, *found.notes), restarted=restarted
+    )
 
 
 def chosen(facts: Facts, only: Iterable[str]) -> None:
@@ -164,7 +158,9 @@ def _upgraded(order: Order, lock: host.Lock) -> Report:
 def _keep(house: House, found: Came, report: Report) -> None:
     """Remember where the next upgrade begins: here, when everything has ended well."""
     failed = {
-        each.step.target: each.detail for each in report.outcomes if each.ok is False and each.step.kind in SCRIPTS
+        each.step.target: each.detail
+        for each in report.outcomes
+        if each.ok is False and each.step.kind in plan.OF_SCRIPTS
     }
     restarted = [each.step.target for each in report.outcomes if each.ok and each.step.kind == "restart"]
     before = stamps.read_kept(house.place)
@@ -199,7 +195,7 @@ def _carried_out(order: Order, seen: Picture, lock: host.Lock) -> Iterator[list[
     from autosys_tasks.upgrade import act, build, scripts
 
     house = order.house
-    yield from ([scripts.act(house.config.path, step)] for step in seen.plan.steps if step.kind in scripts.KINDS)
+    yield from ([scripts.act(house.config.path, step)] for step in seen.plan.steps if step.kind in plan.OF_SCRIPTS)
     restarts = {step.target: step for step in seen.plan.steps if step.kind == "restart"}
     environments = {each.name: each for each in seen.facts.environments}
     installs = [step for step in seen.plan.steps if step.kind == "install"]
@@ -220,7 +216,8 @@ def _still_stale(order: Order, seen: Picture) -> tuple[str, ...]:
     if seen.plan.steps:
         memory = Memory(order.house.place, order.house.config.path)
         facts = look.look(order.house, memory, look.ignored_by_git)
-    memory.save()
+    if not order.only:  # else a tick would no longer notice what is left of it
+        memory.save()
     found = plan.explained(facts, only=order.only)
     return tuple(f"{each.name}: {'; '.join(each.why)}" for each in found if each.why)
 

@@ -55,12 +55,14 @@ def is_built(folder: str) -> bool:
 
 def label(folder: str, name: str, *, whole: bool) -> None:
     """Write down whose environment this is, and whether its install has ended well."""
-    write_atomic(f"{folder}/{LABEL}", json.dumps({"environment": name, "whole": whole}), durable=True)
+    said = {"environment": name, "whole": whole, "path": folder}  # its scripts hold that path
+    write_atomic(f"{folder}/{LABEL}", json.dumps(said), durable=True)
 
 
 def is_whole(folder: str) -> bool:
-    """Whether an environment of ours was built to its end."""
-    return bool(_label(folder).get("whole"))
+    """Whether an environment of ours was built to its end, in this very place."""
+    said = _label(folder)
+    return bool(said.get("whole")) and said.get("path") == folder
 
 
 def _label(folder: str) -> dict[str, object]:

@@ -237,10 +237,19 @@ def test_a_conflict_that_was_there_before_is_no_failure_and_a_new_one_is(desk: D
     assert desk.version("absent") == "" and desk.version("other") == "1.0"
 
 
-def test_what_a_person_stops_while_an_upgrade_is_at_work_stays_stopped(desk: Desk) -> None:
-    """P2 of every healer: a person's wish that came in between is not overruled at the end."""
-    stop = json.dumps([sys.executable, "-m", "autosys_tasks.program", "down", "api"])
-    desk.space.write(f"[environments.main]\nsmoke = {stop}\n")
+STOPS = """
+import pathlib, subprocess, sys
+subprocess.run([sys.argv[1], "-m", "autosys_tasks.program", "down", "api"], check=True)
+sys.exit(pathlib.Path("bad").exists())
+"""
+
+
+@pytest.mark.parametrize("ends", ["well", "badly"])
+def test_what_a_person_stops_while_an_upgrade_is_at_work_stays_stopped(desk: Desk, ends: str) -> None:
+    """A person's wish that came in between is not overruled at the end."""
+    desk.space.file("stops.py", STOPS)
+    smoke = json.dumps([rig.PYTHON, "stops.py", sys.executable])
+    desk.space.write(f"[environments.main]\nsmoke = {smoke}\n")
     desk.venv()
     desk.wheels("1.0", "2.0")
     desk.wants("tiny==1.0")
@@ -248,8 +257,10 @@ def test_what_a_person_stops_while_an_upgrade_is_at_work_stays_stopped(desk: Des
     desk.upgrade()
     up(desk)
     desk.wants("tiny==2.0")
+    if ends == "badly":
+        desk.space.file("bad")
     report = desk.upgrade()
-    assert report.code == 0 and [each.ok for each in report.outcomes] == [True, None], report
+    assert [each.ok for each in report.outcomes] == [ends == "well", None], report
     assert "a person stopped it" in report.outcomes[1].detail and pid(desk, "api") is None
 
 

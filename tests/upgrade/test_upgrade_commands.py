@@ -94,6 +94,7 @@ def test_a_tick_looks_at_the_stamps_alone_and_begins_an_upgrade_beside_it(loose:
     loose.wants("tiny==1.0", path="다른/requirements.txt")
     assert notice.due(loose.house()) == "", "nor is that of another one"
     loose.wants("tiny==2.0")
+    assert notice.due(loose.house()) and notice.due(loose.house()), "it stays due until somebody has upgraded"
     loose.space.cli("watchdog", "--dry-run").rc(0).says("would begin an upgrade", "requirements.txt changed")
     said = loose.space.cli("watchdog", "--json").rc(0).json()["notes"]
     assert "upgrade: begun as pid" in str(said)
