@@ -110,5 +110,8 @@ TARGETS = (
     Target("guard: ms of CPU in a quiet minute", 10, _idle_ms_per_minute),
     Target("guard killed: services lost", 0, _lost),
     _at("guard killed, next tick: second copies", 0, "survival", "autosys", "duplicates"),
+    _at("upgrade, nothing to do: ms of its own work", 15, "upgrade", "own work, nothing to do", "median"),
+    _at("`inv upgrade`, nothing to do: ms", 250, "upgrade", "inv upgrade, nothing to do", "median"),
+    _at("upgrade to a new environment, warm cache: ms", 2000, "upgrade", "a new environment of 20 packages", "median"),
     _at("guard killed, next tick: services started anew", 0, "survival", "autosys", "pids_changed"),
 )

@@ -19,13 +19,16 @@ BELOW = {
     "schedule": ("core", "config", "host", "probes", "supervise"),
     "vscode": ("core", "config", "host", "probes", "supervise"),
     "report": ("core", "config", "host", "probes", "supervise"),
-    "health": ("core", "config", "host", "probes", "supervise", "schedule", "vscode"),
+    "upgrade": ("core", "config", "host", "probes", "supervise", "bootstrap"),
+    "backup": ("core", "config", "host", "probes", "supervise"),
+    "health": ("core", "config", "host", "probes", "supervise", "schedule", "vscode", "upgrade"),
     "services": ("core", "config", "host", "probes"),
     "bootstrap": (),
 }
 PURE = (
     "due.py", "plan.py", "plan_service.py", "plan_things.py", "values.py", "model.py", "types.py", "verdict.py",
     "installed.py", "spans.py", "watched.py", "told.py", "figures.py", "report/words.py", "plan_rivals.py", "rivals.py",
+    "globs.py", "manifests.py", "mapping.py", "names.py",
 )  # fmt: skip
 IMPURE_MODULES = {"os", "sys", "time", "subprocess", "socket", "random", "psutil", "git", "threading", "pathlib"}
 PURE_NAMES = {"subprocess.list2cmdline"}  # a function of its argument
@@ -146,6 +149,12 @@ MUTANTS = {
     "schedule/rivals.py": "from autosys_tasks.schedule import starters",
     "schedule/run_key.py": "import sys\nx = sys.platform",
     "schedule/keep.py": "import invoke",
+    "upgrade/plan.py": "from autosys_tasks.upgrade import stamps",
+    "upgrade/manifests.py": "import os",
+    "upgrade/look.py": "from autosys_tasks.health.run import page",
+    "backup/git_state.py": "from autosys_tasks.schedule import keep",
+    "backup/git_text.py": "import os",
+    "host/git.py": "from autosys_tasks.backup import git_state",
     "supervise/keeper.py": "x = 1\n" * 401,
 }
 

@@ -77,7 +77,10 @@ ENVIRONMENTS: Mapping[str, Entry] = {
     ),
     "manifests": Entry(
         "The files (globs) that say what belongs into it.",
-        implies="When one of them changes, the environment is stale and `inv upgrade` installs.",
+        implies="When one of them changes, or what it names (`-r other.txt`, `./local`), the environment is stale and "
+        "`inv upgrade` installs. A glob is seen from the workspace, and from the environment's own folder when nothing "
+        "matches there. Where nothing is written, `*requirements.txt`, `poetry.lock`, `pdm.lock` and "
+        "`pnpm-workspace.yaml` count too.",
         does_not="Does not look into the environment itself, `.git` or `node_modules`.",
         example='manifests = ["requirements*.txt", "pyproject.toml", "uv.lock"]',
     ),
@@ -137,6 +140,11 @@ UPGRADE: Mapping[str, Entry] = {
     "scripts": Entry(
         "Files (globs) that a pull may bring and that people run: they are made executable and checked.",
         example='scripts = ["**/*.sh"]',
+    ),
+    "ignore": Entry(
+        "Manifests (globs) that belong to no environment and are not to be warned about.",
+        does_not="A manifest of a declared environment is installed all the same.",
+        example='ignore = ["docs/requirements.txt", "examples/**"]',
     ),
 }
 

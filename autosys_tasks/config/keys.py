@@ -150,6 +150,7 @@ TABLES: Mapping[str, tuple[Key, ...]] = {
     "upgrade": (
         Key("on_pull", "flag", True),
         Key("scripts", "texts", ("**/*.sh",)),
+        Key("ignore", "texts", ()),
     ),
     "backup": (
         Key("at", "time", "03:30:00"),

@@ -89,6 +89,7 @@ class Upgrade(NamedTuple):
 
     on_pull: bool = True
     scripts: tuple[str, ...] = ("**/*.sh",)
+    ignore: tuple[str, ...] = ()  # manifests that are nobody's to install
 
 
 class BackupSet(NamedTuple):

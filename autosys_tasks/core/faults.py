@@ -26,6 +26,10 @@ POINTS = {
     "guard.after-death": "supervise",
     "guard.before-pass": "supervise",
     "logs.after-copy": "supervise",
+    "upgrade.after-save": "upgrade",
+    "upgrade.before-install": "upgrade",
+    "upgrade.after-install": "upgrade",
+    "upgrade.after-switch": "upgrade",
 }
 
 _passes: dict[str, int] = {}

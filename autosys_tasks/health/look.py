@@ -18,6 +18,7 @@ from autosys_tasks.health.look_things import (
     see_environment,
     see_output,
     see_rivals,
+    see_upgrade,
 )
 from autosys_tasks.health.values import GRACE_S, WITHIN_S, ConfigSeen, Look, WatchSeen
 from autosys_tasks.supervise import look as supervise_look
@@ -44,7 +45,7 @@ def looks(
         Look("autostart", "start after logon", lambda: see_autostart(house), TRIALS_S),
         _not_yet("backup", "daily backup"),
         *(_environment_look(config, each) for each in config.environments.values()),
-        _not_yet("upgrade", "upgrade after a pull"),
+        Look("upgrade", "upgrade after a pull", lambda: see_upgrade(house)),
         *(_output_look(config, path) for path in config.outputs),
         *(_probe_look(house, probe, dry=dry) for probe in config.probes.values()),
         Look("disk", "disk space", lambda: see_disk(house, usage)),

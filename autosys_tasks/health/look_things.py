@@ -5,65 +5,72 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from autosys_tasks import host, probes
 from autosys_tasks.config.model import Config, Environment
-from autosys_tasks.health.values import AutostartSeen, EnvironmentSeen, OutputSeen, Room
+from autosys_tasks.health.values import AutostartSeen, EnvironmentSeen, OutputSeen, Room, UpgradeSeen
 from autosys_tasks.probes.values import quote
 from autosys_tasks.schedule.values import Listing, RivalsSeen, Site
 from autosys_tasks.supervise.house import House
 
 JSON_BYTES = 20_000_000
 Listings = Callable[[Site], Sequence[Listing]]
+RUNS_S = 1.7  # an interpreter says that it runs in 20 ms
 Usage = Callable[[str], tuple[int, int]]  # path -> (total, free) bytes
 
 
 def see_environment(config: Config, environment: Environment) -> EnvironmentSeen:
-    """Whether an environment is there: its interpreter, its modules, or what its command makes."""
-    path = Path(environment.path)
-    if environment.kind == "python":
-        return _see_python(path)
-    if environment.kind == "node":
-        modules = path / "node_modules"
-        missing = "" if modules.is_dir() else f"there is no folder `{modules}`"
-        return EnvironmentSeen(str(modules), missing)
-    if not environment.outputs:
+    """Whether an environment is there, and its interpreter runs."""
+    from autosys_tasks.upgrade import look, there
+
+    if environment.kind == "command" and not environment.outputs:
         return EnvironmentSeen("it declares no `outputs`", nothing_to_see=True)
-    gone = [name for name in environment.outputs if not _there(path, config, name)]
-    return EnvironmentSeen(", ".join(environment.outputs), f"missing: {', '.join(gone)}" if gone else "")
+    found = there.see(environment, config.path)
+    missing = found.missing
+    if environment.kind == "python" and not missing:
+        missing = _does_not_run(host.python_in(environment.path), config.path)
+    return EnvironmentSeen(found.found, missing, can_be_made=bool(look.manifests_of(environment, config)))
 
 
-def _there(path: Path, config: Config, name: str) -> bool:
-    if any(char in name for char in "*?["):
-        return any(any(base.glob(name)) for base in (path, Path(config.path)))
-    return (path / name).exists() or Path(config.path, name).exists()
+def _does_not_run(python: str, cwd: str) -> str:
+    """Why an interpreter does not run, "" when it does."""
+    import subprocess
 
-
-def _see_python(path: Path) -> EnvironmentSeen:
-    python = Path(host.python_in(str(path)))
-    if not path.is_dir():
-        return EnvironmentSeen("nothing there", f"there is no environment at `{path}`")
-    if not python.exists():
-        where = f" (it leads to `{python.readlink()}`, which is gone)" if python.is_symlink() else ""
-        return EnvironmentSeen(str(path), f"there is no interpreter `{python}`{where}")
-    if not os.access(python, os.X_OK):
-        return EnvironmentSeen(str(path), f"`{python}` cannot be run")
-    home = _made_from(path / "pyvenv.cfg")
-    if home is None and not (path / "conda-meta").is_dir():
-        return EnvironmentSeen(str(path), f"`{path}` has no pyvenv.cfg: it is no virtual environment")
-    if home and not Path(home).is_dir():
-        return EnvironmentSeen(str(path), f"the Python that it was made from is gone (`{home}`)")
-    return EnvironmentSeen(str(python))
-
-
-def _made_from(cfg: Path) -> str | None:
-    """The folder of the Python that a virtual environment was made from; None when it is none."""
+    flags: dict[str, Any] = host.spawn_flags()
+    nothing = subprocess.DEVNULL
+    argv = [python, "-I", "-S", "-c", ""]
     try:
-        text = cfg.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return None
-    lines = (line.partition("=") for line in text.splitlines())
-    return next((value.strip() for key, _, value in lines if key.strip() == "home"), "")
+        done = subprocess.run(
+            argv, cwd=cwd, stdin=nothing, stdout=nothing, stderr=nothing, timeout=RUNS_S, check=False, **flags
+        )
+    except subprocess.TimeoutExpired:
+        return f"`{python}` did not end within {RUNS_S:g} s"
+    except OSError as error:
+        return f"`{python}` cannot be run: {error.strerror or error}"
+    return f"`{python}` does not run: it ended with {done.returncode}" if done.returncode else ""
+
+
+def see_upgrade(house: House) -> UpgradeSeen:
+    """What the stamps say of every environment; reads what changed, runs nothing, keeps nothing."""
+    from autosys_tasks.upgrade import look, memory, plan, stamps
+
+    facts = look.look(house, memory.Memory(house.place, house.config.path), look.ignored_by_git)
+    found = list(zip(facts.environments, plan.explained(facts), strict=True))
+    stale = [(seen, each) for seen, each in found if each.why]
+    kept = stamps.read_kept(house.place)
+    failed = [(seen.name, seen.record.failed) for seen, _each in stale]
+    done = [seen.record.done.at for seen in facts.environments if seen.record.done]
+    return UpgradeSeen(
+        tuple(seen.name for seen in facts.environments),
+        bool(done or kept or stamps.known_names(house.place)),
+        tuple((seen.name, "; ".join(each.why)) for seen, each in stale),
+        tuple((name, each.why, each.at) for name, each in failed if each),
+        tuple(kept.faults.items()) if kept else (),
+        (*(f"{each.name}: {each.left}" for _seen, each in found if each.left), *facts.notes,
+         *map(plan.loose, facts.unmapped)),
+        max(done, default=None),
+    )  # fmt: skip
 
 
 def see_output(config: Config, written: str) -> OutputSeen:

@@ -16,10 +16,11 @@ from autosys_tasks.supervise.values import Now
 Judge = Callable[[Scene, str, Any], Finding]
 LATER = {
     "backup": "this version makes no backups",
-    "upgrade": "this version does not follow what a pull changes",
 }
 # rivals and copies first: they may start something, or hold a port
-ORDER = ("rivals", "duplicates", "bringup", "down", "restart", "watchdog", "schedule.register", "vscode.sync")
+ORDER = (
+    "rivals", "duplicates", "upgrade", "bringup", "down", "restart", "watchdog", "schedule.register", "vscode.sync",
+)  # fmt: skip
 
 
 # --- the page ---------------------------------------------------------------------------------------------
@@ -71,6 +72,7 @@ JUDGES: dict[str, Judge] = {
     "service": of_service,
     "watchdog": plan_things.of_watch,
     "environment": plan_things.of_environment,
+    "upgrade": plan_things.of_upgrade,
     "outputs": plan_things.of_output,
     "probe": plan_things.of_probe,
     "disk": plan_things.of_disk,

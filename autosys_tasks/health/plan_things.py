@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from autosys_tasks.config.model import Config, Service
+from autosys_tasks.config.model import Service
 from autosys_tasks.core.clock import size, span
 from autosys_tasks.core.verdict import NG, OK, SKIP, UNKNOWN, WARN, Fix
 from autosys_tasks.health.values import (
@@ -14,6 +14,7 @@ from autosys_tasks.health.values import (
     OutputSeen,
     Room,
     Scene,
+    UpgradeSeen,
     WatchSeen,
 )
 from autosys_tasks.probes.values import Answer
@@ -93,16 +94,39 @@ def of_environment(scene: Scene, name: str, seen: EnvironmentSeen) -> Finding:
         return Finding(SKIP, "no evidence", seen.found)
     if not seen.missing:
         return Finding(OK, seen.found)
-    return Finding(NG, seen.found, seen.missing, Fix(text=_make_it(scene.config, name)))
+    manifests = ", ".join(scene.config.environments[name].manifests)
+    fix = Fix(("inv", "upgrade")) if seen.can_be_made else Fix(text=f"write one of {manifests}; then inv upgrade")
+    return Finding(NG, seen.found, seen.missing, fix)
 
 
-def _make_it(config: Config, name: str) -> str:
-    environment = config.environments[name]
-    if environment.kind == "command":
-        return f"run `{' '.join(environment.install)}`"
-    if environment.kind == "node":
-        return f"npm install, in {environment.path}"
-    return f"python -m venv {environment.path}, then install what {', '.join(environment.manifests)} ask for"
+def of_upgrade(scene: Scene, name: str, seen: UpgradeSeen) -> Finding:
+    """Every environment is as its files want it, and the last upgrade of each ended well."""
+    if not (seen.names or seen.warnings or seen.faults):
+        return Finding(SKIP, "no evidence", "no environment is declared, and none was found")
+    fix = Fix(("inv", "upgrade"))
+    evidence = f"{', '.join(seen.names) or 'no environment'}; {_upgrade_text(seen, scene)}"
+    if seen.failed:
+        ago = {each: span(scene.now.wall - at) for each, _why, at in seen.failed}
+        told = [f"the last upgrade of {each} failed {ago[each]} ago: {why}" for each, why, _at in seen.failed]
+        return Finding(NG, evidence, "; ".join(told), fix)
+    if seen.names and not seen.looked:
+        return Finding(UNKNOWN, evidence, "no upgrade has looked at it yet", Fix(text="inv upgrade"))
+    if seen.stale:
+        return Finding(NG, evidence, "; ".join(f"{each} is stale: {why}" for each, why in seen.stale), fix)
+    if seen.faults:
+        told = [f"{path}: {what}" for path, what in seen.faults]
+        mend = Fix(text="mend what it says, then inv upgrade")
+        return Finding(NG, evidence, f"scripts with a fault: {'; '.join(told)}", mend)
+    if seen.warnings:
+        told = [warning.replace("WARN ", "", 1) for warning in seen.warnings]
+        return Finding(WARN, evidence, "; ".join(told), Fix(text="inv upgrade --dry-run --explain"))
+    return Finding(OK, evidence)
+
+
+def _upgrade_text(seen: UpgradeSeen, scene: Scene) -> str:
+    if seen.last is None:
+        return "no upgrade is known that ended well"
+    return f"last success {span(scene.now.wall - seen.last)} ago"
 
 
 def of_output(scene: Scene, name: str, seen: OutputSeen) -> Finding:

@@ -17,7 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from autosys_tasks import host
 from autosys_tasks.config.load import load
@@ -98,6 +98,7 @@ def _scratch(folder: Path, listener: socket.socket) -> Scratch:
     for each in ("outputs", "made", "web/node_modules", "../session"):
         (root / each).mkdir(parents=True)
     _venv(root / "venv")
+    _package(root, "1.0.0")
     _report(root / OUTPUT, age_s=0.0)
     text = _toml(listener.getsockname()[1])
     (root / "autosys.toml").write_text(text, encoding="utf-8", newline="\n")
@@ -113,6 +114,7 @@ command = {sleeps}
 stop_timeout_s = 2
 [environments.python]
 path = "venv"
+manifests = ["autosys.toml"]
 [environments.node]
 kind = "node"
 path = "web"
@@ -129,13 +131,15 @@ tcp = "127.0.0.1:{port}"
 
 
 def _venv(path: Path) -> None:
-    """What a virtual environment looks like; making a real one takes seconds."""
-    python = Path(host.python_in(str(path)))
-    python.parent.mkdir(parents=True)
-    home = Path(sys.executable).resolve().parent
-    (path / "pyvenv.cfg").write_text(f"home = {home}\n", encoding="utf-8", newline="\n")
-    python.write_bytes(b"")
-    python.chmod(0o755)
+    """A real one; without pip that takes a moment only."""
+    base = getattr(sys, "_base_executable", None) or sys.executable
+    flags: dict[str, Any] = host.spawn_flags()
+    subprocess.run([base, "-m", "venv", "--without-pip", str(path)], check=True, stdin=subprocess.DEVNULL, **flags)
+
+
+def _package(root: Path, version: str) -> None:
+    text = json.dumps({"dependencies": {"left": version}})
+    (root / "web/package.json").write_text(text, encoding="utf-8", newline="\n")
 
 
 def _report(path: Path, *, age_s: float) -> None:
@@ -225,6 +229,17 @@ def _sync_editor(scratch: Scratch) -> None:
     editor.carry_out(scratch.house, lambda: editor.planned_sync(scratch.house))
 
 
+def _upgraded(scratch: Scratch) -> None:
+    """As after an upgrade that ended well: what the files say now is what the environments were made from."""
+    from autosys_tasks.upgrade import look, memory, stamps
+    from autosys_tasks.upgrade.values import Done, Record
+
+    place, root = scratch.house.place, scratch.house.config.path
+    for seen in look.look(scratch.house, memory.Memory(place, root)).environments:
+        done = Done(seen.files, seen.command, seen.interpreter, wall())
+        stamps.write_record(place, seen.name, Record(done))
+
+
 def _edit_block(scratch: Scratch) -> None:
     path = scratch.folder / FILE
     _write(scratch, FILE, path.read_text(encoding="utf-8").replace("--fix", "--fixx"))
@@ -234,6 +249,7 @@ CASES = (
     Case("service.sleeper", "killed", lambda s: _kill(s, "sleeper"), _up),
     Case("duplicates", "a second copy was started", _copy, _up),
     Case("watchdog", "the guard was killed", lambda s: _kill(s, GUARD), lambda s: _up(s, guard=True)),
+    Case("upgrade", "a pull changed a dependency", lambda s: _package(s.folder, "2.0.0"), _upgraded),
     Case(
         "environment.python",
         "its interpreter was taken away",

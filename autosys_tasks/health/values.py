@@ -97,6 +97,19 @@ class EnvironmentSeen(NamedTuple):
     found: str
     missing: str = ""
     nothing_to_see: bool = False  # it declares nothing that could be missing
+    can_be_made: bool = True  # one of its manifests is there, so that `inv upgrade` makes it
+
+
+class UpgradeSeen(NamedTuple):
+    """What the stamps say: which environments are not as their files want them, and what a person should know."""
+
+    names: tuple[str, ...] = ()  # the environments
+    looked: bool = False  # an upgrade has been here
+    stale: tuple[tuple[str, str], ...] = ()  # (environment, why)
+    failed: tuple[tuple[str, str, float], ...] = ()  # (environment, why, seconds since 1970)
+    faults: tuple[tuple[str, str], ...] = ()  # (script, what is wrong with it)
+    warnings: tuple[str, ...] = ()
+    last: float | None = None  # the newest success, seconds since 1970
 
 
 class OutputSeen(NamedTuple):

@@ -168,6 +168,27 @@ def bin_folder(environment: str) -> str:
     return f"{environment}/bin"
 
 
+def point_to(link: str, folder: str) -> None:
+    """Make `link` lead to `folder`, in one step when it is there already."""
+    scratch = f"{link}.{os.getpid()}.tmp"
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(scratch)
+    os.symlink(os.path.relpath(folder, os.path.dirname(link)), scratch, target_is_directory=True)
+    os.replace(scratch, link)
+
+
+def pointed(link: str) -> str | None:
+    """The folder that a link of ours leads to, there or not; None when it is no link."""
+    if not os.path.islink(link):
+        return None
+    return os.path.normpath(os.path.join(os.path.dirname(link), os.readlink(link)))
+
+
+def unpoint(link: str) -> None:
+    """Take a link of ours away; what it leads to stays."""
+    os.unlink(link)
+
+
 def group_lives(pid: int) -> bool:
     """Whether the process group that `pid` led still has a member: one system call, no scan."""
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -174,6 +175,31 @@ def background_python() -> str:
 def bin_folder(environment: str) -> str:
     """Where an environment keeps its programs."""
     return f"{environment}\\Scripts"
+
+
+def point_to(link: str, folder: str) -> None:
+    """Make `link` lead to `folder`: a junction, which needs no right; for a moment it is not there."""
+    import _winapi
+
+    if pointed(link) is not None:
+        unpoint(link)
+    _winapi.CreateJunction(os.path.abspath(folder), link)
+
+
+def pointed(link: str) -> str | None:
+    """The folder that a link of ours leads to, there or not; None when it is no link."""
+    try:
+        tag = os.lstat(link).st_reparse_tag
+    except OSError:
+        return None
+    if tag not in (stat.IO_REPARSE_TAG_MOUNT_POINT, stat.IO_REPARSE_TAG_SYMLINK):
+        return None
+    return os.path.normpath(os.readlink(link).removeprefix("\\\\?\\"))
+
+
+def unpoint(link: str) -> None:
+    """Take a link of ours away; what it leads to stays."""
+    os.rmdir(link)
 
 
 def wait_unreaped(pid: int) -> bool:

@@ -20,7 +20,8 @@ CAUSES = (
     (re.compile(r"not ready within .*", re.DOTALL), "not ready in time"),
     (re.compile(r"cannot run .*", re.DOTALL), "cannot be run"),
 )
-MEANT = ("asked to be down", "asked to be restarted", "stopped by a person")
+MEANT = ("asked to be down", "asked to be restarted", "stopped by a person", "stopped for: ")
+UPGRADE = "upgrade"
 STEPS = ("start", "restart", "stop", "adopt")
 
 
@@ -101,7 +102,7 @@ def _began(event: Event, window: Span) -> float:
 
 
 def _count(restarts: Counter[str], event: Event) -> None:
-    kind = ASKED if event.task == "restart" else kind_of(event.reason)
+    kind = {"restart": ASKED, UPGRADE: UPGRADE}.get(event.task) or kind_of(event.reason)
     if kind:
         restarts[kind] += 1
 

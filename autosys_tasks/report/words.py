@@ -93,6 +93,7 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "the monitor did not run": ("the monitor did not run", "monitor가 실행되지 않음"),
     "the clock moved back": ("the clock moved back", "시계가 뒤로 감"),
     "asked by a person": ("asked by a person", "사람이 요청함"),
+    "upgrade": ("upgrade", "업그레이드"),
     "liveness failed": ("liveness failed", "생존 확인 실패"),
     "memory over its limit": ("memory over its limit", "메모리 한도 초과"),
     "not ready in time": ("not ready in time", "제때 준비되지 않음"),

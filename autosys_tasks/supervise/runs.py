@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Collection, Iterable
 from typing import NamedTuple
@@ -13,9 +14,10 @@ from autosys_tasks.core.plan import Outcome, Plan, Step
 from autosys_tasks.supervise import act, logs, look, plan
 from autosys_tasks.supervise.house import House
 from autosys_tasks.supervise.keeper import Keeper
-from autosys_tasks.supervise.state import known_names, now, read_record, write_record
+from autosys_tasks.supervise.state import known_names, now, read_record, read_wanted, write_record
 from autosys_tasks.supervise.values import GUARD, Decision, Facts
 
+ASKED = "asked to be down"
 TICK_BUDGET_S = 45.0  # a tick never meets the next one
 Show = Callable[[dict[str, Decision], dict[str, Facts]], None]
 
@@ -168,21 +170,21 @@ def take_down(house: House, names: Iterable[str], tell: Callable[[Outcome], None
 
 
 def _stop_in_order(
-    house: House, facts: dict[str, Facts], journal: Journal, tell: Callable[[Outcome], None]
+    house: House, facts: dict[str, Facts], journal: Journal, tell: Callable[[Outcome], None], why: str = ASKED
 ) -> None:
     """Waves: whoever nobody that still runs depends on goes first, all of a wave at once."""
     left = dict(facts)
     while left:
         needed = {d for name in left for d in house.service(name).depends_on if d != name}
         wave = {name: left.pop(name) for name in [n for n in left if n not in needed] or list(left)}
-        _stop_all(house, wave, journal, tell)
+        _stop_all(house, wave, journal, tell, why)
 
 
 def _stop_all(
-    house: House, wave: dict[str, Facts], journal: Journal, tell: Callable[[Outcome], None]
+    house: House, wave: dict[str, Facts], journal: Journal, tell: Callable[[Outcome], None], why: str = ASKED
 ) -> None:
     def stop(name: str) -> None:
-        outcome = act.stop(house, name, "asked to be down")
+        outcome = act.stop(house, name, why)
         journal.add(outcome)
         tell(outcome)
 
@@ -214,6 +216,32 @@ def restart(house: House, names: Iterable[str], *, timeout_s: float, show: Show 
     finally:
         act.want(house, scope, up=True)
     return report._replace(outcomes=(*journal.outcomes, *report.outcomes), seconds=time.monotonic() - began)
+
+
+def pause(house: House, names: Iterable[str], task: str) -> tuple[Outcome, ...]:
+    """Stop these for a while (`task` says for what): they stay wanted, and nobody else starts them until `resume`.
+
+    What a person does not want up is none of it.
+    """
+    scope = [name for name in names if read_wanted(house.place, name).up]
+    act.want(house, scope, up=True, hold=True)
+    journal = Journal(house.outputs, task, host.open_append)
+    why = f"stopped for: {task}"
+    _stop_in_order(house, look.look(house, scope), journal, lambda outcome: None, why)
+    failed = [outcome.step.target for outcome in journal.outcomes if outcome.ok is False]
+    journal.close(ok=not failed, detail=f"still running: {', '.join(failed)}" if failed else "stopped for a while")
+    return tuple(journal.outcomes)
+
+
+def resume(house: House, names: Iterable[str], task: str, *, timeout_s: float) -> Report:
+    """Start what `pause` has stopped, until each is ready; what a person stopped meanwhile stays stopped."""
+    me = host.identity(os.getpid())
+    scope = [name for name in names if read_wanted(house.place, name).hold == me]
+    try:
+        wanted = plan.closure(house.services, scope)
+        return _keep_until_settled(house, wanted, asked=set(scope), task=task, budget_s=timeout_s)
+    finally:
+        act.want(house, [name for name in scope if read_wanted(house.place, name).hold == me], up=True)
 
 
 def reset(house: House, name: str) -> bool:

@@ -15,7 +15,12 @@ def config(c, faults=False, json=False):  # type: ignore[no-untyped-def]
         lines = [f"{point}  ({room})" for point, room in POINTS.items()]
         return finish(None, "config", 0, {"faults": points}, lines, json)
     from autosys_tasks.config.effective import document, lines_of
+    from autosys_tasks.supervise.house import house_of
+    from autosys_tasks.upgrade import look
 
     found = current(c)
     values, sources = document(found)
+    for name, keys in look.discovered_keys(house_of(found)).items():
+        values["environments"][name] = keys  # type: ignore[index]
+        sources |= {f"environments.{name}.{key}": "discovered" for key in keys}
     return finish(found, "config", 0, {"config": values, "sources": sources}, lines_of(values, sources), json)

@@ -11,19 +11,27 @@ ENTRIES = ("master", "watchdog")  # what keeps a workspace running; the backup h
 
 @verb(interrupted="what was started goes on; `inv ps` shows it")
 def start(c, timeout=120.0, dry_run=False, json=False, exit_code=False):  # type: ignore[no-untyped-def]
-    """Bring up what is wanted, with the guard, then look at the health of everything."""
+    """Install what a pull brought, bring up what is wanted, with the guard, then look at the health of everything."""
     import time
 
+    # All of it before an upgrade, which may change the packages that this very run is made of.
+    import autosys_tasks.health.run
+    import autosys_tasks.health.show  # noqa: F401
     from autosys_tasks import host
     from autosys_tasks.core.journal import Journal
     from autosys_tasks.supervise import runs, words
+    from autosys_tasks.upgrade import run as upgrade
 
     home = house(c)
     if is_dry(c, dry_run):
         plan = runs.plan_up(home, (), asked=False, guard=True, task="master")
+        if home.config.upgrade.on_pull:
+            before = upgrade.planned(home).plan
+            plan = plan._replace(steps=(*before.steps, *plan.steps), notes=(*before.notes, *plan.notes))
         return show_plan(home.config, plan, as_json=json, exit_code=exit_code)
     journal, outcomes, began = Journal(home.outputs, "master", host.open_append, file="master"), [], time.monotonic()
-    for step, run in (("bringup", _bring_up), ("health", _health)):
+    links = (("upgrade", _upgrade), ("bringup", _bring_up), ("health", _health))
+    for step, run in links if home.config.upgrade.on_pull else links[1:]:
         outcomes.append(_outcome(step, run, home, timeout))
         journal.add(outcomes[-1])
         say(words.outcome_line(outcomes[-1]) if outcomes[-1].ok else f"NG {step}: {outcomes[-1].detail}")
@@ -47,6 +55,14 @@ def _outcome(step: str, run: Any, home: Any, timeout: float) -> Any:
     except (AutosysError, OSError) as error:
         ok, detail = False, getattr(error, "message", "") or str(error)
     return Outcome(Step(step, home.config.name, "logon"), ok, detail, round((time.monotonic() - began) * 1000))
+
+
+def _upgrade(home: Any, timeout: float) -> tuple[bool, str]:
+    from autosys_tasks.upgrade import run
+
+    report = run.upgrade(home, wait_s=timeout)
+    failed = [f"{each.step.target}: {each.detail}" for each in report.outcomes if each.ok is False]
+    return not report.code, "; ".join([run.verdict(report), *failed, *report.notes])
 
 
 def _bring_up(home: Any, timeout: float) -> tuple[bool, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from invoke import Collection
 
-from autosys_tasks.tasks import master, schedule
+from autosys_tasks.tasks import master, schedule, upgrade
 from autosys_tasks.tasks.bringup import bringup
 from autosys_tasks.tasks.config import config
 from autosys_tasks.tasks.contrib import bench, lint, test
@@ -30,4 +30,6 @@ ns.collections["master"].add_task(master.start, default=True)
 ns.add_collection(
     Collection("schedule", schedule.register, schedule.unregister, schedule.status, schedule.show, schedule.keep)
 )
+ns.add_collection(Collection("upgrade", upgrade.status, upgrade.rollback))
+ns.collections["upgrade"].add_task(upgrade.start, default=True)
 ns.add_collection(Collection("vscode", opened, remove, status, sync))

@@ -15,6 +15,7 @@ def watchdog(c, follow=False, reset="", dry_run=False, json=False, exit_code=Fal
     """Look once at everything that is wanted up, and heal what is not."""
     from autosys_tasks.core.errors import Busy
     from autosys_tasks.supervise import runs, turnstile
+    from autosys_tasks.upgrade import notice
 
     home = house(c)
     if reset:
@@ -24,6 +25,8 @@ def watchdog(c, follow=False, reset="", dry_run=False, json=False, exit_code=Fal
             return finish(home.config, "run", 0, run_fields("watchdog", (), [text]), [text], json)
     if is_dry(c, dry_run):
         plan = runs.plan_up(home, (), asked=False, guard=True, task="watchdog")
+        why = notice.due(home, dry=True)
+        plan = plan._replace(notes=(*plan.notes, *([f"would begin an upgrade: {why}"] if why else [])))
         return show_plan(home.config, plan, as_json=json, exit_code=exit_code)
     if follow:
         from autosys_tasks.supervise import follow as room
@@ -37,5 +40,7 @@ def watchdog(c, follow=False, reset="", dry_run=False, json=False, exit_code=Fal
         return finish(home.config, "run", 0, run_fields("watchdog", (), [note]), [note], json)
     from autosys_tasks.supervise import words
 
-    fields = run_fields("watchdog", report.outcomes, words.notes(report))
-    return finish(home.config, "run", 3 if report.not_so else 0, fields, words.verdict_lines(report), json)
+    begun = [line for line in [notice.start(home)] if line]
+    fields = run_fields("watchdog", report.outcomes, [*words.notes(report), *begun])
+    lines = [*begun, *words.verdict_lines(report)]
+    return finish(home.config, "run", 3 if report.not_so else 0, fields, lines, json)

@@ -7,5 +7,8 @@ against the Collection itself, so a task that is added or taken away cannot be f
 from __future__ import annotations
 
 NAMED = frozenset(
-    {"health", "master", "master.register", "master.status", "master.unregister", "schedule.register", "vscode.open"}
-)
+    {
+        "health", "master", "master.register", "master.status", "master.unregister", "schedule.register", "upgrade",
+        "vscode.open",
+    }
+)  # fmt: skip

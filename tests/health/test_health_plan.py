@@ -19,6 +19,7 @@ from autosys_tasks.health.values import (
     Room,
     Seen,
     ServiceSeen,
+    UpgradeSeen,
     WatchSeen,
 )
 from autosys_tasks.host.types import Identity
@@ -326,7 +327,7 @@ NOTHING_LOOKED_AT = [
     ("environment.e", EnvironmentSeen("it declares no `outputs`", nothing_to_see=True), SKIP),
     ("backup", None, SKIP),
     ("autostart", AutostartSeen(()), SKIP),
-    ("upgrade", None, SKIP),
+    ("upgrade", UpgradeSeen(), SKIP),
     ("rivals", RivalsSeen(()), UNKNOWN),
     ("rivals", RivalsSeen((), ("`/x` cannot be read",)), UNKNOWN),
     ("vscode", EditorFacts("/w/.vscode/tasks.json", None, VENV), SKIP),
@@ -346,7 +347,38 @@ def test_an_environment_is_there_or_red() -> None:
     assert page(config, "environment.e", EnvironmentSeen("/w/e/bin/python")).verdict == OK
     found = page(config, "environment.e", EnvironmentSeen("nothing there", "there is none at `/w/e`"))
     assert found.verdict == NG
-    assert found.fix == Fix(text="python -m venv /w/e, then install what a.txt ask for")
+    assert found.fix == Fix(("inv", "upgrade"))
+    nothing = EnvironmentSeen("nothing there", "there is none at `/w/e`", can_be_made=False)
+    assert page(config, "environment.e", nothing).fix == Fix(text="write one of a.txt; then inv upgrade")
+
+
+AS_WANTED = UpgradeSeen(("e",), looked=True, last=999_000.0)
+UPGRADES = [
+    ("as wanted", AS_WANTED, OK, ""),
+    ("stale", AS_WANTED._replace(stale=(("e", "a.txt changed"),)), NG, "e is stale: a.txt changed"),
+    (
+        "failed",
+        AS_WANTED._replace(stale=(("e", "a.txt changed"),), failed=(("e", "no such version", 999_940.0),)),
+        NG,
+        "the last upgrade of e failed 60 s ago: no such version",
+    ),
+    ("a list that is nobody's", AS_WANTED._replace(warnings=("WARN b.txt belongs to none",)), WARN, "b.txt belongs"),
+    ("a faulty script", AS_WANTED._replace(faults=(("run.sh", "line 3: no end"),)), NG, "run.sh: line 3: no end"),
+    ("never looked", UpgradeSeen(("e",), stale=(("e", "never"),)), UNKNOWN, "no upgrade has looked"),
+    ("no environment, and a list", UpgradeSeen(warnings=("WARN b.txt belongs to none",)), WARN, "b.txt"),
+]
+
+
+@pytest.mark.parametrize(("name", "seen", "verdict", "why"), UPGRADES, ids=[row[0] for row in UPGRADES])
+def test_an_upgrade_is_green_only_when_everything_is_as_its_files_want_it(
+    name: str, seen: UpgradeSeen, verdict: str, why: str
+) -> None:
+    """P45: a failed install is red until it is mended, and says which and why."""
+    found = page(GUARDED, "upgrade", seen)
+    assert found.verdict == verdict and why in found.why
+    assert (found.fix is None) is (verdict == OK)
+    if verdict == NG and not seen.faults:
+        assert found.fix == Fix(("inv", "upgrade"))
 
 
 CREATED = block_text.created(tasks(VENV, NAMED))

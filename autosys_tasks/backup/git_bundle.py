@@ -1,0 +1,107 @@
+"""Puts commits that are on no remote into a bundle, under names that the repository itself need not have.
+
+Git bundles refs only. A scratch repository that borrows all objects holds them, so that every stash, a detached HEAD
+and the other work trees' commits get one, and the repository stays as it is. The same state gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from autosys_tasks.backup.git_look import Facts, named_ids, text
+from autosys_tasks.host import git
+
+HEAD = "refs/autosys/head"
+STASH = "refs/autosys/stash"
+WORKTREE = "refs/autosys/worktree"
+UNDER_WAY = "refs/autosys/under-way"
+ONE_THREAD = ("pack.threads=1", "protocol.allow=never")
+
+
+class Bundle(NamedTuple):
+    """A bundle file's head: what it brings, and what must be there already."""
+
+    refs: Mapping[str, str]
+    needs: tuple[str, ...]
+
+
+def own_refs(facts: Facts) -> dict[str, str]:
+    """What only this repository may have, by the names that the bundle uses."""
+    of_remotes = tuple(f"refs/remotes/{remote.name}/" for remote in facts.remotes)
+    found = {ref.name: ref.id for ref in facts.refs if not (ref.symbolic or ref.name.startswith(of_remotes))}
+    found.pop("refs/stash", None)
+    found |= {f"{STASH}/{number}": stash.id for number, stash in enumerate(facts.stashes)}
+    found |= {f"{WORKTREE}/{number}": commit for number, (_, commit) in enumerate(facts.worktrees) if commit.strip("0")}
+    if facts.commit and not facts.head:
+        found[HEAD] = facts.commit
+    return found | {f"{UNDER_WAY}/{blob[:16]}": blob for blob in _there(facts, named_ids(facts.texts))}
+
+
+def _there(facts: Facts, ids: list[str]) -> list[str]:
+    """Those ids that are objects of the repository."""
+    if not ids:
+        return []
+    given = "".join(f"{one}\n" for one in ids).encode()
+    said = text(git.must(facts.repository.top, "cat-file", "--batch-check", given=given, config=ONE_THREAD))
+    return [line.split()[0] for line in said.splitlines() if not line.endswith((" missing", " ambiguous"))]
+
+
+def elsewhere(facts: Facts) -> list[str]:
+    """Commits that a remote off this machine has, as far as the last fetch or push told."""
+    prefixes = tuple(f"refs/remotes/{remote.name}/" for remote in facts.remotes if remote.elsewhere)
+    return sorted({ref.id for ref in facts.refs if prefixes and ref.name.startswith(prefixes) and not ref.symbolic})
+
+
+def write_bundle(facts: Facts, target: Path, timeout_s: float) -> Bundle | None:
+    """Write the bundle `target`; None, and no file, when every commit is on a remote. Raises GitError."""
+    refs, known = own_refs(facts), elsewhere(facts)
+    scratch = target.with_name(".scratch.git")
+    try:
+        _borrow(facts, scratch, refs)
+        given = "".join(f"{line}\n" for line in (*sorted(refs), *(f"^{one}" for one in known)))
+        words = ("bundle", "create", "--quiet", str(target), "--stdin")
+        env = {"GIT_NO_REPLACE_OBJECTS": "1"}
+        said = git.ask(
+            scratch, *words, given=given.encode("utf-8", "surrogateescape"), config=ONE_THREAD, env=env,
+            timeout_s=timeout_s,
+        )  # fmt: skip
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    if not refs or "empty bundle" in said.err:
+        target.unlink(missing_ok=True)
+        return None
+    if said.code:
+        raise git.refused(facts.repository.top, words, said)
+    return read_head(target)
+
+
+def _borrow(facts: Facts, scratch: Path, refs: Mapping[str, str]) -> None:
+    """An empty bare repository that sees all objects of the real one, and has these refs."""
+    repository, form = facts.repository, f"--object-format={facts.repository.object_format}"
+    git.must(scratch.parent, "init", "--quiet", "--bare", "--template=", form, str(scratch))
+    alternates = scratch / "objects" / "info" / "alternates"
+    alternates.parent.mkdir(exist_ok=True)
+    alternates.write_text(Path(repository.common_dir, "objects").as_posix() + "\n", encoding="utf-8", newline="\n")
+    lines = "".join(f"{blob} {name}\n" for name, blob in sorted(refs.items()))
+    (scratch / "packed-refs").write_bytes(lines.encode("utf-8", "surrogateescape"))
+    if facts.shallow:
+        (scratch / "shallow").write_text("\n".join(facts.shallow) + "\n", encoding="ascii", newline="\n")
+
+
+def read_head(bundle: Path) -> Bundle:
+    """What a bundle says of itself before its pack begins."""
+    refs, needs = {}, []
+    with bundle.open("rb") as file:
+        for line in iter(file.readline, b"\n"):
+            if not line:
+                break
+            words = text(line).rstrip("\n")
+            if words.startswith("-"):
+                needs.append(words[1:].split(" ")[0])
+            elif not words.startswith(("#", "@")):
+                blob, _, name = words.partition(" ")
+                refs[name] = blob
+    return Bundle(refs, tuple(needs))

@@ -1,0 +1,224 @@
+"""Rebuilds a captured repository in a new folder: from its remotes and the bundle, then the index, then the files.
+
+It ends by looking at the result as the capture did, and names whatever is not the same.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from autosys_tasks.backup.git_bundle import read_head
+from autosys_tasks.backup.git_look import ITS_FILES, OWN_FILES, SHARED_FILES, STATUS, text
+from autosys_tasks.backup.git_put import put_files, within
+from autosys_tasks.backup.git_record import read_state
+from autosys_tasks.backup.git_state import BUNDLE
+from autosys_tasks.backup.git_text import ABSENT, Entry, entries, index_lines, settings_text
+from autosys_tasks.core.errors import UsageError
+from autosys_tasks.core.files import patiently
+from autosys_tasks.host import git
+
+WHO = {"GIT_COMMITTER_NAME": "autosys", "GIT_COMMITTER_EMAIL": "autosys@localhost"}  # in the logs of refs alone
+
+
+class Rebuilt(NamedTuple):
+    """`failed` names each thing that is not as it was, with the reason; `notes` what a person should know."""
+
+    failed: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+class Site(NamedTuple):
+    """Where a repository is being rebuilt, from what."""
+
+    folder: Path
+    top: Path
+    state: dict[str, Any]
+    failed: list[str]
+    notes: list[str]
+    timeout_s: float
+
+    def git(self, *words: str, **more: Any) -> bytes:
+        """Git in the new repository; raises GitError."""
+        return git.must(self.top, *words, **{"env": WHO, "timeout_s": self.timeout_s, **more})
+
+    def listed(self, words: tuple[str, ...], paths: Iterable[str]) -> None:
+        """Git with these paths as its input, if there are any."""
+        given = "".join(f"{path}\0" for path in paths).encode("utf-8", "surrogateescape")
+        if given:
+            self.git(*words, given=given)
+
+
+def rebuild(folder: Path, to: Path, *, timeout_s: float = 600.0) -> Rebuilt:
+    """Rebuild what `capture` wrote into `folder` as the new folder `to`.
+
+    `to` appears whole at the end, or not at all. Raises UsageError when it is there and not empty, GitError when a
+    remote that is needed cannot be reached or no longer has what it had.
+    """
+    if os.path.lexists(to) and (not to.is_dir() or any(to.iterdir())):
+        raise UsageError(f"`{to}` is there already", where=str(to), hint="name a folder that is new, or empty")
+    state = read_state(folder)
+    to.parent.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix=f".{to.name}.", dir=to.parent))
+    try:
+        found = _built(folder, scratch / "top", state, timeout_s)
+        if to.is_dir():
+            to.rmdir()
+        patiently(lambda: (scratch / "top").rename(to))
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    return found
+
+
+def _built(folder: Path, top: Path, state: dict[str, Any], timeout_s: float) -> Rebuilt:
+    site = Site(folder, top, state, [], [*state["notes"]], timeout_s)
+    changed = entries(state["status"])
+    _begin(site)
+    _bring_commits(site)
+    _set_refs(site)
+    _fill_index(site, changed)
+    put_files(top, folder / "files", state, _to_remove(changed), site.failed)
+    _mark(site, changed)
+    _keep_stashes(site)
+    _write_texts(site, ITS_FILES)
+    _rebuild_modules(site)
+    site.failed.extend(f"{path}: not as it was" for path in _differing(site))
+    site.failed.extend(f"not captured: {lack}" for lack in state["partial"])
+    return Rebuilt(tuple(site.failed), tuple(site.notes))
+
+
+def _begin(site: Site) -> None:
+    """An empty repository with the settings, patterns and the end of a shallow history."""
+    site.top.mkdir(parents=True, exist_ok=True)
+    site.git("init", "--quiet", "--template=", f"--object-format={site.state['object_format']}")
+    with (site.top / ".git" / "config").open("a", encoding="utf-8", errors="surrogateescape", newline="\n") as file:
+        file.write(settings_text(site.state["settings"]))
+    _write_texts(site, (*SHARED_FILES, *OWN_FILES))
+    if site.state["shallow"] and not site.state["needs_remote"]:
+        _write(site.top / ".git" / "shallow", "".join(f"{one}\n" for one in site.state["shallow"]))
+
+
+def _write_texts(site: Site, names: tuple[str, ...]) -> None:
+    for name, words in site.state["texts"].items():
+        if name.split("/")[0] in names or name in names:
+            _write(site.top / ".git" / name, words)
+
+
+def _write(path: Path, words: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(words.encode("utf-8", "surrogateescape"))
+
+
+def _bring_commits(site: Site) -> None:
+    """From each remote that has some, then from the bundle; raises GitError when together they lack what it needs."""
+    unreached = []
+    for name, remote in site.state["remotes"].items():
+        if remote["elsewhere"] and site.state["needs_remote"]:
+            try:
+                site.git("fetch", "--quiet", "--no-tags", "--", name)
+            except git.GitError as error:
+                unreached.append(f"{name} ({remote['address']}): {error.message}")
+    bundle = site.folder / BUNDLE
+    needed = [*read_head(bundle).needs, *_tips(site.state)] if bundle.exists() else _tips(site.state)
+    brought = set(read_head(bundle).refs.values()) if bundle.exists() else set()
+    lacking = set(needed) - brought - set(_there(site, needed))
+    if lacking and unreached:
+        raise git.GitError(
+            f"cannot fetch from {'; '.join(unreached)}", where=str(site.folder),
+            hint="most of its history is there alone: make `git fetch` from it work, then type the same again",
+        )  # fmt: skip
+    if bundle.exists() and lacking.isdisjoint(read_head(bundle).needs):
+        site.git("bundle", "unbundle", os.path.abspath(bundle))
+    elif lacking:
+        raise git.GitError(f"no remote has {', '.join(sorted(lacking))} any more", where=str(site.folder))
+    site.notes.extend(f"not fetched: {what}" for what in unreached)
+
+
+def _tips(state: Mapping[str, Any]) -> list[str]:
+    return [state["head"]["commit"]] if state["head"]["commit"] else []
+
+
+def _there(site: Site, ids: Iterable[str]) -> set[str]:
+    """Those of these objects that the new repository has."""
+    given = "".join(f"{one}\n" for one in ids).encode()
+    said = text(site.git("cat-file", "--batch-check", given=given)) if given else ""
+    return {line.split()[0] for line in said.splitlines() if not line.endswith((" missing", " ambiguous"))}
+
+
+def _set_refs(site: Site) -> None:
+    """Every branch and tag as it was. A remote's own stay as they were fetched just now."""
+    refs, head = site.state["refs"], site.state["head"]
+    have = _there(site, refs.values())
+    fetched = set(text(site.git("for-each-ref", "--format=%(refname)")).split())
+    wanted = {name: one for name, one in refs.items() if one in have and name not in fetched}
+    lines = "".join(f"update {name} {one}\n" for name, one in wanted.items())
+    site.git("update-ref", "--stdin", given=lines.encode("utf-8", "surrogateescape"))
+    lost = [name for name in refs if refs[name] not in have and not name.startswith("refs/remotes/")]
+    site.failed.extend(f"{name}: no remote and no bundle has its commit {refs[name]}" for name in lost)
+    if head["ref"]:
+        site.git("symbolic-ref", "HEAD", head["ref"])
+    else:
+        site.git("update-ref", "--no-deref", "HEAD", head["commit"])
+
+
+def _fill_index(site: Site, changed: list[Entry]) -> None:
+    """The index as it was, and the files that the work tree had from it."""
+    if site.state["head"]["commit"]:
+        site.git("read-tree", "HEAD")
+    blobs = [os.path.abspath(site.folder / "index" / one) for one in site.state["staged"]]
+    given = "".join(f"{path}\n" for path in blobs).encode("utf-8", "surrogateescape")
+    made = text(site.git("hash-object", "-w", "--no-filters", "--stdin-paths", given=given)).split()
+    site.failed.extend(f"staged content {one}: damaged" for one in set(site.state["staged"]) - set(made))
+    if lines := index_lines(changed):
+        site.git("update-index", "-z", "--index-info", given=lines)
+    site.listed(("update-index", "--skip-worktree", "-z", "--stdin"), site.state["skipped"])
+    said = git.ask(site.top, "checkout-index", "--all", "--force", "--index", "--quiet", timeout_s=site.timeout_s)
+    if said.code:
+        site.failed.extend(line for line in said.err.splitlines() if "unmerged" not in line)
+
+
+def _to_remove(changed: list[Entry]) -> list[str]:
+    return [one.path for one in changed if one.mode == ABSENT and not one.is_submodule]
+
+
+def _mark(site: Site, changed: list[Entry]) -> None:
+    """What stands in the index by its name alone, and what git shall not look at."""
+    intended = [one.path for one in changed if one.added_in_intent]
+    site.listed(("add", "--intent-to-add", "--force", "--pathspec-from-file=-", "--pathspec-file-nul"), intended)
+    site.listed(("update-index", "--assume-unchanged", "-z", "--stdin"), site.state["assumed"])
+
+
+def _keep_stashes(site: Site) -> None:
+    have = _there(site, [one["commit"] for one in site.state["stashes"]])
+    for stash in reversed(site.state["stashes"]):
+        if stash["commit"] in have:
+            site.git("stash", "store", "--message", stash["message"], stash["commit"])
+        else:
+            site.failed.append(f"stash `{stash['message']}`: its commit is not in the bundle")
+
+
+def _rebuild_modules(site: Site) -> None:
+    """The repositories within, each from its own folder; `git submodule` is told of those that it has to know."""
+    for module in site.state["modules"]:
+        if not module["folder"]:
+            continue
+        try:
+            folder = site.folder / module["folder"]
+            inner = _built(folder, within(site.top, module["path"]), read_state(folder), site.timeout_s)
+            site.failed.extend(f"{module['path']}: {what}" for what in inner.failed if "not captured: " not in what)
+            if module["tracked"] and (site.top / ".gitmodules").exists():
+                site.git("submodule", "--quiet", "init", "--", module["path"])
+        except (git.GitError, OSError) as error:
+            site.failed.append(f"{module['path']}: {error}")
+
+
+def _differing(site: Site) -> Iterator[str]:
+    """Paths whose state is not the one that was captured."""
+    records = text(site.git(*STATUS)).split("\0")
+    now = {one.path: one for one in entries(records)}
+    was = {one.path: one for one in entries(site.state["status"])}
+    return (path for path in sorted(now.keys() | was.keys()) if now.get(path) != was.get(path))

@@ -1,0 +1,151 @@
+"""The `git` program, asked in a way that is the same everywhere: no prompt, no hook, no colour, no localised text.
+
+Runs git for rooms that may not know one another; knows nothing of backups or upgrades. Optional locks are off, so
+that a question leaves the repository as it was. What a repository's own configuration would have git run (hooks, a
+file system monitor, an external diff, a pager, housekeeping) is not run.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from autosys_tasks import host
+from autosys_tasks.core.errors import AutosysError
+from autosys_tasks.core.files import decode
+
+TIMEOUT_S = 60.0
+CALM = (
+    "core.quotePath=false", "core.hooksPath=/dev/null", "core.fsmonitor=false", "core.askPass=", "gc.auto=0",
+    "maintenance.auto=false", "color.ui=false", "log.showSignature=false", "protocol.ext.allow=never",
+    "submodule.recurse=false", "fetch.recurseSubmodules=false", "diff.external=",
+)  # fmt: skip
+SILENT = {
+    "LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0", "GIT_ASKPASS": "", "SSH_ASKPASS": "",
+    "SSH_ASKPASS_REQUIRE": "never", "GCM_INTERACTIVE": "never", "GIT_EDITOR": ":", "GIT_PAGER": "cat",
+    "GIT_LITERAL_PATHSPECS": "1", "GIT_NO_LAZY_FETCH": "1",
+}  # fmt: skip
+# What git itself gives its hooks; a run that one of them started must not take it for its own.
+OF_ONE_REPOSITORY = (
+    "GIT_DIR", "GIT_WORK_TREE", "GIT_IMPLICIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY",
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_COMMON_DIR", "GIT_NAMESPACE", "GIT_PREFIX", "GIT_SHALLOW_FILE",
+    "GIT_GRAFT_FILE", "GIT_QUARANTINE_PATH", "GIT_CONFIG", "GIT_CONFIG_COUNT", "GIT_CONFIG_PARAMETERS",
+    "GIT_NO_REPLACE_OBJECTS", "GIT_REPLACE_REF_BASE", "GIT_EXTERNAL_DIFF", "GIT_DIFF_OPTS",
+)  # fmt: skip
+
+
+class GitError(AutosysError):
+    """Git is missing, did not end in time, or ended with an error; `message` holds what it said last."""
+
+    kind = "git"
+
+
+class Said(NamedTuple):
+    """How one call of git ended."""
+
+    code: int
+    out: bytes
+    err: str
+
+
+class Repository(NamedTuple):
+    """Where a repository lies. `top` is its work tree, "" when it is bare."""
+
+    top: str
+    git_dir: str  # this work tree's own
+    common_dir: str  # what it shares with its other work trees
+    shallow: bool
+    object_format: str  # sha1 | sha256
+
+
+def ask(
+    folder: Path | str, *words: str, given: bytes = b"", into: Path | None = None, config: Sequence[str] = (),
+    env: Mapping[str, str] | None = None, timeout_s: float = TIMEOUT_S,
+) -> Said:  # fmt: skip
+    """Run `git WORDS` in `folder` and say how it ended, whatever its exit code.
+
+    `given` is its input; its output goes to the file `into`, if one is named. `config` are more `name=value` for this
+    call. Raises GitError when git is not there or has not ended after `timeout_s`; then its whole tree is ended.
+    """
+    options = [word for pair in (*CALM, *config) for word in ("-c", pair)]
+    argv = [_program(folder), *options, *words]
+    environ = {key: value for key, value in os.environ.items() if key not in OF_ONE_REPOSITORY}
+    return _run(argv, folder, {**environ, **SILENT, **(env or {})}, given, into, timeout_s)
+
+
+def must(folder: Path | str, *words: str, **more: Any) -> bytes:
+    """What `git WORDS` wrote; raises GitError with what it said when its exit code is not 0. Options as for `ask`."""
+    said = ask(folder, *words, **more)
+    if said.code:
+        raise refused(folder, words, said)
+    return said.out
+
+
+def refused(folder: Path | str, words: Sequence[str], said: Said) -> GitError:
+    """The error for a call that git ended with an exit code."""
+    lines = [line for line in said.err.splitlines() if line.strip()]
+    fatal = next((line for line in lines if line.startswith(("fatal: ", "error: "))), lines[-1] if lines else "")
+    verb = next((word for word in words if not word.startswith("-")), "")
+    hint = ""
+    if "dubious ownership" in said.err or "unsafe repository" in said.err:
+        hint = f'another user owns it; if you trust it: git config --global --add safe.directory "{folder}"'
+    return GitError(
+        f"git {verb} ended with {said.code}: {fatal.partition(': ')[2] or fatal}", where=str(folder), hint=hint
+    )
+
+
+def find(folder: Path | str) -> Repository | None:
+    """The repository that `folder` lies in, or None; raises GitError when one is there that git does not take."""
+    words = ["--absolute-git-dir", "--git-common-dir", "--is-shallow-repository", "--is-bare-repository"]
+    said = ask(folder, "rev-parse", *words)
+    if said.code:
+        if "not a git repository" in said.err and not os.path.lexists(os.path.join(folder, ".git")):
+            return None
+        raise refused(folder, ("rev-parse",), said)
+    git_dir, common, shallow, bare = said.out.decode("utf-8", "surrogateescape").splitlines()
+    top = b"" if bare == "true" else must(folder, "rev-parse", "--show-toplevel")
+    form = ask(folder, "rev-parse", "--show-object-format")
+    return Repository(
+        top.decode("utf-8", "surrogateescape").rstrip("\n"),
+        git_dir,
+        os.path.normpath(os.path.join(folder, common)),
+        shallow == "true",
+        form.out.decode("ascii").strip() if not form.code else "sha1",
+    )
+
+
+def _program(folder: Path | str) -> str:
+    found = host.program("git", os.environ.get("PATH", ""), os.fspath(folder))
+    if found is None:
+        raise GitError("git is not installed, or not on PATH", where="git", hint="install git, then type the same")
+    return found
+
+
+def _run(
+    argv: list[str], folder: Path | str, env: Mapping[str, str], given: bytes, into: Path | None, timeout_s: float
+) -> Said:
+    flags: dict[str, Any] = host.spawn_flags()
+    sink: Any = subprocess.PIPE
+    try:
+        if into is not None:
+            sink = into.open("wb")
+        child = subprocess.Popen(
+            argv, cwd=folder, env=env, stdin=subprocess.PIPE, stdout=sink, stderr=subprocess.PIPE, **flags
+        )
+    except (FileNotFoundError, NotADirectoryError, PermissionError) as error:
+        raise GitError(f"cannot run git: {error.strerror}", where=str(error.filename or folder)) from error
+    finally:
+        if into is not None and sink is not subprocess.PIPE:
+            sink.close()
+    try:
+        out, err = child.communicate(given, timeout=timeout_s)
+    except subprocess.TimeoutExpired:
+        raise GitError(f"git did not end within {timeout_s:g} s", where=str(folder)) from None
+    finally:
+        if child.returncode is None:  # too late, or Ctrl-C: what it started (ssh, a helper) goes with it
+            host.end_group(child.pid)
+            child.communicate()
+    return Said(child.returncode, out or b"", decode(err))

@@ -1,0 +1,68 @@
+"""`inv upgrade`: install what the files in the workspace ask for now. `upgrade.status` and `.rollback` go with it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from autosys_tasks.tasks.border import finish, house, is_dry, run_fields, say, show_plan, verb
+
+HELP = {
+    "only": "these environments alone, with commas between them",
+    "explain": "say of every environment why it is stale, or why not",
+    "force": "install whatever the stamps say, and look at all scripts",
+    "pull": "fetch first, and go forward where that takes nothing away",
+}
+
+
+@verb(interrupted="what was there before is in place again; the same command goes on from here", help=HELP)
+def start(c, explain=False, force=False, pull=False, only="", dry_run=False, json=False, exit_code=False):  # type: ignore[no-untyped-def]
+    """Install what the files in the workspace ask for now, and restart what runs in it."""
+    from autosys_tasks.upgrade import run, show
+
+    home, names = house(c), _names(only)
+    if is_dry(c, dry_run):
+        seen = run.planned(home, names, force=force)
+        lines = show.explained(seen.facts, only=names, force=force) if explain else []
+        first = ["would fetch first, and go forward: what that brings is not known yet"] if pull else []
+        plan = seen.plan._replace(notes=(*first, *lines, *seen.plan.notes))
+        return show_plan(home.config, plan, as_json=json, exit_code=exit_code)
+    if explain and not pull:
+        for line in show.explained(run.planned(home, names, force=force).facts, only=names, force=force):
+            say(line)
+    report = run.upgrade(home, names, force=force, pull=pull, tell=_tell)
+    fields = run_fields("upgrade", report.outcomes, report.notes)
+    return finish(home.config, "run", report.code, fields, show.lines(report), json)
+
+
+def _tell(outcome: Any) -> None:
+    from autosys_tasks.supervise import words
+
+    say(words.outcome_line(outcome))
+
+
+def _names(only: str) -> tuple[str, ...]:
+    return tuple(word for word in (part.strip() for part in only.split(",")) if word)
+
+
+@verb()
+def status(c, json=False):  # type: ignore[no-untyped-def]
+    """Say of each environment whether it is as its files want it, and how its last upgrade ended."""
+    from autosys_tasks.upgrade import run, show
+
+    home = house(c)
+    facts = run.planned(home).facts
+    fields: dict[str, object] = {"environments": [show.environment_json(each) for each in show.rows(facts)]}
+    return finish(home.config, "upgrade.status", 0, fields, show.status_lines(facts), json)
+
+
+@verb(help={"only": "this environment (needed when several have something to go back to)"})
+def rollback(c, only="", dry_run=False, json=False, exit_code=False):  # type: ignore[no-untyped-def]
+    """Go back to the environment before the last upgrade, and stay there until its files change."""
+    from autosys_tasks.upgrade import back, show
+
+    home, names = house(c), _names(only)
+    if is_dry(c, dry_run):
+        return show_plan(home.config, back.planned(home, names), as_json=json, exit_code=exit_code)
+    report = back.roll_back(home, names, tell=_tell)
+    fields = run_fields("upgrade.rollback", report.outcomes, report.notes)
+    return finish(home.config, "run", report.code, fields, show.lines(report), json)

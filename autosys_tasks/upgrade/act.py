@@ -1,0 +1,288 @@
+"""Changes one environment, with what runs in it stopped and ready again, or with everything as it was."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from autosys_tasks import host
+from autosys_tasks.core.errors import AutosysError, Busy
+from autosys_tasks.core.faults import fault
+from autosys_tasks.core.plan import Outcome, Step
+from autosys_tasks.supervise import runs, turnstile
+from autosys_tasks.supervise.house import House
+from autosys_tasks.upgrade import build, there, ways
+from autosys_tasks.upgrade.build import Site
+from autosys_tasks.upgrade.commands import Tools
+from autosys_tasks.upgrade.running import LIMIT_S, Bench, Trouble, environ
+from autosys_tasks.upgrade.stamps import read_record, write_record
+from autosys_tasks.upgrade.values import Done, EnvironmentSeen, Failed, Way, digest
+
+TURN_S = 30.0
+RESTART_S = 120.0
+READY_MORE_S = 30.0
+
+
+class Job(NamedTuple):
+    """One environment to be changed, and the services that run in it."""
+
+    house: House
+    seen: EnvironmentSeen
+    step: Step
+    bound: tuple[Step, ...]  # the restarts that come with it
+    ready: frozenset[str]  # those of them that were ready before
+    tools: Tools
+    lock: host.Lock
+    turns: bool = True  # False: the caller has the turn of services already
+    force: bool = False
+
+    @property
+    def names(self) -> list[str]:
+        """The services that run in it."""
+        return [step.target for step in self.bound]
+
+    @property
+    def log(self) -> str:
+        """What the install says."""
+        return os.path.join(self.house.config.path, "outputs", "logs", f"upgrade-{self.seen.name}.log")
+
+
+def install(job: Job) -> list[Outcome]:
+    """The install and the restarts that come with it, and how each ended. What fails leaves all as it was."""
+    began = time.perf_counter()
+    _new_log(job.log)
+    restarts: list[Outcome] = []
+    try:
+        detail = (_beside if ways.is_ours(job.seen.environment) else _in_place)(job, restarts)
+        ok = True
+    except (Trouble, AutosysError, OSError, RuntimeError) as error:
+        ok, detail = False, _said(error)
+        _failed(job, detail)
+    done = Outcome(job.step, ok, detail, round((time.perf_counter() - began) * 1000))
+    untouched = [Outcome(step, None, "not touched: the install failed before") for step in job.bound]
+    return [done, *(restarts or untouched)]
+
+
+def _said(error: BaseException) -> str:
+    if isinstance(error, AutosysError):
+        return error.message
+    if isinstance(error, OSError):
+        return f"{error.strerror or error}" + (f": {error.filename}" if error.filename else "")
+    return str(error)
+
+
+def _new_log(log: str) -> None:
+    os.makedirs(os.path.dirname(log), exist_ok=True)
+    with contextlib.suppress(OSError):
+        os.replace(log, f"{log}.1")
+    os.close(host.open_append(log))
+
+
+def _site(job: Job, path: str, *, fresh: bool) -> Site:
+    bench = Bench(job.log, job.lock, environ(job.house.base), time.monotonic() + LIMIT_S)
+    return Site(job.house.config.path, job.seen, path, job.tools, bench, fresh)
+
+
+# --- an environment of ours: built beside, then switched --------------------------------------------------
+
+
+def _beside(job: Job, restarts: list[Outcome]) -> str:
+    path, root = job.seen.environment.path, job.house.config.path
+    before = host.pointed(path) or ""
+    target = _target(job, before)
+    site = _site(job, target, fresh=job.force or not ways.is_whole(target))
+    if site.fresh:
+        shutil.rmtree(target, ignore_errors=True)
+        os.makedirs(target)
+        ways.label(target, job.seen.name, whole=False)
+        notes = build.make(site)
+    else:
+        notes = ["it was built before"]
+    build.verify(site, frozenset())
+    ways.label(target, job.seen.name, whole=True)
+    way = Way("link", before if os.path.isdir(before) else "", job.seen.record.done)
+    with _or_back(job, way, restarts):
+        pause(job)
+        host.point_to(path, target)
+        fault("upgrade.after-switch")
+        restarts += resume(job)
+        _refuse_the_unready(restarts)
+    _succeeded(job, way)
+    ways.hide(root, path)
+    ways.sweep(root, job.seen.environment, {target, way.path})
+    return _detail(f"{os.path.basename(path)} leads to {os.path.basename(target)} now", notes)
+
+
+def _target(job: Job, before: str) -> str:
+    """The folder of an environment that is made from exactly this; another one when it is to be made anew."""
+    made_of = digest(job.seen.name, job.seen.wanted, sys.version_info[:3])
+    base = f"{ways.store(job.house.config.path, job.seen.environment)}/{made_of}"
+    again = job.force and os.path.abspath(before) == os.path.abspath(base)
+    return f"{base}-2" if again else base
+
+
+# --- the person's own, changed in place -------------------------------------------------------------------
+
+
+def _in_place(job: Job, restarts: list[Outcome]) -> str:
+    environment, root = job.seen.environment, job.house.config.path
+    fresh = environment.kind == "python" and bool(there.see(environment, root).missing)
+    site = _site(job, environment.path, fresh=fresh)
+    complaints = build.complaints(site)
+    way = ways.save(root, environment)._replace(done=job.seen.record.done)
+    with _or_back(job, way, restarts):
+        pause(job)
+        if way.kind == "moved":
+            ways.set_aside(way)
+        notes = build.make(site)
+        build.verify(site, complaints)
+        restarts += resume(job)
+        _refuse_the_unready(restarts)
+    _succeeded(job, ways.keep(way))
+    return _detail(f"installed in {os.path.relpath(environment.path, root)}", notes)
+
+
+def _detail(text: str, notes: list[str]) -> str:
+    return "; ".join([text, *notes])
+
+
+# --- services ---------------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def turn(house: House) -> Iterator[None]:
+    """The turn of who starts services. Who has it may take long: services' own locks keep order, a turn saves work."""
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(Busy):
+            stack.enter_context(turnstile.acting(house.place, "upgrade", wait_s=TURN_S))
+        yield
+
+
+def _turn(job: Job) -> contextlib.AbstractContextManager[None]:
+    return turn(job.house) if job.turns else contextlib.nullcontext()
+
+
+def pause(job: Job) -> None:
+    """Stop what runs in it for a while; raises Trouble when that cannot be done."""
+    if not job.names:
+        return
+    with _turn(job):
+        stopped = runs.pause(job.house, job.names, "upgrade")
+    if failed := [each.step.target for each in stopped if each.ok is False]:
+        raise Trouble(f"{', '.join(failed)} did not stop, nothing was changed under it")
+
+
+def resume(job: Job) -> list[Outcome]:
+    """Start what was stopped; True is only said of what is ready, or was not ready before either."""
+    if not job.names:
+        return []
+    services = job.house.config.services
+    probes = [each for each in (services[name].readiness for name in job.names) if each]
+    patience = max((each.start_timeout_s for each in probes), default=0.0) + READY_MORE_S
+    began = time.perf_counter()
+    with _turn(job):
+        report = runs.resume(job.house, job.names, "upgrade", timeout_s=patience)
+    ms = round((time.perf_counter() - began) * 1000)
+    return [_restarted(job, step, report)._replace(ms=ms) for step in job.bound]
+
+
+def _restarted(job: Job, step: Step, report: runs.Report) -> Outcome:
+    decision = report.decisions.get(step.target)
+    if decision is None or decision.state == "stopped":
+        return Outcome(step, None, "a person stopped it meanwhile")
+    if step.target not in report.not_so:
+        return Outcome(step, True, f"{decision.state} again")
+    if step.target not in job.ready:
+        return Outcome(step, True, f"started again; it is {decision.state}, and was not ready before either")
+    return Outcome(step, False, f"{decision.state}, {decision.reason}")
+
+
+def _refuse_the_unready(restarts: list[Outcome]) -> None:
+    if bad := [each for each in restarts if each.ok is False]:
+        raise Trouble("; ".join(f"{each.step.target} is not ready with it: {each.detail}" for each in bad))
+
+
+def restart(house: House, steps: Sequence[Step], *, turns: bool) -> list[Outcome]:
+    """Restart services whose files changed, and wait until each is ready."""
+    names = [step.target for step in steps]
+    with turn(house) if turns else contextlib.nullcontext():
+        report = runs.restart(house, names, timeout_s=RESTART_S)
+    ended = [report.decisions[name] for name in names]
+    return [
+        Outcome(step, step.target not in report.not_so, f"{each.state}, {each.reason}")
+        for step, each in zip(steps, ended, strict=True)
+    ]
+
+
+# --- what is remembered -----------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def _or_back(job: Job, way: Way, restarts: list[Outcome]) -> Iterator[None]:
+    """What goes wrong inside puts the environment back, starts what ran in it, and is raised again."""
+    place, name = job.house.place, job.seen.name
+    write_record(place, name, read_record(place, name)._replace(pending=way, path=job.seen.environment.path))
+    try:
+        yield
+    except BaseException as error:
+        try:
+            with contextlib.suppress(Trouble):  # what does not stop must not keep the rest from coming back
+                pause(job)
+            bring_back(job.seen.environment.path, way)
+        except OSError as trouble:
+            text = f"{_said(error)}; and what was there before could not be put back: {_said(trouble)}"
+            raise Trouble(text) from error
+        finally:
+            restarts[:] = [_also(each, "with what was there before") for each in resume(job)]
+        write_record(place, name, read_record(place, name)._replace(pending=None))
+        ways.forget(way)
+        raise
+
+
+def _also(outcome: Outcome, text: str) -> Outcome:
+    return outcome._replace(detail=f"{outcome.detail}, {text}")
+
+
+def bring_back(path: str, way: Way) -> None:
+    """The environment at `path` as it was; raises OSError."""
+    if way.kind != "link":
+        ways.bring_back(way)
+    elif way.path:
+        host.point_to(path, way.path)
+    elif host.pointed(path) is not None:
+        host.unpoint(path)
+
+
+def _succeeded(job: Job, before: Way) -> None:
+    place, seen = job.house.place, job.seen
+    interpreter = there.see(seen.environment, job.house.config.path).interpreter
+    done = Done(seen.files, seen.command, interpreter, time.time())
+    kept = before if before.path else None
+    record = read_record(place, seen.name)._replace(done=done, failed=None, refused="", before=kept, pending=None)
+    write_record(place, seen.name, record)
+
+
+def _failed(job: Job, why: str) -> None:
+    place, seen = job.house.place, job.seen
+    record = read_record(place, seen.name)
+    before = record.failed.tries if record.failed and record.failed.wanted == seen.wanted else 0
+    with contextlib.suppress(AutosysError):  # a full disk: the outcome itself says what happened
+        write_record(place, seen.name, record._replace(failed=Failed(seen.wanted, why, time.time(), before + 1)))
+
+
+def recover(house: House, names: list[str]) -> list[str]:
+    """Put back what an upgrade that was cut short had begun to change; what was put back."""
+    done = []
+    for name in names:
+        record = read_record(house.place, name)
+        if record.pending is not None:
+            bring_back(record.path, record.pending)
+            write_record(house.place, name, record._replace(pending=None))
+            ways.forget(record.pending)
+            done.append(name)
+    return done

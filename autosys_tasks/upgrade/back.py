@@ -1,0 +1,91 @@
+"""Goes back to the environment before the last upgrade, when a person asks for it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection
+
+from autosys_tasks import host
+from autosys_tasks.core.errors import UsageError
+from autosys_tasks.core.journal import Journal
+from autosys_tasks.core.plan import Outcome, Plan, Step
+from autosys_tasks.supervise import turnstile
+from autosys_tasks.supervise.house import House
+from autosys_tasks.upgrade import act, build, look, plan, run, ways
+from autosys_tasks.upgrade.memory import Memory
+from autosys_tasks.upgrade.running import Trouble
+from autosys_tasks.upgrade.stamps import read_record, write_record
+from autosys_tasks.upgrade.values import EnvironmentSeen
+
+
+def planned(house: House, only: Collection[str] = ()) -> Plan:
+    """What would go back, and what would be restarted for it; raises UsageError when that is nothing, or not clear."""
+    found = _chosen(house, only)
+    running, services = look.running(house), house.config.services
+    steps = [Step("rollback", seen.name, "asked for by a person") for seen in found]
+    for name, service in services.items():
+        home = next((each.name for each in found if plan.is_bound(service, each.environment)), None)
+        if home and name in running and service.managed:
+            steps.append(Step("restart", name, f"runs in `{home}`"))
+    return Plan("upgrade.rollback", tuple(steps))
+
+
+def _chosen(house: House, only: Collection[str]) -> list[EnvironmentSeen]:
+    facts = look.look(house, Memory(house.place, house.config.path))
+    run.chosen(facts, only)
+    with_way = [seen for seen in facts.environments if seen.record.before is not None]
+    found = [seen for seen in with_way if seen.name in only] if only else with_way
+    if not found:
+        raise UsageError("there is no environment to go back to", hint="inv upgrade.status shows what is kept")
+    if len(found) > 1 and not only:
+        names = ", ".join(seen.name for seen in found)
+        raise UsageError(f"several could go back: {names}", hint=f"inv upgrade.rollback --only {found[0].name}")
+    return found
+
+
+def roll_back(house: House, only: Collection[str] = (), tell: run.Tell = lambda outcome: None) -> run.Report:
+    """Do it, under the turn of upgrades: services stopped, environment back, services ready again."""
+    began = time.monotonic()
+    turn = turnstile.acting(house.place, "upgrade.rollback", wait_s=0.0, turn=turnstile.UPGRADES)
+    with turn, run.install_lock(house) as lock:
+        todo, found = planned(house, only), _chosen(house, only)
+        journal = Journal(house.outputs, "upgrade.rollback", host.open_append, file="upgrade")
+        for seen in found:
+            for outcome in _one(house, seen, todo, lock):
+                journal.add(outcome)
+                tell(outcome)
+        report = run.Report(tuple(journal.outcomes), (), (), time.monotonic() - began)
+        journal.close(ok=not report.code, detail=run.verdict(report), ms=round(report.seconds * 1000))
+    return report
+
+
+def _one(house: House, seen: EnvironmentSeen, todo: Plan, lock: host.Lock) -> list[Outcome]:
+    step = next(each for each in todo.steps if (each.kind, each.target) == ("rollback", seen.name))
+    services = house.config.services
+    restarts = [each for each in todo.steps if each.kind == "restart"]
+    bound = tuple(each for each in restarts if plan.is_bound(services[each.target], seen.environment))
+    tools = build.found_tools(house.base.get("PATH", ""), house.config.path)
+    job = act.Job(house, seen, step, bound, frozenset(each.target for each in bound), tools, lock)
+    began = time.perf_counter()
+    try:
+        outcomes = _gone_back(job)
+        ok, detail = True, "as it was before the last upgrade; left so until its files change"
+    except (Trouble, OSError) as error:
+        ok, detail, outcomes = False, str(error), []
+    return [Outcome(step, ok, detail, round((time.perf_counter() - began) * 1000)), *outcomes]
+
+
+def _gone_back(job: act.Job) -> list[Outcome]:
+    record = read_record(job.house.place, job.seen.name)
+    way = record.before
+    assert way is not None
+    act.pause(job)
+    try:
+        act.bring_back(job.seen.environment.path, way)
+        done = way.done or record.done
+        kept = record._replace(done=done, refused=job.seen.wanted, failed=None, before=None, pending=None)
+        write_record(job.house.place, job.seen.name, kept)
+        ways.forget(way)
+    finally:
+        outcomes = act.resume(job)
+    return outcomes

@@ -1,0 +1,89 @@
+"""Walks the workspace for manifests and virtual environments; changes nothing, opens no file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from autosys_tasks.upgrade import globs, names
+
+NEVER = frozenset({"node_modules", "backups", "outputs", "__pycache__", "site-packages", "bower_components"})
+
+
+class Found(NamedTuple):
+    """What a walk found; paths are seen from the workspace, with `/`."""
+
+    manifests: tuple[str, ...]
+    venvs: Mapping[str, tuple[str, ...]]  # folder -> names of the virtual environments in it
+    ignores: tuple[str, ...]  # files that tell git what to leave out
+
+
+def walk(root: str) -> Found:
+    """Every manifest that a person may have written, and every virtual environment beside one."""
+    found: list[str] = []
+    venvs: dict[str, list[str]] = {}
+    ignores: list[str] = []
+    todo = [""]
+    while todo:
+        folder = todo.pop()
+        entries = listed(f"{root}/{folder}")
+        there = {entry.name for entry in entries}
+        if folder and "pyvenv.cfg" in there:
+            parent, _, name = folder.rpartition("/")
+            venvs.setdefault(parent, []).append(name)
+        elif not folder or "autosys.toml" not in there:  # else it is a workspace of its own
+            at = f"{folder}/" if folder else ""
+            todo += [f"{at}{name}" for name in _folders(entries)]
+            found += [f"{at}{name}" for name in there if name in names.NODE or names.is_python(name)]
+            ignores += [f"{at}.gitignore"] if ".gitignore" in there else []
+            if hidden := _hidden_venvs(entries):
+                venvs.setdefault(folder, []).extend(hidden)
+    return Found(tuple(sorted(found)), {at: tuple(sorted(each)) for at, each in venvs.items()}, tuple(sorted(ignores)))
+
+
+def listed(folder: str) -> list[os.DirEntry[str]]:
+    """The entries of a folder; none when it cannot be read: what we may not see, we do not install."""
+    try:
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except OSError:
+        return []
+
+
+def _folders(entries: list[os.DirEntry[str]]) -> Iterator[str]:
+    for entry in entries:
+        if entry.name[0] != "." and entry.name not in NEVER and entry.is_dir(follow_symlinks=False):
+            yield entry.name
+
+
+def _hidden_venvs(entries: list[os.DirEntry[str]]) -> list[str]:
+    """Hidden ones are not walked, and one that we made is a link."""
+    likely = [entry for entry in entries if "venv" in entry.name and (entry.name[0] == "." or entry.is_symlink())]
+    return [entry.name for entry in likely if os.path.isfile(f"{entry.path}/pyvenv.cfg")]
+
+
+def matching(root: str, glob: str) -> list[str]:
+    """The files below `root` that a glob names, hidden ones too; never in node_modules, `.git` or an environment."""
+    glob = glob.replace("\\", "/").removeprefix("./")
+    head, _, tail = glob.partition("/")
+    if not any(char in glob for char in "*?["):
+        return [glob] if os.path.isfile(f"{root}/{glob}") else []
+    if tail and not any(char in head for char in "*?["):
+        return [f"{head}/{each}" for each in matching(f"{root}/{head}", tail)]
+    return sorted(path for path in _files(root, deep="/" in glob or "**" in glob) if globs.matches((glob,), path))
+
+
+def _files(root: str, *, deep: bool) -> Iterator[str]:
+    todo = [""]
+    while todo:
+        folder = todo.pop()
+        entries = listed(f"{root}/{folder}")
+        if folder and any(entry.name == "pyvenv.cfg" for entry in entries):
+            continue
+        for entry in entries:
+            path = f"{folder}/{entry.name}" if folder else entry.name
+            if not entry.is_dir(follow_symlinks=False):
+                yield path
+            elif deep and entry.name not in ("node_modules", ".git", ".venvs"):
+                todo.append(path)

@@ -1,0 +1,183 @@
+"""Looks at environments, their manifests, and the services that run; changes nothing but what `Memory.save` keeps."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+
+from autosys_tasks.config.model import Config, Environment
+from autosys_tasks.supervise.house import House
+from autosys_tasks.upgrade import came, globs, mapping, names, there
+from autosys_tasks.upgrade.discover import Found, matching, walk
+from autosys_tasks.upgrade.memory import Memory
+from autosys_tasks.upgrade.stamps import known_names, marks_of, read_record
+from autosys_tasks.upgrade.values import Done, EnvironmentSeen, Facts
+
+USUAL = {"python": names.PYTHON, "node": names.NODE}
+GIT_S = 15.0
+Ignored = Callable[[str, Collection[str]], Collection[str]]  # (workspace, paths) -> those that git leaves out
+
+
+def look(house: House, memory: Memory, ignored: Ignored = lambda root, paths: ()) -> Facts:
+    """Every environment, declared or discovered, and the manifests that belong to none."""
+    config, root = house.config, house.config.path
+    found = walk(root)
+    left_out = set(_left_out(memory, found, ignored))
+    candidates = [path for path in found.manifests if path not in left_out]
+    said = {path: memory.said(path) for path in candidates}
+    mapped = _declared(config) or mapping.discovered(root, candidates, found.venvs, said)
+    seen = tuple(_seen(house, memory, each, discovered=not config.environments) for each in mapped)
+    known = [path for each in seen for path in each.files]
+    loose = mapping.unmapped(candidates, said, known)
+    for path in _watched(seen, candidates, root):
+        memory.watch(path)
+    kept = tuple(path for path in loose if not globs.matches(config.upgrade.ignore, path))
+    return Facts(seen, kept, notes=() if config.environments else tuple(_gone(house, seen)))
+
+
+def _gone(house: House, seen: Iterable[EnvironmentSeen]) -> Iterator[str]:
+    """Environments that were discovered once, are still there, and have lost all their manifests."""
+    names = {each.name for each in seen}
+    for name in known_names(house.place):
+        record = read_record(house.place, name)
+        if name not in names and record.done and os.path.isdir(record.path):
+            yield f"{name}: WARN none of its manifests is there ({', '.join(record.done.files)}), nothing is installed"
+
+
+def discovered_keys(house: House) -> dict[str, dict[str, object]]:
+    """The environments that were found where none is declared, as somebody would declare them."""
+    if house.config.environments:
+        return {}
+    root = house.config.path
+    found = look(house, Memory(house.place, root), ignored_by_git).environments
+    return {
+        seen.name: {
+            "kind": seen.environment.kind,
+            "path": os.path.relpath(seen.environment.path, root).replace(os.sep, "/"),
+            "manifests": list(seen.manifests),
+        }
+        for seen in found
+    }
+
+
+def ignored_by_git(root: str, paths: Collection[str]) -> Collection[str]:
+    """Those of the paths that git leaves out; none where there is no repository, or no git."""
+    from autosys_tasks.host import git
+
+    given = b"".join(os.fsencode(path) + b"\0" for path in paths)
+    try:
+        env = {"GIT_LITERAL_PATHSPECS": "0"}  # this very command refuses to be asked so
+        said = git.ask(root, "check-ignore", "-z", "--stdin", given=given, env=env, timeout_s=GIT_S)
+    except git.GitError:
+        return ()
+    return [os.fsdecode(path) for path in said.out.split(b"\0") if path] if said.code == 0 else ()
+
+
+def _left_out(memory: Memory, found: Found, ignored: Ignored) -> Collection[str]:
+    """What git leaves out of the manifests; asked again only when one of them, or what decides it, is new."""
+    basis = [[path, memory.said(path, whole=True).digest] for path in (*found.ignores, ".git/info/exclude")]
+    question = {"manifests": list(found.manifests), "ignores": basis}
+    if memory.notes.get("question") != question:
+        memory.notes["question"] = question
+        memory.notes["ignored"] = sorted(ignored(memory.root, found.manifests)) if found.manifests else []
+    return list(memory.notes["ignored"])
+
+
+def _declared(config: Config) -> list[mapping.Mapped]:
+    return [mapping.Mapped(each, tuple(manifests_of(each, config))) for each in config.environments.values()]
+
+
+def manifests_of(environment: Environment, config: Config) -> list[str]:
+    """The files that a declared environment is made from, seen from the workspace.
+
+    A glob that is written is seen from the workspace, and from the environment's own folder when nothing
+    matches there; what a kind usually has is looked for in its own folder first.
+    """
+    home = _home(environment, config.path)
+    written = "manifests" in config.written.get("environments", {}).get(environment.name, {})
+    bases = ("", home) if written else (home, "")
+    usual = () if written else USUAL.get(environment.kind, ())
+    found: dict[str, None] = {}
+    for glob in dict.fromkeys((*environment.manifests, *usual)):
+        for base in dict.fromkeys(bases if written or not found else bases[:1]):
+            paths = matching(f"{config.path}/{base}" if base else config.path, glob)
+            found |= dict.fromkeys(mapping.join(base, path) for path in paths)
+            if paths:
+                break
+    return list(found)
+
+
+def _home(environment: Environment, root: str) -> str:
+    """The folder that an environment belongs to, seen from the workspace; "" at the top or outside."""
+    folder = os.path.dirname(environment.path) if environment.kind == "python" else environment.path
+    home = os.path.relpath(folder, root).replace(os.sep, "/") if folder.startswith(root) else "."
+    return "" if home == "." else home
+
+
+def _seen(house: House, memory: Memory, mapped: mapping.Mapped, *, discovered: bool) -> EnvironmentSeen:
+    environment = mapped.environment
+    files = memory.with_includes(mapped.manifests, whole=environment.kind == "command")
+    found = there.see(environment, house.config.path)
+    idle = environment.kind == "node" and not any(files.values())
+    record = read_record(house.place, environment.name)
+    if (at := _by_tasks_py(environment, mapped.manifests, house.config.path)) is not None:
+        record = record._replace(done=Done(files, command_of(environment, files), found.interpreter, at))
+    return EnvironmentSeen(
+        environment, files, command_of(environment, files), found.interpreter, "" if idle else found.missing,
+        record, discovered, mapped.manifests,
+    )  # fmt: skip
+
+
+def _by_tasks_py(environment: Environment, own: Collection[str], root: str) -> float | None:
+    """When `python tasks.py` has made this very environment from this very pyproject.toml, as its own stamp says."""
+    if tuple(own) != ("pyproject.toml",) or environment.path != os.path.join(root, ".venv"):
+        return None
+    from autosys_tasks.bootstrap import stamp
+
+    made = marks_of(stamp.stamp_path(root))
+    return made[1] / 1e9 if made and stamp.ready(root, set()) else None
+
+
+def command_of(environment: Environment, files: Iterable[str]) -> str:
+    """What makes an environment, as far as it changes what comes out: not which tool happens to be on PATH."""
+    if environment.kind == "command":
+        return " ".join(environment.install)
+    return manager_of(files) if environment.kind == "node" else "pip"
+
+
+def manager_of(files: Iterable[str]) -> str:
+    """Which of Node's package managers a project uses: its lock says so."""
+    names = {path.rpartition("/")[2] for path in files}
+    return "pnpm" if "pnpm-lock.yaml" in names else "yarn" if "yarn.lock" in names else "npm"
+
+
+def _watched(seen: Iterable[EnvironmentSeen], candidates: Iterable[str], root: str) -> set[str]:
+    """Beside the manifests themselves: where new ones would appear, what each is made with, and git's own state."""
+    folders = {mapping.folder_of(path) or "." for path in candidates}
+    paths = {each.environment.path for each in seen} | {f"{each.environment.path}/pyvenv.cfg" for each in seen}
+    return folders | paths | {"autosys.toml"} | came.watched(root)
+
+
+# --- services ---------------------------------------------------------------------------------------------
+
+
+def running(house: House) -> frozenset[str]:
+    """The services of which a process lives."""
+    from autosys_tasks.supervise import look as supervise_look
+    from autosys_tasks.supervise.plan import pids_of
+
+    names = [name for name, service in house.config.services.items() if service.managed]
+    facts = supervise_look.look(house, names)
+    return frozenset(name for name, each in facts.items() if pids_of(each))
+
+
+def ready(house: House, names: Iterable[str]) -> frozenset[str]:
+    """Those of the named services that are as wanted now."""
+    from autosys_tasks.supervise import look as supervise_look
+    from autosys_tasks.supervise.plan import decide_all
+    from autosys_tasks.supervise.state import now
+
+    facts = supervise_look.look(house, names, ask=True)
+    services: Mapping[str, object] = house.config.services
+    decisions = decide_all(house.services, facts, now(), house.config.watchdog)
+    return frozenset(name for name in facts if name in services and decisions[name].state in ("ready", "done"))

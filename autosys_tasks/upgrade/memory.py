@@ -1,0 +1,108 @@
+"""What the files of a workspace said when they were last read, so that a look reads only what changed.
+
+It saves work and decides nothing: a file whose size, times or number changed is read again, and so is one that was
+changed so shortly before it was read that the next change might bear the same time.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from autosys_tasks.core.files import make_folder, read_bytes, write_atomic
+from autosys_tasks.supervise.state import Place
+from autosys_tasks.upgrade.discover import matching
+from autosys_tasks.upgrade.mapping import folder_of, join
+from autosys_tasks.upgrade.stamps import FILES, VERSION, files_of, folder, marks_of
+from autosys_tasks.upgrade.values import ABSENT, Said
+
+YOUNG_S = 2.0  # coarser than the clock of any file system in use
+
+
+class Seen(NamedTuple):
+    """A file as it was when it was read."""
+
+    marks: tuple[int, ...]  # size, times, number; () = it was not there
+    young: bool  # read so soon after its last change that it must be read again
+    digest: str
+    includes: tuple[str, ...] = ()  # seen from the workspace
+
+
+class Memory:
+    """What the files of one workspace said, read again only where something about them changed."""
+
+    def __init__(self, place: Place, root: str) -> None:
+        self.root = root
+        self.place = place
+        self.before, self.notes = _kept(place)
+        self.files: dict[str, Seen] = {}
+
+    def said(self, path: str, *, whole: bool = False) -> Said:
+        """What one file says; with globs among its includes resolved."""
+        key = f"{path}\0whole" if whole else path
+        if key not in self.files:
+            self.files[key] = self._look(path, key, whole)
+        return Said(self.files[key].digest, self.files[key].includes)
+
+    def _look(self, path: str, key: str, whole: bool) -> Seen:
+        marks, known = marks_of(os.path.join(self.root, path)), self.before.get(key)
+        if known is not None and known.marks == marks and not known.young:
+            return known
+        raw = read_bytes(os.path.join(self.root, path)) if marks else None
+        if raw is None:
+            return Seen(marks, False, ABSENT)
+        from autosys_tasks.upgrade import manifests  # not needed where nothing changed
+
+        said = manifests.said(path, raw, whole=whole)
+        young = time.time() - marks[1] / 1e9 < YOUNG_S
+        return Seen(marks, young, said.digest, tuple(self._resolved(path, said.includes)))
+
+    def _resolved(self, path: str, includes: Iterable[str]) -> list[str]:
+        found: list[str] = []
+        for each in includes:
+            full = join(folder_of(path), each)
+            found += matching(self.root, full) if any(char in full for char in "*?[") else [full]
+        return found
+
+    def with_includes(self, paths: Iterable[str], *, whole: bool = False) -> dict[str, str]:
+        """These files and all that they name, with what each says."""
+        found: dict[str, str] = {}
+        todo = list(paths)
+        while todo:
+            path = todo.pop()
+            if path not in found:
+                said = self.said(path, whole=whole)
+                found[path] = said.digest
+                todo += said.includes
+        return found
+
+    def watch(self, path: str) -> None:
+        """Remember how a file or a folder is, for who only looks whether anything stirred."""
+        self.files[f"{path}\0watched"] = Seen(marks_of(os.path.join(self.root, path)), False, "")
+
+    def save(self) -> None:
+        """Write it down when anything in it is new."""
+        if (self.files, self.notes) == _kept(self.place):
+            return
+        make_folder(Path(folder(self.place)))
+        files = {
+            key: [list(each.marks), each.young, each.digest, list(each.includes)] for key, each in self.files.items()
+        }
+        text = json.dumps({"v": VERSION, "files": files, "notes": self.notes}, ensure_ascii=True)
+        write_atomic(f"{folder(self.place)}/{FILES}", text, mode=0o600)
+
+
+def _kept(place: Place) -> tuple[dict[str, Seen], dict[str, Any]]:
+    found = files_of(place)
+    try:
+        files = {
+            key: Seen(tuple(marks), young, digest, tuple(includes))
+            for key, (marks, young, digest, includes) in found["files"].items()
+        }
+        return files, dict(found["notes"])
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return {}, {}

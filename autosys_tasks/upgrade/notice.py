@@ -1,0 +1,86 @@
+"""A tick's glance at the stamps: one stat a file. What is stale is upgraded by a process of its own.
+
+A tick looks after environments that an upgrade has made before; the first one is a person's, or the master's. What a
+look needs is imported when something stirred: a quiet tick must stay quick.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from autosys_tasks import host
+from autosys_tasks.core.errors import Busy
+from autosys_tasks.supervise import logs, turnstile
+from autosys_tasks.supervise.house import House
+from autosys_tasks.supervise.state import now
+
+if TYPE_CHECKING:
+    from autosys_tasks.upgrade.values import EnvironmentSeen, Failed
+
+AGAIN_S = 300.0  # after a failure: so long, then twice as long each time
+AGAIN_AT_MOST_S = 3600.0
+LOG = "upgrade.log"
+LOG_MAX, LOG_KEEP = 1_000_000, 2
+START = "import sys; sys.path.append(sys.argv.pop(1)); from autosys_tasks.program import main; main()"
+
+
+def due(house: House, *, dry: bool = False) -> str:
+    """Why an upgrade is due, "" when it is not. `dry`: not one byte may change."""
+    if not _may_be_due(house):
+        return ""
+    from autosys_tasks.upgrade import run
+
+    seen = run.planned(house)
+    installs = {step.target for step in seen.plan.steps if step.kind == "install"}
+    due_now = {each.name for each in seen.facts.environments if each.name in installs and _is_due(each)}
+    steps = [step for step in seen.plan.steps if step.target in due_now or not (installs or step.kind == "install")]
+    if not (steps or dry):
+        seen.memory.save()  # else whoever upgrades does, at its end: killed before, it is due again
+    return "; ".join(f"{step.target}: {step.reason}" for step in steps)
+
+
+def _may_be_due(house: House) -> bool:
+    """Whether anything stirred, or a failed upgrade may be tried again; nothing was ever looked at: no."""
+    if not house.config.upgrade.on_pull or not os.path.isdir(f"{house.place.folder}/upgrade"):
+        return False
+    from autosys_tasks.upgrade import stamps
+
+    names = stamps.known_names(house.place)
+    if not names and stamps.read_kept(house.place) is None:
+        return False
+    records = [stamps.read_record(house.place, name) for name in names]
+    again = any(each.pending or (each.failed and _again(each.failed)) for each in records)
+    return again or stamps.stirred(house.place, house.config.path)
+
+
+def _is_due(seen: EnvironmentSeen) -> bool:
+    record = seen.record
+    if record.failed is not None and record.failed.wanted == seen.wanted:
+        return _again(record.failed)
+    return record.done is not None
+
+
+def _again(failed: Failed) -> bool:
+    wait_s: float = min(AGAIN_AT_MOST_S, AGAIN_S * 2 ** (min(failed.tries, 10) - 1))
+    return not 0 <= now().wall - failed.at < wait_s
+
+
+def start(house: House) -> str:
+    """Begin an upgrade when one is due, and say so in one line; a tick does not wait for it."""
+    if not _may_be_due(house):
+        return ""
+    try:
+        with turnstile.acting(house.place, "watchdog", wait_s=0.0, turn=turnstile.UPGRADES):
+            why = due(house)
+    except Busy as busy:
+        return f"upgrade: {busy.message}"
+    if not why:
+        return ""
+    log = os.path.join(house.config.path, "outputs", "logs", LOG)
+    logs.rotate_stopped(log, LOG_MAX, LOG_KEEP)
+    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    argv = (host.own_python(), "-P", "-X", "utf8", "-c", START, root, "upgrade")
+    env = {**house.base, "AUTOSYS_WORKSPACE": house.config.path, "AUTOSYS_STATE": house.place.folder}
+    pid = host.spawn(host.Launch(argv, env, house.config.path, log), None)
+    return f"upgrade: begun as pid {pid} ({why}); what it says: outputs/logs/{LOG}"

@@ -1,0 +1,232 @@
+"""An upgrade from beginning to end: one at a time, planned under its turn, carried out, and looked at again.
+
+What only an install needs is imported when there is one: nearly always there is nothing to do.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from autosys_tasks import host
+from autosys_tasks.core.errors import Busy, unknown_name
+from autosys_tasks.core.files import make_folder
+from autosys_tasks.core.journal import Journal
+from autosys_tasks.core.plan import Outcome, Plan, Step
+from autosys_tasks.supervise import turnstile
+from autosys_tasks.supervise.house import House
+from autosys_tasks.upgrade import came, look, plan, stamps
+from autosys_tasks.upgrade.came import Came
+from autosys_tasks.upgrade.memory import Memory
+from autosys_tasks.upgrade.values import Facts, Kept
+
+if TYPE_CHECKING:
+    from autosys_tasks.upgrade.commands import Tools
+
+PUT_BACK = "an upgrade had been cut short, what was there before it was put back"
+Tell = Callable[[Outcome], None]
+
+
+class Order(NamedTuple):
+    """What was asked for."""
+
+    house: House
+    only: Collection[str]
+    force: bool
+    pull: bool
+    turns: bool  # False: the caller has the turn of services already
+    tell: Tell
+    tools: Tools | None  # None: those that are found
+
+
+class Picture(NamedTuple):
+    """A plan, what it was made from, and what that was read with."""
+
+    plan: Plan
+    facts: Facts
+    memory: Memory
+    came: Came
+
+
+class Report(NamedTuple):
+    """How an upgrade ended: what was done, what is still stale, and what a person should know."""
+
+    outcomes: tuple[Outcome, ...]
+    stale: tuple[str, ...]  # environments, each with why
+    notes: tuple[str, ...]
+    seconds: float
+
+    @property
+    def code(self) -> int:
+        """3 when something failed or is still stale."""
+        return 3 if self.stale or any(outcome.ok is False for outcome in self.outcomes) else 0
+
+
+def planned(house: House, only: Collection[str] = (), *, force: bool = False) -> Picture:
+    """What an upgrade would do now, and from what that follows; changes nothing."""
+    memory, kept = Memory(house.place, house.config.path), stamps.read_kept(house.place)
+    scripts = house.config.upgrade.scripts
+    found = Came() if only else came.see(house.config.path, memory, kept, scripts, every=force)
+    facts = _facts(house, memory, kept, found)
+    chosen(facts, only)
+    if force or facts.pulled.files or any(each.why for each in plan.explained(facts)):
+        facts = facts._replace(running=look.running(house))  # asked only where a restart may follow
+    return Picture(plan.plan(facts, house.config.services, only=only, force=force), facts, memory, found)
+
+
+def _facts(house: House, memory: Memory, kept: Kept | None, found: Came) -> Facts:
+    facts = look.look(house, memory, look.ignored_by_git)
+    done = kept.restarted.items() if kept else ()
+    restarted = frozenset(name for name, commit in done if commit == found.pulled.new)
+    return facts._replace(
+        pulled=found.pulled, scripts=found.scripts, notes=(*facts.notes, *found.notes), restarted=restarted
+    )
+
+
+def chosen(facts: Facts, only: Iterable[str]) -> None:
+    """Raises UsageError for an environment that nobody declared and nothing was discovered of."""
+    known = [seen.name for seen in facts.environments]
+    for name in only:
+        if name not in known:
+            raise unknown_name("environment", name, known)
+
+
+def upgrade(
+    house: House,
+    only: Collection[str] = (),
+    *,
+    force: bool = False,
+    pull: bool = False,
+    wait_s: float = 0.0,
+    turns: bool = True,
+    tell: Tell = lambda outcome: None,
+    tools: Tools | None = None,
+) -> Report:
+    """Do it. Raises Busy when another upgrade is at work (after `wait_s`), UsageError for an unknown name.
+
+    `pull`: fetch first, and go forward where that takes nothing away. `turns`: False when the caller has the turn of
+    services already.
+    """
+    order = Order(house, only, force, pull, turns, tell, tools)
+    with turnstile.acting(house.place, "upgrade", wait_s=wait_s, turn=turnstile.UPGRADES), install_lock(house) as lock:
+        return _upgraded(order, lock)
+
+
+@contextlib.contextmanager
+def install_lock(house: House) -> Iterator[host.Lock]:
+    """What every install holds while it runs, also after whoever started it was killed; raises Busy."""
+    make_folder(Path(stamps.folder(house.place)))
+    lock = host.take_lock(f"{stamps.folder(house.place)}/installing.lock", wait_s=0.2)
+    if lock is None:
+        raise Busy("an install goes on whose upgrade was ended", hint="wait for it, then type the same again")
+    try:
+        yield lock
+    finally:
+        lock.release()
+
+
+def _upgraded(order: Order, lock: host.Lock) -> Report:
+    began, house = time.monotonic(), order.house
+    journal = Journal(house.outputs, "upgrade", host.open_append, file="upgrade")
+
+    def tell(outcomes: Iterable[Outcome]) -> None:
+        for outcome in outcomes:
+            journal.add(outcome)
+            order.tell(outcome)
+
+    try:
+        back = _recovered(house)
+        tell(_pulled(house) if order.pull else ())
+        seen = planned(house, order.only, force=order.force)
+        for outcomes in _carried_out(order, seen, lock):
+            tell(outcomes)
+        stale = _still_stale(order, seen)
+    except BaseException:
+        journal.close(ok=False, detail="interrupted")
+        raise
+    notes = (*(f"{name}: {PUT_BACK}" for name in back), *seen.plan.notes)
+    report = Report(tuple(journal.outcomes), stale, notes, time.monotonic() - began)
+    if not order.only:
+        _keep(house, seen.came, report)
+    journal.close(ok=not report.code, detail=verdict(report), ms=round(report.seconds * 1000))
+    return report
+
+
+def _keep(house: House, found: Came, report: Report) -> None:
+    """Remember where the next upgrade begins: here, when everything has ended well."""
+    failed = {
+        each.step.target: each.detail
+        for each in report.outcomes
+        if each.ok is False and each.step.kind in plan.OF_SCRIPTS
+    }
+    restarted = [each.step.target for each in report.outcomes if each.ok and each.step.kind == "restart"]
+    before = stamps.read_kept(house.place)
+    stamps.write_kept(house.place, found.kept(before, failed, restarted, well=not report.code))
+
+
+def _pulled(house: House) -> list[Outcome]:
+    """Fetch and go forward; what cannot be pulled is a failure, and what is here is upgraded all the same."""
+    from autosys_tasks.upgrade.pull import pull
+
+    began = time.monotonic()
+    end = pull(house.config.path)
+    detail = f"{end.state}: {end.why}" + (f" -> {end.hint}" if end.hint else "")
+    step = Step("pull", house.config.name, "asked for (--pull)")
+    return [Outcome(step, end.ok, detail, round((time.monotonic() - began) * 1000))]
+
+
+def _recovered(house: House) -> list[str]:
+    """The environments that were put back, because an upgrade of them had been cut short."""
+    names = [name for name in stamps.known_names(house.place) if stamps.read_record(house.place, name).pending]
+    if not names:
+        return []
+    from autosys_tasks.upgrade import act
+
+    return act.recover(house, names)
+
+
+def _carried_out(order: Order, seen: Picture, lock: host.Lock) -> Iterator[list[Outcome]]:
+    """Scripts, then each environment with the services that run in it, then the other restarts."""
+    if not seen.plan.steps:
+        return
+    from autosys_tasks.upgrade import act, build, scripts
+
+    house = order.house
+    yield from ([scripts.act(house.config.path, step)] for step in seen.plan.steps if step.kind in plan.OF_SCRIPTS)
+    restarts = {step.target: step for step in seen.plan.steps if step.kind == "restart"}
+    environments = {each.name: each for each in seen.facts.environments}
+    installs = [step for step in seen.plan.steps if step.kind == "install"]
+    ready = look.ready(house, restarts) if installs and restarts else frozenset()
+    tools = order.tools or build.found_tools(house.base.get("PATH", ""), house.config.path)
+    for step in installs:
+        one = environments[step.target]
+        bound = [name for name in restarts if plan.is_bound(house.config.services[name], one.environment)]
+        steps = tuple(restarts.pop(name) for name in bound)
+        yield act.install(act.Job(house, one, step, steps, ready, tools, lock, order.turns, order.force))
+    if restarts:
+        yield act.restart(house, list(restarts.values()), turns=order.turns)
+
+
+def _still_stale(order: Order, seen: Picture) -> tuple[str, ...]:
+    """Looked at again, where anything was done: only a look says that nothing is stale."""
+    memory, facts = seen.memory, seen.facts
+    if seen.plan.steps:
+        memory = Memory(order.house.place, order.house.config.path)
+        facts = look.look(order.house, memory, look.ignored_by_git)
+    if not order.only:  # else a tick would no longer notice what is left of it
+        memory.save()
+    found = plan.explained(facts, only=order.only)
+    return tuple(f"{each.name}: {'; '.join(each.why)}" for each in found if each.why)
+
+
+def verdict(report: Report) -> str:
+    """The whole in one line."""
+    bad = [outcome for outcome in report.outcomes if outcome.ok is False]
+    if bad:
+        return f"NG: {', '.join(f'{each.step.kind} {each.step.target}' for each in bad)} failed"
+    if report.stale:
+        return f"NG: still stale: {'; '.join(report.stale)}"
+    return "OK: everything is as the files want it" if not report.outcomes else f"OK: {len(report.outcomes)} done"

@@ -1,0 +1,133 @@
+"""Runs the commands of an install: output into a log, a deadline, retries where somebody holds a file.
+
+Whatever is started holds the lock of installs: killed with -9, we leave an install that goes on alone, and as
+long as it does nobody begins another one.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from autosys_tasks import host
+from autosys_tasks.core.clock import span
+from autosys_tasks.core.files import read_tail
+from autosys_tasks.upgrade.commands import Command
+
+TAIL_LINES = 8
+RETRIES = 3
+PAUSE_S = 1.0
+HELD = re.compile(r"\[WinError (?:5|32)\]|os error (?:5|32)\b|\b(?:EPERM|EBUSY)\b")
+_LOGIN = re.compile(r"(://)[^/\s@]+@")
+
+
+class Trouble(Exception):
+    """Why an environment could not be brought to what is wanted, for a person."""
+
+
+class Bench(NamedTuple):
+    """What every command of one install shares."""
+
+    log: str
+    lock: host.Lock
+    env: Mapping[str, str]
+    ends: float  # of the clock that no setting moves
+
+
+def environ(base: Mapping[str, str]) -> dict[str, str]:
+    """What an install is given: nothing that could ask, and lists with Hangul readable under any code page."""
+    quiet = {"PYTHONUTF8": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1", "NO_COLOR": "1", "CI": "1"}
+    return {**base, **quiet}
+
+
+def must(command: Command, bench: Bench) -> None:
+    """Run a command to its end; raises Trouble with the end of what it said when that is not 0.
+
+    Tried again where somebody holds a file for a moment: a virus scanner, an editor's language server.
+    """
+    for attempt in range(1, RETRIES + 1):
+        code, said = run(command, bench)
+        if code == 0:
+            return
+        if attempt == RETRIES or not HELD.search(said):
+            raise Trouble(f"`{shown(command)}` {_how(code)}: {said or 'and said nothing'} (all of it: {bench.log})")
+        time.sleep(PAUSE_S * attempt)
+
+
+def shown(command: Command) -> str:
+    """A command for a person: its program by name."""
+    return _masked(" ".join((os.path.basename(command.argv[0]), *command.argv[1:])))
+
+
+def _how(code: int | None) -> str:
+    return f"did not end within {span(LIMIT_S)}" if code is None else f"ended with {code}"
+
+
+LIMIT_S = 1200.0
+
+
+def run(command: Command, bench: Bench) -> tuple[int | None, str]:
+    """(exit code, the end of what it said); None when it was ended at the deadline, with all it had started."""
+    note(bench.log, f"$ {_masked(' '.join(command.argv))}")
+    began = os.path.getsize(bench.log)
+    order = host.Launch(command.argv, {**bench.env, **command.env}, command.cwd, bench.log)
+    try:
+        pid = host.spawn(order, bench.lock)
+    except OSError as error:
+        return 127, f"cannot run `{command.argv[0]}`: {error.strerror}"
+    who = host.identity(pid) or host.Identity(pid, "", host.boot_id())  # "": it has ended already
+    try:
+        code = _waited(who, bench.ends)
+    finally:
+        _end(who)
+    return code, _tail(bench.log, began)
+
+
+def note(log: str, line: str) -> None:
+    """A line of our own in the log of an install."""
+    fd = host.open_append(log)
+    try:
+        os.write(fd, f"{line}\n".encode("utf-8", "backslashreplace"))
+    finally:
+        os.close(fd)
+
+
+def _waited(who: host.Identity, ends: float) -> int | None:
+    waiter = host.Waiter()
+    try:
+        if not waiter.watch("install", who):
+            return _code(host.exit_of(who))
+        while (left := ends - time.monotonic()) > 0:
+            if (gone := waiter.wait(left)) and "install" in gone:
+                return _code(gone["install"])
+        return None
+    finally:
+        waiter.close()
+
+
+def _code(ended: host.Exit | None) -> int:
+    """How it ended as one number; not known counts as failed: only a 0 that was seen is a success."""
+    if ended is None or (ended.code is None and ended.signal is None):
+        return 255
+    return ended.code if ended.code is not None else 128 + (ended.signal or 0)
+
+
+def _end(who: host.Identity) -> None:
+    """Nothing of it goes on: after a deadline or Ctrl-C, and when it left somebody behind."""
+    if host.alive(who) is not False or host.group_lives(who.pid):
+        for member in host.family(who, ""):
+            host.end(member)
+
+
+def _tail(log: str, began: int) -> str:
+    size = min(os.path.getsize(log) - began, 8192)
+    lines = [line.rstrip() for line in read_tail(log, size).splitlines() if line.strip()] if size > 0 else []
+    return _masked(" | ".join(lines[-TAIL_LINES:]))
+
+
+def _masked(text: str) -> str:
+    """No login of a package index reaches a journal."""
+    return _LOGIN.sub(r"\1***@", text)

@@ -1,0 +1,245 @@
+"""New and changed scripts: made executable where git does not see it, freed of the downloaded-file mark, checked.
+
+Nothing in here runs a script. What was looked at is known by its content, so that it is looked at once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import subprocess
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from typing import NamedTuple
+
+from autosys_tasks import host
+from autosys_tasks.core.errors import AutosysError
+from autosys_tasks.core.files import decode, slurp
+from autosys_tasks.core.plan import Outcome, Step
+from autosys_tasks.host import git
+from autosys_tasks.upgrade import globs
+from autosys_tasks.upgrade.discover import NEVER, matching
+from autosys_tasks.upgrade.history import SHORT, History
+from autosys_tasks.upgrade.script_text import HERE, SHELLS, Checker, checker, fault, has_shebang, language
+from autosys_tasks.upgrade.values import ScriptSeen, digest
+
+HEAD_BYTES = 256
+CHECK_S = 20.0
+EXECUTABLE = "100755"
+MARK = ":Zone.Identifier"  # the stream in which Windows keeps where a file came from
+OURS = " +x"  # behind a digest: it was us who made it executable
+
+
+class Modes(NamedTuple):
+    """What git keeps of who may run what."""
+
+    counted: bool  # core.fileMode: whether a changed mode is a change
+    kept: Mapping[str, str]  # path -> 100644 | 100755, as the index has it
+
+    @property
+    def used(self) -> bool:
+        """Whether this repository keeps a single file executable."""
+        return EXECUTABLE in self.kept.values()
+
+
+class Looked(NamedTuple):
+    """Which scripts need what; and what is to be known of them once all of that has ended well."""
+
+    scripts: tuple[ScriptSeen, ...]
+    known: Mapping[str, str]
+    notes: tuple[str, ...] = ()
+
+
+def look(
+    root: str, history: History, known: Mapping[str, str], wanted: Collection[str], *, every: bool = False
+) -> Looked:
+    """The scripts that came or changed; changes nothing.
+
+    `known`: what an earlier look left to be known. `wanted`: globs; anything else that begins with `#!` is a script
+    too. `every`: not only what came, but all.
+    """
+    try:
+        return _looked(root, history, known, wanted, every)
+    except git.GitError as error:
+        return Looked((), {}, (f"scripts were not looked at: {error.message}",))
+
+
+def _looked(root: str, history: History, known: Mapping[str, str], wanted: Collection[str], every: bool) -> Looked:
+    found, after, notes = [], dict[str, str](), list[str]()
+    modes: Modes | None = None
+    for path, why in _candidates(root, history, wanted, every).items():
+        raw = _script(root, path, wanted)
+        if raw is None:
+            continue
+        content, before = digest(raw), known.get(path, "")
+        ours = before.endswith(OURS)
+        after[path] = content + OURS if ours else content
+        if after[path] == before and not every:
+            continue
+        needs = [("check", why)]
+        if path not in history.untracked and not history.silent:
+            if _lacks_x(root, path) and has_shebang(raw):
+                modes = modes or modes_of(root, history.prefix)
+                if reason := _chmod(path, modes, ours or why.startswith("new"), notes):
+                    needs.append(("chmod", reason))
+                    after[path] = content + OURS
+            if _marked(root, path):
+                needs.append(("unblock", "Windows has it marked as downloaded"))
+        found.append(ScriptSeen(path, tuple(needs)))
+    return Looked(tuple(found), after, tuple(notes))
+
+
+def _candidates(root: str, history: History, wanted: Collection[str], every: bool) -> dict[str, str]:
+    """Which files to look at, each with why."""
+    found: dict[str, str] = {}
+    if every or history.last == "unknown":
+        paths = _tracked(root) if not history.silent else [each for glob in wanted for each in matching(root, glob)]
+        found = dict.fromkeys(paths, "new, as far as is known")
+    span = f"{history.last_commit[:SHORT]}..{history.commit[:SHORT]}"
+    for path in history.changed:
+        found[path] = f"{'new' if path in history.added else 'changed'} in {span}"
+    for path in (*history.edited, *history.untracked):
+        found.setdefault(path, "not committed")
+    return {path: why for path, why in sorted(found.items()) if not NEVER & set(path.split("/")[:-1])}
+
+
+def _tracked(root: str) -> list[str]:
+    return [os.fsdecode(each) for each in git.must(root, "ls-files", "-z").split(b"\0")[:-1]]
+
+
+def _script(root: str, path: str, wanted: Collection[str]) -> bytes | None:
+    """A script's bytes; None when it is none, is gone, or is no plain file."""
+    full = os.path.join(root, path)
+    try:
+        if not stat.S_ISREG(os.lstat(full).st_mode):
+            return None
+        if not globs.matches(wanted, path):
+            with open(full, "rb") as file:
+                if not has_shebang(file.read(HEAD_BYTES)):
+                    return None
+        return slurp(full)
+    except OSError:
+        return None
+
+
+def _lacks_x(root: str, path: str) -> bool:
+    return host.PLATFORM != "windows" and not os.lstat(os.path.join(root, path)).st_mode & stat.S_IXUSR
+
+
+def _marked(root: str, path: str) -> bool:
+    return host.PLATFORM == "windows" and os.path.exists(os.path.join(root, path) + MARK)
+
+
+def modes_of(root: str, prefix: str = "") -> Modes:
+    """What git keeps of who may run what in the repository that `root` is the folder `prefix` of."""
+    lines = git.must(os.path.join(root, *[".."] * prefix.count("/")), "ls-files", "--stage", "-z").split(b"\0")[:-1]
+    kept = {os.fsdecode(path).removeprefix(prefix): os.fsdecode(head[:6]) for head, _, path in map(_halves, lines)}
+    return Modes(_counted(root), kept)
+
+
+def _halves(line: bytes) -> tuple[bytes, bytes, bytes]:
+    return line.partition(b"\t")
+
+
+def _counted(root: str) -> bool:
+    return git.ask(root, "config", "--type=bool", "core.fileMode").out.strip() != b"false"
+
+
+def _chmod(path: str, modes: Modes, new: bool, notes: list[str]) -> str:
+    """Why a script that lacks +x is given it; "" when it is not. See docs/decisions/0020."""
+    if modes.kept.get(path) == EXECUTABLE or not new:
+        return ""  # somebody took it away, or never wanted it
+    if not modes.counted:
+        return "it begins with `#!` and is not executable; git does not look at modes here"
+    if not modes.used:
+        return "it begins with `#!` and is not executable; git keeps no file of this repository executable"
+    notes.append(
+        f"{path} is not executable and stays so: git keeps it that way, and keeps other files executable "
+        f"(git update-index --chmod=+x {path}, and commit)"
+    )
+    return ""
+
+
+# --- acts -------------------------------------------------------------------------------------------------
+
+
+def act(root: str, step: Step) -> Outcome:
+    """Do one step of a script: chmod, unblock or check; `ok` None = nothing here can check it."""
+    began = time.monotonic()
+    try:
+        ok, detail = ACTS[step.kind](root, step.target)
+    except (AutosysError, OSError) as error:
+        ok, detail = False, getattr(error, "message", "") or getattr(error, "strerror", "") or str(error)
+    return Outcome(step, ok, detail, round((time.monotonic() - began) * 1000))
+
+
+def _make_executable(root: str, path: str) -> tuple[bool, str]:
+    full, said = os.path.join(root, path), "executable"
+    if _counted(root):
+        git.must(root, "config", "--local", "core.fileMode", "false")  # before: git is to see nothing at any moment
+        said += "; core.fileMode of this repository is false from now on, or git would call it changed"
+        if _counted(root):
+            return False, "core.fileMode is set somewhere else too, and git would call it changed"
+    mode = os.stat(full).st_mode
+    os.chmod(full, stat.S_IMODE(mode) | (mode & 0o444) >> 2)
+    there = bool(os.stat(full).st_mode & stat.S_IXUSR)
+    return (True, said) if there else (False, "this file system keeps no such mode")
+
+
+def _unblock(root: str, path: str) -> tuple[bool, str]:
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(os.path.join(root, path) + MARK)
+    return True, "the mark is gone"
+
+
+def _check(root: str, path: str) -> tuple[bool | None, str]:
+    with open(os.path.join(root, path), "rb") as file:
+        spoken = language(path, file.read(HEAD_BYTES))
+    how = checker(spoken)
+    if how is None:
+        return None, f"not checked: nothing here knows {f'`{spoken}`' if spoken else 'what it is written in'}"
+    program = _program(how, root)
+    if not program:
+        return None, f"not checked: there is no `{how.programs[0]}` here"
+    env = {key: value for key, value in os.environ.items() if key not in ("BASH_ENV", "ENV", "NODE_OPTIONS")}
+    env |= {"LC_ALL": "C", "AUTOSYS_SCRIPT": f"./{path}"}
+    here = f"./{path}"
+    arguments = [here if word == HERE else word for word in how.arguments]
+    try:
+        done = subprocess.run(
+            [program, *arguments], cwd=root, env=env, stdin=subprocess.DEVNULL, capture_output=True,
+            timeout=CHECK_S, check=False, **host.spawn_flags(),  # type: ignore[call-overload]
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        return False, f"`{os.path.basename(program)}` did not end within {CHECK_S:g} s"
+    if done.returncode == 0:
+        return True, f"{spoken}: no fault"
+    return False, fault(decode(done.stderr or done.stdout), here)
+
+
+def _program(how: Checker, root: str) -> str:
+    """The first checker that is there; "" = none."""
+    if not how.programs:
+        return host.own_python()
+    return next(_programs(how.programs, root), "")
+
+
+def _programs(names: Iterable[str], root: str) -> Iterator[str]:
+    """Of a shell on Windows the one that comes with git: the other one there knows a Linux of its own and its paths."""
+    path = os.environ.get("PATH", "")
+    for name in names:
+        if host.PLATFORM == "windows" and name in SHELLS:
+            beside = os.path.dirname(os.path.dirname(host.program("git", path, root) or ""))
+            found = (os.path.join(beside, folder, f"{name}.exe") for folder in ("bin", "usr\\bin"))
+            yield from (each for each in found if os.path.isfile(each))
+        elif program := host.program(name, path, root):
+            yield program
+
+
+ACTS: Mapping[str, Callable[[str, str], tuple[bool | None, str]]] = {
+    "chmod": _make_executable,
+    "unblock": _unblock,
+    "check": _check,
+}
+KINDS = tuple(ACTS)

@@ -1,0 +1,61 @@
+"""What an upgrade says of environments, as lines for a person and fields of a document. Prints nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from autosys_tasks.core.clock import span, utc_text, wall
+from autosys_tasks.upgrade import plan, run
+from autosys_tasks.upgrade.values import EnvironmentSeen, Facts
+
+Row = tuple[EnvironmentSeen, plan.Finding]
+
+
+def rows(facts: Facts, *, only: Collection[str] = (), force: bool = False) -> list[Row]:
+    """Every environment with its finding."""
+    chosen = [seen for seen in facts.environments if not only or seen.name in only]
+    return list(zip(chosen, plan.explained(facts, only=only, force=force), strict=True))
+
+
+def explained(facts: Facts, *, only: Collection[str] = (), force: bool = False) -> list[str]:
+    """One line an environment: why it is stale, or why it is not."""
+    return [plan.explanation(seen, found) for seen, found in rows(facts, only=only, force=force)]
+
+
+def environment_json(row: Row) -> dict[str, object]:
+    """An environment of the `upgrade.status` document; what is not known is None."""
+    seen, found = row
+    done, failed = seen.record.done, seen.record.failed
+    return {
+        "name": seen.name,
+        "kind": seen.environment.kind,
+        "path": seen.environment.path,
+        "discovered": seen.discovered,
+        "manifests": sorted(seen.files),
+        "stale": bool(found.why),
+        "why": "; ".join(found.why) or found.left or None,
+        "last_success": utc_text(done.at) if done else None,
+        "last_failure": {"at": utc_text(failed.at), "why": failed.why, "tries": failed.tries} if failed else None,
+        "rollback": seen.record.before is not None,
+    }
+
+
+def status_lines(facts: Facts) -> list[str]:
+    """The same for a person."""
+    lines = []
+    for seen, found in rows(facts):
+        done, failed = seen.record.done, seen.record.failed
+        lines.append(f"{'NG' if found.why else 'OK'} {plan.explanation(seen, found)}")
+        lines += [f"   last success {span(wall() - done.at)} ago"] if done else []
+        lines += [f"   NG last try {span(wall() - failed.at)} ago: {failed.why}"] if failed else []
+        lines += ["   inv upgrade.rollback goes back to the one before"] if seen.record.before else []
+    lines += [plan.loose(path) for path in facts.unmapped]
+    return lines or ["no environment is declared or was found"]
+
+
+def lines(report: run.Report) -> list[str]:
+    """How an upgrade ended; the verdict last, with what to type when it is red."""
+    bad = [each for each in report.outcomes if each.ok is False]
+    said = [*report.notes, *(f"NG {each.step.target}: {each.detail}" for each in bad)]
+    hint = ["   -> mend it, then inv upgrade; inv upgrade.status tells more"] if report.code else []
+    return [*said, f"{run.verdict(report)}, after {span(report.seconds)}", *hint]

@@ -1,0 +1,119 @@
+"""What is remembered between two upgrades, in the state folder: how each environment was made, and how files were.
+
+A record is written by who holds the turn of upgrades; `done` only after everything has ended well. Light: ticks
+import this.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from autosys_tasks.core.files import make_folder, read_json, write_atomic
+from autosys_tasks.supervise.state import Place
+from autosys_tasks.upgrade.values import Done, Failed, Kept, Record, Way
+
+VERSION = 1
+FILES, WORKSPACE = "@files.json", "@workspace.json"  # no environment can be called that
+
+
+def folder(place: Place) -> str:
+    """Where all of it lies."""
+    return f"{place.folder}/upgrade"
+
+
+def read_record(place: Place, name: str) -> Record:
+    """What is remembered of one environment; nothing that can be read is nothing remembered."""
+    try:
+        found = read_json(f"{folder(place)}/{name}.json")
+        return _record(found) if isinstance(found, dict) and found.get("v") == VERSION else Record()
+    except (ValueError, TypeError, AttributeError):
+        return Record()
+
+
+def _record(found: Mapping[str, Any]) -> Record:
+    return Record(
+        done=_done(found.get("done")),
+        failed=Failed(**found["failed"]) if found.get("failed") else None,
+        refused=str(found.get("refused", "")),
+        before=_way(found.get("before")),
+        pending=_way(found.get("pending")),
+        path=str(found.get("path", "")),
+    )
+
+
+def known_names(place: Place) -> list[str]:
+    """The environments of which anything is remembered."""
+    try:
+        names = os.listdir(folder(place))
+    except FileNotFoundError:
+        return []
+    return sorted(name[:-5] for name in names if name.endswith(".json") and name[0] != "@")
+
+
+def _done(found: Mapping[str, Any] | None) -> Done | None:
+    return Done(**found) if found else None
+
+
+def _way(found: Mapping[str, Any] | None) -> Way | None:
+    return Way(found["kind"], found["path"], _done(found.get("done"))) if found else None
+
+
+def write_record(place: Place, name: str, record: Record) -> None:
+    """Replace what is remembered of one environment, so that it survives a power cut."""
+    make_folder(Path(folder(place)))
+    text = json.dumps({"v": VERSION, **_plain(record)}, ensure_ascii=True)
+    write_atomic(f"{folder(place)}/{name}.json", text, durable=True, mode=0o600)
+
+
+def _plain(value: object) -> Any:
+    if isinstance(value, tuple) and hasattr(value, "_asdict"):
+        return {key: _plain(each) for key, each in value._asdict().items()}
+    return value
+
+
+def read_kept(place: Place) -> Kept | None:
+    """What is remembered of the workspace itself; None when no upgrade has ended well here, or it cannot be read."""
+    try:
+        found = read_json(f"{folder(place)}/{WORKSPACE}")
+        known = isinstance(found, dict) and found.pop("v", None) == VERSION
+        return Kept(**found) if isinstance(found, dict) and known else None
+    except (ValueError, TypeError):
+        return None
+
+
+def write_kept(place: Place, kept: Kept) -> None:
+    """Replace what is remembered of the workspace itself, unless it is the same."""
+    if read_kept(place) != kept:
+        make_folder(Path(folder(place)))
+        text = json.dumps({"v": VERSION, **kept._asdict()}, ensure_ascii=True)
+        write_atomic(f"{folder(place)}/{WORKSPACE}", text, durable=True, mode=0o600)
+
+
+def marks_of(path: str) -> tuple[int, ...]:
+    """Size, times and number of a file; () when there is none."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return ()
+    return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
+
+
+def stirred(place: Place, root: str) -> bool:
+    """Whether anything that the last look saw is different now: one stat a file, nothing is read."""
+    known = files_of(place).get("files")
+    if not isinstance(known, dict):
+        return True
+    return any(list(marks_of(os.path.join(root, key.partition("\0")[0]))) != seen[0] for key, seen in known.items())
+
+
+def files_of(place: Place) -> dict[str, Any]:
+    """What the last look kept of the files (memory.py); nothing when that cannot be read."""
+    try:
+        found = read_json(f"{folder(place)}/{FILES}")
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) and found.get("v") == VERSION else {}

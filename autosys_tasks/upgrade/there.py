@@ -1,0 +1,65 @@
+"""Looks whether an environment is there: its interpreter, its modules, or what its command makes. Runs nothing."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+from autosys_tasks import host
+from autosys_tasks.config.model import Environment
+from autosys_tasks.upgrade.discover import matching
+
+
+class There(NamedTuple):
+    """What was found of an environment, what of it is missing ("" = nothing), and what its interpreter is."""
+
+    found: str
+    missing: str = ""
+    interpreter: str = ""
+
+
+def see(environment: Environment, root: str) -> There:
+    """Whether an environment is there; `root` is the workspace."""
+    if environment.kind == "python":
+        return _python(Path(environment.path))
+    if environment.kind == "node":
+        modules = os.path.join(environment.path, "node_modules")
+        return There(modules, "" if os.path.isdir(modules) else f"there is no folder `{modules}`")
+    gone = [name for name in environment.outputs if not _made(environment.path, root, name)]
+    return There(", ".join(environment.outputs), f"missing: {', '.join(gone)}" if gone else "")
+
+
+def _made(path: str, root: str, name: str) -> bool:
+    if any(char in name for char in "*?["):
+        return any(matching(base, name) for base in (path, root))
+    return any(os.path.exists(os.path.join(base, name)) for base in (path, root))
+
+
+def _python(path: Path) -> There:
+    python = Path(host.python_in(str(path)))
+    if not path.is_dir():
+        return There("nothing there", f"there is no environment at `{path}`")
+    if not python.exists():
+        where = f" (it leads to `{python.readlink()}`, which is gone)" if python.is_symlink() else ""
+        return There(str(path), f"there is no interpreter `{python}`{where}")
+    if not os.access(python, os.X_OK):
+        return There(str(path), f"`{python}` cannot be run")
+    made = made_from(path)
+    if made is None and not (path / "conda-meta").is_dir():
+        return There(str(path), f"`{path}` has no pyvenv.cfg: it is no virtual environment")
+    home, version = made or ("", "")
+    if home and not os.path.isdir(home):
+        return There(str(path), f"the Python that it was made from is gone (`{home}`)")
+    return There(str(python), "", f"{version} {home or os.path.realpath(python)}")
+
+
+def made_from(path: Path) -> tuple[str, str] | None:
+    """(folder, version) of the Python that a virtual environment was made from; None when it is none."""
+    try:
+        text = (path / "pyvenv.cfg").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    lines = (line.partition("=") for line in text.splitlines())
+    values = {key.strip(): value.strip() for key, _, value in lines}
+    return values.get("home", ""), values.get("version") or values.get("version_info", "")

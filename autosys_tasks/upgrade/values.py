@@ -1,0 +1,126 @@
+"""What is known of environments, manifests and what a pull brought, as values. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from autosys_tasks.config.model import Environment
+
+ABSENT = "absent"  # the digest of a file that another one names and that is not there
+
+
+class Said(NamedTuple):
+    """What a manifest says: the digest of what counts in it ("" = it asks for nothing), and which files it names."""
+
+    digest: str
+    includes: tuple[str, ...] = ()  # seen from its own folder
+
+
+class Done(NamedTuple):
+    """The last upgrade of an environment that ended well: exactly what it was made from."""
+
+    files: Mapping[str, str]  # path in the workspace -> digest
+    command: str
+    interpreter: str
+    at: float  # seconds since 1970
+
+
+class Failed(NamedTuple):
+    """The last upgrade, when it did not end well."""
+
+    wanted: str
+    why: str
+    at: float
+    tries: int = 1
+
+
+class Way(NamedTuple):
+    """The way back to an environment as it was. `kind`: link (another folder of ours), copy, or moved (node)."""
+
+    kind: str
+    path: str
+    done: Done | None = None  # what it was made from
+
+
+class Record(NamedTuple):
+    """What is remembered of one environment."""
+
+    done: Done | None = None
+    failed: Failed | None = None
+    refused: str = ""  # what a person rolled back from: not installed again unasked
+    before: Way | None = None  # kept after a success, for `upgrade.rollback`
+    pending: Way | None = None  # written before anything is changed: an upgrade was cut short
+    path: str = ""  # where it lies
+
+
+class EnvironmentSeen(NamedTuple):
+    """An environment as it is, and what its manifests say now."""
+
+    environment: Environment
+    files: Mapping[str, str] = {}  # path in the workspace -> digest
+    command: str = ""
+    interpreter: str = ""  # "" = there is none
+    missing: str = ""  # what of it is not there, in words
+    record: Record = Record()
+    discovered: bool = False
+    manifests: tuple[str, ...] = ()  # its own, without what those name
+
+    @property
+    def name(self) -> str:
+        """What the configuration, or the discovery, calls it."""
+        return self.environment.name
+
+    @property
+    def wanted(self) -> str:
+        """The digest of what its manifests and its command ask for."""
+        return digest(self.files, self.command)
+
+    @property
+    def vanished(self) -> bool:
+        """Whether not one of its manifests is there."""
+        return all(each == ABSENT for each in self.files.values())
+
+
+class Pulled(NamedTuple):
+    """What git says of the commits since the last upgrade that ended well."""
+
+    old: str = ""
+    new: str = ""
+    files: tuple[str, ...] = ()  # that changed
+    notes: tuple[str, ...] = ()
+
+
+class Kept(NamedTuple):
+    """What is remembered of the workspace itself."""
+
+    commit: str = ""  # HEAD at the last upgrade that ended well
+    scripts: Mapping[str, str] = {}  # path -> digest of what was checked, and found without fault
+    faults: Mapping[str, str] = {}  # path of a script -> what is wrong with it
+    restarted: Mapping[str, str] = {}  # service -> the commit that it was restarted for
+
+
+class ScriptSeen(NamedTuple):
+    """A new or changed script, and what it needs: kinds of steps with their reasons."""
+
+    path: str
+    needs: tuple[tuple[str, str], ...]  # (chmod | unblock | check, why)
+
+
+class Facts(NamedTuple):
+    """Everything a plan is made from."""
+
+    environments: tuple[EnvironmentSeen, ...] = ()
+    unmapped: tuple[str, ...] = ()  # manifests that belong to no environment
+    running: frozenset[str] = frozenset()  # services with a live process
+    pulled: Pulled = Pulled()
+    scripts: tuple[ScriptSeen, ...] = ()
+    notes: tuple[str, ...] = ()
+    restarted: frozenset[str] = frozenset()  # services that were restarted for this very commit already
+
+
+def digest(*parts: object) -> str:
+    """Parts of text and tables as 16 hex digits, the same whatever the order of a table."""
+    shown = [sorted(part.items()) if isinstance(part, Mapping) else part for part in parts]
+    return hashlib.sha256(repr(shown).encode("utf-8", "surrogatepass")).hexdigest()[:16]

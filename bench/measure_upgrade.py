@@ -1,0 +1,106 @@
+"""What an upgrade costs: nothing to do, and a switch to a new environment from a warm cache; beside pip and uv."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+import zipfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from bare import bare, inv
+from peers import autosys
+from room import Room, independent, room
+from timing import Command, in_turn, spread
+
+FOLDERS, FILES, PACKAGES = 200, 15, 20
+BARE = "bare inv noop"
+
+
+def measure(child: Path, *, times: int) -> dict[str, object]:
+    """Milliseconds of each; `own work` is what the run itself took, as its journal says."""
+    with room(autosys, child, independent(1)) as made, bare() as nothing:
+        folder = made.folder
+        autosys.write(made, "[environments.main]\n")
+        _workspace(folder)
+        _wants(folder, 1)
+        made.run(autosys.tool("inv"), "upgrade")
+        time.sleep(2.5)  # a file that has only just been written is read again
+        made.run(autosys.tool("inv"), "upgrade")
+        python = str(folder / ".venv" / "bin" / "python")
+        commands = {
+            BARE: inv(nothing, "noop"),
+            "inv upgrade, nothing to do": Command([autosys.tool("inv"), "upgrade"], folder, made.env),
+            "uv pip install, nothing to do": _pip(folder, [autosys.tool("uv"), "pip", "install", "--python", python]),
+        }
+        timed: dict[str, object] = dict(in_turn(commands, times=times))
+        timed["own work, nothing to do"] = spread(_own(folder)[-times:])
+        timed["a new environment of 20 packages"] = spread(_turns(made, times, lambda n: _wants(folder, 2 + n)))
+        timed["back to one that was built before"] = spread(
+            _turns(made, times, lambda n: _wants(folder, times + n % 2))
+        )
+        timed["python -m venv, pip install"] = spread([_by_pip(folder)])
+        return timed
+
+
+def _workspace(folder: Path) -> None:
+    """A repository of some size, and packages at hand."""
+    for number in range(FOLDERS):
+        at = folder / f"src/폴더 {number}"
+        at.mkdir(parents=True)
+        for name in range(FILES):
+            (at / f"{name}.py").touch()
+    (folder / "wheels").mkdir()
+    for number in range(PACKAGES):
+        for version in range(1, 60):
+            _wheel(folder / "wheels", f"pack{number}", f"{version}.0") if number == 0 or version == 1 else None
+    subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
+
+
+def _wheel(folder: Path, name: str, version: str) -> None:
+    info = f"{name}-{version}.dist-info"
+    with zipfile.ZipFile(folder / f"{name}-{version}-py3-none-any.whl", "w") as archive:
+        archive.writestr(f"{name}.py", f"VERSION = {version!r}\n")
+        archive.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+        archive.writestr(
+            f"{info}/WHEEL", "Wheel-Version: 1.0\nGenerator: bench\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        )
+        archive.writestr(f"{info}/RECORD", f"{name}.py,,\n{info}/METADATA,,\n{info}/WHEEL,,\n{info}/RECORD,,\n")
+
+
+def _wants(folder: Path, version: int) -> None:
+    lines = ["--no-index", "--find-links ./wheels", f"pack0=={version}.0", *(f"pack{n}" for n in range(1, PACKAGES))]
+    (folder / "requirements.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _pip(folder: Path, argv: Sequence[str]) -> Command:
+    import os
+
+    return Command([*argv, "-q", "-r", "requirements.txt"], folder, dict(os.environ))
+
+
+def _own(folder: Path) -> list[float]:
+    lines = (folder / "outputs/auto_upgrade_log.jsonl").read_text(encoding="utf-8").splitlines()
+    return [float(line["ms"]) for line in map(json.loads, lines) if line["step"] == "summary"]
+
+
+def _turns(made: Room, times: int, change: Callable[[int], None]) -> list[float]:
+    """Wall milliseconds of `inv upgrade` after each change."""
+    took = []
+    for turn in range(times + 1):
+        change(turn)
+        begin = time.perf_counter()
+        made.run(autosys.tool("inv"), "upgrade")
+        took.append((time.perf_counter() - begin) * 1000)
+    return took[1:]  # the first fills the caches
+
+
+def _by_pip(folder: Path) -> float:
+    """What the same takes without uv and without us."""
+    begin = time.perf_counter()
+    target = folder / "by-pip"
+    subprocess.run([sys.executable, "-m", "venv", str(target)], check=True)
+    subprocess.run(_pip(folder, [str(target / "bin/python"), "-m", "pip", "install"]).argv, cwd=folder, check=True)
+    return (time.perf_counter() - begin) * 1000

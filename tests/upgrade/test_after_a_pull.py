@@ -1,0 +1,149 @@
+"""Real `git pull`s into a workspace with a service and an environment, and what an upgrade makes of them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from repos import IDENTITY, Repo
+from upgrade_desk import Desk
+
+from autosys_tasks.supervise import runs
+from autosys_tasks.supervise.state import read_record as service_record
+from autosys_tasks.upgrade import notice, run, stamps
+
+TOML = """
+[environments.main]
+[services.watcher]
+command = COMMAND
+restart_on = ["앱/**/*.py"]
+stop_timeout_s = 1
+"""
+
+
+@pytest.fixture
+def pulled(desk: Desk, tmp_path: Path) -> tuple[Desk, Repo]:
+    """A workspace that was cloned, upgraded and brought up; and the repository that it pulls from."""
+    origin = Repo(tmp_path / "원격")
+    origin.root.mkdir()
+    origin.git("init", "--quiet", "--initial-branch=main")
+    command = json.dumps(desk.space.program("sleeps.py", 100))
+    origin.commit(
+        {
+            "autosys.toml": TOML.replace("COMMAND", command),
+            ".gitignore": ".venv/\noutputs/\nwheels/\n.venvs/\n",
+            "requirements.txt": "--no-index\n--find-links ./wheels\ntiny==1.0\n",
+            "앱/하나.py": "1\n",
+            "낡은.sh": "#!/bin/sh\nif\n",
+        }
+    )
+    shutil.rmtree(desk.root)
+    subprocess.run(["git", "clone", "--quiet", str(origin.root), str(desk.root)], check=True)
+    for key, value in (("user.name", IDENTITY["GIT_AUTHOR_NAME"]), ("user.email", "a@example.org")):
+        subprocess.run(["git", "config", key, value], cwd=desk.root, check=True)
+    desk.wheels("1.0", "2.0")
+    assert desk.upgrade().code == 0, "a script that was always faulty is no news"
+    assert clean(desk), "our link is no folder, and `.venv/` names folders"
+    runs.bring_up(desk.house(), (), wanted_only=False, guard=False, timeout_s=20)
+    return desk, origin
+
+
+def pid(desk: Desk) -> int | None:
+    found, _corrupt = service_record(desk.house().place, "watcher")
+    return found.pid if found else None
+
+
+def pull(desk: Desk) -> None:
+    subprocess.run(["git", "pull", "--quiet"], cwd=desk.root, check=True)
+
+
+def clean(desk: Desk) -> bool:
+    said = subprocess.run(["git", "status", "--porcelain"], cwd=desk.root, capture_output=True, check=True)
+    return not said.stdout
+
+
+def test_a_pull_is_all_that_a_person_does(pulled: tuple[Desk, Repo]) -> None:
+    """P43, P45, P63: what came is planned, done, and then there is nothing left to do."""
+    desk, origin = pulled
+    assert desk.planned() == []
+    before = pid(desk)
+    origin.commit(
+        {
+            "requirements.txt": "--no-index\n--find-links ./wheels\ntiny==2.0\n",
+            "앱/둘.py": "2\n",
+            "돌려 줘.sh": "#!/bin/sh\necho hi\n",
+            "읽어.md": "x\n",
+        }
+    )
+    pull(desk)
+    planned = set(desk.planned())
+    assert planned - {("chmod", "돌려 줘.sh")} == {
+        ("check", "돌려 줘.sh"), ("install", "main"), ("restart", "watcher"),
+    }  # fmt: skip
+    reasons = {step.target: step.reason for step in run.planned(desk.house()).plan.steps}
+    assert ".." in reasons["main"] and "앱/둘.py" in reasons["watcher"]
+    report = desk.upgrade()
+    assert report.code == 0, report
+    assert desk.planned() == [] and desk.version() == "2.0" and pid(desk) != before and clean(desk)
+
+
+def test_what_failed_is_tried_again_and_what_was_done_is_not_done_twice(pulled: tuple[Desk, Repo]) -> None:
+    desk, origin = pulled
+    origin.commit({"requirements.txt": "--no-index\n--find-links ./wheels\ntiny==9.9\n", "앱/둘.py": "2\n"})
+    pull(desk)
+    assert desk.upgrade().code == 3
+    once = pid(desk)
+    assert desk.planned() == [("install", "main")], "watcher has been restarted for this commit"
+    assert desk.upgrade().code == 3 and pid(desk) == once
+    origin.commit({"requirements.txt": "--no-index\n--find-links ./wheels\ntiny==2.0\n", "앱/둘.py": "3\n"})
+    pull(desk)
+    assert set(desk.planned()) == {("install", "main"), ("restart", "watcher")}
+    assert desk.upgrade().code == 0 and desk.planned() == []
+
+
+def test_a_script_with_a_fault_is_red_until_it_is_mended(pulled: tuple[Desk, Repo]) -> None:
+    desk, origin = pulled
+    origin.commit({"도구/고장.py": "#!/usr/bin/env python3\nx = 1\nif\n"})
+    pull(desk)
+    desk.space.cli("upgrade").rc(3).says("도구/고장.py", "line 3")
+    desk.space.cli("health", "--only", "upgrade").rc(3).says("도구/고장.py", "line 3")
+    assert desk.upgrade().code == 3, "it is looked at again, and still so"
+    desk.space.file("도구/고장.py", "#!/usr/bin/env python3\nx = 1\n")
+    assert desk.upgrade().code == 0
+    desk.space.cli("health", "--only", "upgrade").rc(0)
+
+
+def test_pulling_goes_forward_and_installs_and_a_refusal_is_a_failure(pulled: tuple[Desk, Repo]) -> None:
+    desk, origin = pulled
+    origin.commit({"requirements.txt": "--no-index\n--find-links ./wheels\ntiny==2.0\n"})
+    desk.space.cli("upgrade", "--pull", "--dry-run").rc(0).says("would fetch first")
+    desk.space.cli("upgrade", "--pull").rc(0).says("forwarded")
+    assert desk.version() == "2.0" and clean(desk)
+    origin.commit({"앱/하나.py": "9\n"})
+    desk.space.file("앱/하나.py", "mine\n")
+    desk.space.cli("upgrade", "--pull").rc(3).says("in-the-way", "앱/하나.py")
+    assert (desk.root / "앱/하나.py").read_text(encoding="utf-8") == "mine\n", "P49: nobody's edits are touched"
+
+
+def test_history_that_was_rewritten_is_no_trouble(pulled: tuple[Desk, Repo]) -> None:
+    """P46: no or unreachable last commit: what files say is compared, and nothing crashes."""
+    desk, _origin = pulled
+    place = desk.house().place
+    kept = stamps.read_kept(place)
+    assert kept is not None and len(kept.commit) == 40
+    stamps.write_kept(place, kept._replace(commit="f" * 40))
+    report = desk.upgrade()
+    assert report.code in (0, 3) and any("does not know" in note for note in report.notes)
+    stamps.write_kept(place, kept._replace(commit="nonsense"))
+    desk.upgrade()
+
+
+def test_a_tick_notices_a_pull_that_changed_no_manifest(pulled: tuple[Desk, Repo]) -> None:
+    desk, origin = pulled
+    assert notice.due(desk.house()) == ""
+    origin.commit({"앱/셋.py": "3\n"})
+    pull(desk)
+    assert "앱/셋.py changed" in notice.due(desk.house(), dry=True)

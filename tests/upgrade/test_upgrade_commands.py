@@ -1,0 +1,166 @@
+"""`inv upgrade` and its neighbours as a person, a tick and the master meet them: the real commands."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+import rig
+from upgrade_desk import Desk, tree
+
+from autosys_tasks.bootstrap import stamp
+from autosys_tasks.upgrade import notice
+from autosys_tasks.upgrade.memory import Memory
+from autosys_tasks.upgrade.stamps import read_record, write_record
+
+
+def steps(result: rig.Result) -> list[tuple[str, str]]:
+    """(kind, target) of a plan."""
+    found = result.json()["steps"]
+    assert isinstance(found, list)
+    return [(step["kind"], step["target"]) for step in found]
+
+
+@pytest.fixture
+def loose(desk: Desk) -> Desk:
+    """A workspace that declares nothing: an environment with its list, a list without one, and what is left alone."""
+    desk.space.write("")
+    desk.wheels("1.0", "2.0")
+    desk.venv()
+    desk.wants("tiny==1.0")
+    desk.space.file("도구/requirements-dev.txt", "tiny\n")
+    for folder in ("node_modules/a", "backups/x", ".next", ".venv/lib"):
+        desk.space.file(f"{folder}/requirements.txt", "nothing-of-ours\n")
+    return desk
+
+
+def test_what_is_discovered_is_shown_and_what_belongs_to_nothing_is_named(loose: Desk) -> None:
+    """P45: a list that no environment belongs to is a warning that names it, never a silent skip."""
+    config = loose.space.cli("config", "--json").rc(0).json()
+    environments, sources = config["config"]["environments"], config["sources"]  # type: ignore[index]
+    assert environments == {"python": {"kind": "python", "path": ".venv", "manifests": ["requirements.txt"]}}
+    assert sources["environments.python.path"] == "discovered"
+    before = {**tree(loose.root), **tree(loose.space.state)}
+    plan = loose.space.cli("upgrade", "--dry-run", "--explain", "--json", "--exit-code").rc(9)
+    assert steps(plan) == [("install", "python")]
+    notes = "\n".join(plan.json()["notes"])  # type: ignore[arg-type]
+    assert "python: stale: no upgrade of it is known here" in notes
+    assert "도구/requirements-dev.txt belongs to no environment" in notes and "nothing-of-ours" not in notes
+    assert {**tree(loose.root), **tree(loose.space.state)} == before, "a dry run changes not one byte"
+    assert loose.planned("python") == [("install", "python")]
+    loose.space.write('[upgrade]\nignore = ["도구/"]\n')
+    loose.space.cli("upgrade", "--dry-run").rc(0)
+    assert "belongs to no environment" not in loose.space.cli("upgrade", "--dry-run").out
+
+
+def test_health_tells_of_an_upgrade_what_is_so_and_mends_it(loose: Desk) -> None:
+    def check() -> dict[str, object]:
+        found = loose.space.cli("health", "--json", "--only", "upgrade").rc(0, 3).json()["checks"]
+        assert isinstance(found, list)
+        return dict(found[0])
+
+    assert check()["verdict"] == "UNKNOWN", "nobody has looked"
+    done = loose.space.cli("upgrade", "--json").rc(0).json()
+    assert done["summary"] == {"done": 1, "failed": 0, "skipped": 0} and done["schema"] == "autosys.run/1"
+    assert check()["verdict"] == "WARN" and "도구" in str(check()["why"])
+    loose.wants("tiny==2.0")
+    found = check()
+    assert found["verdict"] == "NG" and "requirements.txt changed" in str(found["why"])
+    mended = loose.space.cli("health", "--fix", "--only", "upgrade", "--json").rc(0).json()["checks"]
+    assert mended[0]["fixed"] in ("verified", "unverified") and loose.version() == "2.0"  # type: ignore[index]
+    status = loose.space.cli("upgrade.status", "--json").rc(0).json()["environments"]
+    assert [(each["name"], each["stale"], each["rollback"]) for each in status] == [("python", False, True)]  # type: ignore[attr-defined]
+    loose.space.cli("upgrade.rollback").rc(0)
+    assert loose.version() == "1.0"
+
+
+def test_lists_that_all_vanished_install_nothing_and_are_named(loose: Desk) -> None:
+    loose.space.cli("upgrade").rc(0)
+    (loose.root / "requirements.txt").unlink()
+    plan = loose.space.cli("upgrade", "--dry-run", "--json").rc(0)
+    assert steps(plan) == [] and any("none of its manifests" in note for note in plan.json()["notes"])  # type: ignore[attr-defined]
+    loose.space.write("[environments.main]\n")
+    plan = loose.space.cli("upgrade", "--dry-run", "--json").rc(0)
+    assert steps(plan) == [] and any("none of its manifests" in note for note in plan.json()["notes"])  # type: ignore[attr-defined]
+
+
+def test_a_tick_looks_at_the_stamps_alone_and_begins_an_upgrade_beside_it(loose: Desk) -> None:
+    assert loose.space.cli("watchdog").rc(0).took_s < 5
+    assert loose.version() == "", "the first upgrade is not a tick's"
+    loose.upgrade()
+    loose.venv("다른/.venv")
+    loose.wants("tiny==1.0", path="다른/requirements.txt")
+    assert notice.due(loose.house()) == "", "nor is that of another one"
+    loose.wants("tiny==2.0")
+    assert notice.due(loose.house()) and notice.due(loose.house()), "it stays due until somebody has upgraded"
+    loose.space.cli("watchdog", "--dry-run").rc(0).says("would begin an upgrade", "requirements.txt changed")
+    said = loose.space.cli("watchdog", "--json").rc(0).json()["notes"]
+    assert "upgrade: begun as pid" in str(said)
+    rig.wait_for(lambda: loose.version() == "2.0" and notice.due(loose.house()) == "", 20, what="the upgrade")
+    loose.space.write("[upgrade]\non_pull = false\n")
+    loose.wants("tiny==1.0")
+    assert notice.due(loose.house()) == "", "switched off"
+
+
+def test_a_failed_upgrade_is_tried_again_by_ticks_ever_more_rarely(
+    loose: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loose.upgrade()
+    loose.wants("tiny==9.9")
+    loose.upgrade()
+    house = loose.house()
+    assert notice.due(house) == "", "it has only just failed"
+    record = read_record(house.place, "python")
+    assert record.failed is not None
+    for tries, minutes in ((1, 6), (2, 11), (3, 21)):
+        late = record.failed._replace(tries=tries, at=record.failed.at - minutes * 60)
+        write_record(house.place, "python", record._replace(failed=late))
+        assert "requirements.txt changed" in notice.due(house)
+        soon = late._replace(at=record.failed.at - minutes * 60 / 3)
+        write_record(house.place, "python", record._replace(failed=soon))
+        assert notice.due(house) == ""
+    loose.wants("tiny==2.0")
+    assert "requirements.txt changed" in notice.due(house), "another wish is another chance"
+
+
+def test_the_master_upgrades_first(loose: Desk) -> None:
+    assert ("install", "python") in steps(loose.space.cli("master", "--dry-run", "--json").rc(0))
+    done = loose.space.cli("master", "--json").rc(0, 3).json()["outcomes"]
+    assert [each["kind"] for each in done] == ["upgrade", "bringup", "health"] and done[0]["ok"]  # type: ignore[attr-defined,index]
+    assert loose.version() == "1.0"
+
+
+def test_ignored_folders_are_left_alone_in_a_repository(loose: Desk) -> None:
+    subprocess.run(["git", "init", "-q", str(loose.root)], check=True)
+    loose.space.file(".gitignore", "도구/\n")
+    assert "도구" not in str(loose.upgrade().notes)
+    loose.space.file(".gitignore", "other/\n")
+    assert "도구" in str(loose.upgrade().notes), "what decides it changed"
+    loose.space.file(".gitignore", "도구/\n")
+    assert "도구" not in str(loose.upgrade().notes)
+
+
+def test_what_was_read_while_it_was_young_is_read_again(loose: Desk) -> None:
+    """A file may change twice within one tick of the file system's clock."""
+    path = loose.root / "requirements.txt"
+    first = Memory(loose.house().place, str(loose.root))
+    first.said("requirements.txt")
+    assert first.files["requirements.txt"].young
+    os.utime(path, (path.stat().st_mtime - 60,) * 2)
+    second = Memory(loose.house().place, str(loose.root))
+    second.said("requirements.txt")
+    assert not second.files["requirements.txt"].young
+
+
+def test_an_environment_that_tasks_py_has_made_is_not_installed_again(loose: Desk) -> None:
+    (loose.root / "requirements.txt").unlink()
+    loose.space.file("pyproject.toml", '[build-system]\nrequires = []\n[project]\nname = "x"\nversion = "1"\n')
+    assert loose.planned() == [("install", "python")]
+    inv = Path(stamp.script(str(loose.root), "inv"))
+    inv.touch()
+    stamp.write_stamp(str(loose.root), ["ready"], stamp.facts(str(loose.root)))
+    assert loose.planned() == []
+    loose.space.file("pyproject.toml", '[build-system]\nrequires = ["x"]\n[project]\nname = "x"\nversion = "1"\n')
+    assert loose.planned() == [("install", "python")]
