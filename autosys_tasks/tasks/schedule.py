@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from autosys_tasks.tasks.border import finish, house, is_dry, run_fields, say, show_plan, verb
+from autosys_tasks.tasks.border import end, finish, house, is_dry, run_fields, say, show_plan, verb
 
 HELP = {"only": "this entry alone: master or watchdog", "platform": "windows, linux or macos (default: this one)"}
 
@@ -78,12 +78,8 @@ def show(c, platform="", only="", json=False):  # type: ignore[no-untyped-def]
 @verb()
 def keep(c):  # type: ignore[no-untyped-def]
     """Stay, and keep the times of the entries: for a machine whose scheduler refuses (started by its Run key)."""
-    from invoke import Exit
-
     from autosys_tasks.schedule import keep as room
     from autosys_tasks.schedule import site as place
 
     home = house(c)
-    code = room.keep(home, place.site_of(home.config), place.chosen(home.config, ""), say)
-    if code:
-        raise Exit(code=code)
+    end(room.keep(home, place.site_of(home.config), place.chosen(home.config, ""), say))
