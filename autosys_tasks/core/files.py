@@ -49,10 +49,12 @@ def write_atomic(path: Path | str, text: str | bytes, *, durable: bool = False, 
             os.close(fd)
         fault("files.before-replace")
         patiently(lambda: os.replace(scratch, target))
-    except OSError as error:
+    except BaseException as error:
         with contextlib.suppress(OSError):
             os.unlink(scratch)
-        raise cannot_write(target, error) from error
+        if isinstance(error, OSError):
+            raise cannot_write(target, error) from error
+        raise
 
 
 def write_all(fd: int, data: bytes) -> None:
@@ -61,17 +63,16 @@ def write_all(fd: int, data: bytes) -> None:
         data = data[os.write(fd, data) :]
 
 
-def cannot_write(path: Path | str, error: OSError) -> StateError:
-    """The error for a path that could not be written, with what a person can do about it."""
+def cannot_write(path: Path | str, error: OSError, doing: str = "write") -> StateError:
+    """The error for a path that could not be written (or what `doing` says), with what a person can do about it."""
     reason = error.strerror or str(error)
     hints = {
         "No space left on device": "free some disk space and run the same command again",
-        "Read-only file system": "make the folder writable, or set AUTOSYS_STATE to one that is",
-        "Permission denied": "make the folder writable for this user, or set AUTOSYS_STATE to one that is",
+        "Read-only file system": "make the folder writable; AUTOSYS_STATE names another state folder",
+        "Permission denied": "make the folder writable for this user; AUTOSYS_STATE names another state folder",
     }
-    return StateError(
-        f"cannot write `{path}`: {reason}", where=str(path), hint=hints.get(reason, "make the folder writable")
-    )
+    hint = hints.get(reason, "make the folder writable")
+    return StateError(f"cannot {doing} `{path}`: {reason}", where=str(path), hint=hint)
 
 
 def make_folder(path: Path) -> Path:

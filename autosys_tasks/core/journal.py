@@ -32,6 +32,8 @@ FILES = {
 class Journal:
     """One run of one task, written as it happens; `close` adds the summary whose counts equal its lines.
 
+    Used in a `with`, a run that is interrupted or fails has a summary too.
+    A journal that cannot be written stops no work: what is wrong is raised by `close`, when all is done.
     `open_append` gives a descriptor whose writes the system itself puts at the end (host.open_append).
     """
 
@@ -43,6 +45,16 @@ class Journal:
         self.task = task
         self.run = os.urandom(6).hex()
         self.outcomes: list[Outcome] = []
+        self.trouble: StateError | None = None
+        self.closed = False
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: object, trace: object) -> None:
+        if kind is not None and not self.closed:
+            with contextlib.suppress(StateError):  # what went wrong first is what is raised
+                self.close(ok=False, detail="interrupted")
 
     def add(self, outcome: Outcome) -> None:
         """Record one outcome."""
@@ -53,20 +65,28 @@ class Journal:
     def write(
         self, step: str, target: str, reason: str, ok: bool | None, detail: str, ms: int = 0, **more: object
     ) -> None:
-        """Append one line; raises StateError when the outputs folder cannot be written."""
-        append(
-            self.path,
-            {
-                "v": VERSION, "ts": utc_text(), "run": self.run, "task": self.task, "step": step,
-                "target": target, "reason": reason, "ok": ok, "detail": detail, "ms": ms, **more,
-            },
-            self.open_append,
-        )  # fmt: skip
+        """Append one line; the first that cannot be written is the last that is tried."""
+        if self.trouble:
+            return
+        line = {
+            "v": VERSION, "ts": utc_text(), "run": self.run, "task": self.task, "step": step,
+            "target": target, "reason": reason, "ok": ok, "detail": detail, "ms": ms, **more,
+        }  # fmt: skip
+        try:
+            append(self.path, line, self.open_append)
+        except StateError as error:
+            self.trouble = error
 
     def close(self, *, ok: bool, detail: str, ms: int = 0, **more: object) -> None:
-        """The run's last line. `ok` may be false although every step is done (something is still not so)."""
+        """The run's last line; raises StateError when not every line could be written.
+
+        `ok` may be false although every step is done (something is still not so).
+        """
+        self.closed = True
         counted = summary(self.outcomes)
         self.write("summary", "", "", ok and not counted["failed"], detail, ms, counts=counted, **more)
+        if self.trouble:
+            raise self.trouble
 
 
 def append(path: Path, line: dict[str, object], open_append: Callable[[str], int]) -> None:
@@ -175,8 +195,8 @@ def since(lines: Iterable[dict[str, object]], start: float) -> list[dict[str, ob
     return [line for line in lines if at(line) >= start]
 
 
-def collect(workspace: str, task: str = "", *, start: float = 0.0) -> tuple[list[dict[str, object]], int]:
-    """The lines of every journal of a workspace in the order of time (of one task, if named), and how many were bad.
+def collect(workspace: str, *, start: float = 0.0) -> tuple[list[dict[str, object]], int]:
+    """The lines of every journal of a workspace in the order of time, and how many were bad.
 
     `start`: leave out what is older.
     """
@@ -186,8 +206,7 @@ def collect(workspace: str, task: str = "", *, start: float = 0.0) -> tuple[list
         found, bad = read(Path(workspace, "outputs", name), start=start)
         lines += found
         skipped += bad
-    kept = [line for line in lines if not task or line.get("task") == task]
-    return sorted(kept, key=lambda line: str(line["ts"])), skipped
+    return sorted(lines, key=lambda line: str(line["ts"])), skipped
 
 
 def line_text(line: dict[str, object]) -> str:

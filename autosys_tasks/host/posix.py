@@ -279,11 +279,11 @@ def end_group(pid: int) -> None:
         os.killpg(pid, signal.SIGKILL)
 
 
-def on_polite_stop(action: Callable[[], None]) -> None:
-    """Call `action` when this process is asked to end."""
+def on_polite_stop(action: Callable[[], None], by_hand: Callable[[], None] | None = None) -> None:
+    """Call `action` when this process is asked to end; for a Ctrl-C call `by_hand`, where that is given."""
 
-    def stop(_number: int, _frame: object) -> None:
-        action()
+    def stop(number: int, _frame: object) -> None:
+        (by_hand if by_hand and number == signal.SIGINT else action)()
 
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, stop)

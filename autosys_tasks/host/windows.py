@@ -79,9 +79,10 @@ def cut_head(fd: int, size: int) -> int:
     return 0
 
 
-def on_polite_stop(action: Callable[[], None]) -> None:
+def on_polite_stop(action: Callable[[], None], by_hand: Callable[[], None] | None = None) -> None:
     """Call `action` when this process is asked to end: Ctrl-C, Ctrl-Break, log-off, or our own event.
 
+    `by_hand` is not called: who started us passes a Ctrl-C on as a request to end.
     It runs in another thread, at once: a signal handler of Python would wait for the main thread to wake.
     """
     _polite[:] = [action]

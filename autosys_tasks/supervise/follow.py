@@ -34,5 +34,6 @@ def follow(house: House) -> int:
             instance, me.pid, me.token, me.boot, spec_hash(house.guard), time.time(), moment.boot, starts=1
         ),
     )
-    env = {**house.env(GUARD), **environ.marks(house.place, house.config, GUARD, instance)}
+    fault = {name: os.environ[name] for name in ("AUTOSYS_FAULT",) if name in os.environ}  # it is the same process
+    env = {**house.env(GUARD), **environ.marks(house.place, house.config, GUARD, instance), **fault}
     return host.become(house.guard.argv, env, lock)

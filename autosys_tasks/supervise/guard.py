@@ -6,15 +6,17 @@ holds no truth of its own. Run as `inv watchdog --follow`, or started by bring-u
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
-import time
+import threading
+from collections.abc import Callable
 from pathlib import Path
 
 from autosys_tasks import host
 from autosys_tasks.config.load import load
 from autosys_tasks.core.clock import utc_text
-from autosys_tasks.core.errors import AutosysError
+from autosys_tasks.core.errors import AutosysError, StateError
 from autosys_tasks.core.faults import fault
 from autosys_tasks.core.journal import Journal
 from autosys_tasks.core.plan import Outcome
@@ -25,47 +27,50 @@ from autosys_tasks.supervise.words import outcome_line
 
 PASS_S = 60.0  # lost events, sleep and resume, changed clocks: a full look costs milliseconds
 BEAT_S = 30.0
+INTERRUPTED = 130
+AGAIN_S = 2.0  # after trouble with a disk
 GAP_S = 0.2  # somebody else's start is asked about seldom: who started it asks often
 
 
 def main() -> None:
     """Watch the workspace named by the only argument until asked to end; ends the process with its exit code."""
     try:
-        watch(Path(sys.argv[1]))
+        sys.exit(watch(Path(sys.argv[1])))
     except AutosysError as error:
         print(f"guard: {error.message}", file=sys.stderr)  # noqa: T201 (its log)
         sys.exit(error.code)
 
 
-class _Ending:
-    def __init__(self) -> None:
-        self.asked = False
-
-
-def watch(workspace: Path) -> None:
-    """Keep this workspace as wanted until asked to end, or until it is gone."""
+def watch(workspace: Path) -> int:
+    """Keep this workspace as wanted until asked to end (0), until it is gone (0), or until Ctrl-C (130)."""
     house = house_of(load(workspace))
     bell = host.Bell(house.place.bell)
-    ending, stamp = _Ending(), _stamp(workspace)
+    ending, stamp = threading.Event(), _stamp(workspace)
+    code, outcomes = [0], list[Outcome]()
     units.leave(house)  # now, and not while the first dead service waits
     while True:
-        outcomes: list[Outcome] = []
-        keeper = Keeper(
-            house, house.config.services, vitals=True, gap_s=GAP_S, yields=True,
-            ending=lambda: ending.asked, tell=outcomes.append,
-        )  # fmt: skip
+        keeper = Keeper(house, house.config.services, vitals=True, gap_s=GAP_S, yields=True, tell=outcomes.append)
         keeper.waiter.listen(bell)
 
         def end(keeper: Keeper = keeper) -> None:
-            ending.asked = True
+            ending.set()
             keeper.waiter.wake()
 
-        host.on_polite_stop(end)
-        keeper.look()
-        reason = _keep(house, keeper, bell, outcomes, ending, stamp, workspace)
-        keeper.close()
+        def by_hand(end: Callable[[], None] = end) -> None:
+            code[0] = INTERRUPTED
+            end()
+
+        host.on_polite_stop(end, by_hand)
+        try:
+            keeper.look()
+            reason = _keep(house, keeper, bell, outcomes, ending, stamp, workspace)
+        except (StateError, OSError) as error:  # a full disk, say: who heals the others goes on, and looks afresh
+            _tell(f"trouble, all is looked at again in {AGAIN_S:g} s: {error}")
+            reason = "asked" if ending.wait(AGAIN_S) else "changed"
+        finally:
+            keeper.close()
         if reason != "changed":
-            return
+            return code[0]
         stamp = _stamp(workspace)
         house = _reload(house, workspace)
 
@@ -75,12 +80,12 @@ def _keep(
     keeper: Keeper,
     bell: host.Bell,
     outcomes: list[Outcome],
-    ending: _Ending,
+    ending: threading.Event,
     stamp: tuple[float, float],
     workspace: Path,
 ) -> str:
     next_pass = next_beat = 0.0
-    while not ending.asked:
+    while not ending.is_set():
         _report(house, outcomes)
         moment = host.boot_clock()
         if moment >= next_beat:
@@ -108,19 +113,36 @@ def _keep(
 def _beat() -> None:
     path = os.environ.get("AUTOSYS_HEARTBEAT")
     if path:
-        Path(path).write_text(f"{time.time():.3f}\n", encoding="ascii", newline="\n")
+        try:
+            os.utime(path)  # which needs no room on a disk
+        except FileNotFoundError:
+            Path(path).touch()
 
 
 def _report(house: House, outcomes: list[Outcome]) -> None:
     """Write down what was done since the last time, as one run with its own summary."""
     if not outcomes:
         return
-    journal = Journal(house.outputs, "guard", host.open_append)
     done, outcomes[:] = list(outcomes), []
+    journal = Journal(house.outputs, "guard", host.open_append)
     for outcome in done:
         journal.add(outcome)
-        print(f"{utc_text()} {outcome_line(outcome)} ({outcome.step.reason})", flush=True)  # noqa: T201 (its log)
-    journal.close(ok=all(outcome.ok is not False for outcome in done), detail="healed")
+        _tell(f"{outcome_line(outcome)} ({outcome.step.reason})")
+    _close(journal, ok=all(outcome.ok is not False for outcome in done), detail="healed")
+
+
+def _close(journal: Journal, *, ok: bool, detail: str) -> None:
+    """A journal that cannot be written is said, and keeps nobody from healing."""
+    try:
+        journal.close(ok=ok, detail=detail)
+    except StateError as error:
+        _tell(error.message)
+
+
+def _tell(text: str) -> None:
+    """A line for the guard's log, where that can be written."""
+    with contextlib.suppress(OSError):
+        print(f"{utc_text()} {text}", flush=True)  # noqa: T201
 
 
 def _stamp(workspace: Path) -> tuple[float, float]:
@@ -143,12 +165,12 @@ def _reload(house: House, workspace: Path) -> House:
     try:
         return house_of(load(workspace))
     except AutosysError as error:
-        journal = Journal(house.outputs, "guard", host.open_append)
-        journal.close(ok=False, detail=f"autosys.toml is broken, the last good one goes on: {error.message}")
+        said = f"autosys.toml is broken, the last good one goes on: {error.message}"
+        _close(Journal(house.outputs, "guard", host.open_append), ok=False, detail=said)
         return house
 
 
-def _renew(ending: _Ending) -> None:
+def _renew(ending: threading.Event) -> None:
     """Become today's code, with the same pid, lock and children; stay if that code does not even import."""
     import subprocess
 
@@ -156,5 +178,5 @@ def _renew(ending: _Ending) -> None:
     root = str(Path(__file__).parent.parent.parent)
     argv = [host.own_python(), "-P", "-c", test, root]
     good = subprocess.run(argv, capture_output=True, timeout=60, check=False).returncode == 0
-    if good and not ending.asked:
+    if good and not ending.is_set():
         host.become((host.own_python(), *sys.orig_argv[1:]), os.environ)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Callable, Collection, Iterable
 from typing import NamedTuple
 
 from autosys_tasks import host
-from autosys_tasks.core.errors import unknown_name
+from autosys_tasks.core.errors import StateError, unknown_name
 from autosys_tasks.core.journal import Journal
 from autosys_tasks.core.plan import Outcome, Plan, Step
 from autosys_tasks.supervise import act, logs, look, plan
@@ -101,24 +102,21 @@ def _keep_until_settled(
     show: Show = lambda decisions, facts: None,
 ) -> Report:
     began = time.monotonic()
-    journal = Journal(house.outputs, task, host.open_append)
-    keeper = Keeper(house, scope, asked=asked, tell=journal.add)
-    try:
-        keeper.look(ask=True)
-        while not keeper.settled() and time.monotonic() - began < budget_s:
+    with Journal(house.outputs, task, host.open_append) as journal:
+        keeper = Keeper(house, scope, asked=asked, tell=journal.add)
+        try:
+            keeper.look(ask=True)
+            while not keeper.settled() and time.monotonic() - began < budget_s:
+                show(keeper.decisions, keeper.facts)
+                keeper.turn(0.25)
             show(keeper.decisions, keeper.facts)
-            keeper.turn(0.25)
-        show(keeper.decisions, keeper.facts)
-        report = _report(house, keeper, journal, time.monotonic() - began)
+            report = _report(house, keeper, journal, time.monotonic() - began)
+        finally:
+            keeper.close()
         if journal.outcomes:
             host.ring(house.place.bell)  # the guard has new ones to watch
         detail = _verdict(len(keeper.decisions) - len(report.not_so), report.not_so)
         journal.close(ok=not report.not_so, detail=detail, ms=round(report.seconds * 1000), not_so=report.not_so)
-    except BaseException:
-        journal.close(ok=False, detail="interrupted")
-        raise
-    finally:
-        keeper.close()
     return report
 
 
@@ -158,14 +156,15 @@ def take_down(house: House, names: Iterable[str], tell: Callable[[Outcome], None
     names = list(names)
     scope = [name for name in chosen(house, names) if house.config.services[name].managed]
     act.want(house, [*scope, *([] if names else [GUARD])], up=False)
-    journal = Journal(house.outputs, "down", host.open_append)
-    facts = facts_to_stop(house, names)
-    if not names and GUARD in facts:
-        _stop_all(house, {GUARD: facts.pop(GUARD)}, journal, tell)
-    _stop_in_order(house, facts, journal, tell)
-    failed = tuple(outcome.step.target for outcome in journal.outcomes if outcome.ok is False)
-    seconds = time.monotonic() - began
-    journal.close(ok=not failed, detail="stopped" if not failed else f"still running: {', '.join(failed)}")
+    with Journal(house.outputs, "down", host.open_append) as journal:
+        facts = facts_to_stop(house, names)
+        if not names and GUARD in facts:
+            _stop_all(house, {GUARD: facts.pop(GUARD)}, journal, tell)
+        _stop_in_order(house, facts, journal, tell)
+        failed = tuple(outcome.step.target for outcome in journal.outcomes if outcome.ok is False)
+        seconds = time.monotonic() - began
+        detail = f"still running: {', '.join(failed)}" if failed else "stopped"
+        journal.close(ok=not failed, detail=detail, ms=round(seconds * 1000))
     return Report(tuple(journal.outcomes), {}, facts, failed, seconds)
 
 
@@ -206,10 +205,11 @@ def restart(house: House, names: Iterable[str], *, timeout_s: float, show: Show 
     began = time.monotonic()
     scope = chosen(house, names)
     act.want(house, scope, up=True, hold=True)
-    journal = Journal(house.outputs, "restart", host.open_append)
     try:
-        _stop_in_order(house, look.look(house, scope), journal, lambda outcome: None)
-        journal.close(ok=True, detail="stopped")
+        with Journal(house.outputs, "restart", host.open_append) as journal:
+            _stop_in_order(house, look.look(house, scope), journal, lambda outcome: None)
+            with contextlib.suppress(StateError):  # what was stopped is started all the same; the next one says it
+                journal.close(ok=True, detail="stopped")
         report = _keep_until_settled(
             house, plan.closure(house.services, scope), asked=set(scope), task="restart", budget_s=timeout_s, show=show
         )
@@ -244,18 +244,26 @@ def resume(house: House, names: Iterable[str], task: str, *, timeout_s: float) -
         act.want(house, [name for name in scope if read_wanted(house.place, name).hold == me], up=True)
 
 
-def reset(house: House, name: str) -> bool:
-    """Forget a service's failed starts, so that it is tried again at once; whether there were any."""
+def plan_reset(house: House, name: str) -> Plan:
+    """What `watchdog --reset` would forget; changes nothing."""
     chosen(house, [name])
-    lock = host.take_lock(house.place.lock(name))
+    facts = look.glance(house, name)
+    failed = facts.record.starts if facts.record and facts.leader is None else 0
+    steps = (Step("reset", name, f"{failed} starts of it in a row failed"),) if failed else ()
+    return Plan("watchdog", steps, () if steps else (f"{name}: nothing to clear",))
+
+
+def reset(house: House, name: str) -> list[Outcome]:
+    """Forget a service's failed starts, so that it is tried again at once."""
+    steps = plan_reset(house, name).steps
+    lock = host.take_lock(house.place.lock(name)) if steps else None
     if lock is None:
-        return False
+        return []
     try:
         record, _corrupt = read_record(house.place, name)
-        if record is None or not record.starts:
-            return False
-        write_record(house.place, name, record._replace(starts=0))
+        if record is not None:
+            write_record(house.place, name, record._replace(starts=0))
     finally:
         lock.release()
     host.ring(house.place.bell)
-    return True
+    return [Outcome(step, True, "its failed starts are forgotten") for step in steps]

@@ -46,11 +46,19 @@ def acting(
             told = True
         time.sleep(POLL_S)
     try:
-        me = {"task": task, "pid": os.getpid()}
-        write_atomic(f"{place.folder}/{turn}.json", json.dumps(me), mode=0o600)
+        _sign(f"{place.folder}/{turn}.json", task)
         yield
     finally:
         lock.release()
+
+
+def _sign(path: str, task: str) -> None:
+    """Who has the turn, for those who wait; a full disk takes the name, and not the turn."""
+    try:
+        write_atomic(path, json.dumps({"task": task, "pid": os.getpid()}), mode=0o600)
+    except StateError:
+        with contextlib.suppress(OSError):
+            os.unlink(path)  # better no name than the last one's
 
 
 def _try(path: str) -> host.Lock | None:

@@ -48,6 +48,7 @@ def verb(
         def run(c: Any, *args: Any, **flags: Any) -> None:
             ready_streams(keep=not is_dry(c, bool(flags.get("dry_run"))))
             with person_readable(as_json=bool(flags.get("json")), interrupted=interrupted):
+                _check_timeout(flags.get("timeout", 0.0))
                 body(c, *args, **flags)
 
         return task(
@@ -57,11 +58,18 @@ def verb(
     return wrap
 
 
+def _check_timeout(seconds: float) -> None:
+    from autosys_tasks.core.errors import UsageError
+
+    if not seconds >= 0:  # which no number that is none is
+        raise UsageError(f"--timeout takes a number of seconds from 0 on, not {seconds:g}")
+
+
 @contextlib.contextmanager
 def person_readable(*, as_json: bool, interrupted: str = "") -> Iterator[None]:
     """Run a task's body; what goes wrong becomes one clear message (or document) and its promised exit code."""
     from autosys_tasks.core.clock import wall
-    from autosys_tasks.core.errors import AutosysError, Interrupted, StateError, Unexpected
+    from autosys_tasks.core.errors import AutosysError, Interrupted, Unexpected
 
     try:
         wall()  # what AUTOSYS_NOW says is a time, or nothing is begun
@@ -79,9 +87,7 @@ def person_readable(*, as_json: bool, interrupted: str = "") -> Iterator[None]:
     except OSError as error:
         from autosys_tasks.core.files import cannot_write
 
-        said = f"cannot read or write `{error.filename or 'a file'}`: {error.strerror or error}"
-        hint = cannot_write(error.filename or "a file", error).hint
-        end_with(StateError(said, where=str(error.filename or ""), hint=hint), as_json)
+        end_with(cannot_write(error.filename or "a file", error, "read or write"), as_json)
     except Exception as error:  # noqa: BLE001 (said in full, and ends as promised)
         import traceback
 
@@ -237,8 +243,7 @@ def show_plan(config: Config | None, plan: Plan, *, as_json: bool, exit_code: bo
         print_json(envelope("plan", config, code) | {"task": plan.task, "steps": steps, "notes": list(plan.notes)})
     else:
         put("\n".join(plan_lines(plan)))
-    if code:
-        raise Exit(code=code)
+    end(code)
 
 
 def finish(
@@ -249,6 +254,11 @@ def finish(
         print_json(envelope(document, config, code) | fields)
     else:
         put("\n".join(lines))
+    end(code)
+
+
+def end(code: int) -> None:
+    """End the task with this exit code."""
     if code:
         raise Exit(code=code)
 

@@ -29,17 +29,19 @@ def start(c, timeout=120.0, dry_run=False, json=False, exit_code=False):  # type
             before = upgrade.planned(home).plan
             plan = plan._replace(steps=(*before.steps, *plan.steps), notes=(*before.notes, *plan.notes))
         return show_plan(home.config, plan, as_json=json, exit_code=exit_code)
-    journal, outcomes, began = Journal(home.outputs, "master", host.open_append, file="master"), [], time.monotonic()
+    began = time.monotonic()
     links = (("upgrade", _upgrade), ("bringup", _bring_up), ("health", _health))
-    for step, run in links if home.config.upgrade.on_pull else links[1:]:
-        outcomes.append(_outcome(step, run, home, timeout))
-        journal.add(outcomes[-1])
-        say(words.outcome_line(outcomes[-1]) if outcomes[-1].ok else f"NG {step}: {outcomes[-1].detail}")
-    bad = [outcome for outcome in outcomes if outcome.ok is not True]
-    detail = f"NG: {', '.join(each.step.kind for each in bad)}" if bad else "OK"
-    journal.close(ok=not bad, detail=detail, ms=round((time.monotonic() - began) * 1000))
+    with Journal(home.outputs, "master", host.open_append, file="master") as journal:
+        for step, run in links if home.config.upgrade.on_pull else links[1:]:
+            outcome = _outcome(step, run, home, timeout)
+            journal.add(outcome)
+            say(words.outcome_line(outcome) if outcome.ok else f"NG {step}: {outcome.detail}")
+        bad = [outcome for outcome in journal.outcomes if outcome.ok is not True]
+        detail = f"NG: {', '.join(each.step.kind for each in bad)}" if bad else "OK"
+        journal.close(ok=not bad, detail=detail, ms=round((time.monotonic() - began) * 1000))
     hint = ["   -> inv health"] if bad else []
-    return finish(home.config, "run", 3 if bad else 0, run_fields("master", outcomes), [detail, *hint], json)
+    fields = run_fields("master", journal.outcomes)
+    return finish(home.config, "run", 3 if bad else 0, fields, [detail, *hint], json)
 
 
 def _outcome(step: str, run: Any, home: Any, timeout: float) -> Any:

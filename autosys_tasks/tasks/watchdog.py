@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from autosys_tasks.tasks.border import finish, house, is_dry, run_fields, show_plan, verb
+from autosys_tasks.tasks.border import end, finish, house, is_dry, run_fields, show_plan, verb
 
 
 @verb(
@@ -13,33 +13,35 @@ from autosys_tasks.tasks.border import finish, house, is_dry, run_fields, show_p
 )
 def watchdog(c, follow=False, reset="", dry_run=False, json=False, exit_code=False):  # type: ignore[no-untyped-def]
     """Look once at everything that is wanted up, and heal what is not."""
-    from autosys_tasks.core.errors import Busy
-    from autosys_tasks.supervise import runs, turnstile
+    from autosys_tasks.core.errors import Busy, UsageError
+    from autosys_tasks.supervise import runs, turnstile, words
     from autosys_tasks.upgrade import notice
 
+    if follow and json:
+        raise UsageError("--follow never ends, and --json is one document", hint="inv watchdog --json")
     home = house(c)
-    if reset:
-        cleared = runs.reset(home, reset)
-        text = f"{reset}: its failed starts are forgotten" if cleared else f"{reset}: nothing to clear"
-        if not follow:
-            return finish(home.config, "run", 0, run_fields("watchdog", (), [text]), [text], json)
+    if is_dry(c, dry_run) and reset:
+        return show_plan(home.config, runs.plan_reset(home, reset), as_json=json, exit_code=exit_code)
     if is_dry(c, dry_run):
         plan = runs.plan_up(home, (), asked=False, guard=True, task="watchdog")
         why = notice.due(home, dry=True)
         plan = plan._replace(notes=(*plan.notes, *([f"would begin an upgrade: {why}"] if why else [])))
         return show_plan(home.config, plan, as_json=json, exit_code=exit_code)
+    cleared = runs.reset(home, reset) if reset else []
     if follow:
         from autosys_tasks.supervise import follow as room
 
-        return room.follow(home)
+        return end(room.follow(home))
+    if reset:
+        notes = [] if cleared else [f"{reset}: nothing to clear"]
+        lines = [words.outcome_line(outcome) for outcome in cleared] or notes
+        return finish(home.config, "run", 0, run_fields("watchdog", cleared, notes), lines, json)
     try:
         with turnstile.acting(home.place, "watchdog", wait_s=0.0):
             report = runs.tick(home)
     except Busy as busy:
         note = f"{busy.message}; nothing to do here"
         return finish(home.config, "run", 0, run_fields("watchdog", (), [note]), [note], json)
-    from autosys_tasks.supervise import words
-
     begun = [line for line in [notice.start(home)] if line]
     fields = run_fields("watchdog", report.outcomes, [*words.notes(report), *begun])
     lines = [*begun, *words.verdict_lines(report)]

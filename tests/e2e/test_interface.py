@@ -138,7 +138,12 @@ def test_wrong_words_are_usage_and_name_the_nearest(workspace: rig.Workspace) ->
     workspace.cli("bringup", "--tiemout", "3").rc(2)
     workspace.cli("no-such-task").rc(2)
     workspace.cli("bringup", "--timeout", "soon", "--json").rc(2).json()
+    workspace.cli("bringup", "--timeout=-1").rc(2)
+    workspace.cli("down", "--timeout", "nan").rc(2)
     workspace.cli("journal", "--since", "soon").rc(2).says("soon")
+    workspace.cli("journal", "--task", "brinup").rc(2).says("`bringup`")
+    workspace.cli("watchdog", "--reset", "api").rc(0).says("nothing to clear")
+    workspace.cli("watchdog", "--follow", "--json").rc(2).json()
     workspace.cli("logs", "api", "--follow", "--json").rc(2)
     assert not workspace.starts()
 

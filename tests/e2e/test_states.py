@@ -9,7 +9,7 @@ import sys
 
 import pytest
 import rig
-from seen import becomes, kill, lives, row, rows
+from seen import becomes, kill, lives, row, rows, unchanged
 
 from autosys_tasks.core.clock import parse_utc
 
@@ -73,7 +73,15 @@ def test_backoff_blocked_half_open_and_reset(workspace: rig.Workspace) -> None:
     count = len(workspace.starts())
     workspace.cli("watchdog").rc(3)
     assert len(workspace.starts()) == count, "a blocked service is left alone"
-    workspace.cli("watchdog", "--reset", "bad").rc(0).says("forgotten")
+
+    def look() -> None:
+        plan = workspace.cli("watchdog", "--reset", "bad", "--dry-run", "--json").rc(0).json()
+        assert [(step["kind"], step["target"]) for step in plan["steps"]] == [("reset", "bad")]  # type: ignore[attr-defined]
+
+    unchanged(workspace, look)
+    cleared = workspace.cli("watchdog", "--reset", "bad", "--json").rc(0).json()
+    assert cleared["outcomes"][0]["kind"] == "reset" and cleared["summary"]["done"] == 1  # type: ignore[index, call-overload]
+    workspace.cli("watchdog", "--reset", "bad").rc(0).says("nothing to clear")
     workspace.cli("watchdog", env={"AUTOSYS_NOW": "2099-01-01T00:00:00Z"}).rc(3)
     assert len(workspace.starts()) > count
     assert row(workspace, "good")["state"] == "ready", "one bad service is no bad workspace"

@@ -49,15 +49,43 @@ def test_a_down_killed_at_any_point_is_remembered(workspace: rig.Workspace, poin
     assert len(workspace.starts()) == 1
 
 
-@pytest.mark.parametrize("point", [p for p in POINTS if p.startswith(("files", "journal", "supervise.after-intent"))])
+FULL = [p for p in POINTS if p.startswith(("files", "journal", "supervise.after-intent"))]
+
+
+@pytest.mark.parametrize("point", FULL)
 def test_a_full_disk_is_named_and_costs_nothing(workspace: rig.Workspace, point: str) -> None:
     workspace.service("api", "sleeps.py")
-    done = workspace.cli("bringup", "--no-guard", "--json", env={"AUTOSYS_FAULT": f"{point}:enospc"})
-    document = done.rc(1).json()
+    number = 2 if point.startswith("files") else 1  # the first file only says who is at work
+    fault = {"AUTOSYS_FAULT": f"{point}:enospc:{number}"}
+    document = workspace.cli("bringup", "--no-guard", "--json", env=fault).rc(1).json()
     assert "No space left" in document["error"]["message"], document  # type: ignore[index]
     assert document["error"]["hint"]  # type: ignore[index]
     workspace.cli("bringup", "--no-guard").rc(0)
     assert len([p for p in workspace.alive() if lives(p.pid)]) == 1
+
+
+def test_a_journal_that_cannot_be_written_stops_no_work_and_is_named_at_the_end(workspace: rig.Workspace) -> None:
+    """Interface 2: 1, an output folder that cannot be written, named; what was asked for is done all the same."""
+    workspace.service("api", "sleeps.py", more='depends_on = ["db"]').service("db", "sleeps.py")
+    fault = {"AUTOSYS_FAULT": "journal.before-append:enospc"}
+    for task in (["bringup", "--no-guard"], ["restart", "api"]):
+        workspace.cli(*task, env=fault).rc(0 if task[0] == "restart" else 1)
+        assert {seen["state"] for seen in rows(workspace).values()} == {"ready"}
+    workspace.cli("down", env=fault).rc(1).says("watchdog_log.jsonl")
+    assert not workspace.alive()
+    workspace.cli("down").rc(0)
+
+
+@pytest.mark.only("posix")
+def test_a_guard_outlives_a_full_disk_and_ends_130_by_ctrl_c(workspace: rig.Workspace) -> None:
+    workspace.service("api", "sleeps.py")
+    for point in ("journal.before-append", "guard.before-pass"):
+        guard = workspace.start("watchdog", "--follow", env={"AUTOSYS_FAULT": f"{point}:enospc"})
+        first = becomes(workspace, "api", "ready")["pid"]
+        kill(first)
+        rig.wait_for(lambda first=first: row(workspace, "api")["pid"] not in (None, first), 15)
+        guard.interrupt()
+        guard.result().rc(130)
 
 
 def test_eight_bringups_at_once_start_everything_once(workspace: rig.Workspace) -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from autosys_tasks.core import files
+from autosys_tasks.core import files, journal
+from autosys_tasks.core.errors import StateError
+from autosys_tasks.core.plan import Outcome, Step
 
 SCRIPT = """
 import os, resource, sys
@@ -56,6 +59,32 @@ def test_a_log_whose_head_does_not_fit_beside_it_loses_no_line(tmp_path: Path) -
     done = subprocess.run([sys.executable, "-c", ROTATE, str(log)], capture_output=True, text=True, check=True)
     assert done.stdout == "0\n"
     assert [path.name for path in tmp_path.iterdir()] == ["api.log"] and log.stat().st_size == 700_000
+
+
+def started(folder: Path) -> journal.Journal:
+    def open_append(path: str) -> int:
+        return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+
+    return journal.Journal(folder, "down", open_append)
+
+
+def test_a_run_that_is_interrupted_has_its_summary_too(tmp_path: Path) -> None:
+    """Interface 5: the last line of a run has `"step":"summary"`, and counts of its own lines."""
+    with pytest.raises(KeyboardInterrupt), started(tmp_path) as run:
+        run.add(Outcome(Step("stop", "api", "asked"), True, "ended"))
+        raise KeyboardInterrupt
+    lines, skipped = journal.read(tmp_path / "watchdog_log.jsonl")
+    assert [line["step"] for line in lines] == ["stop", "summary"] and not skipped
+    assert lines[-1]["counts"] == {"done": 1, "failed": 0, "skipped": 0} and lines[-1]["ok"] is False
+
+
+def test_a_journal_that_cannot_be_written_is_raised_when_all_is_done(tmp_path: Path) -> None:
+    run = started(tmp_path / "there is no such folder")
+    run.add(Outcome(Step("stop", "api", "asked"), True, "ended"))
+    with pytest.raises(StateError):
+        run.close(ok=True, detail="stopped")
+    with pytest.raises(KeyboardInterrupt), started(tmp_path / "nor this one"):
+        raise KeyboardInterrupt
 
 
 def test_a_name_that_is_no_utf8_breaks_no_document(tmp_path: Path) -> None:
