@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from autosys_tasks.tasks.border import end, finish, house, is_dry, run_fields, say, show_plan, verb
+from autosys_tasks.tasks.border import finish, house, is_dry, run_fields, say, show_plan, verb
 
 HELP = {"only": "this entry alone: master or watchdog", "platform": "windows, linux or macos (default: this one)"}
 
