@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from repos import Repo, every_byte, new_repo
+from git_repos import Repo, every_byte, new_repo
 
 from autosys_tasks.backup.git_rebuild import rebuild
 from autosys_tasks.backup.git_state import capture

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from repos import Repo, every_byte, new_repo, served
+from git_repos import Repo, every_byte, new_repo, served
 
 from autosys_tasks.backup.git_rebuild import rebuild
 from autosys_tasks.backup.git_state import Captured, capture

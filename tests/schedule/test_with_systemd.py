@@ -58,7 +58,7 @@ def test_the_logon_timer_starts_everything_at_the_next_logon(workspace: rig.Work
         rig.wait_for(lambda: entries(workspace, after)["master"]["last_result"] == 0, 20, what="the master's end")
         lines = (workspace.outputs / "master_orchestrator_log.jsonl").read_text(encoding="utf-8").splitlines()
         assert json.loads(lines[-1])["ok"] is True
-        assert [json.loads(line)["step"] for line in lines] == ["bringup", "health", "summary"]
+        assert [json.loads(line)["step"] for line in lines] == ["upgrade", "bringup", "health", "summary"]
         workspace.cli("down").rc(0)
 
 
