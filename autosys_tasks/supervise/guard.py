@@ -49,7 +49,10 @@ def watch(workspace: Path) -> int:
     code, outcomes = [0], list[Outcome]()
     units.leave(house)  # now, and not while the first dead service waits
     while True:
-        keeper = Keeper(house, house.config.services, vitals=True, gap_s=GAP_S, yields=True, tell=outcomes.append)
+        keeper = Keeper(
+            house, house.config.services, vitals=True, gap_s=GAP_S, yields=True, ending=ending.is_set,
+            tell=outcomes.append,
+        )  # fmt: skip
         keeper.waiter.listen(bell)
 
         def end(keeper: Keeper = keeper) -> None:
