@@ -8,9 +8,9 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from git_repos import Repo, every_byte, new_repo
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from git_repos import Repo, every_byte, new_repo
 
 from autosys_tasks.backup.git_rebuild import rebuild
 from autosys_tasks.backup.git_state import capture
