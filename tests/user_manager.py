@@ -37,7 +37,7 @@ class UserManager(NamedTuple):
         """systemctl --user WORDS; its output."""
         argv = ["systemctl", "--user", "--no-pager", *words]
         env = {**os.environ, **self.env}
-        return subprocess.run(argv, env=env, capture_output=True, text=True, timeout=20, check=False).stdout
+        return subprocess.run(argv, env=env, capture_output=True, text=True, timeout=rig.PATIENCE_S, check=False).stdout
 
     def listed(self, *patterns: str) -> list[str]:
         """The units that it knows by these patterns, however they are."""

@@ -6,6 +6,11 @@ import sys
 
 from autosys_tasks.host.types import Exit, Identity, Launch, Marked, Process
 
+if sys.platform == "linux":
+    from autosys_tasks.host import linux_units as units
+else:
+    from autosys_tasks.host import no_units as units
+
 if sys.platform == "win32":
     from autosys_tasks.host.windows import (
         Bell,
@@ -159,6 +164,7 @@ __all__ = [
     "started_wall",
     "state_home",
     "take_lock",
+    "units",
     "user_id",
     "user_name",
     "wait_unreaped",

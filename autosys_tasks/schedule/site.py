@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 
 from autosys_tasks import host
 from autosys_tasks.config.model import Config
 from autosys_tasks.core.errors import UsageError, unknown_name
 from autosys_tasks.schedule.values import PLATFORMS, Entry, Site, entries
-from autosys_tasks.supervise.state import default_folder, place_of
+from autosys_tasks.supervise.state import place_of, site_id
 
 STRANGER = {"windows": "S-1-5-21-0-0-0-1000"}  # stands for the user in what is shown of another system
 
@@ -28,12 +27,6 @@ def site_of(config: Config, platform: str = host.PLATFORM) -> Site:
         env=(("AUTOSYS_STATE", os.path.abspath(state)),) if state else (),
         state=place_of(config).folder,
     )
-
-
-def site_id(config: Config) -> str:
-    """`<slug>-<8 hex of the workspace path>`, as the state folder has it, in letters that every scheduler takes."""
-    slug = re.sub(r"[^a-z0-9]+", "-", config.name.lower()).strip("-")[:40] or "workspace"
-    return f"{slug}-{default_folder(config).name[-8:]}"
 
 
 def chosen(config: Config, only: str) -> tuple[Entry, ...]:
@@ -57,10 +50,10 @@ def notes(site: Site) -> list[str]:
         return []
     from autosys_tasks.schedule import systemd
 
-    user = host.user_name()
-    if not systemd.ends_with_the_session(site, user):
+    if not systemd.ends_with_the_session(site):
         return []
-    return [f"systemd ends what it started when you log out; to keep it: loginctl enable-linger {user}"]
+    keep = f"loginctl enable-linger {host.user_name()}"
+    return [f"systemd ends what it started when you log out; to keep it: {keep}"]
 
 
 def foreign(platform: str) -> list[str]:

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
+from autosys_tasks import host
 from autosys_tasks.core.errors import StateError
 from autosys_tasks.core.files import make_folder, read_bytes, write_atomic
 from autosys_tasks.schedule import systemd_text
@@ -18,7 +19,6 @@ from autosys_tasks.schedule.values import Entry, File, Seen, Site
 NAME = "systemd"
 SHOWN = "Id,LoadState,UnitFileState,ActiveState,NeedDaemonReload,ExecMainCode,ExecMainStatus,ExecMainExitTimestamp"
 PATIENCE_S = 15.0
-LINGERING = "/var/lib/systemd/linger"  # a file for each user whose manager stays (logind)
 EXITED = "1"  # siginfo's CLD_EXITED
 
 
@@ -104,9 +104,9 @@ def remove(site: Site, name: str) -> str:
     return f"{timer} removed"
 
 
-def ends_with_the_session(site: Site, user: str) -> bool:
+def ends_with_the_session(site: Site) -> bool:
     """Whether what it started for this workspace ends at this user's last log-out."""
-    return any(folder().glob(f"autosys-{site.id}-*.timer")) and not Path(LINGERING, user).exists()
+    return any(folder().glob(f"autosys-{site.id}-*.timer")) and not host.units.lingers()
 
 
 def folder() -> Path:

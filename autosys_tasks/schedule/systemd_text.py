@@ -24,7 +24,8 @@ def _service(site: Site, entry: Entry) -> str:
     program, *arguments = site.argv(entry)
     environment = "".join(f"Environment={_quoted(f'{key}={value}')}\n" for key, value in site.env)
     background = "Nice=10\nIOSchedulingClass=idle\n" if entry.background else ""
-    # KillMode: what a tick started is no part of the tick, and must outlive it.
+    # KillMode: for the run that the user manager did not let out of its unit (supervise/units.py). What it
+    # started is no part of it all the same, and must outlive it.
     return (
         f"{HEAD}[Unit]\nDescription={_words(site, entry)}\nStartLimitIntervalSec=0\n\n"
         f"[Service]\nType=oneshot\nWorkingDirectory={_percent(site.folder)}\n{environment}"

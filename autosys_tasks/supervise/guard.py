@@ -18,7 +18,7 @@ from autosys_tasks.core.errors import AutosysError
 from autosys_tasks.core.faults import fault
 from autosys_tasks.core.journal import Journal
 from autosys_tasks.core.plan import Outcome
-from autosys_tasks.supervise import runs
+from autosys_tasks.supervise import runs, units
 from autosys_tasks.supervise.house import House, house_of
 from autosys_tasks.supervise.keeper import Keeper
 from autosys_tasks.supervise.words import outcome_line
@@ -47,9 +47,13 @@ def watch(workspace: Path) -> None:
     house = house_of(load(workspace))
     bell = host.Bell(house.place.bell)
     ending, stamp = _Ending(), _stamp(workspace)
+    units.leave(house)  # now, and not while the first dead service waits
     while True:
         outcomes: list[Outcome] = []
-        keeper = Keeper(house, house.config.services, vitals=True, gap_s=GAP_S, yields=True, tell=outcomes.append)
+        keeper = Keeper(
+            house, house.config.services, vitals=True, gap_s=GAP_S, yields=True,
+            ending=lambda: ending.asked, tell=outcomes.append,
+        )  # fmt: skip
         keeper.waiter.listen(bell)
 
         def end(keeper: Keeper = keeper) -> None:

@@ -16,7 +16,7 @@ from autosys_tasks import host
 from autosys_tasks.config.model import Probe
 from autosys_tasks.core.faults import fault
 from autosys_tasks.core.plan import Outcome, Step
-from autosys_tasks.supervise import act, look, plan
+from autosys_tasks.supervise import act, look, plan, units
 from autosys_tasks.supervise.house import House
 from autosys_tasks.supervise.state import now, write_ready
 from autosys_tasks.supervise.turnstile import at_work
@@ -25,13 +25,15 @@ from autosys_tasks.supervise.values import Decision, Facts, Record, Reply, label
 VITALS_S = 10.0
 COMMAND_GAP_S = 0.1
 YIELD_S = 0.3
+MOVE_AFTER_S = 0.2
 
 
 class Keeper:
     """The facts, decisions and watches of one run; `tell` hears every outcome as it happens.
 
     `vitals`: ask for liveness and memory too. `gap_s`: the shortest pause between two readiness questions.
-    `yields`: leave first starts to a commander that is at work (deaths are healed all the same).
+    `yields`: leave first starts to a commander that is at work (deaths are healed all the same). `ending`: start
+    nothing any more, since who keeps has been asked to end (at log-off everything is, at the same moment).
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class Keeper:
         vitals: bool = False,
         gap_s: float = 0.01,
         yields: bool = False,
+        ending: Callable[[], bool] = lambda: False,
         tell: Callable[[Outcome], None] = lambda outcome: None,
     ) -> None:
         self.house = house
@@ -63,6 +66,9 @@ class Keeper:
         self._replies: dict[str, Reply] = {}
         self._gap_s = gap_s
         self._yields = yields
+        self._ending = ending
+        self._closing = threading.Event()
+        self._moves: dict[str, threading.Thread] = {}
         self.given_up: set[str] = set()
         self._dependents: dict[str, list[str]] = {}
         for name in self.names:
@@ -109,6 +115,9 @@ class Keeper:
         """Stop watching and asking; the services are not touched."""
         for _instance, stop in self._asking.values():
             stop.set()
+        self._closing.set()
+        for thread in self._moves.values():
+            thread.join()
         self.waiter.close()
 
     # --- what is seen -------------------------------------------------------------------------------------
@@ -199,17 +208,35 @@ class Keeper:
         return record is not None and not record.dead and self.facts[name].leader is None
 
     def _start(self, name: str, reason: str, ended: host.Exit | None) -> None:
+        if self._ending():
+            return
         old = self.facts[name].record
+        bound = units.leave(self.house)
         outcome = act.start(self.house, name, reason, asked=name in self.asked, ended=ended)
         if outcome.ok is not None:
             self.asked.discard(name)
-            self.tell(outcome)
+            self.tell(outcome._replace(detail=f"{outcome.detail}, {bound}") if outcome.ok and bound else outcome)
         if outcome.ok:
             self.decisions[name] = Decision("starting", "just started", due_boot=now().boot)
         if outcome.ok and old is not None and old.leader is not None:
             leader, instance = old.leader, old.instance
             self._in_thread(lambda: self._swept(name, act.sweep(self.house, leader, instance)))
         self._again(name, soon=outcome.ok is None)
+        if outcome.ok:
+            self._set_apart(name)
+
+    def _set_apart(self, name: str) -> None:
+        """In a thread, and when the next deaths have been dealt with: what was started runs already."""
+        leader, record = self.facts[name].leader, self.facts[name].record
+        if leader is None or record is None or not units.shares(self.house, leader.pid):
+            return
+        instance = record.instance
+
+        def move() -> None:
+            self._closing.wait(MOVE_AFTER_S)
+            units.set_apart(self.house, name, leader, instance)
+
+        self._moves[name] = self._in_thread(move)
 
     def _swept(self, name: str, count: int) -> None:
         if count:
@@ -336,7 +363,7 @@ class Keeper:
 
     # --- threads ------------------------------------------------------------------------------------------
 
-    def _in_thread(self, work: Callable[[], None]) -> None:
+    def _in_thread(self, work: Callable[[], None]) -> threading.Thread:
         def run() -> None:
             try:
                 work()
@@ -344,7 +371,9 @@ class Keeper:
                 raised = error
                 self._post(lambda: _throw(raised))
 
-        threading.Thread(target=run, daemon=True).start()
+        thread = threading.Thread(target=run, daemon=True)
+        thread.start()
+        return thread
 
     def _post(self, news: Callable[[], None]) -> None:
         self._inbox.put(news)

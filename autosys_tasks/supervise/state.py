@@ -57,6 +57,14 @@ def place_of(config: Config) -> Place:
     return Place(os.path.abspath(said) if said else str(default_folder(config)))
 
 
+def site_id(config: Config) -> str:
+    """`<slug>-<8 hex of the workspace path>`, as the state folder has it, in letters that every system takes."""
+    import re
+
+    slug = re.sub(r"[^a-z0-9]+", "-", config.name.lower()).strip("-")[:40] or "workspace"
+    return f"{slug}-{default_folder(config).name[-8:]}"
+
+
 def default_folder(config: Config) -> Path:
     """`<user's state folder>/autosys/<name>-<8 hex of the workspace path>`."""
     import hashlib
