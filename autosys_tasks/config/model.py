@@ -73,6 +73,11 @@ class Service(NamedTuple):
     readiness: Probe | None = None
     liveness: Probe | None = None
 
+    @property
+    def program(self) -> str:
+        """The program as a person wrote it."""
+        return self.shown[0] if self.shown else "?"
+
 
 class Watchdog(NamedTuple):
     """How watching and restarting is done."""

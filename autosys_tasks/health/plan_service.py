@@ -91,8 +91,7 @@ def fix_of(scene: Scene, name: str, seen: ServiceSeen) -> Fix:
     facts, services, decision = seen.facts, scene.config.services, scene.decisions[name]
     service = services[name]
     if facts.program is None:
-        word = service.shown[0] if service.shown else "?"
-        return Fix(text=f"install `{word}`, or correct services.{name}.command; then inv bringup {name}")
+        return Fix(text=f"install `{service.program}`, or correct services.{name}.command; then inv bringup {name}")
     if decision.state == "foreign":
         return Fix(text=f"end that process, or change the port of {name}; then inv bringup {name}")
     if decision.state == "unknown":

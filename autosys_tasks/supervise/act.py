@@ -75,7 +75,7 @@ def _start_locked(
         return None, decision.reason
     argv = house.argv(name)
     if argv is None:
-        return False, f"there is no program `{service.argv[0]}`"
+        return False, f"there is no program `{service.program}`"
     again = record is not None and not asked and not plan.fresh(record, spec, moment)
     intent = Record(
         instance=new_instance(),
@@ -134,7 +134,7 @@ def _spawn(house: House, name: str, argv: tuple[str, ...], intent: Record, lock:
     try:
         pid = host.spawn(order, lock)
     except OSError as error:
-        why = f"cannot run `{service.argv[0]}`: {error.strerror}"
+        why = f"cannot run `{service.program}`: {error.strerror}"
         died = LastExit(None, None, time.time(), 0.0, "", why)
         write_record(
             house.place, name, intent._replace(dead=True, died_boot=intent.started_boot, last_exit=died)

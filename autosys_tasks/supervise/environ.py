@@ -79,6 +79,7 @@ def guard_service(config: Config) -> Service:
     start = "import sys; sys.path.append(sys.argv.pop(1)); from autosys_tasks.supervise.guard import main; main()"
     return Service(
         name="@guard",
+        shown=("python",),
         argv=(host.own_python(), "-P", "-X", "utf8", "-c", start, root, config.path),
         purpose="watches the services and restarts what dies",
         cwd=config.path,

@@ -42,7 +42,7 @@ def main() -> None:
 
 
 def watch(workspace: Path) -> int:
-    """Keep this workspace as wanted until asked to end (0), until it is gone (0), or until Ctrl-C (130)."""
+    """Keep this workspace as wanted until asked to end, gone or switched off (0), or until Ctrl-C (130)."""
     house = house_of(load(workspace))
     bell = host.Bell(house.place.bell)
     ending, stamp = threading.Event(), _stamp(workspace)
@@ -74,8 +74,10 @@ def watch(workspace: Path) -> int:
             keeper.close()
         if reason != "changed":
             return code[0]
-        stamp = _stamp(workspace)
-        house = _reload(house, workspace)
+        stamp, before = _stamp(workspace), house
+        house = _reload(before, workspace)
+        if before.config.watchdog.guard and not house.config.watchdog.guard:
+            return code[0]
 
 
 def _keep(

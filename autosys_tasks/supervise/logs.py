@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
+import itertools
 import os
 import time
 from collections.abc import Iterator
@@ -11,6 +13,8 @@ from typing import BinaryIO
 from autosys_tasks import host
 from autosys_tasks.core.faults import fault
 from autosys_tasks.core.files import decode, write_all
+
+BLOCK = 1 << 20
 
 
 def shift_up(path: str, keep: int) -> None:
@@ -99,16 +103,31 @@ def _copy_head(fd: int, target: str, size: int) -> bool:
 def tail_lines(path: str, lines: int) -> list[str]:
     """The last lines of a log, reaching into older files when the newest holds fewer."""
     found: list[str] = []
-    for part in [path, *(f"{path}.{number}" for number in range(1, 10))]:
+    older = (f"{path}.{number}" for number in itertools.count(1))
+    for part in itertools.chain([path], older):
         try:
-            with open(part, "rb") as file:
-                found = decode(file.read()[-(1 << 22) :]).splitlines() + found
+            found = _last_lines(part, lines - len(found)) + found
         except FileNotFoundError:
             if part != path:
                 break
         if len(found) >= lines:
             break
-    return found[-lines:] if lines else []
+    return found
+
+
+def _last_lines(path: str, lines: int) -> list[str]:
+    """Read from the end backwards, no more than it takes: a log may be larger than the memory."""
+    with open(path, "rb") as file:
+        mark, start, raw = file.read(2), file.seek(0, os.SEEK_END), b""
+        while start and raw.count(b"\n") <= lines:
+            size = min(BLOCK, start)
+            start -= size
+            file.seek(start)
+            raw = file.read(size) + raw
+    if start and mark in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        raw = mark + raw
+    text = decode(raw).removesuffix("\n")
+    return [line.rstrip("\r") for line in text.split("\n")[-lines:]] if text and lines else []
 
 
 def follow(path: str, lines: int, *, poll_s: float = 0.2) -> Iterator[str]:

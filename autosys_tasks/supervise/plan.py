@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping
 from autosys_tasks.config.model import Service, Watchdog
 from autosys_tasks.core.plan import Plan, Step
 from autosys_tasks.host.types import Exit
-from autosys_tasks.supervise.values import Decision, Facts, LastExit, Now, Record, label
+from autosys_tasks.supervise.values import Decision, Facts, LastExit, Now, Record, Wanted, label
 
 ALIVE_S = 0.3  # a service without readiness is ready when it lives this long
 AGAIN_S = 0.25
@@ -181,12 +181,12 @@ def _dead(
             service, record, facts.exit, now, watchdog, ready_seen=facts.ready_seen, tail=facts.log_tail
         )
     note = "note" if facts.record is not None and not facts.record.dead else ""
-    if record is not None and not new:
-        finished = _finished(service, record, asked=asked)
+    if record is not None and not new and not asked:
+        finished = _finished(service, record)
         if finished is not None:
             return finished._replace(step=note)
     if facts.program is None:
-        return Decision("down", f"there is no program `{service.shown[0] if service.shown else '?'}`")
+        return Decision("down", f"there is no program `{service.program}`")
     if facts.foreign is not None:
         pid, name = facts.foreign
         owner = f"pid {pid} ({name})" if pid else name
@@ -198,13 +198,11 @@ def _dead(
     return _retry(record, now, watchdog, note)
 
 
-def _finished(service: Service, record: Record, *, asked: bool) -> Decision | None:
+def _finished(service: Service, record: Record) -> Decision | None:
     """A process that ended as it should, or that nobody wants back; None when it is to be started."""
     code = record.last_exit.code if record.last_exit else None
     if service.oneshot and code == 0:
         return Decision("done", "exited 0")
-    if asked:
-        return None
     if service.restart == "on-failure" and code == 0:
         return Decision("done", "exited 0, and restart = on-failure")
     if service.restart == "never":
@@ -295,6 +293,26 @@ def decide_all(
                 services[name], facts[name], now, watchdog, waiting_for=waiting, asked=name in asked
             )
     return decisions
+
+
+def asked_for(
+    services: Mapping[str, Service],
+    facts: Mapping[str, Facts],
+    now: Now,
+    watchdog: Watchdog,
+    named: Collection[str],
+) -> set[str]:
+    """Whom a person's bring-up starts whatever happened before: all but what has ended as it should.
+
+    Who names that starts it again; a job that is done is done (`restart` runs it again).
+    """
+    wanted = {name: each._replace(wanted=Wanted()) for name, each in facts.items()}
+    decisions = decide_all(services, wanted, now, watchdog)
+    return {
+        name
+        for name, decision in decisions.items()
+        if decision.state != "done" or (name in named and not services[name].oneshot)
+    }
 
 
 def settled(name: str, decisions: Mapping[str, Decision]) -> bool:

@@ -44,13 +44,12 @@ def chosen(house: House, names: Iterable[str]) -> list[str]:
 
 def plan_up(house: House, names: Iterable[str], *, asked: bool, guard: bool, task: str = "bringup") -> Plan:
     """What a bring-up would do now; changes nothing."""
-    services = house.services
-    scope = plan.closure(services, chosen(house, names)) | ({GUARD} if guard and GUARD in services else set())
+    services, named, dog = house.services, list(names), house.config.watchdog
+    scope = plan.closure(services, chosen(house, named)) | ({GUARD} if guard and GUARD in services else set())
     facts = look.look(house, scope, ask=True)
     moment = now()
-    decisions = plan.decide_all(
-        services, facts, moment, house.config.watchdog, asked=scope if asked else ()
-    )
+    wanted = plan.asked_for(services, facts, moment, dog, named) if asked else ()
+    decisions = plan.decide_all(services, facts, moment, dog, asked=wanted)
     return plan.plan(services, facts, decisions, moment, task)
 
 
@@ -71,10 +70,14 @@ def bring_up(
         if guard:
             scope |= {GUARD}
             asked |= set() if wanted_only else {GUARD}
-        elif not wanted_only:
+        elif not wanted_only and look.glance(house, GUARD).leader is None:  # one that watches goes on
             act.want(house, [GUARD], up=False)
     act.want(house, asked, up=True)
-    return _keep_until_settled(house, scope, asked=asked, task="bringup", budget_s=timeout_s, show=show)
+    facts = look.look(house, scope, ask=True)
+    asked &= plan.asked_for(house.services, facts, now(), house.config.watchdog, named)
+    return _keep_until_settled(
+        house, scope, asked=asked, task="bringup", budget_s=timeout_s, show=show, facts=facts
+    )
 
 
 def tick(house: House) -> Report:
@@ -100,12 +103,13 @@ def _keep_until_settled(
     task: str,
     budget_s: float,
     show: Show = lambda decisions, facts: None,
+    facts: dict[str, Facts] | None = None,
 ) -> Report:
     began = time.monotonic()
     with Journal(house.outputs, task, host.open_append) as journal:
         keeper = Keeper(house, scope, asked=asked, tell=journal.add)
         try:
-            keeper.look(ask=True)
+            keeper.take(facts or look.look(house, scope, ask=True))
             while not keeper.settled() and time.monotonic() - began < budget_s:
                 show(keeper.decisions, keeper.facts)
                 keeper.turn(0.25)
@@ -146,8 +150,10 @@ def facts_to_stop(house: House, names: Iterable[str]) -> dict[str, Facts]:
 
 def plan_down(house: House, names: Iterable[str]) -> Plan:
     """What a `down` would stop now; changes nothing."""
+    names = list(names)
     services = {**house.config.services, GUARD: house.guard}
-    return plan.plan_down(services, facts_to_stop(house, names))
+    found = plan.plan_down(services, facts_to_stop(house, names))
+    return found._replace(notes=tuple(not_ours(house, names)))
 
 
 def take_down(house: House, names: Iterable[str], tell: Callable[[Outcome], None] = lambda o: None) -> Report:
@@ -193,11 +199,23 @@ def _stop_all(
 
 def plan_restart(house: House, names: Iterable[str]) -> Plan:
     """What a `restart` would stop and start; changes nothing."""
-    scope = chosen(house, names)
-    stops = plan.plan_down(house.config.services, look.look(house, scope)).steps
-    order = [name for name in plan.ordered(house.config.services) if name in scope]
-    starts = tuple(Step("start", name, "asked to be restarted") for name in order)
-    return Plan("restart", (*(step._replace(reason="asked to be restarted") for step in stops), *starts))
+    scope, services, moment = chosen(house, names), house.services, now()
+    facts = look.look(house, plan.closure(services, scope), ask=True)
+    stops = plan.plan_down(services, {name: facts[name] for name in scope if services[name].managed}).steps
+    gone = {**facts, **{name: Facts(program=facts[name].program) for name in scope}}
+    decisions = plan.decide_all(services, gone, moment, house.config.watchdog, asked=scope)
+    after = plan.plan(services, gone, decisions, moment, "restart")
+    steps = [
+        step._replace(reason="asked to be restarted") if step.target in scope else step
+        for step in (*stops, *after.steps)
+    ]
+    return after._replace(steps=tuple(steps), notes=(*not_ours(house, scope), *after.notes))
+
+
+def not_ours(house: House, names: Iterable[str]) -> list[str]:
+    """Of these services, who is only watched: a note, because nothing was done to them."""
+    unmanaged = [name for name in names if not house.config.services[name].managed]
+    return [f"{name}: only watched (managed = false), never started or stopped" for name in unmanaged]
 
 
 def restart(house: House, names: Iterable[str], *, timeout_s: float, show: Show = lambda d, f: None) -> Report:

@@ -14,6 +14,7 @@ from autosys_tasks.supervise.state import now
 from autosys_tasks.supervise.values import GUARD, Decision, Facts, LastExit
 
 Row = dict[str, object]
+SWITCHED_OFF = "switched off by watchdog.guard = false"
 
 
 class Usage(NamedTuple):
@@ -35,7 +36,10 @@ def picture(house: House, names: Iterable[str] = ()) -> Picture:
     """Look at these services, or at all and the guard, and ask each that lives."""
     services = {**house.config.services, GUARD: house.guard}
     facts = look.look(house, list(names) or list(services), ask=True)
-    return Picture(facts, plan.decide_all(services, facts, now(), house.config.watchdog))
+    decisions = plan.decide_all(services, facts, now(), house.config.watchdog)
+    if GUARD in facts and facts[GUARD].leader is None and not house.config.watchdog.guard:
+        decisions[GUARD] = Decision("stopped", SWITCHED_OFF)
+    return Picture(facts, decisions)
 
 
 def rows(house: House, seen: Picture) -> list[Row]:
@@ -198,7 +202,8 @@ def guard_line(guard: Row) -> str:
     """The guard in one line, under the table."""
     if guard["state"] == "ready":
         return f"guard: watching (pid {guard['pid']})"
-    return f"guard: {guard['state']}, {guard['reason']} (ticks still heal; start it with `inv bringup`)"
+    helps = "" if guard["reason"] == SWITCHED_OFF else "; start it with `inv bringup`"
+    return f"guard: {guard['state']}, {guard['reason']} (ticks still heal{helps})"
 
 
 def progress_line(decisions: Mapping[str, Decision]) -> str:

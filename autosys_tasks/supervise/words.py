@@ -31,6 +31,8 @@ def verdict_lines(report: Report) -> list[str]:
     up = [n for n in report.decisions if n not in report.not_so and n not in stopped and n != GUARD]
     if stopped := [name for name in stopped if name != GUARD]:
         lines.append(f"stopped by a person: {', '.join(stopped)} (inv bringup {stopped[0]} to start)")
+    if done := [name for name, decision in report.decisions.items() if decision.state == "done"]:
+        lines.append(f"ended as it should: {', '.join(done)} (inv restart {done[0]} to run it again)")
     for name in report.not_so:
         lines += [f"NG {label(name)}: {report.decisions[name].state}, {report.decisions[name].reason}"]
         lines += [f"   -> {next_step(name, report)}"]

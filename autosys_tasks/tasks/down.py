@@ -20,6 +20,7 @@ def down(c, service, timeout=120.0, dry_run=False, json=False, exit_code=False):
         return show_plan(home.config, runs.plan_down(home, service), as_json=json, exit_code=exit_code)
     with turnstile.acting(home.place, "down", wait_s=timeout, waiting=lambda who: say(f"waiting for {who}")):
         report = runs.take_down(home, service, tell=lambda outcome: say(words.outcome_line(outcome)))
-    fields = run_fields("down", report.outcomes)
-    lines = words.down_lines(home, report, service)
+    notes = runs.not_ours(home, service)
+    fields = run_fields("down", report.outcomes, notes)
+    lines = [*notes, *words.down_lines(home, report, service)]
     return finish(home.config, "run", 3 if report.not_so else 0, fields, lines, json)

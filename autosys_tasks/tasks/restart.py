@@ -25,5 +25,7 @@ def restart(c, service, timeout=120.0, dry_run=False, json=False, exit_code=Fals
         live.display(home, say, quiet=json) as show,
     ):
         report = runs.restart(home, service, timeout_s=timeout, show=show)
-    fields = run_fields("restart", report.outcomes, words.notes(report))
-    return finish(home.config, "run", 3 if report.not_so else 0, fields, words.verdict_lines(report), json)
+    notes = runs.not_ours(home, service)
+    fields = run_fields("restart", report.outcomes, [*notes, *words.notes(report)])
+    lines = [*notes, *words.verdict_lines(report)]
+    return finish(home.config, "run", 3 if report.not_so else 0, fields, lines, json)

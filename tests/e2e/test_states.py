@@ -157,8 +157,9 @@ def test_jobs_run_once_and_hold_back_who_needs_them(workspace: rig.Workspace) ->
     assert starts[1][1] - starts[0][1] > 0.25
     workspace.cli("bringup", "--no-guard").rc(0)
     workspace.cli("watchdog").rc(0)
-    assert workspace.starts()[:2] == starts and sum(1 for s in workspace.starts() if s in starts) == 2
-    assert len([1 for pid, _at in workspace.starts()]) == 2
+    assert workspace.starts() == starts
+    workspace.cli("restart", "job").rc(0)
+    assert len(workspace.starts()) == 3, "who restarts a job has it run again"
 
 
 def test_a_job_that_fails_is_tried_again_and_then_blocked(workspace: rig.Workspace) -> None:
@@ -180,6 +181,9 @@ def test_only_watched_is_never_touched(workspace: rig.Workspace) -> None:
         answers.bind(("127.0.0.1", port))
         answers.listen()
         workspace.cli("bringup", "--no-guard").rc(0)
+        plan = workspace.cli("restart", "theirs", "--dry-run", "--json").rc(0).json()
+        assert plan["steps"] == [] and "theirs" in str(plan["notes"])
+        workspace.cli("down", "theirs").rc(0).says("managed = false")
         workspace.cli("down").rc(0)
     assert not workspace.starts()
 
@@ -206,6 +210,9 @@ def test_restart_policies(workspace: rig.Workspace, policy: str, code: int, stat
     workspace.cli("bringup", "--no-guard").rc(3 if state in ("down", "blocked") else 0)
     assert row(workspace, "api")["state"] == state
     workspace.cli("watchdog")
+    if state == "done":
+        assert workspace.cli("bringup", "--no-guard", "--dry-run", "--json").json()["steps"] == []
+        workspace.cli("bringup", "--no-guard").rc(0).says("inv restart api")
     assert len(workspace.starts()) == starts
 
 

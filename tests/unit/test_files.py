@@ -13,6 +13,7 @@ import pytest
 from autosys_tasks.core import files, journal
 from autosys_tasks.core.errors import StateError
 from autosys_tasks.core.plan import Outcome, Step
+from autosys_tasks.supervise import logs
 
 SCRIPT = """
 import os, resource, sys
@@ -59,6 +60,21 @@ def test_a_log_whose_head_does_not_fit_beside_it_loses_no_line(tmp_path: Path) -
     done = subprocess.run([sys.executable, "-c", ROTATE, str(log)], capture_output=True, text=True, check=True)
     assert done.stdout == "0\n"
     assert [path.name for path in tmp_path.iterdir()] == ["api.log"] and log.stat().st_size == 700_000
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "cp949"])
+def test_as_many_lines_are_shown_as_were_asked_for(tmp_path: Path, encoding: str) -> None:
+    """Interface 2: `logs --lines N`, however long the log is and in whichever file the lines stand."""
+    said = [f"줄 {number} \x0b {'x' * 90}" for number in range(60_000)]
+    (tmp_path / "api.log.1").write_bytes(("\n".join(said[:20_000]) + "\n").encode(encoding))
+    (tmp_path / "api.log").write_bytes(("\r\n".join(said[20_000:]) + "\r\n").encode(encoding))
+    for lines in (0, 1, 50, 39_999, 40_001, 60_000):
+        shown = logs.tail_lines(str(tmp_path / "api.log"), lines)
+        assert len(shown) == lines
+        assert encoding == "cp949" or shown == (said[-lines:] if lines else [])
+    assert len(logs.tail_lines(str(tmp_path / "api.log"), 99_999)) == 60_000
+    (tmp_path / "half.log").write_bytes(b"\n\na")
+    assert logs.tail_lines(str(tmp_path / "half.log"), 9) == ["", "", "a"]
 
 
 def started(folder: Path) -> journal.Journal:

@@ -76,6 +76,22 @@ TABLE = [
 ]
 
 
+def test_a_bring_up_leaves_alone_what_has_ended_as_it_should() -> None:
+    """Interface 2: 0 done, or nothing to do; planning again after acting gives an empty plan."""
+    services = {
+        "job": JOB._replace(name="job"),
+        "ended": PLAIN._replace(name="ended", restart="on-failure"),
+        "failed": PLAIN._replace(name="failed", restart="never"),
+        "down": PLAIN._replace(name="down"),
+    }
+    well, ill = facts(record=dead(code=0, signal=None)), facts(record=dead(code=3, signal=None))
+    seen = {"job": well, "ended": well._replace(wanted=Wanted(up=False)), "failed": ill, "down": well}
+    assert plan.asked_for(services, seen, NOW, DOG, []) == {"failed", "down"}
+    assert plan.asked_for(services, seen, NOW, DOG, ["job", "ended"]) == {"ended", "failed", "down"}
+    decision = plan.decide(services["job"], well, NOW, DOG, asked=True)
+    assert decision.step == "start", "a restart runs a job again"
+
+
 @pytest.mark.parametrize(("case", "service", "seen", "state", "step"), TABLE, ids=[row[0] for row in TABLE])
 def test_each_state_and_what_is_done_about_it(case: str, service: Service, seen: Facts, state: str, step: str) -> None:
     decision = plan.decide(service, seen, NOW, DOG)
