@@ -1,6 +1,7 @@
 """What came since the last upgrade that ended well, as git tells it, and the scripts among it; changes nothing.
 
-Git is asked when HEAD or its index moved; else its own files say that nothing came, for a thousandth of the cost.
+Git is asked when HEAD, its index or a script that `[upgrade] scripts` names is not as the last look saw it (`memory`
+has looked already); else its own files say that nothing came, for a hundredth of the cost.
 """
 
 from __future__ import annotations
@@ -41,8 +42,7 @@ def see(root: str, memory: Memory, kept: Kept | None, wanted: Collection[str], *
     Before the first upgrade everything has only just come: what people run is made executable; whether it was always
     faulty is no news.
     """
-    quiet = kept is not None and not kept.faults and not every and _is_quiet(_head(root), memory, kept)
-    if kept is not None and quiet:
+    if kept is not None and not (every or kept.faults or memory.moved("script")) and _is_quiet(root, memory, kept):
         return Came(Pulled(kept.commit, kept.commit))
     from autosys_tasks.upgrade import history, scripts
 
@@ -69,7 +69,8 @@ def _head(root: str) -> Head | None:
         return Head("?", "", "", "")  # only git itself knows: it is asked
 
 
-def _is_quiet(at: Head | None, memory: Memory, kept: Kept) -> bool:
+def _is_quiet(root: str, memory: Memory, kept: Kept) -> bool:
+    at = _head(root)
     if at is None:
         return not kept.commit
     path = f"{at.git_dir}/index"

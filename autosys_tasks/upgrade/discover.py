@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple
 
 from autosys_tasks.upgrade import globs, names
@@ -17,13 +17,16 @@ class Found(NamedTuple):
     manifests: tuple[str, ...]
     venvs: Mapping[str, tuple[str, ...]]  # folder -> names of the virtual environments in it
     ignores: tuple[str, ...]  # files that tell git what to leave out
+    scripts: tuple[str, ...] = ()
 
 
-def walk(root: str) -> Found:
-    """Every manifest that a person may have written, and every virtual environment beside one."""
+def walk(root: str, scripts: Collection[str] = ()) -> Found:
+    """Every manifest that a person may have written, every virtual environment beside one, and what globs name."""
     found: list[str] = []
     venvs: dict[str, list[str]] = {}
     ignores: list[str] = []
+    wanted: list[str] = []
+    is_script = globs.compiled(tuple(scripts)).fullmatch
     todo = [""]
     while todo:
         folder = todo.pop()
@@ -36,10 +39,16 @@ def walk(root: str) -> Found:
             at = f"{folder}/" if folder else ""
             todo += [f"{at}{name}" for name in _folders(entries)]
             found += [f"{at}{name}" for name in there if name in names.NODE or names.is_python(name)]
+            wanted += [path for path in (f"{at}{name}" for name in there) if is_script(path)]
             ignores += [f"{at}.gitignore"] if ".gitignore" in there else []
             if hidden := _hidden_venvs(entries):
                 venvs.setdefault(folder, []).extend(hidden)
-    return Found(tuple(sorted(found)), {at: tuple(sorted(each)) for at, each in venvs.items()}, tuple(sorted(ignores)))
+    return Found(
+        tuple(sorted(found)),
+        {at: tuple(sorted(each)) for at, each in venvs.items()},
+        tuple(sorted(ignores)),
+        tuple(wanted),
+    )
 
 
 def listed(folder: str) -> list[os.DirEntry[str]]:

@@ -9,18 +9,19 @@ from functools import cache
 
 def matches(globs: Iterable[str], path: str) -> bool:
     """Whether one of the globs names this path: `*` stays in its folder, `**` does not, `folder/` is all in it."""
-    return any(_compiled(glob).fullmatch(path) for glob in globs)
+    return compiled(tuple(globs)).fullmatch(path) is not None
 
 
 @cache
-def _compiled(glob: str) -> re.Pattern[str]:
-    glob = glob.replace("\\", "/").removeprefix("./")
-    if glob.endswith("/"):
-        glob += "**"
-    return re.compile(_translated(glob), re.DOTALL)
+def compiled(globs: tuple[str, ...]) -> re.Pattern[str]:
+    """The globs as one pattern for whole paths; none of them matches nothing."""
+    return re.compile("|".join(f"(?:{_translated(glob)})" for glob in globs) or r"(?!)", re.DOTALL)
 
 
 def _translated(glob: str) -> str:
+    glob = glob.replace("\\", "/").removeprefix("./")
+    if glob.endswith("/"):
+        glob += "**"
     parts = re.split(r"(\*\*/|\*\*|\*|\?|\[!?\]?[^\]]*\])", glob)
     return "".join(_part(part) for part in parts)
 

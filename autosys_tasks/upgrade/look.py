@@ -21,7 +21,7 @@ Ignored = Callable[[str, Collection[str]], Collection[str]]  # (workspace, paths
 def look(house: House, memory: Memory, ignored: Ignored = lambda root, paths: ()) -> Facts:
     """Every environment, declared or discovered, and the manifests that belong to none."""
     config, root = house.config, house.config.path
-    found = walk(root)
+    found = walk(root, config.upgrade.scripts)
     left_out = set(_left_out(memory, found, ignored))
     candidates = [path for path in found.manifests if path not in left_out]
     said = {path: memory.said(path) for path in candidates}
@@ -31,6 +31,8 @@ def look(house: House, memory: Memory, ignored: Ignored = lambda root, paths: ()
     loose = mapping.unmapped(candidates, said, known)
     for path in _watched(seen, candidates, root):
         memory.watch(path)
+    for path in found.scripts:
+        memory.watch(path, "script")
     kept = tuple(path for path in loose if not globs.matches(config.upgrade.ignore, path))
     return Facts(seen, kept, notes=() if config.environments else tuple(_gone(house, seen)))
 

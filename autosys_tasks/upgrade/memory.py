@@ -80,9 +80,17 @@ class Memory:
                 todo += said.includes
         return found
 
-    def watch(self, path: str) -> None:
+    def watch(self, path: str, kind: str = "watched") -> None:
         """Remember how a file or a folder is, for who only looks whether anything stirred."""
-        self.files[f"{path}\0watched"] = Seen(marks_of(os.path.join(self.root, path)), False, "")
+        self.files[f"{path}\0{kind}"] = Seen(marks_of(os.path.join(self.root, path)), False, "")
+
+    def moved(self, kind: str) -> bool:
+        """Whether anything of that kind is new, gone, or different from how it was."""
+        now, before = (
+            {key: each.marks for key, each in files.items() if key.endswith(f"\0{kind}")}
+            for files in (self.files, self.before)
+        )
+        return now != before
 
     def save(self) -> None:
         """Write it down when anything in it is new."""

@@ -68,22 +68,21 @@ class Report(NamedTuple):
 def planned(house: House, only: Collection[str] = (), *, force: bool = False) -> Picture:
     """What an upgrade would do now, and from what that follows; changes nothing."""
     memory, kept = Memory(house.place, house.config.path), stamps.read_kept(house.place)
+    facts = look.look(house, memory, look.ignored_by_git)
+    chosen(facts, only)
     scripts = house.config.upgrade.scripts
     found = Came() if only else came.see(house.config.path, memory, kept, scripts, every=force)
-    facts = _facts(house, memory, kept, found)
-    chosen(facts, only)
+    facts = _explained(facts, kept, found)
     if force or facts.pulled.files or any(each.why for each in plan.explained(facts)):
         facts = facts._replace(running=look.running(house))  # asked only where a restart may follow
     return Picture(plan.plan(facts, house.config.services, only=only, force=force), facts, memory, found)
 
 
-def _facts(house: House, memory: Memory, kept: Kept | None, found: Came) -> Facts:
-    facts = look.look(house, memory, look.ignored_by_git)
+def _explained(facts: Facts, kept: Kept | None, found: Came) -> Facts:
     done = kept.restarted.items() if kept else ()
     restarted = frozenset(name for name, commit in done if commit == found.pulled.new)
-    return facts._replace(
-        pulled=found.pulled, scripts=found.scripts, notes=(*facts.notes, *found.notes), restarted=restarted
-    )
+    notes = (*facts.notes, *found.notes)
+    return facts._replace(pulled=found.pulled, scripts=found.scripts, notes=notes, restarted=restarted)
 
 
 def chosen(facts: Facts, only: Iterable[str]) -> None:

@@ -116,6 +116,17 @@ def test_a_script_with_a_fault_is_red_until_it_is_mended(pulled: tuple[Desk, Rep
     desk.space.cli("health", "--only", "upgrade").rc(0)
 
 
+def test_a_script_that_nobody_has_committed_is_checked_too_and_stays_red(pulled: tuple[Desk, Repo]) -> None:
+    """P49: uncommitted edits count, and git's own files do not move for them."""
+    desk, _origin = pulled
+    desk.space.file("낡은.sh", "#!/bin/sh\nif true; then\n")
+    assert desk.planned() == [("check", "낡은.sh")]
+    assert desk.upgrade().code == 3 and desk.upgrade().code == 3
+    desk.space.cli("health", "--only", "upgrade").rc(3).says("낡은.sh")
+    desk.space.file("낡은.sh", "#!/bin/sh\ntrue\n")
+    assert desk.upgrade().code == 0 and desk.planned() == []
+
+
 def test_pulling_goes_forward_and_installs_and_a_refusal_is_a_failure(pulled: tuple[Desk, Repo]) -> None:
     desk, origin = pulled
     origin.commit({"requirements.txt": "--no-index\n--find-links ./wheels\ntiny==2.0\n"})
