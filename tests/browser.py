@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import fcntl
 import json
 import os
 import select
@@ -154,6 +153,8 @@ def running(profile: Path) -> Iterator[Browser]:
 
 def _high(fd: int) -> int:
     """The same file under a number that is not one of those that the browser wants."""
+    import fcntl  # which Windows has not
+
     moved = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 10)
     os.close(fd)
     return moved

@@ -15,7 +15,7 @@ import rig
 from autosys_tasks.host import git
 
 REFUSAL = b'HTTP/1.1 401 No\r\nWWW-Authenticate: Basic realm="x"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n'
-pytestmark = pytest.mark.capability("git")
+pytestmark = [pytest.mark.capability("git"), pytest.mark.only("posix")]
 
 
 @pytest.fixture

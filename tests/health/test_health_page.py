@@ -210,7 +210,8 @@ def test_an_environment_that_is_not_there_is_red(workspace: rig.Workspace) -> No
     assert "the Python that it was made from is gone" in str(found["why"])
     home = Path(rig.PYTHON).resolve().parent
     (workspace.root / ".venv" / "pyvenv.cfg").write_text(f"home = {home}\n", encoding="utf-8")
-    assert health(workspace, "--only", "environment.main")["environment.main"]["verdict"] == OK
+    if sys.platform != "win32":  # there a copy of the interpreter alone does not run
+        assert health(workspace, "--only", "environment.main")["environment.main"]["verdict"] == OK
 
 
 OUTPUTS = [

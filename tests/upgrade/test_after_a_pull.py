@@ -15,6 +15,8 @@ from autosys_tasks.supervise import runs
 from autosys_tasks.supervise.state import read_record as service_record
 from autosys_tasks.upgrade import notice, run, stamps
 
+pytestmark = pytest.mark.only("posix")
+
 TOML = """
 [environments.main]
 [services.watcher]

@@ -14,7 +14,7 @@ from autosys_tasks.upgrade.history import History, pulled, see
 
 ODD = "폴더 하나/이름\n둘 é.sh"
 SCRIPT = "#!/bin/sh\n"
-pytestmark = pytest.mark.capability("git")
+pytestmark = [pytest.mark.capability("git"), pytest.mark.only("posix")]
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ import sys
 import time
 from pathlib import Path
 
-import pip
 import pytest
 import rig
 from upgrade_desk import Desk, tree, wheel, without_uv
@@ -21,6 +20,8 @@ from autosys_tasks.supervise import runs, turnstile
 from autosys_tasks.upgrade import back, stamps, ways
 from autosys_tasks.upgrade.stamps import read_record
 from autosys_tasks.upgrade.values import Record
+
+pytestmark = pytest.mark.only("posix")
 
 SERVER = "import tiny, time; print('ready', tiny.VERSION, flush=True); time.sleep(200)"
 SERVICE = f"""
@@ -300,6 +301,8 @@ def test_a_full_disk_at_any_point_leaves_what_was_there(
 
 def test_pip_installs_where_there_is_no_uv_and_reads_hangul(desk: Desk) -> None:
     """P47: pip reads a list in the system's code page unless it is told better."""
+    import pip
+
     desk.wheels("1.0", "2.0")
     site = next(path for path in desk.venv().rglob("site-packages"))
     shutil.copytree(Path(pip.__file__).parent, site / "pip")
@@ -340,6 +343,8 @@ def test_the_environment_that_autosys_runs_in_is_upgraded_and_comes_back_when_th
     """P48 in small: an install that breaks the very program that installs is taken back by it."""
     venv = desk.venv()
     site = next(path for path in venv.rglob("site-packages"))
+    import pip
+
     ours = [str(rig.REPOSITORY), str(Path(pip.__file__).parent.parent)]
     (site / "_ours.pth").write_text("".join(f"import sys; sys.path.append({path!a})\n" for path in ours), "ascii")
     desk.wheels("1.0")

@@ -13,7 +13,7 @@ from repos import Repo, pair
 
 from autosys_tasks.upgrade.pull import PullEnd, pull
 
-pytestmark = pytest.mark.capability("git")
+pytestmark = [pytest.mark.capability("git"), pytest.mark.only("posix")]
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ GLOBS = ("**/*.sh",)
 SH = "#!/bin/sh\necho hello\n"
 BROKEN = "#!/bin/sh\necho hello\nif true; then\n  for x in (\nfi\n"
 posix = pytest.mark.only("posix")
-pytestmark = pytest.mark.capability("git")
+pytestmark = [pytest.mark.capability("git"), pytest.mark.only("posix")]
 
 
 @pytest.fixture

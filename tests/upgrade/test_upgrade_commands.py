@@ -15,6 +15,8 @@ from autosys_tasks.upgrade import notice
 from autosys_tasks.upgrade.memory import Memory
 from autosys_tasks.upgrade.stamps import read_record, write_record
 
+pytestmark = pytest.mark.only("posix")
+
 
 def steps(result: rig.Result) -> list[tuple[str, str]]:
     """(kind, target) of a plan."""
