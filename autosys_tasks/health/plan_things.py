@@ -110,7 +110,7 @@ def of_upgrade(scene: Scene, name: str, seen: UpgradeSeen) -> Finding:
         told = [f"the last upgrade of {each} failed {ago[each]} ago: {why}" for each, why, _at in seen.failed]
         return Finding(NG, evidence, "; ".join(told), fix)
     if seen.names and not seen.looked:
-        return Finding(UNKNOWN, evidence, "no upgrade has looked at it yet", Fix(text="inv upgrade"))
+        return Finding(SKIP, evidence, "no upgrade has looked at it yet (inv upgrade does it)")
     if seen.stale:
         return Finding(NG, evidence, "; ".join(f"{each} is stale: {why}" for each, why in seen.stale), fix)
     if seen.faults:
