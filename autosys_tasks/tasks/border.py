@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import functools
 import os
 import sys
@@ -81,12 +82,12 @@ def person_readable(*, as_json: bool, interrupted: str = "") -> Iterator[None]:
         end_with(error, as_json)
     except KeyboardInterrupt:
         end_with(Interrupted(interrupted or "by Ctrl-C"), as_json)
-    except BrokenPipeError:
-        _unread("stdout")
-        raise Exit(code=0) from None
     except OSError as error:
         from autosys_tasks.core.files import cannot_write
 
+        if _has_left(error):
+            _unread("stdout")
+            raise Exit(code=0) from None
         end_with(cannot_write(error.filename or "a file", error, "read or write"), as_json)
     except Exception as error:  # noqa: BLE001 (said in full, and ends as promised)
         import traceback
@@ -116,6 +117,11 @@ def ready_streams(*, keep: bool = True) -> None:
             setattr(sys, name, _instead_of_a_console() if keep else _nowhere())
         elif hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
+
+
+def _has_left(error: OSError) -> bool:
+    """Whether it says that nobody reads a stream any more; Windows calls that an invalid argument."""
+    return isinstance(error, BrokenPipeError) or (error.errno == errno.EINVAL and error.filename is None)
 
 
 def _nowhere() -> Any:
@@ -188,7 +194,9 @@ def put(text: str) -> None:
     """What a task ends with, on stdout: a reader who has left does not change how it ended."""
     try:
         print(text, flush=True)
-    except BrokenPipeError:
+    except OSError as error:
+        if not _has_left(error):
+            raise
         _unread("stdout")
 
 

@@ -17,7 +17,7 @@ from autosys_tasks.backup.git_state import Captured, capture
 from autosys_tasks.core.errors import UsageError
 from autosys_tasks.host import git
 
-pytestmark = pytest.mark.capability("git")
+pytestmark = [pytest.mark.capability("git"), pytest.mark.only("posix")]
 LARGE = 1_000_000
 
 

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from autosys_tasks import host
+
+pytestmark = pytest.mark.only("posix")  # Wine makes no junctions
 
 
 def test_a_link_leads_to_a_folder_and_is_switched_to_another(tmp_path: Path) -> None:
