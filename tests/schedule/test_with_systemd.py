@@ -29,7 +29,8 @@ def states(workspace: rig.Workspace, manager: user_manager.UserManager) -> set[o
 def test_a_registered_tick_fires_heals_and_what_it_started_outlives_it(
     workspace: rig.Workspace, manager: user_manager.UserManager
 ) -> None:
-    workspace.write('[watchdog]\nevery = "1s"\nguard = false\n').service("api", "sleeps.py")
+    beat = 'every = "4s"'  # a run of a busy machine lasts a second, and has no result meanwhile
+    workspace.write(f"[watchdog]\n{beat}\nguard = false\n").service("api", "sleeps.py")
     workspace.cli("schedule.register", "--only", "watchdog", env=manager.env).rc(0).says("watchdog", "systemd")
     rig.wait_for(lambda: len(workspace.starts()) == 1, 20, what="the timer's first tick")
     first = psutil.Process(workspace.starts()[0][0])
@@ -86,7 +87,8 @@ def test_a_disabled_timer_and_a_failed_run_are_told(
     workspace: rig.Workspace, manager: user_manager.UserManager
 ) -> None:
     """P15: registered is not working."""
-    workspace.write("[watchdog]\nguard = false\n").service("bad", "crashes.py", 0, 7)
+    never = 'readiness = { log = "never" }'  # a busy machine may let it live for as long as counts for ready
+    workspace.write("[watchdog]\nguard = false\n").service("bad", "crashes.py", 0, 7, more=never)
     workspace.cli("schedule.register", env=manager.env).rc(0)
     service = next(manager.units.glob("*-watchdog.service")).name
     manager.ctl("start", service)
