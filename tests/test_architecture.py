@@ -204,3 +204,9 @@ def test_the_guard_needs_no_invoke_and_nothing_heavy() -> None:
     loaded = loaded_after("import autosys_tasks.supervise.guard")
     needed = {"tomllib"} | ({"ctypes"} if sys.platform == "win32" else set())
     assert not loaded & ((HEAVY - needed) | {"invoke", "asyncio", "ssl", "http.client", "logging", "argparse"})
+
+
+def test_no_two_test_modules_have_one_name() -> None:
+    """They have no package: the second one of a name would be taken for the first."""
+    names = [path.name for path in Path(__file__).parent.rglob("*.py") if path.name != "conftest.py"]
+    assert sorted({name for name in names if names.count(name) > 1}) == []
