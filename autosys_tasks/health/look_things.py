@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 from autosys_tasks import host, probes
 from autosys_tasks.config.model import Config, Environment
@@ -35,20 +34,15 @@ def see_environment(config: Config, environment: Environment) -> EnvironmentSeen
 
 def _does_not_run(python: str, cwd: str) -> str:
     """Why an interpreter does not run, "" when it does."""
-    import subprocess
+    from autosys_tasks.host import child
 
-    flags: dict[str, Any] = host.spawn_flags()
-    nothing = subprocess.DEVNULL
-    argv = [python, "-I", "-S", "-c", ""]
     try:
-        done = subprocess.run(
-            argv, cwd=cwd, stdin=nothing, stdout=nothing, stderr=nothing, timeout=RUNS_S, check=False, **flags
-        )
-    except subprocess.TimeoutExpired:
+        code = child.run([python, "-I", "-S", "-c", ""], cwd, os.environ, RUNS_S).code
+    except child.Late:
         return f"`{python}` did not end within {RUNS_S:g} s"
     except OSError as error:
         return f"`{python}` cannot be run: {error.strerror or error}"
-    return f"`{python}` does not run: it ended with {done.returncode}" if done.returncode else ""
+    return f"`{python}` does not run: it ended with {code}" if code else ""
 
 
 def see_upgrade(house: House) -> UpgradeSeen:

@@ -8,7 +8,6 @@ file system monitor, an external diff, a pager, housekeeping) is not run.
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +15,7 @@ from typing import Any, NamedTuple
 from autosys_tasks import host
 from autosys_tasks.core.errors import AutosysError
 from autosys_tasks.core.files import decode
+from autosys_tasks.host import child
 
 TIMEOUT_S = 60.0
 CALM = (
@@ -127,25 +127,10 @@ def _program(folder: Path | str) -> str:
 def _run(
     argv: list[str], folder: Path | str, env: Mapping[str, str], given: bytes, into: Path | None, timeout_s: float
 ) -> Said:
-    flags: dict[str, Any] = host.spawn_flags()
-    sink: Any = subprocess.PIPE
     try:
-        if into is not None:
-            sink = into.open("wb")
-        child = subprocess.Popen(
-            argv, cwd=folder, env=env, stdin=subprocess.PIPE, stdout=sink, stderr=subprocess.PIPE, **flags
-        )
+        code, out, err = child.run(argv, folder, env, timeout_s, given=given, into=into)
     except (FileNotFoundError, NotADirectoryError, PermissionError) as error:
         raise GitError(f"cannot run git: {error.strerror}", where=str(error.filename or folder)) from error
-    finally:
-        if into is not None and sink is not subprocess.PIPE:
-            sink.close()
-    try:
-        out, err = child.communicate(given, timeout=timeout_s)
-    except subprocess.TimeoutExpired:
+    except child.Late:
         raise GitError(f"git did not end within {timeout_s:g} s", where=str(folder)) from None
-    finally:
-        if child.returncode is None:  # too late, or Ctrl-C: what it started (ssh, a helper) goes with it
-            host.end_group(child.pid)
-            child.communicate()
-    return Said(child.returncode, out or b"", decode(err))
+    return Said(code, out, decode(err))

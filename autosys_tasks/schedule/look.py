@@ -59,18 +59,18 @@ def see(site: Site, entries: Sequence[Entry]) -> dict[str, Seen]:
 def refuses(site: Site, entry: Entry) -> str:
     """Why the very command of an entry cannot run, with --dry-run behind it; empty when it can."""
     import os
-    import subprocess
+
+    from autosys_tasks.host import child
 
     env = {key: value for key, value in os.environ.items() if key != "AUTOSYS_FAULT"} | dict(site.env)
     try:
-        done = subprocess.run(
-            [*site.argv(entry), "--dry-run"], cwd=site.folder, env=env, stdin=subprocess.DEVNULL,
-            capture_output=True, timeout=TRIAL_S, check=False, **host.spawn_flags(),  # type: ignore[call-overload]
-        )  # fmt: skip
-    except (OSError, subprocess.TimeoutExpired) as error:
+        done = child.run([*site.argv(entry), "--dry-run"], site.folder, env, TRIAL_S)
+    except OSError as error:
         return f"its command cannot be run: {error}"
-    said = (done.stderr or done.stdout).decode("utf-8", "replace").strip().splitlines()
-    return f"its command ends {done.returncode}: {said[-1] if said else 'without a word'}" if done.returncode else ""
+    except child.Late:
+        return f"its command did not end within {TRIAL_S:g} s"
+    said = (done.err or done.out).decode("utf-8", "replace").strip().splitlines()
+    return f"its command ends {done.code}: {said[-1] if said else 'without a word'}" if done.code else ""
 
 
 def files(site: Site, entries: Iterable[Entry], platform: str) -> list[File]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-import subprocess
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import NamedTuple
@@ -17,7 +16,7 @@ from autosys_tasks import host
 from autosys_tasks.core.errors import AutosysError
 from autosys_tasks.core.files import decode, slurp
 from autosys_tasks.core.plan import Outcome, Step
-from autosys_tasks.host import git
+from autosys_tasks.host import child, git
 from autosys_tasks.upgrade import globs
 from autosys_tasks.upgrade.discover import NEVER, matching
 from autosys_tasks.upgrade.history import SHORT, History
@@ -207,15 +206,12 @@ def _check(root: str, path: str) -> tuple[bool | None, str]:
     here = f"./{path}"
     arguments = [here if word == HERE else word for word in how.arguments]
     try:
-        done = subprocess.run(
-            [program, *arguments], cwd=root, env=env, stdin=subprocess.DEVNULL, capture_output=True,
-            timeout=CHECK_S, check=False, **host.spawn_flags(),  # type: ignore[call-overload]
-        )  # fmt: skip
-    except subprocess.TimeoutExpired:
+        done = child.run([program, *arguments], root, env, CHECK_S)
+    except child.Late:
         return False, f"`{os.path.basename(program)}` did not end within {CHECK_S:g} s"
-    if done.returncode == 0:
+    if done.code == 0:
         return True, f"{spoken}: no fault"
-    return False, fault(decode(done.stderr or done.stdout), here)
+    return False, fault(decode(done.err or done.out), here)
 
 
 def _program(how: Checker, root: str) -> str:

@@ -8,7 +8,9 @@ import stat
 from collections.abc import Mapping
 from pathlib import Path
 
+import psutil
 import pytest
+import rig
 from repos import Repo, pair
 
 from autosys_tasks.core.plan import Outcome, Step
@@ -282,15 +284,17 @@ def test_a_checker_that_is_not_there_is_said_and_is_no_ok(here: Repo, monkeypatc
 def test_a_checker_that_hangs_is_ended_and_what_a_shell_would_read_first_is_not_read(
     here: Repo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    here.put({"run.sh": "#!/bin/bash\necho\n", "env.sh": "touch read\n", "bin/sh": "#!/bin/sh\nsleep 600\n"})
+    hangs = "#!/bin/sh\nsleep 600 &\necho $! >pid\nwait\n"
+    here.put({"run.sh": "#!/bin/bash\necho\n", "env.sh": "touch read\n", "bin/sh": hangs})
     monkeypatch.setenv("BASH_ENV", str(here.root / "env.sh"))
     assert act(here, "check", "run.sh").ok is True and not (here.root / "read").exists()
     (here.root / "bin" / "sh").chmod(0o755)
     shutil.copy(shutil.which("sleep") or "", here.root / "bin")
     monkeypatch.setenv("PATH", str(here.root / "bin"))
-    monkeypatch.setattr(scripts, "CHECK_S", 0.2)
+    monkeypatch.setattr(scripts, "CHECK_S", 0.5)
     here.put({"run.sh": SH})
-    assert "did not end within 0.2 s" in act(here, "check", "run.sh").detail
+    assert "did not end within 0.5 s" in act(here, "check", "run.sh").detail
+    rig.wait_for(lambda: not psutil.pid_exists(int((here.root / "pid").read_text())), what="what it had started to end")
 
 
 def test_a_script_that_went_away_meanwhile_is_a_failed_step(here: Repo) -> None:
