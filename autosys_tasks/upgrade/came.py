@@ -10,7 +10,7 @@ import os
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from autosys_tasks.upgrade import globs
+from autosys_tasks.core import globs
 from autosys_tasks.upgrade.head import Head, head
 from autosys_tasks.upgrade.memory import Memory
 from autosys_tasks.upgrade.stamps import marks_of

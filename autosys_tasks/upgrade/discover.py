@@ -6,7 +6,8 @@ import os
 from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple
 
-from autosys_tasks.upgrade import globs, names
+from autosys_tasks.core import globs
+from autosys_tasks.upgrade import names
 
 NEVER = frozenset({"node_modules", "backups", "outputs", "__pycache__", "site-packages", "bower_components"})
 

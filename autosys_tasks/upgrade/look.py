@@ -6,8 +6,9 @@ import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 from autosys_tasks.config.model import Config, Environment
+from autosys_tasks.core import globs
 from autosys_tasks.supervise.house import House
-from autosys_tasks.upgrade import came, globs, mapping, names, there
+from autosys_tasks.upgrade import came, mapping, names, there
 from autosys_tasks.upgrade.discover import Found, matching, walk
 from autosys_tasks.upgrade.memory import Memory
 from autosys_tasks.upgrade.stamps import known_names, marks_of, read_record

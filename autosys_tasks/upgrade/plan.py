@@ -11,8 +11,8 @@ from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 from autosys_tasks.config.model import Environment, Service
+from autosys_tasks.core import globs
 from autosys_tasks.core.plan import Plan, Step
-from autosys_tasks.upgrade import globs
 from autosys_tasks.upgrade.values import ABSENT, Done, EnvironmentSeen, Facts, Pulled
 
 OF_SCRIPTS = ("chmod", "unblock", "check")

@@ -13,11 +13,11 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from autosys_tasks import host
+from autosys_tasks.core import globs
 from autosys_tasks.core.errors import AutosysError
 from autosys_tasks.core.files import decode, slurp
 from autosys_tasks.core.plan import Outcome, Step
 from autosys_tasks.host import child, git
-from autosys_tasks.upgrade import globs
 from autosys_tasks.upgrade.discover import NEVER, matching
 from autosys_tasks.upgrade.history import SHORT, History
 from autosys_tasks.upgrade.script_text import HERE, SHELLS, Checker, checker, fault, has_shebang, language

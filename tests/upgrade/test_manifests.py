@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from autosys_tasks.upgrade import globs, mapping
+from autosys_tasks.core import globs
+from autosys_tasks.upgrade import mapping
 from autosys_tasks.upgrade.manifests import said
 from autosys_tasks.upgrade.names import is_python
 from autosys_tasks.upgrade.values import Said

@@ -50,7 +50,7 @@ def said(files: Files, path: str, seen: Environment | None = None) -> Said:
 
 def digests(files: Files, environment: Environment) -> dict[str, str]:
     """What an environment's manifests say, with what they name."""
-    from autosys_tasks.upgrade import globs
+    from autosys_tasks.core import globs
 
     todo = [path for path in files if globs.matches(environment.manifests, path)]
     found: dict[str, str] = {}

@@ -1,0 +1,107 @@
+"""The values of the backup room: what was found, what an archive holds, and what is known of every backup. Pure."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+FULL, DIFFERENTIAL = "full", "differential"
+FILE, FOLDER, LINK, HARDLINK = "file", "folder", "link", "hardlink"
+OWN = ".autosys"  # the folder within an archive that is ours: its manifest, the git state, a word for whoever finds it
+GIT = f"{OWN}/git"  # what git_state captured lies below it
+MANIFEST = f"{OWN}/manifest.json"
+
+
+class Found(NamedTuple):
+    """One thing on the disk that a set names. `path` is where it will be in the archive, with `/`, from the workspace."""
+
+    path: str
+    source: str  # where its bytes are now: absolute; a staged copy for a SQLite file and for the state of git
+    kind: str  # file | folder | link | hardlink
+    size: int  # bytes; 0 for what is no file
+    mtime_ns: int
+    mode: int  # permission bits
+    stamp: tuple[int, int] = (0, 0)  # (inode, ctime_ns): with size and mtime_ns, that it is still the same
+    link: str = ""  # a link: its text; a hard link: the path of the first of its kind
+    flags: tuple[str, ...] = ()  # secret | sqlite | leads-out | growing (a log, may get longer while it is read)
+    sets: tuple[str, ...] = ()  # the sets that name it
+
+
+class Entry(NamedTuple):
+    """One line of a manifest: what `path` was, and which backup's archive holds its bytes under which name."""
+
+    path: str
+    kind: str
+    size: int
+    mtime_ns: int
+    mode: int
+    sha256: str = ""  # of a file's bytes, hex
+    member: str = ""  # its name in the archive, where that is not `path` (the same bytes are there under another name)
+    link: str = ""
+    flags: tuple[str, ...] = ()
+    stamp: tuple[int, int] = (0, 0)
+
+
+class Failed(NamedTuple):
+    """A named thing that is not in the backup though it should be. `required`: its set says so."""
+
+    path: str
+    why: str
+    required: bool = False
+
+
+class Collected(NamedTuple):
+    """What the sets name: in order of path; what they name in vain, what was skipped, and what a person should know."""
+
+    found: tuple[Found, ...]
+    missing: tuple[Failed, ...] = ()  # patterns that match nothing, folders that cannot be read
+    skipped: tuple[str, ...] = ()  # sockets, pipes, devices: never kept, always listed
+    notes: tuple[str, ...] = ()
+
+
+class Backup(NamedTuple):
+    """What is known of one backup from its manifest's head and foot, without reading its entries.
+
+    `id` is its time, as `2026-11-29T033000Z`; its archive is `ID-KIND.7z`, its manifest `ID-KIND.manifest.json`.
+    """
+
+    id: str
+    kind: str  # full | differential
+    created: float  # seconds since 1970
+    base: str = ""  # a differential: the id of its full
+    base_sha256: str = ""  # of that full's archive: another file of the same name is no base
+    sets: str = ""  # a digest of what was asked for: another digest needs a new full
+    files: int = 0  # of the whole state, the base's share too
+    bytes: int = 0  # of those files
+    failed: tuple[Failed, ...] = ()  # named things that are not in it
+    git: str = ""  # one line about the repository, "" when it was not asked for
+    note: str = ""
+    encrypted: bool = False
+    local_only: bool = False  # it holds secrets in clear: never copied elsewhere
+    archive_bytes: int = 0
+    archive_sha256: str = ""
+    verified: bool = False  # it was read back, every hash, before it got its name
+
+    @property
+    def stem(self) -> str:
+        """The name of its files, without ending."""
+        return f"{self.id}-{self.kind}"
+
+    @property
+    def complete(self) -> bool:
+        """Whether everything that was asked for is in it."""
+        return not self.failed
+
+
+class Damage(NamedTuple):
+    """What is wrong with one file of an archive, or with the archive itself (`path` is then its name)."""
+
+    path: str
+    why: str
+
+
+class Kept(NamedTuple):
+    """What retention says of one backup, and why, for a person."""
+
+    id: str
+    keep: bool
+    reason: str
