@@ -12,7 +12,7 @@ MANIFEST = f"{OWN}/manifest.json"
 
 
 class Found(NamedTuple):
-    """One thing on the disk that a set names. `path` is where it will be in the archive, with `/`, from the workspace."""
+    """One thing on the disk that a set names. `path`: where it will be in the archive, with `/`, from the workspace."""
 
     path: str
     source: str  # where its bytes are now: absolute; a staged copy for a SQLite file and for the state of git
