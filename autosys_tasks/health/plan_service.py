@@ -74,7 +74,7 @@ def _evidence(decision: Decision, seen: ServiceSeen, now: Now) -> str:
         said = [f"pid {facts.leader.pid}"]
         said += [f"up {span(now.boot - record.started_boot)}"] if record else []
         said += [answer.evidence for answer in (seen.readiness, seen.liveness) if answer]
-        return ", ".join(said)
+        return ", ".join(dict.fromkeys(said))  # a heartbeat may be both
     if pids := pids_of(facts):
         return f"pid {', '.join(map(str, pids))}"
     if decision.state == "done":

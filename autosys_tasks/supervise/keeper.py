@@ -124,6 +124,7 @@ class Keeper:
     # --- what is seen -------------------------------------------------------------------------------------
 
     def _seen(self, name: str, facts: Facts) -> None:
+        facts = _remembering(facts, self.facts.get(name))
         if facts.readiness and facts.readiness.ok and facts.leader and facts.record and not facts.ready_seen:
             write_ready(self.house.place, name, facts.record.instance)
             facts = facts._replace(ready_seen=True)
@@ -132,7 +133,7 @@ class Keeper:
             self.waiter.forget(name)
             self._checkups.pop(name, None)
         elif not self.waiter.watch(name, facts.leader):
-            self.facts[name] = look.glance(self.house, name)
+            self.facts[name] = _remembering(look.glance(self.house, name), facts)
 
     def _died(self, name: str, ended: host.Exit | None) -> None:
         facts = self.facts[name]
@@ -189,9 +190,9 @@ class Keeper:
             if self._yields and ended is None and self._is_first_start(name) and at_work(self.house.place):
                 self._due[name] = moment + YIELD_S
             else:
-                self._start(name, decision.reason, ended)
+                self._start(name, decision.reason)
         elif decision.step == "note" or (decision.step == "start" and self._unburied(name)):
-            act.note(self.house, name, decision.reason, ended)
+            act.note(self.house, name, decision.reason, self.facts[name].exit)
             self._again(name, soon=True)
         elif decision.step == "adopt":
             found = self.facts[name].found
@@ -209,12 +210,12 @@ class Keeper:
         record = self.facts[name].record
         return record is not None and not record.dead and self.facts[name].leader is None
 
-    def _start(self, name: str, reason: str, ended: host.Exit | None) -> None:
+    def _start(self, name: str, reason: str) -> None:
         if self._ending():
             return
         old = self.facts[name].record
         bound = units.leave(self.house)
-        outcome = act.start(self.house, name, reason, asked=name in self.asked, ended=ended)
+        outcome = act.start(self.house, name, reason, asked=name in self.asked, ended=self.facts[name].exit)
         if outcome.ok is not None:
             self.asked.discard(name)
             self.tell(outcome._replace(detail=f"{outcome.detail}, {bound}") if outcome.ok and bound else outcome)
@@ -382,6 +383,13 @@ class Keeper:
     def _post(self, news: Callable[[], None]) -> None:
         self._inbox.put(news)
         self.waiter.wake()
+
+
+def _remembering(facts: Facts, before: Facts | None) -> Facts:
+    """The facts, with how the same instance ended where that was heard before: the system tells a parent once."""
+    if facts.leader or facts.exit or not before or not before.exit or not facts.record or not before.record:
+        return facts
+    return facts._replace(exit=before.exit) if facts.record.instance == before.record.instance else facts
 
 
 def _throw(error: BaseException) -> None:

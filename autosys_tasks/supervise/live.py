@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from autosys_tasks.supervise import show
+from autosys_tasks.supervise import plan, show
 from autosys_tasks.supervise.house import House
 from autosys_tasks.supervise.runs import Show
 from autosys_tasks.supervise.values import Decision, Facts, label
@@ -34,18 +34,19 @@ def display(house: House, say: Callable[[str], None], *, quiet: bool) -> Iterato
 
 
 class _Lines:
-    """A line whenever what is awaited changes."""
+    """A line whenever others are awaited than before."""
 
     def __init__(self, say: Callable[[str], None]) -> None:
         self._say = say
-        self._last = ""
+        self._last: tuple[str, ...] = ()
         self._since = time.monotonic()
 
     def show(self, decisions: dict[str, Decision], facts: dict[str, Facts]) -> None:
-        line = show.progress_line(decisions)
-        if line != self._last and time.monotonic() - self._since > QUIET_S:
-            self._say(line)
-            self._last = line
+        names = plan.awaited(decisions)
+        if names != self._last and time.monotonic() - self._since > QUIET_S:
+            self._last = names
+            if names:
+                self._say(show.progress_line(decisions))
 
 
 class _Table:

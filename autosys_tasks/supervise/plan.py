@@ -102,7 +102,8 @@ def decide(
 ) -> Decision:
     """What one service is and what to do. `asked`: a person wants it up now, whatever happened before."""
     if not service.managed:
-        return Decision("unmanaged", "watched, never started or stopped")
+        said = facts.readiness.why if facts.readiness and not facts.readiness.ok else ""
+        return Decision("unmanaged", said or "watched, never started or stopped")
     up = facts.wanted.up or asked
     if facts.leader is not None:
         return _living(service, facts, now, up=up)
@@ -140,7 +141,7 @@ def _living(service: Service, facts: Facts, now: Now, *, up: bool) -> Decision:
         return Decision("unready", f"liveness: {facts.liveness.why}", "restart")
     if facts.memory is not None:
         limit = service.memory_max or 0
-        return Decision(state, f"memory {facts.memory >> 20} MiB over {limit >> 20} MiB", "restart")
+        return Decision(state, f"memory {facts.memory / 1e6:.0f} MB over {limit / 1e6:.0f} MB", "restart")
     if state != "starting" or service.oneshot:
         return Decision(state, reason)
     limit_s = service.readiness.start_timeout_s if service.readiness else ALIVE_S
@@ -261,7 +262,7 @@ def satisfied(service: Service, facts: Facts | None, decision: Decision | None) 
     if service.optional and facts.program is None:
         return True
     if decision.state == "unmanaged":
-        return facts.readiness is None or facts.readiness.ok
+        return facts.readiness is None or facts.readiness.ok or service.optional
     return decision.state in READY
 
 
@@ -326,6 +327,11 @@ def settled(name: str, decisions: Mapping[str, Decision]) -> bool:
             for other in decision.after
         )
     return decision.state == "down" and not decision.step and decision.due_boot is None
+
+
+def awaited(decisions: Mapping[str, Decision]) -> tuple[str, ...]:
+    """Of whom it is still to be seen whether they become what is wanted."""
+    return tuple(name for name in decisions if not settled(name, decisions))
 
 
 def plan(

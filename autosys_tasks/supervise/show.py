@@ -11,7 +11,7 @@ from autosys_tasks.core.clock import size, span, utc_text
 from autosys_tasks.supervise import look, plan
 from autosys_tasks.supervise.house import House
 from autosys_tasks.supervise.state import now
-from autosys_tasks.supervise.values import GUARD, Decision, Facts, LastExit
+from autosys_tasks.supervise.values import GUARD, Decision, Facts, LastExit, label
 
 Row = dict[str, object]
 SWITCHED_OFF = "switched off by watchdog.guard = false"
@@ -207,8 +207,6 @@ def guard_line(guard: Row) -> str:
 
 
 def progress_line(decisions: Mapping[str, Decision]) -> str:
-    """One line for a terminal that shows no live table: what is still awaited."""
-    waiting = [f"{n}: {d.state}" for n, d in decisions.items() if d.state not in (*plan.READY, "stopped", "unmanaged")]
-    return "waiting for " + ", ".join(waiting) if waiting else "all ready"
-
-
+    """One line where no live table is shown: what is still awaited, "" when nothing is."""
+    waiting = [f"{label(name)}: {decisions[name].state}" for name in plan.awaited(decisions)]
+    return f"waiting for {', '.join(waiting)}" if waiting else ""

@@ -50,6 +50,8 @@ def next_step(name: str, report: Report) -> str:
         return f"install that program, or correct services.{name}.command in autosys.toml; then inv bringup {name}"
     if decision.state == "foreign":
         return f"end that process or change the port of {name}; then inv bringup {name}"
+    if decision.state == "unmanaged":
+        return f"start or mend it: {name} is only watched (managed = false)"
     if decision.state == "waiting":
         return f"inv bringup {' '.join(decision.after)}"
     if decision.state == "blocked":

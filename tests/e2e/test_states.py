@@ -169,12 +169,29 @@ def test_a_job_that_fails_is_tried_again_and_then_blocked(workspace: rig.Workspa
     assert len(workspace.starts()) == 3
 
 
+@pytest.mark.only("posix")
+def test_how_a_program_ended_is_known_however_quick_it_was(workspace: rig.Workspace) -> None:
+    """`oneshot`: ready when it exited 0; a parent is told once how its child ended."""
+    names = [f"{kind}{number}" for kind in ("well", "ill") for number in range(6)]
+    workspace.write("".join(
+        f'[services.{name}]\noneshot = true\nrestart = "never"\ncommand = ["{"true" if "well" in name else "false"}"]\n'
+        for name in names
+    ))  # fmt: skip
+    for _again in range(3):
+        workspace.cli("restart", *names).rc(3)
+        ended = {name: seen["last_exit"]["code"] for name, seen in rows(workspace).items()}  # type: ignore[index]
+        assert ended == {name: 0 if "well" in name else 1 for name in names}
+
+
 def test_only_watched_is_never_touched(workspace: rig.Workspace) -> None:
     port = rig.free_port()
     more = f'managed = false\nreadiness.tcp = "127.0.0.1:{port}"'
     workspace.service("theirs", "listens.py", port, more=more)
     assert row(workspace, "theirs")["state"] == "unmanaged"
-    workspace.cli("bringup", "--no-guard").rc(3)
+    workspace.cli("bringup", "--no-guard").rc(3).says("refused", "start or mend it")
+    optional = workspace.root / "autosys.toml"
+    optional.write_text(optional.read_text(encoding="utf-8") + "optional = true\n", encoding="utf-8")
+    workspace.cli("bringup", "--no-guard").rc(0)
     workspace.cli("watchdog", "--dry-run").rc(0)
     assert not workspace.starts()
     with socket.socket() as answers:

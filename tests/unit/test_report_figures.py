@@ -238,7 +238,7 @@ def test_a_restart_by_a_person_is_counted_by_its_reason_and_is_no_incident() -> 
     ("reason", "kind"),
     [
         ("liveness: heartbeat 93 s old", "liveness failed"),
-        ("memory 600 MiB over 500 MiB", "memory over its limit"),
+        ("memory 600 MB over 500 MB", "memory over its limit"),
         ("not ready within 60 s: refused", "not ready in time"),
         ("exited -6", "exited -6"),
         ("died", "died"),
