@@ -96,6 +96,16 @@ class Unexpected(AutosysError):
     kind = "unexpected"
 
 
+def error_lines(error: AutosysError) -> list[str]:
+    """An error for a person: what, where, and what to type next."""
+    lines = [f"{error.kind}: {error.message}"]
+    for problem in error.problems:
+        lines.append(f"  {problem.where}: {problem.message}" + (f" ({problem.hint})" if problem.hint else ""))
+    if error.hint:
+        lines.append(f"  -> {error.hint}")
+    return lines
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """The known word that `word` was probably meant to be, or ""."""
     import difflib

@@ -91,8 +91,8 @@ def _help(fix: object) -> tuple[str, bool]:
     return str(fix.get("text") or ""), False
 
 
-def html(shown: Board, language: str) -> str:
-    """The whole page."""
+def html(shown: Board, language: str, renews_s: int | None = None) -> str:
+    """The whole page. `renews_s`: whoever shows it asks for it again that often."""
     verdict = shown.verdict
     last_words = [line.service for line in shown.figures.lines if line.service.last_words]
     cells = tuple(row_cells(row, language) for row in shown.rows)
@@ -100,7 +100,7 @@ def html(shown: Board, language: str) -> str:
     blocks = [
         f"<h1>{marked(verdict, f'{verdict} {shown.name}')}</h1>",
         paragraph(say(verdict, language)),
-        f'<p class="soft">{text(say("page_ages", language, at=moment(shown.at)))}</p>',
+        f'<p class="soft">{text(lasting(shown, language, renews_s))}</p>',
         heading(2, say("checks", language)),
         *aging(shown, language),
         f'<ul class="tiles" role="list">\n{"".join(map(tile_html, shown.tiles))}</ul>' if shown.tiles else "",
@@ -110,6 +110,12 @@ def html(shown: Board, language: str) -> str:
         *report_parts(shown.figures, language, 3),
     ]
     return page(f"{verdict} {shown.name} - {say('dashboard', language)}", language, blocks)
+
+
+def lasting(shown: Board, language: str, renews_s: int | None) -> str:
+    """Of when the page is, and whether it goes on."""
+    at = moment(shown.at)
+    return say("page_renews", language, at=at, every=renews_s) if renews_s else say("page_ages", language, at=at)
 
 
 def aging(shown: Board, language: str) -> list[str]:

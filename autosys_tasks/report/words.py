@@ -80,6 +80,10 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "This page does not renew itself: it shows what was so at {at}.",
         "이 페이지는 스스로 갱신되지 않습니다: {at}의 상태를 보여 줍니다.",
     ),
+    "page_renews": (
+        "This page renews itself every {every} s: it shows what is so at {at}.",
+        "이 페이지는 {every}초마다 스스로 갱신됩니다: {at}의 상태를 보여 줍니다.",
+    ),
     "last_words": ("its last words", "마지막 출력"),
     "strip": ("{name}: up {up}, down {down}, stopped {stopped}, the rest not observed",
               "{name}: 가동 {up}, 중단 {down}, 정지 {stopped}, 나머지는 관찰되지 않음"),

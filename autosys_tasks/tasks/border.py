@@ -103,6 +103,8 @@ def end_with(error: AutosysError, as_json: bool) -> NoReturn:
         with contextlib.suppress(OSError):
             print_json(error_document(error))
             raise Exit(code=error.code) from error
+    from autosys_tasks.core.errors import error_lines
+
     raise Exit("\n".join(error_lines(error)), code=error.code) from error
 
 
@@ -143,16 +145,6 @@ def _instead_of_a_console() -> Any:
         path.parent.mkdir(parents=True, exist_ok=True)
         return path.open("a", encoding="utf-8", buffering=1)
     return _nowhere()
-
-
-def error_lines(error: AutosysError) -> list[str]:
-    """An error for a person: what, where, and what to type next."""
-    lines = [f"{error.kind}: {error.message}"]
-    for problem in error.problems:
-        lines.append(f"  {problem.where}: {problem.message}" + (f" ({problem.hint})" if problem.hint else ""))
-    if error.hint:
-        lines.append(f"  -> {error.hint}")
-    return lines
 
 
 def error_document(error: AutosysError) -> dict[str, object]:

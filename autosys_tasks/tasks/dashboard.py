@@ -1,59 +1,109 @@
-"""`inv dashboard`: one page that shows how everything is, and how old that is."""
+"""`inv dashboard`: one page that shows how everything is, and how old that is; `--live` keeps it new."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from autosys_tasks.tasks.border import envelope, finish, house, is_dry, say, show_plan, verb
+from autosys_tasks.tasks.border import envelope, finish, house, is_dry, put, say, show_plan, verb
 
 if TYPE_CHECKING:
     from autosys_tasks.supervise.house import House
 
 
-@verb(help={"open": "show it in the browser", "hours": "how far back the report's figures go"})
+@verb(
+    interrupted="the page is not served any more",
+    help={
+        "live": "serve it on this machine, renewed every few seconds, until Ctrl-C; writes nothing",
+        "open": "show it in the browser",
+        "hours": "how far back the report's figures go",
+    },
+)
 def dashboard(  # type: ignore[no-untyped-def]
-    c, open=False, hours=24.0, dry_run=False, json=False, exit_code=False
+    c, live=False, open=False, hours=24.0, dry_run=False, json=False, exit_code=False
 ):
-    """Write one page with the latest health page, the services and the report's figures; needs no server."""
-    from autosys_tasks.report import act, dashboard_text, json_text, look, words
-    from autosys_tasks.report.figures import figures
+    """One page with the latest health page, the services and the report's figures: a file, or live."""
+    from autosys_tasks.core.errors import UsageError
+    from autosys_tasks.core.plan import Plan, Step
+    from autosys_tasks.report import act, json_text, words
+    from autosys_tasks.report.dashboard_text import fields, html, lines
 
-    span = act.hours_of(hours)
+    span, dry = act.hours_of(hours), is_dry(c, dry_run)
+    if live and json and not dry:
+        raise UsageError("--live never ends, and --json is one document", hint="inv dashboard --json")
     home = house(c)
     path = home.outputs / act.DASHBOARD
-    if is_dry(c, dry_run):
-        return show_plan(home.config, act.planned("dashboard", [path]), as_json=json, exit_code=exit_code)
-    health = act.latest_health(home) or checked(home)
-    seen, rows = look.see(home, span)
-    found, language = figures(seen), look.language(home)
-    stale_after_s = max(act.STALE_S, 2 * home.config.watchdog.every_s)
-    board = dashboard_text.board(home.config.name, seen.window.ended, health, stale_after_s, rows, found)
-    act.write(path, dashboard_text.html(board, language))
-    if open and not opened(path.as_uri()):
-        say(f"no browser could be started; the page is {path}")
+    if dry:
+        serves = Plan("dashboard", (Step("serve", "dashboard", "asked for, on 127.0.0.1 until Ctrl-C"),))
+        plan = serves if live else act.planned("dashboard", [path])
+        return show_plan(home.config, plan, as_json=json, exit_code=exit_code)
+    if live:
+        return show_live(c, span, open)
+    at, board, language = seen(home, span, act.latest_health(home) or checked(home))
+    act.write(path, html(board, language))
+    if open:
+        show_in_browser(path.as_uri())
     shown = f"outputs/{path.name}"
-    fields = {"at": look.at(seen), "file": shown, **dashboard_text.fields(board, json_text.fields(found))}
-    lines = [*dashboard_text.lines(board, language), words.say("written", language, path=shown)]
-    return finish(home.config, "dashboard", 0, fields, lines, json)
+    document = {"at": at, "file": shown, **fields(board, json_text.fields(board.figures))}
+    said = [*lines(board, language), words.say("written", language, path=shown)]
+    return finish(home.config, "dashboard", 0, document, said, json)
+
+
+def seen(home: House, hours: float, health: dict[str, object]) -> tuple[str, Any, str]:
+    """When it was looked, what the page shows, and in which language."""
+    from autosys_tasks.report import act, dashboard_text, look
+    from autosys_tasks.report.figures import figures
+
+    found, rows = look.see(home, hours)
+    stale_after_s = max(act.STALE_S, 2 * home.config.watchdog.every_s)
+    figured = figures(found)
+    board = dashboard_text.board(home.config.name, found.window.ended, health, stale_after_s, rows, figured)
+    return look.at(found), board, look.language(home)
+
+
+def looked(home: House) -> dict[str, object]:
+    """A health page made now."""
+    from autosys_tasks.health import run, show
+
+    checks = run.page(home)
+    return envelope("health", home.config, run.exit_code(checks)) | show.fields(checks)
 
 
 def checked(home: House) -> dict[str, object]:
     """A health page made now, and kept, because there is none yet."""
-    from autosys_tasks.health import run, show
+    from autosys_tasks.health import run
 
-    checks = run.page(home)
-    document = envelope("health", home.config, run.exit_code(checks)) | show.fields(checks)
+    document = looked(home)
     trouble = run.keep(home, document)
     if trouble:
         say(trouble)
     return document
 
 
-def opened(url: str) -> bool:
-    """Whether a browser took the page."""
+def show_live(c: Any, hours: float, browse: bool) -> None:
+    """Serve the page until Ctrl-C; each is made of what autosys.toml says then."""
+    from autosys_tasks.report import live
+    from autosys_tasks.report.dashboard_text import html
+
+    def make() -> str:
+        home = house(c)
+        _at, board, language = seen(home, hours, looked(home))
+        return html(board, language, live.RENEW_S)
+
+    def tell(url: str) -> None:
+        put(f"{url} renews itself every {live.RENEW_S} s, until Ctrl-C")
+        if browse:
+            show_in_browser(url)
+
+    live.serve(make, tell)
+
+
+def show_in_browser(url: str) -> None:
+    """Give a page to the browser, or say that there is none."""
     import webbrowser
 
     try:
-        return webbrowser.open(url)
+        shown = webbrowser.open(url)
     except webbrowser.Error:
-        return False
+        shown = False
+    if not shown:
+        say(f"no browser could be started; the page is {url}")

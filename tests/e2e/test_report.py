@@ -8,6 +8,8 @@ import re
 import sqlite3
 import sys
 import time
+import urllib.error
+import urllib.request
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -208,6 +210,41 @@ def test_the_browser_is_given_the_page(workspace: rig.Workspace, tmp_path: Path)
     workspace.cli("dashboard", "--open", env={"BROWSER": f"{browser} %s"}).rc(0)
     opened = rig.wait_for(lambda: (tmp_path / "opened").exists() and (tmp_path / "opened").read_text("utf-8"), 5)
     assert str(opened).strip() == (workspace.outputs / "dashboard_latest.html").resolve().as_uri()
+
+
+def test_a_live_page_is_of_this_moment_says_what_keeps_it_and_writes_nothing(workspace: rig.Workspace) -> None:
+    """`dashboard --live`: the page of this moment on 127.0.0.1, asked for again, until Ctrl-C."""
+    workspace.write('[workspace]\nlanguage = "en"\n').service("api", "sleeps.py")
+    usage = workspace.cli("dashboard", "--live", "--json").rc(2).json()
+    assert "one document" in usage["error"]["message"]  # type: ignore[call-overload, index]
+    workspace.cli("dashboard", "--live", "--dry-run").rc(0).says("would serve dashboard")
+    live = workspace.start("dashboard", "--live", console=True)
+    assert live.process.stdout
+    url = live.process.stdout.readline().decode("ascii").split()[0]
+
+    def ask(host: str = "", path: str = "") -> tuple[int, str]:
+        request = urllib.request.Request(url + path, headers={"Host": host} if host else {})
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                assert answer.headers["Refresh"] == "5"
+                return answer.status, answer.read().decode("utf-8")
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode("utf-8")
+
+    def look() -> None:
+        status, text = ask()
+        page = Fetches(text)
+        assert status == 200 and not page.found and "renews itself" in text and "inv bringup api" in text
+
+    unchanged(workspace, look)
+    assert ask(host="somewhere.example")[0] == 403 and ask(path="favicon.ico")[0] == 404
+    workspace.cli("bringup", "--no-guard").rc(0)
+    pid = str(row(workspace, "api")["pid"])
+    rig.wait_for(lambda: pid in ask()[1], 30, what=f"a page that shows pid {pid}", every_s=0.5)
+    workspace.file("autosys.toml", "[servces.api]\n")
+    rig.wait_for(lambda: ask()[0] == 503 and "services" in ask()[1], 30, what="the fault of the file", every_s=0.5)
+    live.interrupt()
+    live.result().rc(130).says("not served any more")
 
 
 def filled(path: Path, began: float, ended: float, step_s: float, names: tuple[str, ...]) -> None:
