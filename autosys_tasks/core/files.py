@@ -84,6 +84,15 @@ def make_folder(path: Path) -> Path:
     return path
 
 
+def long_path(path: str) -> str:
+    """An absolute path in the form that Windows takes at any length (over 260 characters); elsewhere as it is."""
+    drive = os.path.splitdrive(path)[0]  # always "" but on Windows
+    if not drive or path.startswith("\\\\?\\"):
+        return path
+    path = os.path.normpath(path)
+    return f"\\\\?\\UNC\\{path[2:]}" if path.startswith("\\\\") else f"\\\\?\\{path}"
+
+
 def read_text(path: Path | str) -> str | None:
     """The file's text (a BOM is fine), or None when there is no such file."""
 

@@ -1,0 +1,116 @@
+"""Looks at the folder that is restored to: what names its disk takes, and what lies at the places of a restore."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import stat
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from autosys_tasks import host
+from autosys_tasks.backup.names_text import Rules
+from autosys_tasks.backup.restore_plan import CHANGED, OTHER, There, Wanted, folders_of
+from autosys_tasks.backup.values import FILE, FOLDER, LINK
+from autosys_tasks.core.files import long_path, patiently
+
+JUNCTION = 0xA0000003  # IO_REPARSE_TAG_MOUNT_POINT: Windows' link between folders, which is a folder to `S_ISDIR`
+SCRATCH = re.compile(r"\.autosys-restoring-([0-9]+)")
+CHUNK = 1 << 20
+
+
+def rules_of(to: Path) -> Rules:
+    """What the disk of `to`, there or not, takes for names; nothing is written to find out."""
+    return Rules(
+        windows=host.PLATFORM == "windows",
+        folds=_folds(to),
+        composes=host.PLATFORM == "macos",
+    )
+
+
+def _folds(to: Path) -> bool:
+    """Whether `A` is `a` there, by the nearest folder that has a letter in its name."""
+    for folder in (to, *to.parents):
+        other = folder.with_name(folder.name.swapcase()) if folder.name else folder
+        if other != folder and folder.exists():
+            return other.exists() and os.path.samefile(folder, other)
+    return host.PLATFORM != "linux"
+
+
+def at(to: Path, target: str) -> str:
+    """A target as a path of this system, of any length."""
+    return long_path(os.path.join(to, *target.split("/")))
+
+
+def look(to: Path, wanted: Iterable[Wanted], overwrite: str, tell: Callable[[int], None]) -> dict[str, There]:
+    """What is at each target, and at the folders above it. `tell` is given the bytes that were read for a hash."""
+    found: dict[str, There | None] = {}
+    if not to.is_dir():
+        return {}
+    for each in wanted:
+        if not each.target:
+            continue
+        if all(_seen(found, to, above) for above in folders_of(each.target)):
+            now = _seen(found, to, each.target)
+            if overwrite == CHANGED and now and now.kind == FILE and each.entry.sha256:
+                found[each.target] = now._replace(sha256=_hash_if(at(to, each.target), each.entry.size, tell))
+    return {target: now for target, now in found.items() if now is not None}
+
+
+def _seen(found: dict[str, There | None], to: Path, target: str) -> There | None:
+    if target not in found:
+        found[target] = there(at(to, target))
+    return found[target]
+
+
+def there(path: str) -> There | None:
+    """What is at a path now, itself and not what it leads to; None: nothing."""
+    try:
+        status = os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError:
+        return There(OTHER)  # who may not look at it cannot replace it; the attempt says why
+    if stat.S_ISLNK(status.st_mode) or getattr(status, "st_reparse_tag", 0) == JUNCTION:
+        return There(LINK, link=_text(path))
+    kind = FOLDER if stat.S_ISDIR(status.st_mode) else FILE if stat.S_ISREG(status.st_mode) else OTHER
+    return There(kind)
+
+
+def _text(path: str) -> str:
+    try:
+        return os.readlink(path).replace(os.sep, "/")
+    except OSError:
+        return ""
+
+
+def _hash_if(path: str, size: int, tell: Callable[[int], None]) -> str:
+    """A file's SHA-256, "" when its size says already that it is another, or when it cannot be read."""
+    try:
+        return hash_of(path, tell) if os.stat(path).st_size == size else ""
+    except OSError:
+        return ""
+
+
+def hash_of(path: str, tell: Callable[[int], None] = lambda count: None) -> str:
+    """The SHA-256 of a file's bytes, hex; raises what the OS raises."""
+    digest = hashlib.sha256()
+    with patiently(lambda: open(path, "rb")) as file:
+        while chunk := file.read(CHUNK):
+            digest.update(chunk)
+            tell(len(chunk))
+    return digest.hexdigest()
+
+
+def leftovers(to: Path) -> list[Path]:
+    """What restores that were cut short left in `to`: their scratch folders, when their process is gone."""
+    try:
+        found = [(entry, SCRATCH.fullmatch(entry.name)) for entry in to.iterdir()]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    return [path for path, match in found if match and not _runs(int(match[1]))]
+
+
+def _runs(pid: int) -> bool:
+    return pid == os.getpid() or host.identity(pid) is not None

@@ -1,0 +1,221 @@
+"""Puts restored bytes in their places: each file whole under its name, or not at all; never through a link, never out.
+
+Everything is written into a scratch folder within the folder that is restored to, compared with its hash, given its
+mode and time, and renamed. What a kill leaves is that scratch folder, which the next restore removes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+
+from autosys_tasks.backup.restore_look import at, there
+from autosys_tasks.backup.restore_plan import WRITE, Item, folders_of
+from autosys_tasks.backup.values import FILE, FOLDER, HARDLINK, Entry
+from autosys_tasks.core.faults import fault
+from autosys_tasks.core.files import cannot_write, patiently, write_all
+
+NO_RIGHT = 1314  # ERROR_PRIVILEGE_NOT_HELD: Windows keeps links for administrators and its developer mode
+READ_ONLY = 5  # ERROR_ACCESS_DENIED: what Windows says of replacing a file that is read-only
+BITS = 0o1777  # of a mode; who may become whom by a program is not for an archive to say
+Done = Callable[[Item, bool, str], None]
+
+
+class Different(Exception):
+    """The bytes are not those that the manifest names."""
+
+
+class Site:
+    """The folder that is restored to, while it is."""
+
+    def __init__(self, to: Path, done: Done, tell: Callable[[int], None] = lambda count: None) -> None:
+        self.to = to
+        self.done = done  # told of each item once: how it ended
+        self.tell = tell  # told of bytes as they are written
+        self.scratch = Path(at(to, f".autosys-restoring-{os.getpid()}"))
+        self.safe: set[str] = {""}  # folders that are there and no links
+        self.number = 0
+
+    def __enter__(self) -> Site:
+        try:
+            os.makedirs(at(self.to, "."), exist_ok=True)
+            shutil.rmtree(self.scratch, ignore_errors=True)
+            os.mkdir(self.scratch, 0o700)
+        except OSError as error:
+            raise cannot_write(self.to, error) from error
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        shutil.rmtree(self.scratch, ignore_errors=True)
+
+    def folder(self, item: Item) -> None:
+        """Make an empty folder, closed to others until it gets its own mode."""
+        with self._named(item):
+            self._open_way(item.wanted.target)
+            os.mkdir(at(self.to, item.wanted.target), 0o700)
+            self.safe.add(item.wanted.target)
+
+    def files(self, items: Sequence[Item], chunks: Iterable[bytes]) -> None:
+        """Write one stream of bytes to every item that has them. What `chunks` raises, and only that, is raised."""
+        scratch = self._new_name()
+        try:
+            read, lost = self._received(scratch, items[0].wanted.entry.size, chunks)
+            self._placed(sorted(items, key=lambda item: item.wanted.entry.kind == HARDLINK), scratch, read, lost)
+        finally:
+            with contextlib.suppress(OSError):
+                os.unlink(scratch)
+
+    def _received(self, scratch: str, most: int, chunks: Iterable[bytes]) -> tuple[tuple[int, str], str]:
+        """Size and SHA-256 of the stream, and why not all of it could be written. No more than `most` bytes are."""
+        digest, size, lost, fd = hashlib.sha256(), 0, "", -1
+        try:
+            try:
+                fd = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
+            except OSError as error:
+                lost = reason(error)
+            for chunk in chunks:
+                digest.update(chunk)
+                size += len(chunk)
+                lost = lost or ("" if size > most else _written(fd, chunk))
+                self.tell(len(chunk))
+        finally:
+            if fd >= 0:
+                os.close(fd)
+        return (size, digest.hexdigest()), lost
+
+    def _placed(self, items: Sequence[Item], scratch: str, read: tuple[int, str], lost: str) -> None:
+        written: dict[str, str] = {}  # a path of the backup -> where its bytes are now
+        for number, item in enumerate(items):
+            entry = item.wanted.entry
+            with self._named(item):
+                if read != (entry.size, entry.sha256):
+                    raise Different
+                if lost:
+                    raise OSError(lost)
+                other = written.get(entry.link) if entry.kind == HARDLINK else None
+                last = number == len(items) - 1
+                self._file(item, self._linked(other) or (scratch if last else self._copied(scratch)))
+                written[entry.link or entry.path] = at(self.to, item.wanted.target)
+
+    def _linked(self, other: str | None) -> str | None:
+        """Another name for a file that was just restored; None where the disk has no such thing."""
+        if other is None:
+            return None
+        name = self._new_name()
+        with contextlib.suppress(OSError):
+            os.link(other, name)
+            return name
+        return None
+
+    def _copied(self, scratch: str) -> str:
+        name = self._new_name()
+        shutil.copyfile(scratch, name)
+        return name
+
+    def _file(self, item: Item, scratch: str) -> None:
+        _dress(scratch, item.wanted.entry)
+        self._open_way(item.wanted.target)
+        fault("restore.before-rename")
+        self._rename(scratch, item)
+        fault("restore.after-rename")
+
+    def link(self, item: Item) -> None:
+        """Make a link; nothing is asked of what it leads to."""
+        with self._named(item):
+            self._open_way(item.wanted.target)
+            target, text = at(self.to, item.wanted.target), item.wanted.entry.link
+            text, scratch = text.replace("/", os.sep), self._new_name()
+            is_folder = os.path.isdir(os.path.join(os.path.dirname(target), text))
+            os.symlink(text, scratch, target_is_directory=is_folder)
+            mtime = item.wanted.entry.mtime_ns
+            with contextlib.suppress(OSError, NotImplementedError):
+                os.utime(scratch, ns=(mtime, mtime), follow_symlinks=False)
+            self._rename(scratch, item)
+
+    def dress_folders(self, items: Sequence[Item]) -> None:
+        """Modes and times of folders, the innermost first: whatever is put into one changes its time."""
+        fault("restore.before-folders")
+        for item in reversed(items):
+            path = at(self.to, item.wanted.target)
+            now = there(path)
+            if now is not None and now.kind == FOLDER:
+                with contextlib.suppress(OSError):
+                    _dress(path, item.wanted.entry)
+
+    def _open_way(self, target: str) -> None:
+        """Make the folders above a target that are not there; raises OSError when one of them is anything else."""
+        for above in folders_of(target):
+            if above in self.safe:
+                continue
+            path = at(self.to, above)
+            now = there(path)
+            if now is None:
+                os.mkdir(path)
+            elif now.kind != FOLDER:
+                raise OSError(f"`{above}` is a {now.kind} there: nothing is written through it")
+            self.safe.add(above)
+
+    def _rename(self, scratch: str, item: Item) -> None:
+        """Give it its name. What has appeared there since the plan was made stays."""
+        target = at(self.to, item.wanted.target)
+        now = there(target)
+        if now is not None and (item.kind == WRITE or now.kind == FOLDER):
+            raise OSError(f"a {now.kind} has appeared there meanwhile")
+        try:
+            patiently(lambda: os.replace(scratch, target))
+        except OSError as error:
+            if getattr(error, "winerror", None) == READ_ONLY and now is not None and now.kind == FILE:
+                os.chmod(target, 0o600)
+                os.replace(scratch, target)
+            elif error.errno == errno.EXDEV:  # another disk begins below the folder that is restored to
+                beside = os.path.join(os.path.dirname(target), self.scratch.name)
+                shutil.copy2(scratch, beside, follow_symlinks=False)
+                os.replace(beside, target)
+            else:
+                raise
+
+    def _new_name(self) -> str:
+        self.number += 1
+        return os.path.join(self.scratch, f"{self.number}.part")
+
+    @contextlib.contextmanager
+    def _named(self, item: Item) -> Iterator[None]:
+        """Whatever goes wrong with one item is said of it, and stops nothing else."""
+        try:
+            yield
+        except Different:
+            self.done(item, False, "damaged: its bytes are not those that the manifest names")
+        except (OSError, ValueError) as error:
+            self.done(item, False, reason(error))
+        else:
+            wanted = item.wanted
+            self.done(item, True, f"as `{wanted.target}`: {wanted.why}" if wanted.why else item.reason)
+
+
+def _written(fd: int, chunk: bytes) -> str:
+    """Why the bytes could not be written, "" when they are."""
+    try:
+        fault("restore.during-write")
+        write_all(fd, chunk)
+    except OSError as error:
+        return reason(error)
+    return ""
+
+
+def _dress(path: str, entry: Entry) -> None:
+    """Mode and time; the time first: what is read-only takes none on Windows."""
+    with contextlib.suppress(OverflowError):
+        os.utime(path, ns=(entry.mtime_ns, entry.mtime_ns))
+    os.chmod(path, entry.mode & BITS)
+
+
+def reason(error: BaseException) -> str:
+    """Why something could not be put there, for a person."""
+    if getattr(error, "winerror", None) == NO_RIGHT:
+        return "links need a right on Windows: turn on its developer mode, then type the same again"
+    return getattr(error, "strerror", None) or str(error)
