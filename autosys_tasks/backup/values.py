@@ -56,6 +56,7 @@ class Collected(NamedTuple):
     missing: tuple[Failed, ...] = ()  # patterns that match nothing, folders that cannot be read
     skipped: tuple[str, ...] = ()  # sockets, pipes, devices: never kept, always listed
     notes: tuple[str, ...] = ()
+    git: str = ""  # one line about the repository, "" when it was not asked for
 
 
 class Backup(NamedTuple):

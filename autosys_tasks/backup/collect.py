@@ -1,0 +1,180 @@
+"""Looks for everything that the sets name, in one walk: what goes into a backup, and what is asked for in vain."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+
+from autosys_tasks.backup.patience import Patience
+from autosys_tasks.backup.values import FILE, FOLDER, HARDLINK, LINK, Collected, Failed, Found
+from autosys_tasks.backup.walk import LeftOut, Seen, Site, Unread, is_link, reason, walk
+from autosys_tasks.backup.wanted_text import Pattern, patterns
+from autosys_tasks.config.model import Config
+from autosys_tasks.core.clock import span
+from autosys_tasks.supervise.state import place_of
+
+EVERY = 10_000  # paths between two words about how far it is
+SPECIAL = {stat.S_IFSOCK: "a socket", stat.S_IFIFO: "a pipe"}
+LEADS_OUT = "leads-out"
+
+
+def collect(
+    config: Config, folder: Path, now: float, staging: Path, *, tell: Callable[[str], object] = lambda _: None
+) -> Collected:
+    """Everything in the workspace that `[backup]` asks for, in order of path.
+
+    `folder` is where backups lie: it is never collected, nor are the state folder and `staging`, which takes
+    copies of what cannot be read as it lies there. `now` (seconds since 1970) is what `newer_than` counts from.
+    """
+    site = site_of(config, folder, staging)
+    wanted = patterns(config.backup.sets.values(), fold=site.fold)
+    gathered = _Gathered(site, wanted, now)
+    for event in walk(site, wanted, gathered.patience):
+        gathered.take(event)
+        if len(gathered.found) % EVERY == EVERY - 1:
+            tell(f"looking: {len(gathered.found) + 1} paths")
+    gathered.add_parents()
+    found = tuple(_with_hard_links(gathered.found, gathered.linked))
+    missing = (*gathered.in_vain(), *gathered.failed)
+    return Collected(found, missing, tuple(gathered.skipped), tuple(gathered.too_old()))
+
+
+def site_of(config: Config, *own: Path) -> Site:
+    """The workspace as a place to walk; the state folder, copies within it and `own` are ours."""
+    root = os.path.abspath(config.path)
+    fold = os.path.normcase("A") == "a"
+    near = [_path(place) for place in config.backup.copies if place.startswith("file://")]
+    folders = [os.path.join(root, "backups"), place_of(config).folder, *map(str, own), *near]
+    inside = (_inside(path, root) for path in folders)
+    return Site(root, frozenset(path.casefold() if fold else path for path in inside if path), fold)
+
+
+def _path(url: str) -> str:
+    from urllib.parse import unquote, urlsplit
+
+    return re.sub(r"^/(?=[A-Za-z]:)", "", unquote(urlsplit(url).path))
+
+
+def _inside(path: str, root: str) -> str:
+    """A folder as seen from the root, "" when it is not below it."""
+    try:
+        seen = os.path.relpath(os.path.realpath(path), os.path.realpath(root)).replace(os.sep, "/")
+    except ValueError:  # another drive
+        return ""
+    return "" if seen == "." or seen.split("/")[0] == ".." else seen
+
+
+class _Gathered:
+    """What a walk has met so far."""
+
+    def __init__(self, site: Site, wanted: Sequence[Pattern], now: float) -> None:
+        self.site, self.wanted, self.now = site, wanted, now
+        self.patience = Patience()
+        self.found: dict[str, Found] = {}
+        self.failed: list[Failed] = []
+        self.skipped: list[str] = []
+        self.linked: dict[str, tuple[int, int]] = {}  # path -> (device, inode) of files that have several names
+        self.met: dict[tuple[str, str], bool] = {}  # (set, pattern): it matched something; and something young enough
+        self.left_out: dict[tuple[str, str], LeftOut] = {}
+
+    def take(self, event: object) -> None:
+        """One thing that the walk says."""
+        if isinstance(event, LeftOut):
+            for one in event.patterns:
+                self.left_out.setdefault((one.of.name, one.written), event)
+        elif isinstance(event, Seen):
+            young = tuple(one for one in event.patterns if self._is_young(one, event.status))
+            for one in event.patterns:
+                self.met[one.of.name, one.written] = self.met.get((one.of.name, one.written), False) or one in young
+            if young:
+                self._add(event.path, event.status, young)
+        elif isinstance(event, Unread):
+            self._fail(event.path, event.why, event.patterns)
+
+    def _is_young(self, one: Pattern, status: os.stat_result) -> bool:
+        return one.of.newer_than_s is None or status.st_mtime >= self.now - one.of.newer_than_s
+
+    def _fail(self, path: str, why: str, by: Sequence[Pattern]) -> None:
+        self.failed.append(Failed(path, why, any(one.of.required for one in by)))
+        self.met.update({(one.of.name, one.written): True for one in by if one.takes(path)})
+
+    def _add(self, path: str, status: os.stat_result, by: Sequence[Pattern]) -> None:
+        sets = tuple(dict.fromkeys(one.of.name for one in by))
+        try:
+            thing = _thing(self.site, path, status, sets, self.patience)
+        except OSError as error:
+            self._fail(path, reason(error), by)
+            return
+        if thing is None:
+            self.skipped.append(f"{path}: {SPECIAL.get(stat.S_IFMT(status.st_mode), 'a device')}")
+            return
+        self.found[path] = thing
+        if thing.kind == FILE and status.st_nlink > 1:
+            self.linked[path] = status.st_dev, status.st_ino
+
+    def add_parents(self) -> None:
+        """The folders that the found things lie in: their times and rights are theirs, too."""
+        parents = {path[:cut] for path in self.found for cut in range(len(path)) if path[cut] == "/"}
+        for path in parents - self.found.keys():
+            try:
+                status = os.lstat(self.site.source(path))
+            except OSError:
+                continue  # vanished since, with what is in it: that is named when it is read
+            if thing := _thing(self.site, path, status, (), self.patience):
+                self.found[path] = thing
+
+    def in_vain(self) -> list[Failed]:
+        """The patterns that match nothing, by name."""
+        rows = []
+        for one in self.wanted:
+            key = one.of.name, one.written
+            if key in self.met:
+                continue
+            why = f"`{one.of.name}` asks for it, and nothing matches"
+            if near := self.left_out.get(key):
+                why += f"; not looked at: `{near.path}` ({near.why})"
+            rows.append(Failed(one.written, why, one.of.required))
+        return rows
+
+    def too_old(self) -> list[str]:
+        """A word about each pattern whose every match is older than its set takes: that is no fault."""
+        return [
+            f"`{one.written}` of `{one.of.name}`: nothing of it changed within {span(one.of.newer_than_s or 0)}"
+            for one in self.wanted
+            if self.met.get((one.of.name, one.written)) is False
+        ]
+
+
+def _thing(
+    site: Site, path: str, status: os.stat_result, sets: tuple[str, ...], patience: Patience
+) -> Found | None:
+    """What lies there, None when it is nothing that can be kept; raises OSError."""
+    source = site.source(path)
+    base = Found(path, source, FILE, 0, status.st_mtime_ns, stat.S_IMODE(status.st_mode), sets=sets)
+    if is_link(status):
+        link = patience.twice(lambda: os.readlink(source))
+        flags = () if _leads_within(site, path, link) else (LEADS_OUT,)
+        return base._replace(kind=LINK, link=link, flags=flags)
+    base = base._replace(stamp=(status.st_ino, status.st_ctime_ns))
+    if stat.S_ISDIR(status.st_mode):
+        return base._replace(kind=FOLDER)
+    return base._replace(size=status.st_size) if stat.S_ISREG(status.st_mode) else None
+
+
+def _leads_within(site: Site, path: str, link: str) -> bool:
+    """Whether a link ends in the workspace (it may dangle there)."""
+    end = os.path.realpath(os.path.join(site.root, os.path.dirname(path), link))
+    root = os.path.realpath(site.root)
+    return end == root or end.startswith(os.path.join(root, ""))
+
+
+def _with_hard_links(found: Mapping[str, Found], linked: Mapping[str, tuple[int, int]]) -> Iterable[Found]:
+    """In order of path; of the names of one file, the first is the file and the others lead to it."""
+    first: dict[tuple[int, int], str] = {}
+    for path in sorted(found):
+        key = linked.get(path)
+        target = first.setdefault(key, path) if key else path
+        yield found[path] if target == path else found[path]._replace(kind=HARDLINK, link=target)

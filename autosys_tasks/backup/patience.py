@@ -1,0 +1,33 @@
+"""Tries once more what is locked, vanished or unreadable; but a thousand of them shall not take an hour."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+PAUSE_S = 0.3  # a virus scanner, an editor that saves
+IN_ALL_S = 20.0
+
+
+class Patience:
+    """What one run may wait for other programs, in all."""
+
+    def __init__(self, in_all_s: float = IN_ALL_S, sleep: Callable[[float], object] = time.sleep) -> None:
+        self.left_s = in_all_s
+        self.sleep = sleep
+
+    def twice(self, action: Callable[[], T]) -> T:
+        """`action()`; after an OSError once more, a moment later. The second one is raised."""
+        try:
+            return action()
+        except OSError:
+            self.wait()
+            return action()
+
+    def wait(self) -> None:
+        """One pause; none any more when all of it is used up."""
+        if self.left_s > 0:
+            self.left_s -= PAUSE_S
+            self.sleep(PAUSE_S)

@@ -1,0 +1,128 @@
+"""Walks the workspace once and says what the patterns of the sets meet; opens no file, follows no link."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import NamedTuple
+
+from autosys_tasks.backup.patience import Patience
+from autosys_tasks.backup.wanted_text import HEAVY, Pattern
+from autosys_tasks.core.files import long_path
+
+JUNCTION = 0xA0000003  # IO_REPARSE_TAG_MOUNT_POINT: Windows' link between folders; `is_dir` says yes to it
+HAS_TAGS = hasattr(os.stat_result, "st_reparse_tag")
+OURS = "autosys keeps its own things there"
+HEAVY_WHY = "such a folder is entered only when the pattern has its very name in it"
+EXCLUDED = "`exclude` of its set names it"
+
+
+class Seen(NamedTuple):
+    """A path that these patterns take."""
+
+    path: str
+    status: os.stat_result
+    patterns: tuple[Pattern, ...]
+
+
+class LeftOut(NamedTuple):
+    """A path that these patterns would take, or might find something below of, and that is left out."""
+
+    path: str
+    why: str
+    patterns: tuple[Pattern, ...]
+
+
+class Unread(NamedTuple):
+    """A path that cannot be read, where these patterns take it or may find something below."""
+
+    path: str
+    why: str
+    patterns: tuple[Pattern, ...]
+
+
+class Site(NamedTuple):
+    """Where a walk goes, and where not."""
+
+    root: str
+    own: frozenset[str] = frozenset()  # folders of ours, from the root: never kept
+    fold: bool = False  # `A` is `a` here
+
+    def source(self, path: str) -> str:
+        """A path of the archive as a path of this system."""
+        return long_path(os.path.join(self.root, *path.split("/")) if path else self.root)
+
+    def is_own(self, path: str) -> bool:
+        """Whether the folder is one of ours."""
+        return (path.casefold() if self.fold else path) in self.own
+
+
+def walk(site: Site, wanted: Sequence[Pattern], patience: Patience) -> Iterator[Seen | LeftOut | Unread]:
+    """Everything below `site.root` that one of the patterns takes, in no order; and what was left out or not read."""
+    todo: list[tuple[str, tuple[Pattern, ...]]] = [("", tuple(wanted))]
+    while todo:
+        folder, active = todo.pop()
+        try:
+            entries = patience.twice(partial(_listed, site.source(folder)))
+        except OSError as error:
+            yield Unread(folder or ".", reason(error), active)
+            continue
+        for entry in entries:
+            path = f"{folder}/{entry.name}" if folder else entry.name
+            is_folder = entry.is_dir(follow_symlinks=False) and not _is_junction(entry)
+            taking = tuple(one for one in active if one.takes(path))
+            below = tuple(one for one in active if one.enters(path)) if is_folder else ()
+            why, out = _left_out(site, path, is_folder, taking or below, active)
+            if out:
+                yield LeftOut(path, why, out)
+                taking, below = _without(taking, out), _without(below, out)
+            if taking:
+                yield _met(site.source(path), path, taking, patience)
+            if below:
+                todo.append((path, below))
+
+
+def _left_out(
+    site: Site, path: str, is_folder: bool, wanting: tuple[Pattern, ...], active: tuple[Pattern, ...]
+) -> tuple[str, tuple[Pattern, ...]]:
+    """Why, and for which patterns, something is left out."""
+    name = path.rpartition("/")[2]
+    if is_folder and site.is_own(path):
+        return OURS, active
+    if is_folder and name in HEAVY:
+        return HEAVY_WHY, tuple(one for one in active if name not in one.heavy)
+    return EXCLUDED, tuple(one for one in active if one.leaves_out(path)) if wanting else ()
+
+
+def _listed(folder: str) -> list[os.DirEntry[str]]:
+    with os.scandir(folder) as entries:
+        return list(entries)
+
+
+def _is_junction(entry: os.DirEntry[str]) -> bool:
+    return HAS_TAGS and getattr(entry.stat(follow_symlinks=False), "st_reparse_tag", 0) == JUNCTION
+
+
+def _without(patterns: tuple[Pattern, ...], out: tuple[Pattern, ...]) -> tuple[Pattern, ...]:
+    return tuple(one for one in patterns if one not in out)
+
+
+def _met(source: str, path: str, taking: tuple[Pattern, ...], patience: Patience) -> Seen | Unread:
+    try:
+        return Seen(path, patience.twice(partial(os.lstat, source)), taking)
+    except OSError as error:
+        return Unread(path, reason(error), taking)
+
+
+def is_link(status: os.stat_result) -> bool:
+    """Whether it is a link, of whichever kind."""
+    return stat.S_ISLNK(status.st_mode) or getattr(status, "st_reparse_tag", 0) == JUNCTION
+
+
+def reason(error: OSError) -> str:
+    """Why something could not be read, for a person."""
+    if isinstance(error, FileNotFoundError):
+        return "vanished while it was looked at"
+    return error.strerror or str(error)
