@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from invoke import Exit, Program
+from invoke import Program
 from invoke.exceptions import ParseError
 
 from autosys_tasks import __version__, ns
+
+if TYPE_CHECKING:
+    from autosys_tasks.core.errors import AutosysError
 
 
 class Autosys(Program):
@@ -25,14 +30,28 @@ class Autosys(Program):
         try:
             parse()
         except ParseError as error:
-            if "--json" not in self.argv:
-                raise Exit(f"usage: {error}\n  -> autosys --list, or autosys TASK --help", code=2) from error
-            from autosys_tasks.core.errors import UsageError
-            from autosys_tasks.tasks.border import error_document, print_json, ready_streams
+            from autosys_tasks.tasks.border import end_with, ready_streams
 
             ready_streams()
-            print_json(error_document(UsageError(str(error), hint="autosys --list")))
-            raise Exit(code=2) from error
+            end_with(refused(error), "--json" in self.argv)
+
+
+def refused(error: ParseError) -> AutosysError:
+    """What Invoke's parser does not take, with the nearest spelling of what it would."""
+    from autosys_tasks.core.errors import UsageError, nearest
+
+    task = getattr(error.context, "name", None) or ""
+    helps = f"autosys {task} --help".replace("  ", " ")
+    if empty := re.search(r"<Argument: ([\w-]+)", str(error)):
+        return UsageError(f"--{empty[1].replace('_', '-')} needs a value", hint=helps)
+    word = re.fullmatch(r"No idea what '(.*)' is!", str(error))
+    if word is None:
+        return UsageError(str(error), hint=helps)
+    is_flag = word[1].startswith("-")
+    near = nearest(word[1], error.context.flags if is_flag and error.context else ns.task_names)
+    said = f"{f'`{task}`' if task else 'autosys'} takes no" if is_flag else "no task is named"
+    hint = f"did you mean `{near}`?" if near else helps if is_flag else "autosys --list"
+    return UsageError(f"{said} `{word[1]}`", where=word[1], hint=hint)
 
 
 def program() -> Program:

@@ -8,12 +8,16 @@ from autosys_tasks.config.model import Config
 from autosys_tasks.config.shape import Fault
 from autosys_tasks.core.errors import nearest
 
+OUR_LOGS = ("guard", "scheduled")  # what else writes a log beside those of services
+
 
 def cross_faults(config: Config, services: Collection[str], environments: Collection[str]) -> list[Fault]:
     """Every dangling name and every circle; `services` and `environments` are all names that are written."""
     faults = []
     for service in config.services.values():
         at = ("services", service.name)
+        if service.name.casefold() in OUR_LOGS:
+            faults.append(Fault(at, f"outputs/logs/{service.name}.log is autosys' own", "rename it"))
         if service.environment and service.environment not in environments:
             faults.append(_dangling((*at, "environment"), "environment", service.environment, environments))
         for name in service.depends_on:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-import gc
 import os
 import re
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 from autosys_tasks.core import journal
@@ -60,7 +57,7 @@ def at(seen: Seen) -> str:
 def read_events(house: House, window: Window) -> tuple[tuple[Event, ...], int]:
     """What the journals of that time tell, in its order, and how many torn or foreign lines there are."""
     events, skipped = [], 0
-    with _no_collecting():
+    with journal.no_collecting():
         for name in journal.FILES.values():
             for line in journal.each(house.outputs / name, start=window.began):
                 event = _event(line)
@@ -68,16 +65,6 @@ def read_events(house: House, window: Window) -> tuple[tuple[Event, ...], int]:
                 if event is not None and window.began <= event.at <= window.ended and tells(event):
                     events.append(event)
     return tuple(sorted(events, key=lambda event: event.at)), skipped
-
-
-@contextlib.contextmanager
-def _no_collecting() -> Iterator[None]:
-    """Put off Python's search for cycles: it would go through a hundred thousand values without any again and again."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
 
 
 def _event(line: dict[str, object] | None) -> Event | None:

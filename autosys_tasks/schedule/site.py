@@ -7,7 +7,7 @@ from pathlib import Path
 
 from autosys_tasks import host
 from autosys_tasks.config.model import Config
-from autosys_tasks.core.errors import UsageError, unknown_name
+from autosys_tasks.core.errors import unknown_name
 from autosys_tasks.schedule.values import PLATFORMS, Entry, Site, entries
 from autosys_tasks.supervise.state import place_of, site_id
 
@@ -40,7 +40,7 @@ def chosen(config: Config, only: str) -> tuple[Entry, ...]:
 def known_platform(name: str) -> str:
     """A platform's name, this one's when empty. Raises UsageError."""
     if name and name not in PLATFORMS:
-        raise UsageError(f"`{name}` is no platform", hint=f"--platform {' | '.join(PLATFORMS)}")
+        raise unknown_name("platform", name, PLATFORMS)
     return name or host.PLATFORM
 
 

@@ -17,12 +17,13 @@ def watchdog(c, follow=False, reset="", dry_run=False, json=False, exit_code=Fal
     from autosys_tasks.supervise import runs, turnstile, words
     from autosys_tasks.upgrade import notice
 
-    if follow and json:
+    dry = is_dry(c, dry_run)
+    if follow and json and not dry:
         raise UsageError("--follow never ends, and --json is one document", hint="inv watchdog --json")
     home = house(c)
-    if is_dry(c, dry_run) and reset:
+    if dry and reset:
         return show_plan(home.config, runs.plan_reset(home, reset), as_json=json, exit_code=exit_code)
-    if is_dry(c, dry_run):
+    if dry:
         plan = runs.plan_up(home, (), asked=False, guard=True, task="watchdog")
         why = notice.due(home, dry=True)
         plan = plan._replace(notes=(*plan.notes, *([f"would begin an upgrade: {why}"] if why else [])))

@@ -135,8 +135,11 @@ def test_wrong_words_are_usage_and_name_the_nearest(workspace: rig.Workspace) ->
     workspace.cli("health", "--only", "servise.api").rc(2).says("service.api")
     workspace.cli("probe", "nothing").rc(2)
     workspace.cli("restart").rc(2)
-    workspace.cli("bringup", "--tiemout", "3").rc(2)
-    workspace.cli("no-such-task").rc(2)
+    workspace.cli("bringup", "--tiemout", "3").rc(2).says("`bringup` takes no `--tiemout`", "`--timeout`")
+    workspace.cli("no-such-task").rc(2).says("autosys --list")
+    assert "`bringup`" in workspace.cli("brngup", "--json").rc(2).json()["error"]["hint"]  # type: ignore[index, call-overload]
+    workspace.cli("health", "--only").rc(2).says("--only needs a value")
+    workspace.cli("schedule.show", "--platform", "linx").rc(2).says("`linux`")
     workspace.cli("bringup", "--timeout", "soon", "--json").rc(2).json()
     workspace.cli("bringup", "--timeout=-1").rc(2)
     workspace.cli("down", "--timeout", "nan").rc(2)
@@ -144,6 +147,7 @@ def test_wrong_words_are_usage_and_name_the_nearest(workspace: rig.Workspace) ->
     workspace.cli("journal", "--task", "brinup").rc(2).says("`bringup`")
     workspace.cli("watchdog", "--reset", "api").rc(0).says("nothing to clear")
     workspace.cli("watchdog", "--follow", "--json").rc(2).json()
+    assert workspace.cli("watchdog", "--follow", "--dry-run", "--json").rc(0).json()["task"] == "watchdog"
     workspace.cli("logs", "api", "--follow", "--json").rc(2)
     assert not workspace.starts()
 
@@ -219,6 +223,18 @@ def test_a_reader_that_leaves_and_a_console_that_is_closed_hurt_nobody(workspace
         assert "Traceback" not in done.stderr and "Exception" not in done.stderr, done.stderr
     dry = ["sh", "-c", '"$0" -m autosys_tasks.program down --dry-run >&- 2>&-', sys.executable]
     unchanged(workspace, lambda: subprocess.run(dry, cwd=workspace.root, env=env, check=True))
+
+
+@pytest.mark.only("posix")
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+def test_what_cannot_be_said_is_named_and_the_work_is_done(workspace: rig.Workspace) -> None:
+    workspace.service("api", "sleeps.py")
+    for more in ("", " --json"):
+        script = f'"$0" -m autosys_tasks.program bringup --no-guard{more} >/dev/full'
+        rig.start(["sh", "-c", script, sys.executable], cwd=workspace.root, env=workspace.env()).result().rc(1).says(
+            "cannot write `stdout`"
+        )
+    assert row(workspace, "api")["state"] == "ready"
 
 
 def test_secrets_reach_the_service_and_nothing_else(workspace: rig.Workspace) -> None:

@@ -88,3 +88,15 @@ def test_a_command_in_a_folder_that_is_gone_says_so(tmp_path, monkeypatch, capsy
     with pytest.raises(Exit) as ended, border.person_readable(as_json=True):
         border.current(None)
     assert ended.value.code == 2 and "gone" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+def test_a_long_list_is_the_same_document(encoding: str, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    """Interface 4: exactly one JSON document, with `\\u` escapes where the console is not UTF-8."""
+    lines = [{"ts": str(number), "detail": '한 "글" \ud800\n', "ok": None} for number in range(border.LONG_LIST + 1)]
+    document: dict[str, object] = {"schema": "autosys.journal/1", "lines": lines, "skipped": 0}
+    with open(1, "w", encoding=encoding, closefd=False) as stdout, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "stdout", stdout)
+        border.print_json(document)
+    found = json.loads(capfdbinary.readouterr().out.decode(encoding))
+    assert [*found] == [*document] and found == document

@@ -151,6 +151,8 @@ BROKEN = [
     # names
     ('[services."@guard"]\ncommand = ["x"]\n', 'services."@guard" (autosys.toml:1)',
      "`@guard` cannot be a name: letters and digits of any script, then also `_`, `-` and `.`", "rename it"),
+    ('[services.guard]\ncommand = ["x"]\n', "services.guard (autosys.toml:1)",
+     "outputs/logs/guard.log is autosys' own", "rename it"),
     ('[services."a b"]\ncommand = ["x"]\n', 'services."a b" (autosys.toml:1)',
      "`a b` cannot be a name: letters and digits of any script, then also `_`, `-` and `.`", ""),
     ('[services._a]\ncommand = ["x"]\n', "services._a (autosys.toml:1)",
