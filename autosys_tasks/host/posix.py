@@ -134,6 +134,11 @@ def open_append(path: str) -> int:
         return os.open(path, flags, 0o644)
 
 
+def open_read(path: str) -> int:
+    """A descriptor that reads a file and keeps nobody from renaming or removing it; never a link's or a pipe's."""
+    return os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+
+
 def program(name: str, path: str, cwd: str) -> str | None:
     """The file that `name` would run with this PATH from this folder, or None."""
     folders = [""] if os.sep in name else (path or os.defpath).split(os.pathsep)

@@ -16,7 +16,16 @@ assert sys.platform == "win32"  # elsewhere the type checker reads no further
 
 from autosys_tasks.host import win32
 from autosys_tasks.host.types import Identity
-from autosys_tasks.host.windows_lock import Bell, Lock, lock_held, lock_holders, open_append, ring, take_lock
+from autosys_tasks.host.windows_lock import (
+    Bell,
+    Lock,
+    lock_held,
+    lock_holders,
+    open_append,
+    open_read,
+    ring,
+    take_lock,
+)
 from autosys_tasks.host.windows_process import (
     alive,
     ask_to_end,
@@ -154,6 +163,7 @@ __all__ = [
     "memory_of",
     "on_polite_stop",
     "open_append",
+    "open_read",
     "own_python",
     "point_to",
     "pointed",

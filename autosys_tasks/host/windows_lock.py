@@ -126,6 +126,14 @@ def open_append(path: str) -> int:
     return msvcrt.open_osfhandle(handle, os.O_WRONLY | os.O_APPEND)
 
 
+def open_read(path: str) -> int:
+    """A descriptor that reads a file and keeps nobody from writing, renaming or removing it.
+
+    Python's own `open` shares reading and writing alone: a log that it reads could not be rotated.
+    """
+    return msvcrt.open_osfhandle(_open(path, GENERIC_READ, SHARE_ALL, OPEN_EXISTING), os.O_RDONLY | os.O_BINARY)
+
+
 def _event_name(path: str) -> str:
     folded = os.path.normcase(os.path.abspath(path))
     return "Local\\autosys-" + hashlib.sha256(folded.encode("utf-8", "surrogatepass")).hexdigest()[:32]

@@ -119,3 +119,18 @@ def test_less_than_a_block_is_not_cut(yard):
     finally:
         os.close(fd)
     assert yard.log.read_bytes() == b"line\n"
+
+
+def test_who_reads_a_log_keeps_nobody_from_rotating_it(yard):
+    path = yard.folder / "read.log"
+    path.write_bytes(b"one\n")
+    fd = host.open_read(str(path))
+    try:
+        path.rename(yard.folder / "read.log.1")
+        path.write_bytes(b"two\n")
+        assert os.read(fd, 100) == b"one\n"
+        (yard.folder / "read.log.1").unlink()
+    finally:
+        os.close(fd)
+    with pytest.raises(FileNotFoundError):
+        host.open_read(str(yard.folder / "nowhere.log"))

@@ -1,0 +1,280 @@
+"""Files that others write to while they are read: whole, or said to be not."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+import pytest
+import rig
+from desk_tree import as_nobody, for_nobody
+
+from autosys_tasks.backup.patience import PAUSE_S, Patience
+from autosys_tasks.backup.read import Changed, open_steadily, read_steadily
+from autosys_tasks.backup.values import FILE, Found
+
+COLD = time.time() - 1000
+GROWS = """
+import sys, time
+with open(sys.argv[1], "ab", buffering=0) as log:
+    number = 0
+    while True:
+        number += 1
+        log.write(f"{number:09d} {'x' * 89}\\n".encode())
+        if not number % 20:
+            time.sleep(0.001)
+"""
+REWRITES = """
+import os, sys
+fd, number = os.open(sys.argv[1], os.O_WRONLY), 0
+while True:
+    number += 1
+    for at in range(64):
+        os.pwrite(fd, number.to_bytes(8, "big") * 8192, at * 65536)
+"""
+
+
+def found(path: Path) -> Found:
+    """The file as collect has it."""
+    seen = path.stat()
+    return Found(path.name, str(path), FILE, seen.st_size, seen.st_mtime_ns, 0o644)
+
+
+def cold(path: Path, content: bytes) -> Found:
+    """A file that nobody has written to for a while."""
+    path.write_bytes(content)
+    os.utime(path, (COLD, COLD))
+    return found(path)
+
+
+def whole(stream: BinaryIO) -> bytes:
+    return stream.read()
+
+
+@pytest.fixture
+def running() -> Iterator[Callable[..., None]]:
+    """running(code, path): a program that goes on until the test ends."""
+    started = []
+
+    def run(code: str, path: Path) -> None:
+        started.append(subprocess.Popen([rig.PYTHON, "-c", code, str(path)]))
+
+    yield run
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.parametrize("size", [0, 1, 65536, 3_000_001])
+def test_a_quiet_file_is_read_in_parts_of_any_size(tmp_path: Path, size: int) -> None:
+    content = os.urandom(size)
+    one = cold(tmp_path / "x", content)
+    for part in (-1, 1 << 20, 70_000):
+        with open_steadily(one) as stream:
+            assert b"".join(iter(lambda: stream.read(part), b"")) == content  # noqa: B023
+
+
+def test_a_log_that_grows_all_the_time_is_whole(tmp_path: Path, running: Callable[..., None]) -> None:
+    log = tmp_path / "x.log"
+    log.write_bytes(b"")
+    running(GROWS, log)
+    rig.wait_for(lambda: log.stat().st_size > 300_000, what="a log of 300 kB")
+    for _ in range(20):
+        before = log.stat().st_size
+        content = read_steadily(found(log), whole)
+        assert before <= len(content) <= log.stat().st_size
+        lines = content.split(b"\n")
+        assert all(int(line[:9]) == number for number, line in enumerate(lines[:-1], 1))
+
+
+@pytest.mark.only("posix")
+def test_what_is_rewritten_all_the_time_is_of_one_moment_or_said_to_change(
+    tmp_path: Path, running: Callable[..., None]
+) -> None:
+    path = tmp_path / "x.bin"
+    path.write_bytes(bytes(64 * 65536))
+    running(REWRITES, path)
+    rig.wait_for(lambda: path.read_bytes()[-1], what="the first round")
+    said, tries = 0, 0
+    while tries < 20 or (not said and tries < 1000):
+        tries += 1
+        try:
+            content = read_steadily(found(path), whole, Patience(0))
+        except Changed:
+            said += 1
+            continue
+        rounds = [int.from_bytes(content[at : at + 8], "big") for at in range(0, len(content), 65536)]
+        assert rounds == sorted(rounds, reverse=True) and rounds[0] - rounds[-1] <= 1, "not of one moment"
+    assert said, "a thousand times it stood still"
+
+
+def test_a_file_that_changes_once_is_read_again(tmp_path: Path) -> None:
+    path = tmp_path / "x.bin"
+    one = cold(path, b"a" * 100_000)
+    seen = []
+
+    def change_once(stream: BinaryIO) -> bytes:
+        first = stream.read(10)
+        seen.append(first)
+        if len(seen) == 1:
+            path.write_bytes(b"b" * 90_000)
+        return first + stream.read()
+
+    assert read_steadily(one, change_once, Patience(0)) == b"b" * 90_000
+    assert seen == [b"a" * 10, b"b" * 10]
+
+
+def test_a_change_that_keeps_size_and_times_of_a_hot_file_is_seen(tmp_path: Path) -> None:
+    path = tmp_path / "x.bin"
+    path.write_bytes(b"a" * 50_000)
+    with open_steadily(found(path)) as stream:
+        stream.read(10)
+        times = path.stat()
+        with path.open("r+b") as file:
+            file.write(b"b")
+        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+        with pytest.raises(Changed):
+            stream.read()
+
+
+def test_a_cold_file_that_only_grows_is_whole_at_the_second_try(tmp_path: Path) -> None:
+    path = tmp_path / "x.log"
+    one = cold(path, b"line\n" * 10_000)
+    tries = []
+
+    def grow(stream: BinaryIO) -> bytes:
+        tries.append(1)
+        first = stream.read(10)
+        with path.open("ab") as log:
+            log.write(b"more\n")
+        return first + stream.read()
+
+    assert read_steadily(one, grow, Patience(0)) == b"line\n" * 10_000 + b"more\n"
+    assert len(tries) == 2
+
+
+def test_a_file_that_shrinks_is_read_again(tmp_path: Path) -> None:
+    path = tmp_path / "x.bin"
+    one = cold(path, b"a" * 100_000)
+    with open_steadily(one) as stream:
+        stream.read(10)
+        os.truncate(path, 5)
+        with pytest.raises(Changed, match="shorter"):
+            stream.read()
+    assert read_steadily(one, whole) == b"a" * 5
+
+
+def test_what_is_away_for_a_moment_is_read(tmp_path: Path) -> None:
+    """An editor that removes and writes anew."""
+    one = cold(tmp_path / "x", b"here")
+    (tmp_path / "x").rename(tmp_path / "away")
+    back: list[float] = []
+
+    def bring_back(seconds: float) -> None:
+        back.append(seconds)
+        (tmp_path / "away").rename(tmp_path / "x")
+
+    assert read_steadily(one, whole, Patience(sleep=bring_back)) == b"here"
+    assert back == [PAUSE_S]
+
+
+def test_what_has_vanished_is_an_error_after_one_more_try(tmp_path: Path) -> None:
+    one, waits = cold(tmp_path / "x", b""), []
+    (tmp_path / "x").unlink()
+    with pytest.raises(FileNotFoundError):
+        read_steadily(one, whole, Patience(sleep=waits.append))
+    assert waits == [PAUSE_S]
+
+
+@pytest.mark.only("posix")
+def test_what_may_not_be_read_is_an_error() -> None:
+    with for_nobody() as desk:
+        one = cold(desk / "x", b"secret")
+        (desk / "x").chmod(0)
+        with as_nobody(), pytest.raises(PermissionError):
+            read_steadily(one, whole, Patience(0))
+
+
+@pytest.mark.only("posix")
+@pytest.mark.parametrize("kind", ["link", "pipe"])
+def test_what_has_become_something_else_is_not_followed_and_nobody_waits(tmp_path: Path, kind: str) -> None:
+    (tmp_path / "outside").write_bytes(b"not ours")
+    one = cold(tmp_path / "x", b"here")
+    (tmp_path / "x").unlink()
+    if kind == "link":
+        (tmp_path / "x").symlink_to("outside")
+    else:
+        os.mkfifo(tmp_path / "x")
+    with pytest.raises(OSError):
+        read_steadily(one, whole, Patience(0))
+
+
+def test_an_error_of_the_reader_itself_is_tried_again_once_and_raised(tmp_path: Path) -> None:
+    one, tries = cold(tmp_path / "x", b"x"), []
+
+    def fails(stream: BinaryIO) -> bytes:
+        tries.append(1)
+        raise OSError("no")
+
+    with pytest.raises(OSError, match="no"):
+        read_steadily(one, fails, Patience(0))
+    assert len(tries) == 2
+
+
+def test_many_bad_files_do_not_take_an_hour(tmp_path: Path) -> None:
+    slept: list[float] = []
+    patience = Patience(1.0, slept.append)
+    for number in range(1000):
+        with pytest.raises(OSError):
+            read_steadily(Found("x", str(tmp_path / f"{number}"), FILE, 0, 0, 0), whole, patience)
+    assert sum(slept) <= 1.0 + PAUSE_S
+
+
+def test_who_reads_keeps_nobody_from_renaming_or_removing(tmp_path: Path) -> None:
+    one = cold(tmp_path / "x.log", b"old")
+    with open_steadily(one) as stream:
+        os.replace(tmp_path / "x.log", tmp_path / "x.log.1")
+        (tmp_path / "x.log").write_bytes(b"new")
+        assert stream.read() == b"old"
+    with open_steadily(one) as stream:
+        (tmp_path / "x.log").unlink()
+        assert stream.read() == b"new"
+
+
+def test_a_writer_in_the_same_moment_never_gives_a_mixed_hash(tmp_path: Path) -> None:
+    """Two contents, written in turns: what is read is one of them, or Changed."""
+    path = tmp_path / "x.bin"
+    both = [bytes([byte]) * 400_000 for byte in b"ab"]
+    known = {hashlib.sha256(each).hexdigest() for each in both}
+    path.write_bytes(both[0])
+    stop = threading.Event()
+
+    def write() -> None:
+        with path.open("r+b", buffering=0) as file:
+            while not stop.is_set():
+                for content in both:
+                    file.seek(0)
+                    file.write(content)
+                    stop.wait(0.002)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    seen = 0
+    try:
+        for _ in range(200):
+            try:
+                content = read_steadily(found(path), whole, Patience(0))
+            except Changed:
+                continue
+            assert hashlib.sha256(content).hexdigest() in known
+            seen += 1
+    finally:
+        stop.set()
+        writer.join()
+    assert seen
