@@ -34,6 +34,7 @@ POINTS = {
     "upgrade.before-install": "upgrade",
     "upgrade.after-install": "upgrade",
     "upgrade.after-switch": "upgrade",
+    "backup.during-write": "backup",
 }
 
 _passes: dict[str, int] = {}

@@ -1,0 +1,200 @@
+"""A backup's manifest on the disk, read and written line by line: a million entries fit into little memory.
+
+Of an encrypted backup the file beside the archive has no names: its entries are those of the manifest within.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import BinaryIO, TypeVar
+
+from autosys_tasks.backup.damaged import Damaged, NeedsPassphrase
+from autosys_tasks.backup.manifest_text import (
+    CLOSES,
+    ENDS,
+    TURNS,
+    backup_of,
+    closed,
+    entry_of,
+    last_words,
+    lines,
+    opened,
+    path_of,
+    split,
+)
+from autosys_tasks.backup.values import FULL, MANIFEST, Backup, Entry
+from autosys_tasks.core.files import cannot_write, patiently
+
+T = TypeVar("T")
+LONGEST = 1 << 26  # bytes of a line, and of a foot
+
+
+def write(path: Path, head: Backup, entries: Iterable[Entry], deleted: Iterable[str], foot: Backup) -> None:
+    """Write a manifest to `path`, for this user alone, and to the disk. Entries and `deleted` come in order of path.
+
+    With the archive's hash in `foot` it is the file beside the archive, without it the one within; beside an encrypted
+    archive no names are written. Raises StateError when it cannot be written, ValueError when it is out of order.
+    """
+    digest = hashlib.sha256()
+    try:
+        with open(path, "wb", opener=_private) as file:
+            for line in lines(head, entries, deleted, foot):
+                digest.update(line)
+                file.write(line)
+            file.write(last_words(digest.hexdigest()))
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise cannot_write(path, error) from error
+
+
+def read_backup(path: Path) -> Backup:
+    """What the head and the foot say; raises Damaged. The entries between them are not looked at."""
+    with _damage(path), _open(path) as file:
+        backup = backup_of(opened(file.readline(LONGEST)), closed(_last_line(file)))
+        if not path.name.startswith(f"{backup.stem}."):
+            raise Damaged(f"it is the manifest of `{backup.stem}`")
+    return backup
+
+
+def read_entries(path: Path, passphrase: str = "") -> Iterator[Entry]:
+    """Every entry, in order of path. At the end its own hash was compared. Raises Damaged, NeedsPassphrase."""
+    return _in_order(path, _between(path, passphrase, entry_of, deleted=False), lambda entry: entry.path)
+
+
+def read_deleted(path: Path, passphrase: str = "") -> Iterator[str]:
+    """The base's paths that were gone, in order; raises Damaged, NeedsPassphrase."""
+    return _in_order(path, _between(path, passphrase, path_of, deleted=True), str)
+
+
+def state(folder: Path, backup: Backup, passphrase: str = "") -> Iterator[tuple[Entry, Backup]]:
+    """All that was there when `backup` was made: each entry, in order of path, and the backup whose archive holds it.
+
+    Raises Damaged, also when a differential's base is not in `folder` as it was; NeedsPassphrase.
+    """
+    own = ((entry, backup) for entry in read_entries(beside(folder, backup), passphrase))
+    if backup.kind == FULL:
+        return own
+    base = base_of(folder, backup)
+    before = ((entry, base) for entry in read_entries(beside(folder, base), passphrase))
+    return _merged(before, own, read_deleted(beside(folder, backup), passphrase))
+
+
+def base_of(folder: Path, backup: Backup) -> Backup:
+    """The full backup that a differential was made against; Damaged when it is gone or another."""
+    path = folder / f"{backup.base}-{FULL}.manifest.json"
+    if not path.exists():
+        raise Damaged(f"its base `{backup.base}` is not there", where=backup.stem)
+    base = read_backup(path)
+    if base.archive_sha256 != backup.base_sha256:
+        raise Damaged(f"its base `{backup.base}` is another archive than when it was made", where=backup.stem)
+    return base
+
+
+def beside(folder: Path, backup: Backup) -> Path:
+    """Where a backup's manifest lies."""
+    return folder / f"{backup.stem}.manifest.json"
+
+
+def _merged(
+    base: Iterator[tuple[Entry, Backup]], own: Iterator[tuple[Entry, Backup]], deleted: Iterator[str]
+) -> Iterator[tuple[Entry, Backup]]:
+    """Streams in order of path as one: what the base has, unless it is deleted or there is a newer one."""
+    new, gone = next(own, None), next(deleted, None)
+    for old in base:
+        path = old[0].path
+        while new and new[0].path < path:
+            yield new
+            new = next(own, None)
+        while gone is not None and gone < path:
+            gone = next(deleted, None)
+        if gone != path and not (new and new[0].path == path):
+            yield old
+    if new:
+        yield new
+    yield from own
+    for _ in deleted:
+        pass  # to its end, where the hash is compared
+
+
+def _in_order(path: Path, things: Iterator[T], path_of: Callable[[T], str]) -> Iterator[T]:
+    last = ""
+    for thing in things:
+        if path_of(thing) <= last:
+            raise Damaged(f"`{path_of(thing)}` is out of order in it", where=str(path))
+        last = path_of(thing)
+        yield thing
+
+
+def _between(path: Path, passphrase: str, value: Callable[[bytes], T], *, deleted: bool) -> Iterator[T]:
+    """What the lines of one of the two lists say; the other's are hashed only."""
+    with _damage(path), contextlib.ExitStack() as stack:
+        source = _source(path, passphrase, stack)
+        first = next(source, b"")
+        opened(first)
+        digest, within, line = hashlib.sha256(first), not deleted, b""
+        for line in source:
+            if line.startswith(CLOSES):
+                break
+            digest.update(line)
+            if line == TURNS:
+                within = deleted
+            elif within:
+                yield value(line.removeprefix(b","))
+        before, _, said = line.rpartition(ENDS)
+        digest.update(before)
+        if ENDS + said != last_words(digest.hexdigest()) or next(source, b""):
+            raise Damaged("it is not what was written: its own hash differs")
+
+
+def _source(path: Path, passphrase: str, stack: contextlib.ExitStack) -> Iterator[bytes]:
+    """The manifest's lines: of the one within the archive when the file beside it has no names."""
+    file = stack.enter_context(_open(path))
+    first = file.readline(LONGEST)
+    if not opened(first)["encrypted"]:
+        file.seek(0)
+        return iter(lambda: file.readline(LONGEST), b"")
+    from autosys_tasks.backup.seven_zip_read import Archive
+
+    archive = path.with_name(path.name.replace(".manifest.json", ".7z"))
+    return split(stack.enter_context(Archive(archive, passphrase)).stream(MANIFEST))
+
+
+def _last_line(file: BinaryIO) -> bytes:
+    size, step = file.seek(0, os.SEEK_END), 4096
+    while True:
+        file.seek(max(0, size - step))
+        tail = file.read(step)
+        at = tail.rfind(b"\n" + CLOSES)
+        if at >= 0:
+            return tail[at + 1 :]
+        if step >= min(size, LONGEST):
+            raise Damaged("it ends too early")
+        step *= 4
+
+
+def _open(path: Path) -> BinaryIO:
+    return patiently(lambda: open(path, "rb"))
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+@contextlib.contextmanager
+def _damage(path: Path) -> Iterator[None]:
+    """Whatever goes wrong within is damage of the manifest."""
+    try:
+        yield
+    except NeedsPassphrase:
+        raise
+    except Damaged as error:
+        raise Damaged(f"`{path.name}`: {error.message}", where=error.where or str(path)) from error
+    except OSError as error:
+        raise Damaged(f"`{path.name}` cannot be read: {error.strerror or error}", where=str(path)) from error
+    except Exception as error:
+        raise Damaged(f"`{path.name}` says what it cannot: {type(error).__name__}: {error}", where=str(path)) from error

@@ -1,0 +1,132 @@
+"""A manifest as lines: one JSON document whose lines can be read one at a time. Pure.
+
+    {"schema":"autosys.manifest/1","id":...,"entries":[
+    {"path":"a.txt","kind":"file","size":3,...}          an entry; what is 0 or empty is left out
+    ,{"path":"b.txt",...}
+    ],"deleted":[
+    "c.txt"
+    ],"foot":{"files":2,...},"sha256":"..."}             of all before `,"sha256"`
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from autosys_tasks.backup.damaged import Damaged
+from autosys_tasks.backup.values import DIFFERENTIAL, FILE, FOLDER, FULL, HARDLINK, LINK, Backup, Entry, Failed
+
+SCHEMA = "autosys.manifest/1"
+HEAD = ("id", "kind", "created", "base", "base_sha256", "sets", "note", "encrypted", "local_only")
+FAILED = (("path", str), ("why", str), ("required", bool))
+FOOT = ("files", "bytes", "git", "verified")
+OPENS, TURNS, CLOSES, ENDS = b',"entries":[\n', b'],"deleted":[\n', b'],"foot":', b',"sha256":"'
+KINDS = frozenset((FILE, FOLDER, LINK, HARDLINK))
+NOTHING = Entry("", "", 0, 0, 0)
+_dump = json.JSONEncoder(separators=(",", ":")).encode
+
+
+def lines(head: Backup, entries: Iterable[Entry], deleted: Iterable[str], foot: Backup) -> Iterator[bytes]:
+    """All lines but what follows the foot. Without the archive's hash in `foot` there is no `archive` in it.
+
+    Beside an encrypted archive (its hash is known) no names are written. ValueError when something is out of order.
+    """
+    hidden = foot.encrypted and bool(foot.archive_sha256)
+    first = {"schema": SCHEMA} | {name: getattr(head, name) for name in HEAD}
+    yield _dump(first)[:-1].encode() + OPENS
+    yield from _listed(() if hidden else entries, lambda entry: str(entry.path), _row)
+    yield TURNS
+    yield from _listed(() if hidden else deleted, str, _dump)
+    yield CLOSES + _dump(_foot(foot, hidden)).encode()
+
+
+def last_words(digest: str) -> bytes:
+    """What ends a manifest: the hash of all before it."""
+    return ENDS + f'{digest}"}}\n'.encode()
+
+
+def _listed(things: Iterable[Any], path_of: Callable[[Any], str], text_of: Callable[[Any], str]) -> Iterator[bytes]:
+    last, comma = None, ""
+    for thing in things:
+        path = path_of(thing)
+        if last is not None and path <= last:
+            raise ValueError(f"a manifest is in order of path: `{path}` comes after `{last}`")
+        yield f"{comma}{text_of(thing)}\n".encode()
+        last, comma = path, ","
+
+
+def _row(entry: Entry) -> str:
+    pairs = zip(Entry._fields, entry, NOTHING, strict=True)
+    return _dump({name: value for name, value, default in pairs if value != default})
+
+
+def _foot(foot: Backup, hidden: bool) -> dict[str, object]:
+    failed = [{"path": "" if hidden else one.path, "why": one.why, "required": one.required} for one in foot.failed]
+    row = {name: getattr(foot, name) for name in FOOT} | {"complete": foot.complete, "failed": failed}
+    if foot.archive_sha256:
+        row["archive"] = {"name": f"{foot.stem}.7z", "bytes": foot.archive_bytes, "sha256": foot.archive_sha256}
+    return row
+
+
+def opened(first: bytes) -> dict[str, Any]:
+    """The head, of the first line; raises Damaged, or what json raises."""
+    if not first.endswith(OPENS):
+        raise Damaged("it is no manifest: its first line is none")
+    head = json.loads(first.removesuffix(OPENS) + b"}")
+    if head.get("schema") != SCHEMA:
+        raise Damaged(f"its schema is {head.get('schema')!r}, not `{SCHEMA}`: another version of autosys wrote it")
+    return dict(head)
+
+
+def closed(last: bytes) -> dict[str, Any]:
+    """The foot, of the last line; raises Damaged, or what json raises."""
+    if not last.startswith(CLOSES) or not last.endswith(b"\n"):
+        raise Damaged("it ends too early")
+    return dict(json.loads(b"{" + last[2:])["foot"])
+
+
+def backup_of(head: Mapping[str, Any], foot: Mapping[str, Any]) -> Backup:
+    """What head and foot say; raises Damaged, KeyError or TypeError when they say it wrongly."""
+    archive = foot.get("archive") or {"bytes": 0, "sha256": ""}
+    failed = tuple(Failed(*(_is(kind, one[name]) for name, kind in FAILED)) for one in foot["failed"])
+    words = {name: head[name] for name in HEAD} | {name: foot[name] for name in FOOT}
+    words |= {"failed": failed, "archive_bytes": archive["bytes"], "archive_sha256": archive["sha256"]}
+    for name, default in Backup("", FULL, 0.0)._asdict().items():
+        _is((int, float) if name == "created" else type(default), words[name])
+    if words["kind"] not in (FULL, DIFFERENTIAL):
+        raise Damaged(f"its kind is {words['kind']!r}")
+    return Backup(**words)
+
+
+def entry_of(line: bytes) -> Entry:
+    """An entry, of its line without the comma; raises Damaged, or what json raises."""
+    row = json.loads(line)
+    entry = NOTHING._replace(**row)
+    known = entry.kind in KINDS and bool(entry.path) and (entry.kind != FILE or len(entry.sha256) == 64)
+    numbers = entry.size.__class__ is entry.mtime_ns.__class__ is entry.mode.__class__ is int and entry.size >= 0
+    if not known or not numbers or not all(one.__class__ is str for one in (entry.path, entry.member, entry.link)):
+        raise Damaged(f"this is no entry: {line[:200]!r}")
+    return entry._replace(flags=tuple(entry.flags), stamp=(entry.stamp[0], entry.stamp[1]))
+
+
+def path_of(line: bytes) -> str:
+    """A deleted path, of its line without the comma."""
+    return str(_is(str, json.loads(line)))
+
+
+def _is(kind: type | tuple[type, ...], value: Any) -> Any:
+    if not isinstance(value, kind):
+        raise Damaged(f"{value!r} is no {kind}")
+    return value
+
+
+def split(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Pieces of a text as its lines, each with its end."""
+    rest = b""
+    for piece in pieces:
+        *whole, rest = (rest + piece).split(b"\n")
+        for line in whole:
+            yield line + b"\n"
+    if rest:
+        yield rest

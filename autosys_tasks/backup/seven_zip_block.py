@@ -1,0 +1,75 @@
+"""What the 7z writer holds while it works: a source that is being read, and a block that is being filled."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import zlib
+from typing import BinaryIO
+
+from autosys_tasks.backup.seven_zip_codec import TAIL, Cipher, Key, coder
+from autosys_tasks.backup.seven_zip_header import Block, Columns
+
+
+class Reading:
+    """A source, with what was seen of it so far: its size, CRC and SHA-256."""
+
+    def __init__(self, source: BinaryIO, limit: int | None) -> None:
+        self._source, self._left = source, limit
+        self.size, self.crc, self.digest = 0, 0, hashlib.sha256()
+
+    def take(self, most: int) -> bytearray:
+        """The next bytes, `most` of them unless it ends."""
+        taken = bytearray()
+        while len(taken) < most:
+            wanted = min(most - len(taken), 1 << 20)
+            data = self._source.read(wanted if self._left is None else min(wanted, self._left))
+            if not data:
+                break
+            taken += data
+            self._left = None if self._left is None else self._left - len(data)
+        self.digest.update(taken)
+        self.crc = zlib.crc32(taken, self.crc)
+        self.size += len(taken)
+        return taken
+
+
+class Filling:
+    """A block on its way: what waits to be compressed (a shared one), what went in and came out, and who is in it."""
+
+    def __init__(self, codec: bytes, key: Key | None) -> None:
+        self.codec, self.data, self.columns = codec, bytearray(), Columns()
+        self.raw = self.packed = self.coded = 0
+        self.at = -1  # where it begins in the file, once it does
+        self._coders, self._rest = coder(codec), b""
+        self._cipher: Cipher | None = None
+        if key:
+            iv = os.urandom(16)
+            self._cipher = key.cipher(iv)
+            self._coders = b"\x02" + key.coder(iv) + self._coders + b"\x01\x00"  # AES' bytes are the codec's
+        else:
+            self._coders = b"\x01" + self._coders
+
+    def sealed(self, data: bytes | bytearray) -> bytes | bytearray:
+        """A compressed chunk as it goes into the file."""
+        self.coded += len(data)
+        if self._cipher:
+            data = self._rest + data
+            whole = len(data) & ~15
+            data, self._rest = self._cipher.encrypt(bytes(data[:whole])), bytes(data[whole:])
+        self.packed += len(data)
+        return data
+
+    def end(self) -> bytes | bytearray:
+        """What follows the last chunk."""
+        last = self.sealed(TAIL[self.codec])
+        if self._cipher and self._rest:
+            final = self._cipher.encrypt(self._rest.ljust(16, b"\0"))
+            self.packed += len(final)
+            return last + final
+        return last
+
+    def block(self) -> Block:
+        """What the header says of it."""
+        sizes = (self.coded, self.raw) if self._cipher else (self.raw,)
+        return Block(self._coders, self.packed, sizes, len(self.columns.shapes))

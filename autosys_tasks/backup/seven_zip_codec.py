@@ -1,0 +1,142 @@
+"""What turns a block's bytes into an archive's and back: LZMA2, DEFLATE, COPY, AES-256. Decoding is bounded in memory.
+
+A block is compressed in chunks that know nothing of one another, so that several threads can do it; one behind the
+other, and `TAIL` behind all, they are one stream of the codec.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import lzma
+import zlib
+from collections.abc import Iterable, Iterator
+from typing import Any, Protocol
+
+from autosys_tasks.backup.damaged import Damaged
+from autosys_tasks.backup.seven_zip_header import number
+
+COPY, LZMA2, DEFLATE, AES = b"\x00", b"\x21", b"\x04\x01\x08", b"\x06\xf1\x07\x01"
+TAIL = {COPY: b"", LZMA2: b"\x00", DEFLATE: b"\x03\x00"}
+PIECE = 1 << 20  # no decoder is asked for more bytes at once
+LZMA_FILTER = {"id": lzma.FILTER_LZMA2, "preset": 1, "dict_size": 1 << 20}
+DICT_BYTE = 16  # how LZMA2 says 1 MiB
+LARGEST_DICT_BYTE = 28  # 64 MiB: 7-Zip's -mx=9; more would be memory for nothing
+CYCLES = 19  # 2^19 rounds of SHA-256 make a key, as in 7-Zip
+
+
+def coder(codec: bytes) -> bytes:
+    """How the header names a codec."""
+    settings = b"\x01" + bytes([DICT_BYTE]) if codec == LZMA2 else b""
+    return bytes([len(codec) | (0x20 if settings else 0)]) + codec + settings
+
+
+def compress(codec: bytes, data: bytes | bytearray) -> bytes | bytearray:
+    """One chunk of a block. The interpreter's lock is released, so threads help."""
+    if codec == COPY:
+        return data
+    if codec == LZMA2:
+        return lzma.compress(data, format=lzma.FORMAT_RAW, filters=[LZMA_FILTER])[:-1]  # its TAIL
+    squeeze = _deflater()
+    return bytes(squeeze.compress(data) + squeeze.flush(zlib.Z_SYNC_FLUSH))
+
+
+def _deflater() -> Any:
+    """isal's DEFLATE (extra `fast`: ten times as quick and a tenth larger), else zlib's."""
+    try:
+        from isal import isal_zlib
+    except ImportError:
+        return zlib.compressobj(6, zlib.DEFLATED, -15)
+    return isal_zlib.compressobj(3, isal_zlib.DEFLATED, -15)
+
+
+def shrinks(sample: bytes | bytearray) -> bool:
+    """Whether compressing is worth it, judged by a sample (64 KiB are enough)."""
+    return len(zlib.compress(sample, 1)) < len(sample) * 0.97
+
+
+class Cipher(Protocol):
+    """What Cryptodome makes for one stream."""
+
+    def encrypt(self, data: bytes) -> bytes: ...
+    def decrypt(self, data: bytes) -> bytes: ...
+
+
+class Key:
+    """A passphrase made into a key for one archive, with its salt."""
+
+    def __init__(self, passphrase: str, salt: bytes, cycles: int = CYCLES) -> None:
+        self.salt, self.cycles = salt, cycles
+        self._key = derived(passphrase, salt, cycles)
+
+    def coder(self, iv: bytes) -> bytes:
+        """How the header names this encryption of a block."""
+        settings = bytes([0xC0 | self.cycles, len(self.salt) - 1 << 4 | len(iv) - 1]) + self.salt + iv
+        return bytes([0x20 | len(AES)]) + AES + number(len(settings)) + settings
+
+    def cipher(self, iv: bytes) -> Cipher:
+        """What encrypts or decrypts one block."""
+        from Cryptodome.Cipher import AES as AES256
+
+        cipher: Cipher = AES256.new(self._key, AES256.MODE_CBC, iv)
+        return cipher
+
+
+def derived(passphrase: str, salt: bytes, cycles: int) -> bytes:
+    """7-Zip's key of a passphrase: SHA-256 of salt, passphrase and a counter, 2^cycles times in a row."""
+    word, digest = salt + passphrase.encode("utf-16-le", "surrogatepass"), hashlib.sha256()
+    step = min(1 << cycles, 512)
+    for first in range(0, 1 << cycles, step):
+        digest.update(b"".join([word + count.to_bytes(8, "little") for count in range(first, first + step)]))
+    return digest.digest()
+
+
+def decrypted(packed: Iterable[bytes], cipher: Cipher, size: int) -> Iterator[bytes]:
+    """The first `size` bytes of what was encrypted; the pieces' lengths are multiples of 16."""
+    for piece in packed:
+        yield cipher.decrypt(piece)[:size]
+        size -= min(size, len(piece))
+
+
+def decoded(codec: bytes, settings: bytes, packed: Iterator[bytes], size: int) -> Iterator[bytes]:
+    """The `size` bytes of a block in pieces of at most PIECE; raises Damaged, or the codec's error."""
+    pieces = {COPY: _copied, LZMA2: _from_lzma2, DEFLATE: _inflated}[codec](settings, packed)
+    while size:
+        piece = next(pieces, b"")
+        if not piece:
+            raise Damaged("a block ends too early")
+        yield piece[:size]
+        size -= min(size, len(piece))
+
+
+def _copied(settings: bytes, packed: Iterator[bytes]) -> Iterator[bytes]:
+    yield from packed
+
+
+def _from_lzma2(settings: bytes, packed: Iterator[bytes]) -> Iterator[bytes]:
+    if len(settings) != 1 or settings[0] > LARGEST_DICT_BYTE:
+        raise Damaged("a block wants more memory than any of ours")
+    size = (2 | settings[0] & 1) << (settings[0] // 2 + 11)
+    decoder = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=[{"id": lzma.FILTER_LZMA2, "dict_size": size}])
+    for data in packed:
+        yield from _some(decoder.decompress(data, PIECE))
+        while not decoder.needs_input and not decoder.eof:
+            yield from _some(decoder.decompress(b"", PIECE))
+        if decoder.eof:
+            return
+
+
+def _inflated(settings: bytes, packed: Iterator[bytes]) -> Iterator[bytes]:
+    decoder = zlib.decompressobj(-15)
+    for data in packed:
+        yield from _some(decoder.decompress(data, PIECE))
+        while decoder.unconsumed_tail and not decoder.eof:
+            yield from _some(decoder.decompress(decoder.unconsumed_tail, PIECE))
+        if decoder.eof:
+            return
+    while rest := decoder.decompress(b"", PIECE):  # what it has taken in and not yet given
+        yield rest
+
+
+def _some(piece: bytes) -> Iterator[bytes]:
+    if piece:
+        yield piece

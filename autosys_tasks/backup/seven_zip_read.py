@@ -1,0 +1,198 @@
+"""Reads our 7z archives: one block after the other, each decoded once, in bounded memory, every CRC compared.
+
+Whatever is wrong with an archive is Damaged, or NeedsPassphrase: never another exception. What is wrong with a member's
+bytes is raised where they are taken: a sink that catches it goes on with the next member.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import lzma
+import os
+import zlib
+from collections.abc import Callable, Collection, Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from autosys_tasks.backup.damaged import Damaged, NeedsPassphrase
+from autosys_tasks.backup.seven_zip_codec import Key, decoded, decrypted
+from autosys_tasks.backup.seven_zip_header import MAGIC, START
+from autosys_tasks.backup.seven_zip_parse import Member, Packed, contents, encoded_header
+from autosys_tasks.core.files import patiently
+
+LARGEST_HEADER = 1 << 29
+AT_ONCE = 256 << 10
+MOST_CYCLES = 24
+HINT = "set AUTOSYS_BACKUP_PASSPHRASE to the passphrase that it was made with"
+
+
+class Archive:
+    """An archive of ours, open for reading; a context manager."""
+
+    def __init__(self, path: Path, passphrase: str = "") -> None:
+        self._path, self._passphrase = path, passphrase
+        self._keys: dict[tuple[int, bytes], Key] = {}
+        with self._damage():
+            self._file: BinaryIO = patiently(lambda: open(path, "rb"))  # noqa: SIM115 - closed at exit
+        try:
+            with self._damage():
+                self._blocks, self._members = contents(self._header())
+        except BaseException:
+            self._file.close()
+            raise
+
+    def __enter__(self) -> Archive:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def members(self) -> Iterator[Member]:
+        """Every member, in the archive's order."""
+        return iter(self._members)
+
+    def read(self, names: Collection[str] | None, sink: Callable[[Member, Iterator[bytes]], None]) -> None:
+        """Give `sink` each member of that name (None: all) and its bytes, in the archive's order.
+
+        A block that holds none of them is not looked at. When the last byte was taken the CRC has been compared.
+        """
+        wanted = None if names is None else frozenset(names)
+        for member, stream, at in self._placed():
+            if wanted is None or member.name in wanted:
+                sink(member, self._bytes(member, stream, at))
+
+    def stream(self, name: str) -> Iterator[bytes]:
+        """The bytes of the one member of that name; Damaged when there is none."""
+        for member, stream, at in self._placed():
+            if member.name == name:
+                return self._bytes(member, stream, at)
+        raise Damaged(f"there is no `{name}` in it", where=str(self._path))
+
+    def _placed(self) -> Iterator[tuple[Member, _Stream | None, int]]:
+        """Every member with the stream its bytes come from, and where they begin in it."""
+        blocks, left, at = iter(self._blocks), 0, 0
+        stream: _Stream | None = None
+        for member in self._members:
+            if not member.size:
+                yield member, None, 0
+                continue
+            if not left:
+                block = next(blocks)
+                stream, left, at = _Stream(self._decoded(block)), block.members, 0
+            yield member, stream, at
+            left, at = left - 1, at + member.size
+
+    def _bytes(self, member: Member, stream: _Stream | None, at: int) -> Iterator[bytes]:
+        crc = 0
+        if stream is not None:
+            with self._damage():
+                for piece in stream.part(at, member.size):
+                    crc = zlib.crc32(piece, crc)
+                    yield piece
+        if crc != member.crc:
+            raise Damaged("its bytes are not those that were packed: the CRC differs", where=str(self._path))
+
+    # Blocks
+
+    def _decoded(self, block: Packed) -> Iterator[bytes]:
+        pieces = self._pieces(START + block.at, block.packed)
+        if block.aes:
+            key, iv = self._key(block.aes)
+            pieces = decrypted(pieces, key.cipher(iv), block.coded)
+        return decoded(block.codec, block.settings, pieces, block.size)
+
+    def _pieces(self, at: int, size: int) -> Iterator[bytes]:
+        while size:
+            self._file.seek(at)
+            piece = self._file.read(min(size, AT_ONCE))
+            if len(piece) < min(size, AT_ONCE):
+                raise Damaged("the archive ends too early")
+            at, size = at + len(piece), size - len(piece)
+            yield piece
+
+    def _key(self, settings: bytes) -> tuple[Key, bytes]:
+        """The key and the initial vector that AES-256's settings name; a key is derived once."""
+        if not self._passphrase:
+            raise NeedsPassphrase(f"`{self._path.name}` is encrypted", where=str(self._path), hint=HINT)
+        cycles, salted = settings[0] & 0x3F, 2 + (settings[0] >> 7) + (settings[1] >> 4)
+        salt, iv = settings[2:salted], settings[salted:].ljust(16, b"\0")
+        if cycles > MOST_CYCLES or len(iv) != 16:
+            raise Damaged("it is encrypted in a way that none of ours is")
+        if (cycles, salt) not in self._keys:
+            self._keys[cycles, salt] = Key(self._passphrase, salt, cycles)
+        return self._keys[cycles, salt], iv
+
+    # The header
+
+    def _header(self) -> bytes:
+        first, size = self._file.read(START), os.fstat(self._file.fileno()).st_size
+        if first == bytes(START):
+            raise Damaged("it was never finished: its first bytes are zero")
+        if len(first) < START or not first.startswith(MAGIC):
+            raise Damaged("it is no 7z archive")
+        if zlib.crc32(first[12:]) != int.from_bytes(first[8:12], "little"):
+            raise Damaged("its first bytes are not what was written")
+        at, length, crc = (int.from_bytes(first[a:b], "little") for a, b in ((12, 20), (20, 28), (28, 32)))
+        if START + at + length > size:
+            raise Damaged(f"it ends too early: {size} bytes of {START + at + length}")
+        following = b"".join(self._pieces(START + at, length))
+        if zlib.crc32(following) != crc:
+            raise Damaged("its header is not what was written")
+        packed = encoded_header(following)
+        return following if packed is None else self._unpacked(packed)
+
+    def _unpacked(self, block: Packed) -> bytes:
+        if block.size > LARGEST_HEADER or block.packed_crc is None:
+            raise Damaged("its header is none of ours")
+        crc = 0
+        for piece in self._pieces(START + block.at, block.packed):
+            crc = zlib.crc32(piece, crc)
+        if crc != block.packed_crc:
+            raise Damaged("its header is not what was written")
+        try:
+            header = b"".join(self._decoded(block))
+            fits = zlib.crc32(header) == block.crc
+        except (Damaged, zlib.error, lzma.LZMAError):
+            fits = False
+        if fits:
+            return header
+        if block.aes:
+            raise NeedsPassphrase("the passphrase is not the one it was made with", where=str(self._path), hint=HINT)
+        raise Damaged("its header is not what was written")
+
+    @contextlib.contextmanager
+    def _damage(self) -> Iterator[None]:
+        """Whatever goes wrong within is damage."""
+        where = str(self._path)
+        try:
+            yield
+        except NeedsPassphrase:
+            raise
+        except Damaged as error:
+            raise Damaged(error.message, where=where) from error
+        except FileNotFoundError as error:
+            raise Damaged(f"there is no `{self._path.name}`", where=where) from error
+        except OSError as error:
+            raise Damaged(f"it cannot be read: {error.strerror or error}", where=where) from error
+        except Exception as error:
+            raise Damaged(f"it cannot be decoded ({type(error).__name__}: {error})", where=where) from error
+
+
+class _Stream:
+    """What comes out of a block, taken member by member, forward only."""
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces, self._piece, self._at = pieces, b"", 0  # _at: where _piece begins
+
+    def part(self, at: int, size: int) -> Iterator[bytes]:
+        """The `size` bytes that begin at `at`."""
+        end = at + size
+        while at < end:
+            while self._at + len(self._piece) <= at:
+                self._at, self._piece = self._at + len(self._piece), b""
+                self._piece = next(self._pieces, b"")
+                if not self._piece:
+                    raise Damaged("the block that holds it is broken before it")
+            piece = self._piece[at - self._at : end - self._at]
+            at += len(piece)
+            yield piece

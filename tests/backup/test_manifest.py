@@ -1,0 +1,177 @@
+"""A manifest: what was written is read; what was changed in it is found; a differential is its base and more."""
+
+from __future__ import annotations
+
+import io
+import json
+import random
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from autosys_tasks.backup import manifest
+from autosys_tasks.backup.damaged import Damaged, NeedsPassphrase
+from autosys_tasks.backup.seven_zip_write import Writer
+from autosys_tasks.backup.values import DIFFERENTIAL, FULL, MANIFEST, Backup, Entry, Failed
+
+ID, LATER = "2026-11-29T033000Z", "2026-11-30T033000Z"
+HEAD = Backup(ID, FULL, 1795836600.5, sets="abc", note="before the 시험")
+FOOT = HEAD._replace(
+    files=2, bytes=10, failed=(Failed("x.lock", "locked", True),), git="main 1234", archive_bytes=99,
+    archive_sha256="ab" * 32, verified=True,
+)  # fmt: skip
+ENTRIES = [
+    Entry("a.txt", "file", 5, 1_700_000_000_123_456_789, 0o644, "11" * 32, stamp=(7, 8)),
+    Entry("b", "folder", 0, 5, 0o755),
+    Entry("c.txt", "link", 0, -5, 0o777, link="a.txt"),
+    Entry("d \udc80.bin", "file", 5, 0, 0o600, "22" * 32, member="a.txt", flags=("secret", "growing")),
+    Entry("문서/🙂\n.md", "hardlink", 0, 0, 0o600, link="a.txt"),
+]
+
+
+def written(folder: Path, head: Backup, foot: Backup, entries: list[Entry], deleted: list[str]) -> Path:
+    path = manifest.beside(folder, head)
+    manifest.write(path, head, entries, deleted, foot)
+    return path
+
+
+def test_what_was_written_is_read(tmp_path: Path) -> None:
+    path = written(tmp_path, HEAD, FOOT, ENTRIES, ["gone", "more"])
+    assert manifest.read_backup(path) == FOOT
+    assert list(manifest.read_entries(path)) == ENTRIES
+    assert list(manifest.read_deleted(path)) == ["gone", "more"]
+
+
+def test_it_is_one_json_document_with_all_that_is_promised(tmp_path: Path) -> None:
+    document = json.loads(written(tmp_path, HEAD, FOOT, ENTRIES, ["gone"]).read_bytes())
+    assert document["schema"] == "autosys.manifest/1"
+    assert [one["path"] for one in document["entries"]] == [one.path for one in ENTRIES]
+    assert document["deleted"] == ["gone"]
+    assert document["foot"]["archive"] == {"name": f"{ID}-full.7z", "bytes": 99, "sha256": "ab" * 32}
+    assert document["foot"]["complete"] is False
+    within = tmp_path / "within"
+    manifest.write(within, HEAD, ENTRIES, [], FOOT._replace(archive_sha256=""))
+    assert "archive" not in json.loads(within.read_bytes())["foot"]
+
+
+paths = st.lists(st.text(st.characters(exclude_characters="\0"), min_size=1, max_size=20), unique=True, max_size=20)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50, deadline=None)
+@given(paths, paths, st.integers(-(2**62), 2**62), st.integers(0, 2**62))
+def test_any_paths_and_numbers_come_back(
+    tmp_path: Path, names: list[str], gone: list[str], time: int, size: int
+) -> None:
+    entries = [Entry(name, "file", size, time, 0o600, "ab" * 32, stamp=(size, time)) for name in sorted(names)]
+    path = written(tmp_path, HEAD, FOOT, entries, sorted(gone))
+    assert list(manifest.read_entries(path)) == entries
+    assert list(manifest.read_deleted(path)) == sorted(gone)
+
+
+def test_what_is_out_of_order_is_not_written(tmp_path: Path) -> None:
+    for entries, deleted in ((ENTRIES[::-1], []), ([ENTRIES[0], ENTRIES[0]], []), ([], ["b", "a"])):
+        with pytest.raises(ValueError, match="in order of path"):
+            written(tmp_path, HEAD, FOOT, entries, deleted)
+
+
+def test_whatever_is_changed_in_it_is_found(tmp_path: Path) -> None:
+    """A flipped bit, a lost end, a lost, doubled or swapped line: every time, and as nothing but Damaged."""
+    path = written(tmp_path, HEAD, FOOT, ENTRIES, ["gone", "more"])
+    raw, rng, missed = path.read_bytes(), random.Random(7), []
+    for number in range(400):
+        changed = broken(raw, rng)
+        path.write_bytes(changed)
+        try:
+            manifest.read_backup(path)
+            list(manifest.read_entries(path))
+            missed.append((number, changed))
+        except Damaged:
+            pass
+    assert not missed
+
+
+def broken(raw: bytes, rng: random.Random) -> bytes:
+    """`raw` with one thing wrong."""
+    while True:
+        lines, at, changed = raw.splitlines(keepends=True), rng.randrange(len(raw)), bytearray(raw)
+        how = rng.randrange(5)
+        if how == 0:
+            changed[at] ^= 1 << rng.randrange(8)
+        elif how == 1:
+            del changed[at:]
+        elif how == 2:
+            one, other = rng.sample(range(len(lines)), 2)
+            lines[one], lines[other] = lines[other], lines[one]
+            changed = bytearray(b"".join(lines))
+        elif how == 3:
+            lines.insert(rng.randrange(len(lines)), rng.choice(lines))
+            changed = bytearray(b"".join(lines))
+        else:
+            del lines[rng.randrange(len(lines))]
+            changed = bytearray(b"".join(lines))
+        if changed != raw:
+            return bytes(changed)
+
+
+def test_a_manifest_under_another_name_is_told(tmp_path: Path) -> None:
+    path = written(tmp_path, HEAD, FOOT, ENTRIES, [])
+    with pytest.raises(Damaged, match=f"it is the manifest of `{ID}-full`"):
+        manifest.read_backup(path.rename(tmp_path / f"{LATER}-full.manifest.json"))
+
+
+def test_a_differential_is_its_base_less_what_is_gone_and_what_is_new(tmp_path: Path) -> None:
+    later = HEAD._replace(id=LATER, kind=DIFFERENTIAL, base=ID, base_sha256="ab" * 32)
+    own = [Entry("0 new", "folder", 0, 0, 0), ENTRIES[0]._replace(size=6), Entry("z new", "folder", 0, 0, 0)]
+    written(tmp_path, HEAD, FOOT, ENTRIES, [])
+    written(tmp_path, later, later._replace(archive_sha256="cd" * 32), own, ["a never", "b", "zz never"])
+    found = [(entry.path, backup.id) for entry, backup in manifest.state(tmp_path, later)]
+    assert found == [
+        ("0 new", LATER), ("a.txt", LATER), ("c.txt", ID), (ENTRIES[3].path, ID), ("z new", LATER),
+        (ENTRIES[4].path, ID),
+    ]  # fmt: skip
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
+@given(st.sets(st.integers(0, 30)), st.sets(st.integers(0, 30)), st.sets(st.integers(0, 30)))
+def test_the_state_is_what_a_dictionary_would_say(
+    tmp_path: Path, base: set[int], own: set[int], gone: set[int]
+) -> None:
+    gone -= own
+    later = HEAD._replace(id=LATER, kind=DIFFERENTIAL, base=ID, base_sha256="ab" * 32)
+
+    def entries(numbers: set[int], size: int) -> list[Entry]:
+        return sorted(Entry(str(number), "folder", size, 0, 0) for number in numbers)
+
+    written(tmp_path, HEAD, FOOT, entries(base, 1), [])
+    written(tmp_path, later, later._replace(archive_sha256="cd" * 32), entries(own, 2), sorted(map(str, gone)))
+    expected = {str(n): 1 for n in base - gone} | {str(n): 2 for n in own}
+    assert [(e.path, e.size) for e, _ in manifest.state(tmp_path, later)] == sorted(expected.items())
+
+
+def test_a_base_that_is_gone_or_another_is_told(tmp_path: Path) -> None:
+    later = HEAD._replace(id=LATER, kind=DIFFERENTIAL, base=ID, base_sha256="ff" * 32)
+    written(tmp_path, later, later._replace(archive_sha256="cd" * 32), [], [])
+    with pytest.raises(Damaged, match="is not there"):
+        list(manifest.state(tmp_path, later))
+    written(tmp_path, HEAD, FOOT, ENTRIES, [])
+    with pytest.raises(Damaged, match="another archive"):
+        list(manifest.state(tmp_path, later))
+
+
+def test_beside_an_encrypted_archive_are_no_names(tmp_path: Path) -> None:
+    """They are read from the archive, with the passphrase."""
+    head, foot = HEAD._replace(encrypted=True), FOOT._replace(encrypted=True)
+    within = tmp_path / "within"
+    manifest.write(within, head, ENTRIES, ["gone"], foot._replace(archive_sha256=""))
+    with Writer(tmp_path / f"{ID}-full.7z", passphrase="right") as writer:
+        writer.file(MANIFEST, io.BytesIO(within.read_bytes()), 0, 0o600)
+        size, digest = writer.finish()
+    path = written(tmp_path, head, foot._replace(archive_bytes=size, archive_sha256=digest), ENTRIES, ["gone"])
+    assert b"a.txt" not in path.read_bytes() and b"x.lock" not in path.read_bytes()
+    assert manifest.read_backup(path).failed == (Failed("", "locked", True),)
+    assert list(manifest.read_entries(path, "right")) == ENTRIES
+    assert list(manifest.read_deleted(path, "right")) == ["gone"]
+    with pytest.raises(NeedsPassphrase):
+        list(manifest.read_entries(path))

@@ -1,0 +1,197 @@
+"""Our 7z archives: 7-Zip, py7zr and our reader find in them what was packed, and nothing of what could not be read."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+import pytest
+from packing import CODECS, WHEN, Item, by_py7zr, noise, on_disk, pack, seven_zip, text, tree, unpacked
+
+from autosys_tasks.backup.damaged import Damaged, NeedsPassphrase
+from autosys_tasks.backup.seven_zip_read import Archive, Member
+from autosys_tasks.backup.seven_zip_write import BLOCK, Writer
+from autosys_tasks.core.errors import StateError
+
+PASSPHRASES = ("", "비밀 🔑 word")
+POSIX = pytest.mark.only("posix")  # where an extracted file has its mode, and any name
+
+
+def seen(items: list[Item]) -> list[tuple[str, str, bytes]]:
+    return sorted((item.name, item.kind, item.data) for item in items)
+
+
+def with_parents(items: list[Item]) -> list[Item]:
+    """`items` and the folders they lie in, which an extracting program makes."""
+    named = {item.name for item in items}
+    above = {parent.as_posix() for item in items for parent in Path(item.name).parents} - named - {"."}
+    return sorted([*items, *(Item(name, "folder") for name in above)])
+
+
+@pytest.mark.parametrize("passphrase", PASSPHRASES)
+@pytest.mark.parametrize("codec", CODECS)
+def test_our_reader_finds_all_that_was_packed(tmp_path: Path, codec: str, passphrase: str) -> None:
+    size, digest = pack(tmp_path / "a.7z", tree(codec), codec=codec, passphrase=passphrase)
+    raw = (tmp_path / "a.7z").read_bytes()
+    assert (size, digest) == (len(raw), hashlib.sha256(raw).hexdigest())
+    assert unpacked(tmp_path / "a.7z", passphrase) == sorted(tree(codec))
+
+
+@POSIX
+@pytest.mark.capability("7zz")
+@pytest.mark.parametrize("passphrase", PASSPHRASES)
+@pytest.mark.parametrize("codec", CODECS)
+def test_7zip_finds_all_that_was_packed(tmp_path: Path, codec: str, passphrase: str) -> None:
+    pack(tmp_path / "a.7z", tree(codec), codec=codec, passphrase=passphrase)
+    found = seven_zip(tmp_path / "a.7z", tmp_path / "out", passphrase)
+    assert seen(found) == seen(with_parents(tree(codec)))
+    facts = {item.name: (item.mode, item.mtime_ns) for item in found}
+    for item in tree(codec):
+        assert item.kind == "link" or facts[item.name] == (item.mode, WHEN), item.name
+
+
+@POSIX
+@pytest.mark.parametrize("passphrase", PASSPHRASES)
+@pytest.mark.parametrize("codec", CODECS)
+def test_py7zr_finds_all_that_was_packed(tmp_path: Path, codec: str, passphrase: str) -> None:
+    pack(tmp_path / "a.7z", tree(codec), codec=codec, passphrase=passphrase)
+    assert seen(by_py7zr(tmp_path / "a.7z", tmp_path / "out", passphrase)) == seen(with_parents(tree(codec)))
+
+
+@pytest.mark.parametrize("passphrase", PASSPHRASES)
+@pytest.mark.parametrize("bulk", [False, True])
+def test_files_larger_than_a_block_stream_through_one_of_their_own(tmp_path: Path, bulk: bool, passphrase: str) -> None:
+    items = [
+        Item("exactly.log", "file", bytes(BLOCK)),
+        Item("large.log", "file", bytes(2 * BLOCK + 12345)),
+        Item("noise.bin", "file", noise(BLOCK + 7)),
+        Item("small.txt", "file", b"small"),
+    ]
+    pack(tmp_path / "a.7z", items, codec="deflate" if bulk else "lzma2", passphrase=passphrase)
+    assert unpacked(tmp_path / "a.7z", passphrase) == sorted(items)
+    if os.name == "posix":
+        assert seen(by_py7zr(tmp_path / "a.7z", tmp_path / "out", passphrase)) == seen(items)
+
+
+def test_an_archive_of_nothing_is_one(tmp_path: Path) -> None:
+    pack(tmp_path / "a.7z", [])
+    assert unpacked(tmp_path / "a.7z") == []
+    pack(tmp_path / "b.7z", [Item("only/empty", "file"), Item("folder", "folder", mode=0o700)])
+    assert [item.name for item in unpacked(tmp_path / "b.7z")] == ["folder", "only/empty"]
+
+
+def test_an_archive_is_for_its_user_alone_and_none_before_it_is_finished(tmp_path: Path) -> None:
+    path = tmp_path / "a.7z.part"
+    with pytest.raises(KeyboardInterrupt), Writer(path) as writer:
+        writer.file("a.txt", io.BytesIO(b"a"), WHEN, 0o644)
+        raise KeyboardInterrupt
+    with pytest.raises(Damaged, match="never finished"):
+        Archive(path)
+    assert os.name != "posix" or stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_a_file_that_cannot_be_read_to_its_end_leaves_nothing_behind(tmp_path: Path) -> None:
+    """Whether it breaks in its first bytes or after some blocks are in the file."""
+    path = tmp_path / "a.7z"
+    items = [Item("before.txt", "file", text(5000)), Item("after.txt", "file", text(7000, 2))]
+    with Writer(path, threads=1, bulk=True) as writer:
+        writer.file("before.txt", io.BytesIO(items[0].data), WHEN, 0o644)
+        for good in (0, 100, BLOCK, BLOCK + 1, 5 * BLOCK):
+            with pytest.raises(PermissionError):
+                writer.file("locked.bin", cast(BinaryIO, Breaks(good)), WHEN, 0o644)
+        writer.file("after.txt", io.BytesIO(items[1].data), WHEN, 0o644)
+        writer.finish()
+    assert unpacked(path) == sorted(items)
+    assert path.stat().st_size < 20_000
+
+
+class Breaks:
+    """A source of `good` zeros that is locked by then."""
+
+    def __init__(self, good: int) -> None:
+        self.good = good
+
+    def read(self, size: int) -> bytes:
+        if not self.good:
+            raise PermissionError(13, "locked by another program")
+        given = min(size, self.good)
+        self.good -= given
+        return bytes(given)
+
+
+def test_no_more_is_read_of_a_growing_file_than_was_asked_for(tmp_path: Path) -> None:
+    with Writer(tmp_path / "a.7z") as writer:
+        assert writer.file("grows.log", io.BytesIO(bytes(5000)), WHEN, 0o644, limit=1234)[0] == 1234
+        assert writer.file("short.log", io.BytesIO(bytes(50)), WHEN, 0o644, limit=1234)[0] == 50
+        writer.finish()
+    assert {item.name: len(item.data) for item in unpacked(tmp_path / "a.7z")} == {"grows.log": 1234, "short.log": 50}
+
+
+@pytest.mark.only("linux")
+def test_a_full_disk_is_an_error_of_the_archive_not_of_the_file(tmp_path: Path) -> None:
+    with pytest.raises(StateError, match="No space left"):
+        Writer(Path("/dev/full"))
+
+
+def test_a_member_is_read_without_the_blocks_before_it(tmp_path: Path) -> None:
+    """The large first block is broken; the manifest, in a block of its own, is found all the same."""
+    path = tmp_path / "a.7z"
+    items = [Item("large.bin", "file", noise(BLOCK)), Item(".autosys/manifest.json", "file", b'{"a":1}')]
+    pack(path, items)
+    raw = bytearray(path.read_bytes())
+    raw[1000] ^= 1
+    path.write_bytes(raw)
+    with Archive(path) as archive:
+        assert b"".join(archive.stream(".autosys/manifest.json")) == b'{"a":1}'
+        taken: list[bytes] = []
+        archive.read([".autosys/manifest.json"], lambda member, pieces: taken.extend(pieces))
+        assert taken == [b'{"a":1}']
+        with pytest.raises(Damaged, match="CRC"):
+            archive.read(["large.bin"], lambda member, pieces: list(pieces) and None)
+        with pytest.raises(Damaged, match="there is no `other`"):
+            archive.stream("other")
+
+
+def test_a_sink_that_takes_only_some_bytes_or_catches_damage_gets_the_next_member(tmp_path: Path) -> None:
+    path = tmp_path / "a.7z"
+    items = [Item(f"{n}.png", "file", noise(3000, n)) for n in range(5)]
+    pack(path, items)
+    raw = bytearray(path.read_bytes())
+    raw[32 + 3000 * 2 + 5] ^= 0x40  # within 2.png
+    path.write_bytes(raw)
+    told: dict[str, Any] = {}
+
+    def sink(member: Member, pieces: Iterator[bytes]) -> None:
+        try:
+            told[member.name] = len(next(pieces) if member.name == "1.png" else b"".join(pieces))
+        except Damaged as error:
+            told[member.name] = error.message
+
+    with Archive(path) as archive:
+        archive.read(None, sink)
+    assert "CRC" in told.pop("2.png")
+    assert told == {f"{n}.png": 3000 for n in (0, 1, 3, 4)}
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_without_the_passphrase_not_even_names_are_told(tmp_path: Path, codec: str) -> None:
+    path = tmp_path / "a.7z"
+    pack(path, tree(codec), codec=codec, passphrase="right")
+    for wrong in ("", "wrong"):
+        with pytest.raises(NeedsPassphrase):
+            Archive(path, wrong)
+    raw = path.read_bytes()
+    assert not any(item.name.encode("utf-16-le") in raw for item in tree())
+
+
+@pytest.mark.capability("7zz")
+def test_7zip_wants_the_passphrase_too(tmp_path: Path) -> None:
+    pack(tmp_path / "a.7z", tree(), passphrase="right")
+    with pytest.raises(AssertionError, match=r"Wrong password|Cannot open encrypted"):
+        seven_zip(tmp_path / "a.7z", tmp_path / "out", "wrong")
+    assert not (tmp_path / "out").exists() or on_disk(tmp_path / "out") == []
