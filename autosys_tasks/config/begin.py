@@ -8,7 +8,7 @@ from autosys_tasks.config.template import template
 from autosys_tasks.core.files import cannot_write
 from autosys_tasks.core.plan import Outcome, Plan, Step
 
-TASKS = '''"""Invoke tasks of this workspace. `inv --list` shows them; add your own below."""
+TASKS = '''"""Invoke tasks of this workspace; `inv --list` shows them. To add one of yours: `ns.add_task(mine)`."""
 
 from autosys_tasks import ns  # noqa: F401
 '''

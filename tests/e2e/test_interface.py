@@ -304,9 +304,12 @@ def test_init_writes_what_validates_and_never_overwrites(workspace: rig.Workspac
     (workspace.root / "autosys.toml").write_text("# mine\n", encoding="utf-8")
     workspace.cli("init").rc(0).says("stays as it is")
     assert (workspace.root / "autosys.toml").read_text(encoding="utf-8") == "# mine\n"
+    tasks = workspace.root / "tasks.py"
+    mine = "\n\nfrom invoke import task\n\n\n@task\ndef mine(c):\n    print(1)\n\n\nns.add_task(mine)\n"
+    tasks.write_text(tasks.read_text(encoding="utf-8") + mine, encoding="utf-8")
     inv = [sys.executable, "-m", "invoke"]
     done = rig.start([*inv, "--list"], cwd=workspace.root, env=workspace.env()).result().rc(0)
-    assert "bringup" in done.out
+    assert "bringup" in done.out and "mine" in done.out
 
 
 def test_state_and_outputs_that_cannot_be_written_are_named(workspace: rig.Workspace) -> None:
