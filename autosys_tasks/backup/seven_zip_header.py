@@ -76,6 +76,14 @@ def stored(name: str) -> tuple[str, bool]:
     return "".join(chr(ord(one) + ESCAPE) if "\udc80" <= one <= "\udcff" else one for one in name), True
 
 
+def link_bytes(text: str) -> bytes:
+    """A link's text as the bytes that are its content, the same on every system."""
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "surrogatepass")  # half a character, as Windows allows
+
+
 def _attributes(shape: int, mode: int) -> int:
     kind = IS_FOLDER if shape == FOLDER else ARCHIVED
     return kind | UNIX | (0 if mode & stat.S_IWUSR else READ_ONLY) | (mode & 0xFFFF) << 16

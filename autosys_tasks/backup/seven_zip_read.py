@@ -20,6 +20,7 @@ from autosys_tasks.backup.seven_zip_header import MAGIC, START
 from autosys_tasks.backup.seven_zip_parse import Member, Packed, contents, encoded_header
 from autosys_tasks.core.files import patiently
 
+__all__ = ["Archive", "Member"]
 LARGEST_HEADER = 1 << 29
 AT_ONCE = 256 << 10
 MOST_CYCLES = 24

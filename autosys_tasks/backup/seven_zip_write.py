@@ -18,7 +18,18 @@ from typing import BinaryIO
 
 from autosys_tasks.backup.seven_zip_block import Filling, Reading
 from autosys_tasks.backup.seven_zip_codec import COPY, DEFLATE, LZMA2, Key, compress, shrinks
-from autosys_tasks.backup.seven_zip_header import DATA, EMPTY, FOLDER, START, Block, Columns, encoded, header, start
+from autosys_tasks.backup.seven_zip_header import (
+    DATA,
+    EMPTY,
+    FOLDER,
+    START,
+    Block,
+    Columns,
+    encoded,
+    header,
+    link_bytes,
+    start,
+)
 from autosys_tasks.backup.values import MANIFEST
 from autosys_tasks.core.errors import AutosysError
 from autosys_tasks.core.faults import fault
@@ -97,7 +108,7 @@ class Writer:
 
     def link(self, name: str, target: str, mtime_ns: int, mode: int) -> None:
         """A symbolic link: its text is its content, as 7-Zip has it."""
-        text = os.fsencode(target)
+        text = link_bytes(target)
         columns = self._together(name, text).columns
         columns.add(name, DATA, mtime_ns, stat.S_IFLNK | stat.S_IMODE(mode), len(text), zlib.crc32(text))
 

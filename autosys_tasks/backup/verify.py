@@ -1,0 +1,148 @@
+"""Verifies a backup: every byte of its archive against the manifest. Reads only."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+from autosys_tasks.backup.damaged import Damaged
+from autosys_tasks.backup.manifest import base_of, beside, read_entries
+from autosys_tasks.backup.seven_zip_header import link_bytes
+from autosys_tasks.backup.seven_zip_read import Archive, Member
+from autosys_tasks.backup.values import DIFFERENTIAL, FILE, HARDLINK, LINK, MANIFEST, OWN, Backup, Damage, Entry
+
+Tell = Callable[[int], object]
+
+
+def _silent(count: int) -> None:
+    """Nobody wants to know."""
+
+
+def verify(
+    folder: Path, backup: Backup, passphrase: str = "", tell: Tell = _silent, *, base: bool = False
+) -> tuple[int, list[Damage]]:
+    """How many files were compared, and what is damaged: of the archive, its manifest, a differential's base.
+
+    Of the base only that it is there and the same, unless `base`: then all of it. `tell` is given the bytes done, of
+    all files. Raises NeedsPassphrase.
+    """
+    archive = folder / f"{backup.stem}.7z"
+    with ThreadPoolExecutor(1) as pool:
+        hashed = pool.submit(_sha256, archive)
+        try:
+            checked, damaged = check(archive, read_entries(beside(folder, backup), passphrase), passphrase, tell)
+        except Damaged as error:
+            checked, damaged = 0, [Damage(f"{backup.stem}.manifest.json", error.message)]
+        damaged += _as_recorded(archive, backup, hashed.result())
+    if backup.kind == DIFFERENTIAL:
+        more, worse = _base(folder, backup, passphrase, tell, base)
+        checked, damaged = checked + more, damaged + worse
+    return checked, damaged
+
+
+def check(
+    archive: Path, entries: Iterable[Entry], passphrase: str = "", tell: Tell = _silent
+) -> tuple[int, list[Damage]]:
+    """An archive against the entries that it shall hold: how many files were compared, and what is damaged.
+
+    Raises NeedsPassphrase, and what `entries` raises.
+    """
+    wanted, aliases = _wanted(entries)
+    found: dict[str, str] = {}  # name: what is wrong with it, "" nothing
+
+    def sink(member: Member, pieces: Iterator[bytes]) -> None:
+        found[member.name] = _compared(member, pieces, wanted.get(member.name), tell)
+
+    try:
+        with Archive(archive, passphrase) as opened:
+            opened.read(None, sink)
+    except Damaged as error:
+        return 0, [Damage(archive.name, error.message)]
+    damaged = [Damage(name, why) for name, why in found.items() if why]
+    damaged += [Damage(name, "is in the manifest and not in the archive") for name in wanted if name not in found]
+    if MANIFEST not in found:
+        damaged.append(Damage(archive.name, "holds no manifest of its own"))
+    bad = {name: why for name, why in damaged if name in aliases}
+    damaged += [Damage(path, why) for name, why in bad.items() for path in aliases[name]]
+    files = sum(one.kind == FILE for one in wanted.values()) + sum(map(len, aliases.values()))
+    return files, damaged
+
+
+class _Wanted(NamedTuple):
+    """What a member shall be: a hash of a file's bytes or of a link's text."""
+
+    kind: str
+    size: int
+    sha256: bytes
+
+
+def _wanted(entries: Iterable[Entry]) -> tuple[dict[str, _Wanted], dict[str, list[str]]]:
+    """What each member shall be, and the paths that have its bytes too."""
+    wanted: dict[str, _Wanted] = {}
+    aliases: dict[str, list[str]] = {}
+    for entry in entries:
+        if entry.kind == HARDLINK:
+            continue
+        text = link_bytes(entry.link) if entry.kind == LINK else b""
+        digest = bytes.fromhex(entry.sha256) if entry.kind == FILE else hashlib.sha256(text).digest()
+        one = _Wanted(entry.kind, entry.size if entry.kind == FILE else len(text), digest)
+        if wanted.setdefault(entry.member or entry.path, one) != one:
+            raise Damaged(f"`{entry.member or entry.path}` is two things at once in it")
+        if entry.member and entry.member != entry.path:
+            aliases.setdefault(entry.member, []).append(entry.path)
+    return wanted, aliases
+
+
+def _compared(member: Member, pieces: Iterator[bytes], wanted: _Wanted | None, tell: Tell) -> str:
+    digest = hashlib.sha256()
+    try:
+        for piece in pieces:
+            digest.update(piece)
+            tell(len(piece))
+    except Damaged as error:
+        return error.message
+    if wanted is None:
+        ours = member.name.startswith(f"{OWN}/") or member.name == OWN
+        return "" if ours else "is in the archive and not in the manifest"
+    if member.kind != wanted.kind:
+        return f"is a {member.kind} in the archive and a {wanted.kind} in the manifest"
+    if (member.size, digest.digest()) != (wanted.size, wanted.sha256):
+        return "has other bytes than the manifest says: the SHA-256 differs"
+    return ""
+
+
+def _base(folder: Path, backup: Backup, passphrase: str, tell: Tell, whole: bool) -> tuple[int, list[Damage]]:
+    try:
+        base = base_of(folder, backup)
+    except Damaged as error:
+        return 0, [Damage(backup.stem, error.message)]
+    archive = folder / f"{base.stem}.7z"
+    if whole:
+        return verify(folder, base, passphrase, tell)
+    size = archive.stat().st_size if archive.exists() else -1
+    return 0, [] if size == base.archive_bytes else [Damage(archive.name, _sizes(size, base))]
+
+
+def _as_recorded(archive: Path, backup: Backup, hashed: tuple[int, str]) -> list[Damage]:
+    if hashed == (backup.archive_bytes, backup.archive_sha256):
+        return []
+    if hashed[0] != backup.archive_bytes:
+        return [Damage(archive.name, _sizes(hashed[0], backup))]
+    return [Damage(archive.name, "is not the archive of its manifest: the SHA-256 differs")]
+
+
+def _sizes(size: int, backup: Backup) -> str:
+    return f"has {size} bytes, its manifest says {backup.archive_bytes}" if size >= 0 else "is gone, or cannot be read"
+
+
+def _sha256(path: Path) -> tuple[int, str]:
+    """Size and hash of a file; (-1, "") when it cannot be read."""
+    try:
+        with open(path, "rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            return file.tell(), digest
+    except OSError:
+        return -1, ""
