@@ -59,8 +59,7 @@ def rebuild(folder: Path, to: Path, *, timeout_s: float = 600.0) -> Rebuilt:
     `to` appears whole at the end, or not at all. Raises UsageError when it is there and not empty, GitError when a
     remote that is needed cannot be reached or no longer has what it had.
     """
-    if os.path.lexists(to) and (not to.is_dir() or any(to.iterdir())):
-        raise UsageError(f"`{to}` is there already", where=str(to), hint="name a folder that is new, or empty")
+    must_be_new(to)
     state = read_state(folder)
     to.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix=f".{to.name}.", dir=to.parent))
@@ -72,6 +71,12 @@ def rebuild(folder: Path, to: Path, *, timeout_s: float = 600.0) -> Rebuilt:
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     return found
+
+
+def must_be_new(to: Path) -> None:
+    """Raises UsageError when something is in the way of a new folder `to`."""
+    if os.path.lexists(to) and (not to.is_dir() or any(to.iterdir())):
+        raise UsageError(f"`{to}` is there already", where=str(to), hint="name a folder that is new, or empty")
 
 
 def _built(folder: Path, top: Path, state: dict[str, Any], timeout_s: float) -> Rebuilt:

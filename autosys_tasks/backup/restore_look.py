@@ -60,18 +60,19 @@ def look(to: Path, wanted: Iterable[Wanted], overwrite: str, tell: Callable[[int
 
 def _seen(found: dict[str, There | None], to: Path, target: str) -> There | None:
     if target not in found:
-        found[target] = there(at(to, target))
+        try:
+            found[target] = there(at(to, target))
+        except OSError as error:
+            found[target] = There(OTHER, why=f"cannot be looked at: {error.strerror or error}")
     return found[target]
 
 
 def there(path: str) -> There | None:
-    """What is at a path now, itself and not what it leads to; None: nothing."""
+    """What is at a path now, itself and not what it leads to; None: nothing. Raises what the OS raises."""
     try:
         status = os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except OSError:
-        return There(OTHER)  # who may not look at it cannot replace it; the attempt says why
     if stat.S_ISLNK(status.st_mode) or getattr(status, "st_reparse_tag", 0) == JUNCTION:
         return There(LINK, link=_text(path))
     kind = FOLDER if stat.S_ISDIR(status.st_mode) else FILE if stat.S_ISREG(status.st_mode) else OTHER

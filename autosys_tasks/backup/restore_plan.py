@@ -39,6 +39,12 @@ class There(NamedTuple):
     kind: str  # file | folder | link | other
     sha256: str = ""
     link: str = ""
+    why: str = ""  # it could not be looked at
+
+    @property
+    def said(self) -> str:
+        """The same in a sentence."""
+        return "something else" if self.kind == OTHER else f"a {self.kind}"
 
 
 class Item(NamedTuple):
@@ -148,12 +154,14 @@ def _item(wanted: Wanted, there: Mapping[str, There], rules: Rules, overwrite: s
         return Item(KEEP, wanted, f"a link that leads out is not made: it led to `{entry.link}`")
     if entry.kind == HARDLINK and not entry.sha256:
         return Item(REFUSE, wanted, f"the backup lacks `{entry.link}`, whose bytes it shares")
+    if now is not None and now.why:
+        return Item(REFUSE, wanted, now.why)
     if now is None:
         return Item({FOLDER: MAKE, LINK: POINT}.get(entry.kind, WRITE), wanted, "not there")
     if FOLDER in (entry.kind, now.kind):
         if entry.kind == now.kind:
             return Item(KEEP, wanted, "there already")
-        return Item(REFUSE, wanted, f"a {now.kind} is there, not a {entry.kind}")
+        return Item(REFUSE, wanted, f"{now.said} is there, and no {entry.kind}")
     return _over(wanted, now, overwrite)
 
 
@@ -179,7 +187,7 @@ def _in_the_way(target: str, there: Mapping[str, There]) -> str | None:
     for above in folders_of(target):
         now = there.get(above)
         if now is not None and now.kind != FOLDER:
-            return f"`{above}` is a {now.kind} there: nothing is written through it"
+            return now.why or f"`{above}` is {now.said} there: nothing is written through it"
     return None
 
 

@@ -18,7 +18,7 @@ from autosys_tasks.backup.restore_look import at, there
 from autosys_tasks.backup.restore_plan import WRITE, Item, folders_of
 from autosys_tasks.backup.values import FILE, FOLDER, HARDLINK, Entry
 from autosys_tasks.core.faults import fault
-from autosys_tasks.core.files import cannot_write, patiently, write_all
+from autosys_tasks.core.files import cannot_write, long_path, patiently, write_all
 
 NO_RIGHT = 1314  # ERROR_PRIVILEGE_NOT_HELD: Windows keeps links for administrators and its developer mode
 READ_ONLY = 5  # ERROR_ACCESS_DENIED: what Windows says of replacing a file that is read-only
@@ -43,15 +43,15 @@ class Site:
 
     def __enter__(self) -> Site:
         try:
-            os.makedirs(at(self.to, "."), exist_ok=True)
-            shutil.rmtree(self.scratch, ignore_errors=True)
+            os.makedirs(long_path(os.fspath(self.to)), exist_ok=True)
+            remove_tree(self.scratch)
             os.mkdir(self.scratch, 0o700)
         except OSError as error:
             raise cannot_write(self.to, error) from error
         return self
 
     def __exit__(self, *_: object) -> None:
-        shutil.rmtree(self.scratch, ignore_errors=True)
+        remove_tree(self.scratch)
 
     def folder(self, item: Item) -> None:
         """Make an empty folder, closed to others until it gets its own mode."""
@@ -157,7 +157,7 @@ class Site:
             if now is None:
                 os.mkdir(path)
             elif now.kind != FOLDER:
-                raise OSError(f"`{above}` is a {now.kind} there: nothing is written through it")
+                raise OSError(f"`{above}` is {now.said} there: nothing is written through it")
             self.safe.add(above)
 
     def _rename(self, scratch: str, item: Item) -> None:
@@ -165,7 +165,7 @@ class Site:
         target = at(self.to, item.wanted.target)
         now = there(target)
         if now is not None and (item.kind == WRITE or now.kind == FOLDER):
-            raise OSError(f"a {now.kind} has appeared there meanwhile")
+            raise OSError(f"{now.said} has appeared there meanwhile")
         try:
             patiently(lambda: os.replace(scratch, target))
         except OSError as error:
@@ -173,7 +173,7 @@ class Site:
                 os.chmod(target, 0o600)
                 os.replace(scratch, target)
             elif error.errno == errno.EXDEV:  # another disk begins below the folder that is restored to
-                beside = os.path.join(os.path.dirname(target), self.scratch.name)
+                beside = os.path.join(os.path.dirname(target), f"{self.scratch.name}.part")
                 shutil.copy2(scratch, beside, follow_symlinks=False)
                 os.replace(beside, target)
             else:
@@ -212,6 +212,21 @@ def _dress(path: str, entry: Entry) -> None:
     with contextlib.suppress(OverflowError):
         os.utime(path, ns=(entry.mtime_ns, entry.mtime_ns))
     os.chmod(path, entry.mode & BITS)
+
+
+def remove_tree(path: Path) -> None:
+    """Remove a folder of ours with all in it, also what was made read-only; follows no link."""
+    top = long_path(os.fspath(path))
+    shutil.rmtree(top, ignore_errors=True)
+    if not os.path.lexists(top):
+        return
+    for folder, names, files in os.walk(top):
+        for name in (*names, *files):
+            one = os.path.join(folder, name)
+            if not os.path.islink(one):
+                with contextlib.suppress(OSError):
+                    os.chmod(one, 0o700)
+    shutil.rmtree(top, ignore_errors=True)
 
 
 def reason(error: BaseException) -> str:

@@ -1,0 +1,203 @@
+"""A restore from beginning to end: what is wanted of a backup, what is there, the plan, and carrying it out.
+
+Nothing outside the folder that is restored to is touched, nothing there is removed, and what goes wrong with one file
+stops no other.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from autosys_tasks.backup import manifest, restore_look, restore_plan
+from autosys_tasks.backup.damaged import Damaged
+from autosys_tasks.backup.names_text import Rules
+from autosys_tasks.backup.progress import Progress
+from autosys_tasks.backup.restore_plan import KEEP, MAKE, POINT, REFUSE, REPLACE, WRITE, Item
+from autosys_tasks.backup.restore_put import Site, remove_tree
+from autosys_tasks.backup.seven_zip_parse import Member
+from autosys_tasks.backup.seven_zip_read import Archive
+from autosys_tasks.backup.values import FOLDER, LINK, Backup, Entry
+from autosys_tasks.core.clock import size, span
+from autosys_tasks.core.errors import UsageError, unknown_name
+from autosys_tasks.core.plan import Outcome
+
+Tell = Callable[[str], object]
+DAMAGED = "damaged: "
+
+
+class Order(NamedTuple):
+    """What was asked for. `own`: also what is ours in the backup (the state of git), when no path is named."""
+
+    folder: Path  # where backups lie
+    backup: Backup
+    paths: tuple[str, ...]
+    to: Path
+    overwrite: str = restore_plan.NEVER
+    passphrase: str = ""
+    own: bool = False
+
+
+class Picture(NamedTuple):
+    """What a restore would do now, and what it was made from."""
+
+    items: list[Item]
+    rules: Rules
+    resumed: bool  # an earlier restore was cut short here
+
+
+class Report(NamedTuple):
+    """How a restore ended."""
+
+    outcomes: tuple[Outcome, ...]
+    notes: tuple[str, ...]
+    seconds: float
+
+    @property
+    def failed(self) -> list[Outcome]:
+        """What could not be restored."""
+        return [outcome for outcome in self.outcomes if outcome.ok is False]
+
+    @property
+    def code(self) -> int:
+        """4 when something could not be restored."""
+        return 4 if self.failed else 0
+
+
+def planned(order: Order, tell: Tell = lambda line: None) -> Picture:
+    """What a restore would do now; changes nothing. Raises UsageError for a wrong name, Damaged for a manifest."""
+    to, rules = _checked(order), restore_look.rules_of(order.to)
+    entries = _wanted(order)
+    wanted = restore_plan.placed(entries, rules)
+    compare = sum(entry.size for entry, _ in entries) if order.overwrite == restore_plan.CHANGED else 0
+    there = restore_look.look(to, wanted, order.overwrite, Progress("comparing", compare, tell).add)
+    items = restore_plan.plan(wanted, there, rules, overwrite=order.overwrite)
+    return Picture(items, rules, bool(restore_look.leftovers(to)))
+
+
+def _checked(order: Order) -> Path:
+    """The folder to restore to, with no link in its path; raises UsageError."""
+    if order.overwrite not in restore_plan.OVERWRITE:
+        raise unknown_name("way to overwrite", order.overwrite, restore_plan.OVERWRITE)
+    to = Path(os.path.realpath(order.to))
+    if os.path.lexists(to) and not to.is_dir():
+        raise UsageError(f"`{order.to}` is no folder", where=str(order.to), hint="name a folder, new or there already")
+    return to
+
+
+def _wanted(order: Order) -> list[tuple[Entry, Backup]]:
+    """The entries that are to be restored, hard links with the bytes that they share."""
+
+    def state() -> Iterator[tuple[Entry, Backup]]:
+        return manifest.state(order.folder, order.backup, order.passphrase)
+
+    found = restore_plan.chosen(state(), order.paths, own=order.own)
+    names = restore_plan.shared(found)
+    firsts = {entry.path: (entry, backup) for entry, backup in (state() if names else ()) if entry.path in names}
+    return restore_plan.with_bytes(found, firsts)
+
+
+def restore(order: Order, tell: Tell = lambda line: None) -> Report:
+    """Plan and do it. Raises what `planned` raises, and StateError when the folder cannot be written at all."""
+    return carry_out(order, planned(order, tell), tell)
+
+
+def carry_out(order: Order, seen: Picture, tell: Tell = lambda line: None) -> Report:
+    """Do what was planned just now. Raises StateError when the folder cannot be written at all."""
+    began, to = time.monotonic(), _checked(order)
+    outcomes: list[Outcome] = []
+
+    def done(item: Item, ok: bool | None, detail: str) -> None:
+        outcomes.append(Outcome(item.step, ok, detail))
+        if ok is False:
+            tell(f"could not restore {item.wanted.entry.path}: {detail}")
+
+    for left in restore_look.leftovers(to):
+        remove_tree(left)
+    progress = Progress("restoring", sum(item.wanted.entry.size for item in _of(seen, WRITE, REPLACE)), tell)
+    with Site(to, done, progress.add) as site:
+        for item in _of(seen, MAKE):
+            site.folder(item)
+        for backup, items in _by_archive(_of(seen, WRITE, REPLACE)):
+            _from_archive(site, order, backup, items)
+        for item in _of(seen, POINT):
+            site.link(item)
+        renew = seen.resumed or order.overwrite != restore_plan.NEVER
+        again = [item for item in _of(seen, KEEP) if renew and item.wanted.entry.kind == FOLDER]
+        site.dress_folders(sorted([*_of(seen, MAKE), *again], key=lambda item: item.wanted.target))
+    for item in _of(seen, KEEP, REFUSE):
+        if item.wanted.entry.kind != FOLDER or item.kind == REFUSE:
+            done(item, None if item.kind == KEEP else False, item.reason)
+    return Report(tuple(outcomes), tuple(notes(seen.items)), time.monotonic() - began)
+
+
+def _of(seen: Picture, *kinds: str) -> list[Item]:
+    return [item for item in seen.items if item.kind in kinds]
+
+
+def _by_archive(items: Iterable[Item]) -> list[tuple[Backup, list[Item]]]:
+    """The items of each archive, the full's first."""
+    found: dict[str, tuple[Backup, list[Item]]] = {}
+    for item in items:
+        found.setdefault(item.wanted.backup.id, (item.wanted.backup, []))[1].append(item)
+    return [found[one] for one in sorted(found)]
+
+
+def _from_archive(site: Site, order: Order, backup: Backup, items: Sequence[Item]) -> None:
+    """Write what one archive holds. Where it is damaged, what is good comes out, and the rest is named."""
+    waiting: dict[str, list[Item]] = {}
+    for item in items:
+        waiting.setdefault(item.wanted.entry.member or item.wanted.entry.path, []).append(item)
+
+    def put(member: Member, chunks: Iterator[bytes]) -> None:
+        same = waiting.pop(member.name, None)
+        if same is None:
+            return
+        try:
+            site.files(same, chunks)
+        except Damaged as error:
+            _all(site, same, f"{DAMAGED}{error.message}")
+
+    why = "it is not in the archive"
+    try:
+        with Archive(order.folder / f"{backup.stem}.7z", order.passphrase) as archive:
+            archive.read(set(waiting), put)
+    except Damaged as error:
+        why = error.message
+    for same in waiting.values():
+        if same[0].wanted.entry.size:
+            _all(site, same, f"{DAMAGED}{why}")
+        else:
+            site.files(same, ())
+
+
+def _all(site: Site, items: Iterable[Item], why: str) -> None:
+    for item in items:
+        site.done(item, False, why)
+
+
+def notes(items: Iterable[Item]) -> list[str]:
+    """What a person should know of how it was done: names that this disk cannot hold, links that were not made."""
+    renamed, links = [], []
+    for item in items:
+        path = item.wanted.entry.path
+        if item.wanted.why and item.kind not in (REFUSE, KEEP):
+            renamed.append(f"{path}: as `{item.wanted.target}` ({item.wanted.why})")
+        if item.kind == KEEP and item.wanted.entry.kind == LINK and "leads out" in item.reason:
+            links.append(f"{path}: {item.reason}")
+    return [*restore_plan.few(renamed), *restore_plan.few(links)]
+
+
+def lines(order: Order, report: Report) -> list[str]:
+    """How it ended, for a person; the verdict last."""
+    done = [outcome for outcome in report.outcomes if outcome.ok]
+    stays = sum(outcome.ok is None for outcome in report.outcomes)
+    amount = sum(int(str(outcome.step.detail.get("bytes", 0))) for outcome in done)
+    bad = [f"NG {one.step.detail.get('path') or one.step.target}: {one.detail}" for one in report.failed]
+    said = f"{len(done)} restored ({size(amount)}) to {order.to}"
+    said += f", {stays} left as they are" if stays else ""
+    verdict = f"NG: {len(bad)} could not be restored, {said}" if bad else f"OK: {said}"
+    return [*report.notes, *restore_plan.few(bad), f"{verdict}, after {span(report.seconds)}"]
