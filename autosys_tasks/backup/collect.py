@@ -148,9 +148,7 @@ class _Gathered:
         ]
 
 
-def _thing(
-    site: Site, path: str, status: os.stat_result, sets: tuple[str, ...], patience: Patience
-) -> Found | None:
+def _thing(site: Site, path: str, status: os.stat_result, sets: tuple[str, ...], patience: Patience) -> Found | None:
     """What lies there, None when it is nothing that can be kept; raises OSError."""
     source = site.source(path)
     base = Found(path, source, FILE, 0, status.st_mtime_ns, stat.S_IMODE(status.st_mode), sets=sets)

@@ -1,0 +1,119 @@
+"""Decides what a backup is to be: a full or a differential one, and what of the found things it has to hold. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from autosys_tasks.backup.values import DIFFERENTIAL, FILE, FULL, Backup, Entry, Found
+from autosys_tasks.core.clock import size
+
+DAY_S = 86_400.0
+WEEKLY_S = 6.5 * DAY_S  # a full a week: the seventh night may come some minutes early
+GROWN, GROWN_BYTES = 0.3, 1_000_000  # a differential of this share of its full, and of this size, calls for a new full
+RACY_S = 2.0  # a file that changed so shortly before it was looked at may have changed again in the same tick
+NO_STAMP = (0, 0)
+NOTHING: Mapping[str, str] = {}
+
+
+class Choice(NamedTuple):
+    """What the next backup is to be; `base` is the full that a differential builds upon."""
+
+    kind: str  # full | differential
+    base: Backup | None
+    reason: str
+
+
+class Changes(NamedTuple):
+    """What of the found things is as it was; what has to be read, with what it was; and what of the base is gone."""
+
+    same: tuple[Found, ...]
+    read: tuple[tuple[Found, Entry | None], ...]  # things without bytes (folders, links) are there too when they differ
+    deleted: tuple[str, ...]
+    unseen: tuple[str, ...] = ()  # of the base, below what could not be read: it stays as it was
+
+
+def choose(
+    backups: Iterable[Backup], sets: str, now: float, *, encrypted: bool = False, spoiled: Mapping[str, str] = NOTHING
+) -> Choice:
+    """Full or differential. `sets`: the digest of what is asked for now; `spoiled`: ids that cannot be a base, and why.
+
+    A full is made every week, and whenever a differential against the newest one would be impossible or wasteful.
+    """
+    known = [one for one in backups if one.created <= now + DAY_S]  # a clock that was wrong: its backups are no base
+    fulls = [one for one in known if one.kind == FULL and one.verified]
+    if not fulls:
+        return Choice(FULL, None, "there is no full backup yet")
+    base = max(fulls, key=lambda one: (one.created, one.id))
+    if reason := _against(base, known, sets, now, encrypted, spoiled):
+        return Choice(FULL, None, reason)
+    return Choice(DIFFERENTIAL, base, f"the full backup {base.id} is of this week")
+
+
+def _against(
+    base: Backup, known: Sequence[Backup], sets: str, now: float, encrypted: bool, spoiled: Mapping[str, str]
+) -> str:
+    """Why nothing more is to be built upon this full, "" when all is well."""
+    if base.id in spoiled:
+        return f"the full backup {base.id} cannot be built upon: {spoiled[base.id]}"
+    if base.sets != sets:
+        return f"what is asked for has changed since the full backup {base.id}"
+    if base.encrypted != encrypted:
+        return f"the full backup {base.id} is {'encrypted' if base.encrypted else 'not encrypted'}, unlike this one"
+    if now - base.created >= WEEKLY_S:
+        return f"the full backup {base.id} is {(now - base.created) / DAY_S:.0f} days old"
+    upon = [one for one in known if one.base == base.id]
+    last = max(upon, key=lambda one: one.created, default=None)
+    if last and last.archive_bytes > max(GROWN_BYTES, GROWN * base.archive_bytes):
+        return f"{last.id} has grown to {size(last.archive_bytes)}, its full has {size(base.archive_bytes)}"
+    return ""
+
+
+def changed(found: Iterable[Found], before: Iterable[Entry], scanned: float, unread: Collection[str] = ()) -> Changes:
+    """Hold what was found against the entries of the base; both in order of path.
+
+    `scanned`: when the base was looked for (seconds since 1970); `unread`: folders that could not be read now.
+    """
+    same: list[Found] = []
+    read: list[tuple[Found, Entry | None]] = []
+    deleted: list[str] = []
+    unseen: list[str] = []
+    for thing, entry in _side_by_side(iter(found), iter(before)):
+        if thing is None:
+            assert entry is not None
+            (unseen if _is_below(entry.path, unread) else deleted).append(entry.path)
+        elif entry is not None and is_same(thing, entry, scanned):
+            same.append(thing)
+        else:
+            read.append((thing, entry))
+    return Changes(tuple(same), tuple(read), tuple(deleted), tuple(unseen))
+
+
+def is_same(thing: Found, entry: Entry, scanned: float) -> bool:
+    """Whether a thing needs no second look: what the disk says of it is what it said then."""
+    now = thing.kind, thing.mtime_ns, thing.mode, thing.link, thing.flags
+    if now != (entry.kind, entry.mtime_ns, entry.mode, entry.link, entry.flags):
+        return False
+    if thing.kind != FILE:
+        return True
+    racy = thing.mtime_ns >= (scanned - RACY_S) * 1e9
+    return not racy and thing.stamp == entry.stamp != NO_STAMP and thing.size == entry.size
+
+
+def _side_by_side(found: Iterator[Found], before: Iterator[Entry]) -> Iterator[tuple[Found | None, Entry | None]]:
+    """Both streams as one, what has the same path together."""
+    thing, entry = next(found, None), next(before, None)
+    while thing or entry:
+        if entry is None or (thing and thing.path < entry.path):
+            yield thing, None
+            thing = next(found, None)
+        elif thing is None or entry.path < thing.path:
+            yield None, entry
+            entry = next(before, None)
+        else:
+            yield thing, entry
+            thing, entry = next(found, None), next(before, None)
+
+
+def _is_below(path: str, folders: Collection[str]) -> bool:
+    return any(one in (".", path) or path.startswith(f"{one}/") for one in folders)
