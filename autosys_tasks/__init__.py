@@ -11,7 +11,7 @@ __all__ = ["__version__", "ns"]
 def __getattr__(name: str) -> Any:
     """`ns` on demand: the resident guard imports this package too, and needs no Invoke (110 ms, 17 MB)."""
     if name == "ns":
-        from autosys_tasks.tasks.table import ns
+        from autosys_tasks.bootstrap import lastgood
 
-        return ns
+        return lastgood.chosen()
     raise AttributeError(name)

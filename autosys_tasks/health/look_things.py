@@ -47,8 +47,10 @@ def _does_not_run(python: str, cwd: str) -> str:
 
 def see_upgrade(house: House) -> UpgradeSeen:
     """What the stamps say of every environment; reads what changed, runs nothing, keeps nothing."""
+    from autosys_tasks.bootstrap import lastgood
     from autosys_tasks.upgrade import look, memory, plan, stamps
 
+    broken = lastgood.verdict(house.place.folder)
     facts = look.look(house, memory.Memory(house.place, house.config.path), look.ignored_by_git)
     found = list(zip(facts.environments, plan.explained(facts), strict=True))
     stale = [(seen, each) for seen, each in found if each.why]
@@ -64,6 +66,7 @@ def see_upgrade(house: House) -> UpgradeSeen:
         (*(f"{each.name}: {each.left}" for _seen, each in found if each.left), *facts.notes,
          *map(plan.loose, facts.unmapped)),
         max(done, default=None),
+        tuple(broken.lines()) if broken else (),
     )  # fmt: skip
 
 

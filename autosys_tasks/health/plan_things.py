@@ -101,6 +101,10 @@ def of_environment(scene: Scene, name: str, seen: EnvironmentSeen) -> Finding:
 
 def of_upgrade(scene: Scene, name: str, seen: UpgradeSeen) -> Finding:
     """Every environment is as its files want it, and the last upgrade of each ended well."""
+    if seen.broken:
+        *told, back = seen.broken
+        why = f"autosys as it was pulled does not work, the last good version runs: {'; '.join(told)}"
+        return Finding(NG, "autosys runs from a copy of its last good version", why, Fix(text=back.removeprefix("-> ")))
     if not (seen.names or seen.warnings or seen.faults):
         return Finding(SKIP, "no evidence", "no environment is declared, and none was found")
     fix = Fix(("inv", "upgrade"))

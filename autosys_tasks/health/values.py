@@ -110,6 +110,7 @@ class UpgradeSeen(NamedTuple):
     faults: tuple[tuple[str, str], ...] = ()  # (script, what is wrong with it)
     warnings: tuple[str, ...] = ()
     last: float | None = None  # the newest success, seconds since 1970
+    broken: tuple[str, ...] = ()  # why autosys itself as pulled does not work, which commit brought that, the way back
 
 
 class OutputSeen(NamedTuple):

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping
 
 from autosys_tasks import host
+from autosys_tasks.bootstrap import lastgood, tree
 from autosys_tasks.config.model import Config, Service
 from autosys_tasks.supervise.state import Place
 
@@ -71,16 +72,24 @@ def resolve(service: Service, config: Config, env: Mapping[str, str]) -> tuple[s
     return None if found is None else (found, *rest)
 
 
+def python_argv(root: str, then: str, *args: str) -> tuple[str, ...]:
+    """What runs a line of Python with the package that lies in `root`, and no other."""
+    return (host.own_python(), "-P", "-X", "utf8", "-c", lastgood.LOAD + then, root, *args)
+
+
+def guard_argv(root: str, workspace: str) -> tuple[str, ...]:
+    """What runs the guard of a workspace, of the package that lies in `root`."""
+    return python_argv(root, "from autosys_tasks.supervise.guard import main;main()", workspace)
+
+
 def guard_service(config: Config) -> Service:
     """The guard as a service of its own, so that it is started, locked and healed like any other."""
     from autosys_tasks.config.model import Probe
 
-    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-    start = "import sys; sys.path.append(sys.argv.pop(1)); from autosys_tasks.supervise.guard import main; main()"
     return Service(
         name="@guard",
         shown=("python",),
-        argv=(host.own_python(), "-P", "-X", "utf8", "-c", start, root, config.path),
+        argv=guard_argv(os.path.dirname(tree.HERE), config.path),
         purpose="watches the services and restarts what dies",
         cwd=config.path,
         readiness=Probe(kind="heartbeat", max_age_s=90, interval_s=0.05, start_timeout_s=20),

@@ -14,13 +14,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from autosys_tasks import host
+from autosys_tasks.bootstrap import lastgood
 from autosys_tasks.config.load import load
 from autosys_tasks.core.clock import utc_text
 from autosys_tasks.core.errors import AutosysError, StateError
 from autosys_tasks.core.faults import fault
 from autosys_tasks.core.journal import Journal
 from autosys_tasks.core.plan import Outcome
-from autosys_tasks.supervise import runs, units
+from autosys_tasks.supervise import environ, runs, units
 from autosys_tasks.supervise.house import House, house_of
 from autosys_tasks.supervise.keeper import Keeper
 from autosys_tasks.supervise.words import outcome_line
@@ -43,6 +44,7 @@ def main() -> None:
 
 def watch(workspace: Path) -> int:
     """Keep this workspace as wanted until asked to end, gone or switched off (0), or until Ctrl-C (130)."""
+    lastgood.begin()
     house = house_of(load(workspace))
     bell = host.Bell(house.place.bell)
     ending, stamp = threading.Event(), _stamp(workspace)
@@ -86,10 +88,11 @@ def _keep(
     bell: host.Bell,
     outcomes: list[Outcome],
     ending: threading.Event,
-    stamp: tuple[float, float],
+    stamp: float,
     workspace: Path,
 ) -> str:
     next_pass = next_beat = 0.0
+    passes = 0
     while not ending.is_set():
         _report(house, outcomes)
         moment = host.boot_clock()
@@ -101,12 +104,14 @@ def _keep(
             runs.rotate(house)
             next_pass = moment + PASS_S
             now_stamp = _stamp(workspace)
-            if now_stamp[0] == 0.0:
+            if now_stamp == 0.0:
                 return "gone"
-            if now_stamp[1] != stamp[1]:
-                _renew(ending)
-            if now_stamp[0] != stamp[0]:
+            _renew(house, ending)
+            if now_stamp != stamp:
                 return "changed"
+            if passes:  # it starts, looks and waits: this version works
+                lastgood.keep(house.place.folder)
+            passes += 1
             keeper.look()
             continue
         keeper.turn(max(0.0, min(next_beat, next_pass) - moment))
@@ -150,19 +155,12 @@ def _tell(text: str) -> None:
         print(f"{utc_text()} {text}", flush=True)  # noqa: T201
 
 
-def _stamp(workspace: Path) -> tuple[float, float]:
-    """(when autosys.toml changed, when our own code changed); 0 = gone."""
-    return _changed(workspace / "autosys.toml"), _changed(Path(__file__).parent.parent, deep=True)
-
-
-def _changed(path: Path, *, deep: bool = False) -> float:
+def _stamp(workspace: Path) -> float:
+    """When autosys.toml changed; 0 = gone."""
     try:
-        newest = path.stat().st_mtime
-        if deep:
-            newest = max(newest, *(entry.stat().st_mtime for entry in path.rglob("*.py")))
+        return (workspace / "autosys.toml").stat().st_mtime
     except OSError:
         return 0.0
-    return newest
 
 
 def _reload(house: House, workspace: Path) -> House:
@@ -175,13 +173,10 @@ def _reload(house: House, workspace: Path) -> House:
         return house
 
 
-def _renew(ending: threading.Event) -> None:
-    """Become today's code, with the same pid, lock and children; stay if that code does not even import."""
-    import subprocess
-
-    test = "import sys; sys.path.append(sys.argv[1]); import autosys_tasks.supervise.guard"
-    root = str(Path(__file__).parent.parent.parent)
-    argv = [host.own_python(), "-P", "-c", test, root]
-    good = subprocess.run(argv, capture_output=True, timeout=60, check=False).returncode == 0
-    if good and not ending.is_set():
-        host.become((host.own_python(), *sys.orig_argv[1:]), os.environ)
+def _renew(house: House, ending: threading.Event) -> None:
+    """Become the code that should run now, with the same pid, lock and children: today's when it works, else the last
+    good one. Stay where neither is to be had."""
+    root = lastgood.successor(house.place.folder)
+    if root and not ending.is_set():
+        _tell(f"our own code was changed: the guard goes on with that in {root}")
+        host.become(environ.guard_argv(root, house.config.path), os.environ)

@@ -94,8 +94,18 @@ def person_readable(*, as_json: bool, interrupted: str = "") -> Iterator[None]:
         import traceback
 
         say(traceback.format_exc())
-        said, hint = f"{type(error).__name__}: {error}", "a defect: please report the lines above"
+        said, hint = f"{type(error).__name__}: {error}", _way_back(error) or "a defect: please report the lines above"
         end_with(Unexpected(said, hint=hint), as_json)
+
+
+def _way_back(error: Exception) -> str:
+    """Who brought a file of ours that does not even import, and the way back; "" when it is something else."""
+    from autosys_tasks.bootstrap import lastgood, tree
+
+    if not (isinstance(error, (SyntaxError, ImportError)) and tree.at_risk(tree.source())):
+        return ""
+    broken = lastgood.told_of(error)
+    return " ".join(broken.lines()[1:]) if broken.file else ""
 
 
 def end_with(error: AutosysError, as_json: bool) -> NoReturn:

@@ -18,6 +18,7 @@ def start(c, timeout=120.0, dry_run=False, json=False, exit_code=False):  # type
     import autosys_tasks.health.run
     import autosys_tasks.health.show  # noqa: F401
     from autosys_tasks import host
+    from autosys_tasks.bootstrap import lastgood
     from autosys_tasks.core.journal import Journal
     from autosys_tasks.supervise import runs, words
     from autosys_tasks.upgrade import run as upgrade
@@ -39,6 +40,7 @@ def start(c, timeout=120.0, dry_run=False, json=False, exit_code=False):  # type
         bad = [outcome for outcome in journal.outcomes if outcome.ok is not True]
         detail = f"NG: {', '.join(each.step.kind for each in bad)}" if bad else "OK"
         journal.close(ok=not bad, detail=detail, ms=round((time.monotonic() - began) * 1000))
+    lastgood.keep(home.place.folder)
     hint = ["   -> inv health"] if bad else []
     fields = run_fields("master", journal.outcomes)
     return finish(home.config, "run", 3 if bad else 0, fields, [detail, *hint], json)

@@ -13,6 +13,7 @@ from autosys_tasks.tasks.border import end, finish, house, is_dry, run_fields, s
 )
 def watchdog(c, follow=False, reset="", dry_run=False, json=False, exit_code=False):  # type: ignore[no-untyped-def]
     """Look once at everything that is wanted up, and heal what is not."""
+    from autosys_tasks.bootstrap import lastgood
     from autosys_tasks.core.errors import Busy, UsageError
     from autosys_tasks.supervise import runs, turnstile, words
     from autosys_tasks.upgrade import notice
@@ -43,6 +44,7 @@ def watchdog(c, follow=False, reset="", dry_run=False, json=False, exit_code=Fal
     except Busy as busy:
         note = f"{busy.message}; nothing to do here"
         return finish(home.config, "run", 0, run_fields("watchdog", (), [note]), [note], json)
+    lastgood.keep(home.place.folder)
     begun = [line for line in [notice.start(home)] if line]
     fields = run_fields("watchdog", report.outcomes, [*words.notes(report), *begun])
     lines = [*begun, *words.verdict_lines(report)]

@@ -10,8 +10,9 @@ import os
 from typing import TYPE_CHECKING
 
 from autosys_tasks import host
+from autosys_tasks.bootstrap import tree
 from autosys_tasks.core.errors import Busy
-from autosys_tasks.supervise import logs, turnstile
+from autosys_tasks.supervise import environ, logs, turnstile
 from autosys_tasks.supervise.house import House
 from autosys_tasks.supervise.state import now
 
@@ -22,7 +23,6 @@ AGAIN_S = 300.0  # after a failure: so long, then twice as long each time
 AGAIN_AT_MOST_S = 3600.0
 LOG = "upgrade.log"
 LOG_MAX, LOG_KEEP = 1_000_000, 2
-START = "import sys; sys.path.append(sys.argv.pop(1)); from autosys_tasks.program import main; main()"
 
 
 def due(house: House, *, dry: bool = False) -> str:
@@ -79,8 +79,8 @@ def start(house: House) -> str:
         return ""
     log = os.path.join(house.config.path, "outputs", "logs", LOG)
     logs.rotate_stopped(log, LOG_MAX, LOG_KEEP)
-    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-    argv = (host.own_python(), "-P", "-X", "utf8", "-c", START, root, "upgrade")
+    main, root = "from autosys_tasks.program import main;main()", os.path.dirname(tree.HERE)
+    argv = environ.python_argv(root, main, "upgrade")
     env = {**house.base, "AUTOSYS_WORKSPACE": house.config.path, "AUTOSYS_STATE": house.place.folder}
     pid = host.spawn(host.Launch(argv, env, house.config.path, log), None)
     return f"upgrade: begun as pid {pid} ({why}); what it says: outputs/logs/{LOG}"

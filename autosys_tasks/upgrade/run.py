@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from autosys_tasks import host
+from autosys_tasks.bootstrap import lastgood
 from autosys_tasks.core.errors import Busy, unknown_name
 from autosys_tasks.core.files import make_folder
 from autosys_tasks.core.journal import Journal
@@ -168,8 +169,11 @@ def _keep(house: House, found: Came, report: Report) -> None:
 
 def _pulled(house: House) -> list[Outcome]:
     """Fetch and go forward; what cannot be pulled is a failure, and what is here is upgraded all the same."""
+    # All of it before the pull, which may bring other code, and such as does not work.
+    from autosys_tasks.upgrade import act, build, scripts  # noqa: F401
     from autosys_tasks.upgrade.pull import pull
 
+    lastgood.keep(house.place.folder)
     began = time.monotonic()
     end = pull(house.config.path)
     detail = f"{end.state}: {end.why}" + (f" -> {end.hint}" if end.hint else "")
@@ -218,7 +222,9 @@ def _still_stale(order: Order, seen: Picture) -> tuple[str, ...]:
     if not order.only:  # else a tick would no longer notice what is left of it
         memory.save()
     found = plan.explained(facts, only=order.only)
-    return tuple(f"{each.name}: {'; '.join(each.why)}" for each in found if each.why)
+    broken = lastgood.verdict(order.house.place.folder)
+    ours = [f"autosys itself: {' '.join(broken.lines())}"] if broken else []
+    return (*(f"{each.name}: {'; '.join(each.why)}" for each in found if each.why), *ours)
 
 
 def verdict(report: Report) -> str:

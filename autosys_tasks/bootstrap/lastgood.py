@@ -1,0 +1,210 @@
+"""The last version of this package that worked: kept as a copy, and run while the one that a pull brought does not.
+
+Only where the package is somebody's working tree (a workspace with its own, an editable install): what an installer
+put in place, no pull changes. In the state folder: last-good/<digest of the files>/autosys_tasks is a copy, good.json
+says which one is the last good, and as what the tree was seen then; tried.json what was found of the tree since.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import Any, NamedTuple
+
+from . import blame
+from .place import state_folder
+from .stamp import quiet_flags
+from .tree import FOLDER, HERE, PACKAGE, at_risk, copied, is_copy, read, seen, source, sweep, write
+
+TRIAL, TRIAL_S = "AUTOSYS_TRIAL", 120.0  # the variable keeps a trial from trying in its turn
+# From exactly that folder, whatever else lies in it or is installed: `python -c LOAD... ROOT ...`, then the package.
+LOAD = f"import sys;sys.path.insert(0,sys.argv.pop(1));import {PACKAGE};del sys.path[0];"
+TRY = (
+    "import sys;sys.path.insert(0,sys.argv[1]);from bootstrap.trial import main;del sys.path[0];"
+    "sys.exit(main(sys.argv[2]))"
+)
+
+_began: list[str] = []  # as what the tree was seen when this process began
+
+
+class Broken(NamedTuple):
+    """Why the package in `root` cannot be used, and where; `file` is seen from there, "" when no file is to blame."""
+
+    root: str
+    why: str
+    file: str = ""
+    line: int = 0
+    good: str = ""  # the commit of the last good one, "" when there is none
+
+    def lines(self) -> list[str]:
+        """For a person: what broke, which commit did it, what to type."""
+        found = blame.blame(self.root, self.file, self.good)
+        where = f"{self.file}, line {self.line}: " if self.file else ""
+        return [f"{where}{self.why}", found.said, f"-> {found.back}"]
+
+
+# --- which one runs ---------------------------------------------------------------------------------------
+
+
+def chosen() -> Any:
+    """The table of tasks: of today's package, or of the last good one when today's does not work."""
+    root, state = os.path.dirname(HERE), ""
+    if at_risk(root) and not is_copy() and TRIAL not in os.environ:
+        begin()
+        state = state_folder()
+        broken = verdict(state) if state else None
+        copy = good_copy(state)
+        if broken and copy:
+            _say(broken)
+            return _of(copy)
+    try:
+        return _of("")
+    except Exception as error:
+        if not at_risk(root) or TRIAL in os.environ:
+            raise
+        raise SystemExit(_no_way(error, state)) from error
+
+
+def _of(copy: str) -> Any:
+    if copy:
+        for name in [each for each in sys.modules if each.partition(".")[0] == PACKAGE]:
+            del sys.modules[name]
+        sys.path.insert(0, copy)
+    from importlib import import_module
+
+    try:
+        return import_module(f"{PACKAGE}.tasks.table").ns
+    finally:
+        if copy:
+            sys.path.remove(copy)
+
+
+def _say(broken: Broken) -> None:
+    try:
+        sys.stderr.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+        lines = ["autosys: this version is broken, the last good one runs instead", *broken.lines()]
+        sys.stderr.write("\n  ".join(lines) + "\n")
+        sys.stderr.flush()
+    except (OSError, ValueError, AttributeError):
+        pass  # nobody reads it (pythonw has no streams)
+
+
+def _no_way(error: Exception, state: str) -> str | int:
+    """What is said where no copy is there to go on with; a document where one was asked for."""
+    broken = told_of(error, state)
+    why, back = broken.lines()[:-1], broken.lines()[-1].removeprefix("-> ")
+    if "--json" in sys.argv:
+        said: dict[str, Any] = {"kind": "broken", "message": "; ".join(why), "where": broken.file or None}
+        said |= {"hint": back, "problems": []}
+        import time
+
+        at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        whose = {"name": None, "path": None}
+        document = {"schema": "autosys.error/1", "workspace": whose, "at": at, "exit_code": 1, "error": said}
+        sys.stdout.write(json.dumps(document) + "\n")
+        return 1
+    return "\n".join(["broken: this version of autosys does not work", *(f"  {line}" for line in why), f"  -> {back}"])
+
+
+def told_of(error: BaseException, state: str = "") -> Broken:
+    """An error that came out of this package, as what is broken."""
+    from .trial import place_of
+
+    root = source()
+    file, line = place_of(error, root)
+    return Broken(root, f"{type(error).__name__}: {error}", file, line, _good(state).get("commit", "") if state else "")
+
+
+# --- what is known of it ----------------------------------------------------------------------------------
+
+
+def begin() -> None:
+    """Remember as what the tree is seen now: only what was there from beginning to end can be called good."""
+    if not _began:
+        _began.append(seen(source()))
+
+
+def verdict(state: str) -> Broken | None:
+    """What is wrong with the package in its tree, None when nothing is; tried in a process of its own where the tree
+    is not as it was when it was last found good, or broken."""
+    root, folder = source(), os.path.join(state, FOLDER)
+    good, now = _good(state), seen(root)
+    if not good or good.get("seen") == now:
+        return None
+    tried = read(os.path.join(folder, "tried.json"))
+    if tried.get("seen") != now:
+        tried = {"seen": now, **_tried(root)}
+        if not {"--dry-run", "--dry"} & set(sys.argv):
+            write(os.path.join(folder, "tried.json"), tried)
+    if not tried.get("why"):
+        return None
+    return Broken(root, tried["why"], tried.get("file", ""), tried.get("line", 0), good.get("commit", ""))
+
+
+def _tried(root: str) -> dict[str, Any]:
+    """{} when the whole package can be imported, else why not; what cannot be tried is not called broken."""
+    import subprocess
+
+    argv = [sys.executable, "-P", "-X", "utf8", "-c", TRY, HERE, root]
+    try:
+        done = subprocess.run(
+            argv, env={**os.environ, TRIAL: "1"}, stdin=subprocess.DEVNULL, capture_output=True, timeout=TRIAL_S,
+            check=False, creationflags=quiet_flags(),
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        return {"why": f"importing it did not end within {TRIAL_S:g} s"}
+    except OSError:
+        return {}
+    if done.returncode == 0:
+        return {}
+    text = done.stdout.decode("utf-8", "replace").strip()
+    try:
+        return dict(json.loads(text.splitlines()[-1]))
+    except (ValueError, IndexError):
+        last = done.stderr.decode("utf-8", "replace").strip().splitlines()[-1:]
+        return {"why": last[0] if last else f"importing it ended with {done.returncode}"}
+
+
+def successor(state: str) -> str:
+    """The folder whose package should run instead of this one, "" when this one is right."""
+    root = source()
+    if not at_risk(root) or (not is_copy() and _began == [seen(root)]):
+        return ""
+    if verdict(state) is None:
+        return root if os.path.isdir(os.path.join(root, PACKAGE)) else ""
+    return "" if is_copy() else good_copy(state)
+
+
+# --- keeping ----------------------------------------------------------------------------------------------
+
+
+def keep(state: str) -> None:
+    """After what ended well: have a copy of this package, when there is none of it yet. Never fails its caller."""
+    root, folder = source(), os.path.join(state, FOLDER)
+    if is_copy() or not at_risk(root) or _began != [seen(root)]:
+        return
+    good = _good(state)
+    if good.get("seen") == _began[0] and good_copy(state):
+        return
+    try:
+        copy = copied(root, folder)
+        if seen(root) == _began[0]:
+            known = {"seen": _began[0], "copy": os.path.basename(copy), "commit": blame.head(root), "root": root}
+            write(os.path.join(folder, "good.json"), known)
+            sweep(folder, copy)
+    except OSError:
+        pass  # the one before stays the last good one
+
+
+def good_copy(state: str) -> str:
+    """The folder of the last good copy, "" when there is none."""
+    name = str(_good(state).get("copy", ""))
+    copy = os.path.join(state, FOLDER, name)
+    return copy if name and os.path.isfile(os.path.join(copy, PACKAGE, "__init__.py")) else ""
+
+
+def _good(state: str) -> dict[str, Any]:
+    """What is known of the last good one; one of another tree is none of ours."""
+    good = read(os.path.join(state, FOLDER, "good.json"))
+    return good if good.get("root") == source() else {}
