@@ -8,9 +8,10 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import NamedTuple
 
+from autosys_tasks.backup.ignore_text import NAME, Level, left_out_by, read_rules
 from autosys_tasks.backup.patience import Patience
 from autosys_tasks.backup.wanted_text import HEAVY, Pattern
-from autosys_tasks.core.files import long_path
+from autosys_tasks.core.files import decode, long_path, slurp
 
 JUNCTION = 0xA0000003  # IO_REPARSE_TAG_MOUNT_POINT: Windows' link between folders; `is_dir` says yes to it
 HAS_TAGS = hasattr(os.stat_result, "st_reparse_tag")
@@ -61,39 +62,61 @@ class Site(NamedTuple):
 
 def walk(site: Site, wanted: Sequence[Pattern], patience: Patience) -> Iterator[Seen | LeftOut | Unread]:
     """Everything below `site.root` that one of the patterns takes, in no order; and what was left out or not read."""
-    todo: list[tuple[str, tuple[Pattern, ...]]] = [("", tuple(wanted))]
+    todo: list[tuple[str, tuple[Pattern, ...], tuple[Level, ...]]] = [("", tuple(wanted), ())]
     while todo:
-        folder, active = todo.pop()
+        folder, active, levels = todo.pop()
         try:
             entries = patience.twice(partial(_listed, site.source(folder)))
         except OSError as error:
             yield Unread(folder or ".", reason(error), active)
             continue
+        if any(entry.name == NAME and entry.is_file(follow_symlinks=False) for entry in entries):
+            try:
+                levels = (*levels, _level(site, folder, patience))
+            except OSError as error:  # what it leaves out is kept then
+                yield Unread(f"{folder}/{NAME}".lstrip("/"), reason(error), ())
         for entry in entries:
             path = f"{folder}/{entry.name}" if folder else entry.name
             is_folder = entry.is_dir(follow_symlinks=False) and not _is_junction(entry)
             taking = tuple(one for one in active if one.takes(path))
             below = tuple(one for one in active if one.enters(path)) if is_folder else ()
-            why, out = _left_out(site, path, is_folder, taking or below, active)
+            why, out = _left_out(site, path, is_folder, (*taking, *below), active, levels)
             if out:
                 yield LeftOut(path, why, out)
                 taking, below = _without(taking, out), _without(below, out)
             if taking:
                 yield _met(site.source(path), path, taking, patience)
             if below:
-                todo.append((path, below))
+                todo.append((path, below, levels))
 
 
 def _left_out(
-    site: Site, path: str, is_folder: bool, wanting: tuple[Pattern, ...], active: tuple[Pattern, ...]
+    site: Site,
+    path: str,
+    is_folder: bool,
+    wanting: tuple[Pattern, ...],
+    active: tuple[Pattern, ...],
+    levels: tuple[Level, ...],
 ) -> tuple[str, tuple[Pattern, ...]]:
     """Why, and for which patterns, something is left out."""
     name = path.rpartition("/")[2]
     if is_folder and site.is_own(path):
-        return OURS, active
+        return OURS, wanting
     if is_folder and name in HEAVY:
-        return HEAVY_WHY, tuple(one for one in active if name not in one.heavy)
-    return EXCLUDED, tuple(one for one in active if one.leaves_out(path)) if wanting else ()
+        out = tuple(one for one in active if name not in one.heavy and one.reaches(path))
+        if out:
+            return HEAVY_WHY, out
+    if not wanting:
+        return "", ()
+    if levels and (by := left_out_by(levels, path, is_folder)) is not None:
+        return f"`{by}/{NAME}` names it".replace("`/", "`"), wanting
+    return EXCLUDED, tuple(one for one in wanting if one.leaves_out(path))
+
+
+def _level(site: Site, folder: str, patience: Patience) -> Level:
+    """The rules of a folder that has some; raises OSError."""
+    raw = patience.twice(partial(slurp, os.path.join(site.source(folder), NAME)))
+    return Level(folder, read_rules(decode(raw), fold=site.fold))
 
 
 def _listed(folder: str) -> list[os.DirEntry[str]]:

@@ -35,7 +35,11 @@ class Pattern(NamedTuple):
     def enters(self, folder: str) -> bool:
         """Whether something in this folder, or deeper, may be its."""
         name = folder.rpartition("/")[2]
-        return (name not in HEAVY or name in self.heavy) and self.above.fullmatch(_composed(folder)) is not None
+        return (name not in HEAVY or name in self.heavy) and self.reaches(folder)
+
+    def reaches(self, folder: str) -> bool:
+        """As `enters`, were the folder not heavy."""
+        return self.above.fullmatch(_composed(folder)) is not None
 
 
 def patterns(sets: Iterable[BackupSet], *, fold: bool = False) -> tuple[Pattern, ...]:
