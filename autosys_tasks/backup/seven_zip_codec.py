@@ -6,6 +6,7 @@ other, and `TAIL` behind all, they are one stream of the codec.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import lzma
 import zlib
@@ -81,6 +82,7 @@ class Key:
         return cipher
 
 
+@functools.lru_cache(maxsize=8)  # a tenth of a second each, and one backup is opened several times
 def derived(passphrase: str, salt: bytes, cycles: int) -> bytes:
     """7-Zip's key of a passphrase: SHA-256 of salt, passphrase and a counter, 2^cycles times in a row."""
     word, digest = salt + passphrase.encode("utf-16-le", "surrogatepass"), hashlib.sha256()

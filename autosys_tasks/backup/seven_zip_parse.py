@@ -33,6 +33,8 @@ from autosys_tasks.backup.seven_zip_header import (
     little,
 )
 
+MORE = "its header names more in one place than in another"
+
 
 class Member(NamedTuple):
     """One thing in an archive. `kind`: file, folder or link (whose text is its content)."""
@@ -94,7 +96,7 @@ def contents(header: bytes) -> tuple[list[Packed], list[Member]]:
 
 def _blocks(packinfo: Any, folders: Sequence[Any], counts: Sequence[int]) -> list[Packed]:
     if not len(packinfo.packsizes) == len(folders) == len(counts):
-        raise Damaged("its header names more blocks in one place than in another")
+        raise Damaged(MORE)
     rows = zip(folders, packinfo.packpositions, packinfo.packsizes, counts, strict=False)
     return [_block(folder, packinfo.packpos + at, size, count) for folder, at, size, count in rows]
 
@@ -116,11 +118,12 @@ def _members(source: io.BytesIO, sizes: Sequence[int], crcs: Sequence[int]) -> l
     found = dict(_properties(source))
     names = found[NAMES][1:].decode("utf-16-le", "surrogatepass").split("\0")[:-1]
     times, attributes = _numbers("Q", found[TIMES]), _numbers("I", found[ATTRIBUTES])
+    if not count == len(names) == len(times) == len(attributes):  # before anything is as long as `count` says
+        raise Damaged(MORE)
     empty = _flags(found.get(IS_EMPTY, b""), count)
     is_file = _flags(found.get(IS_FILE, b""), sum(empty))
-    same = count == len(names) == len(times) == len(attributes) and count - sum(empty) == len(sizes) == len(crcs)
-    if not same:
-        raise Damaged("its header names more members in one place than in another")
+    if not count - sum(empty) == len(sizes) == len(crcs) or min(sizes, default=1) < 1:
+        raise Damaged(MORE)
     data, files, members = zip(sizes, crcs, strict=True), iter(is_file), []
     for name, time, bits, is_empty in zip(names, times, attributes, empty, strict=True):
         size, crc = (0, 0) if is_empty else next(data)

@@ -144,7 +144,7 @@ class Archive:
 
     def _unpacked(self, block: Packed) -> bytes:
         if block.size > LARGEST_HEADER or block.packed_crc is None:
-            raise Damaged("its header is none of ours")
+            raise Damaged("its header is none of ours: another program wrote it")
         crc = 0
         for piece in self._pieces(START + block.at, block.packed):
             crc = zlib.crc32(piece, crc)

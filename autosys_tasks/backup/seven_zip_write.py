@@ -37,7 +37,7 @@ from autosys_tasks.core.files import cannot_write
 
 BLOCK = 16 << 20
 SAMPLE = 64 << 10
-SQUEEZED = re.compile(  # probably compressed already: of these a sample decides, everything else is compressed
+SQUEEZED = re.compile(  # probably compressed already: a sample decides, as of everything that is not small
     r"\.(7z|avi|br|bz2|cab|deb|docx|epub|gif|gz|ico|jar|jpe?g|lz4|m4a|mkv|mov|mp[34]|npz|od[ts]|ogg|parquet|pdf|png"
     r"|pptx|rar|rpm|tgz|web[mp]|whl|woff2?|xlsx|xz|zip|zst)$",
     re.IGNORECASE,
@@ -155,7 +155,7 @@ class Writer:
 
     def _alone(self, name: str, head: bytearray, reading: Reading) -> Filling:
         """A block of its own that a large file has been streamed through; taken back when it cannot be read."""
-        filling = Filling(self._fitting(name, head, ask=True), self._key)
+        filling = Filling(self._fitting(name, head), self._key)
         try:
             while head:
                 self._pack(filling, head)
@@ -167,8 +167,8 @@ class Writer:
             raise
         return filling
 
-    def _fitting(self, name: str, data: bytes | bytearray, *, ask: bool = False) -> bytes:
-        asked = ask or SQUEEZED.search(name)
+    def _fitting(self, name: str, data: bytes | bytearray) -> bytes:
+        asked = len(data) >= SAMPLE or SQUEEZED.search(name)  # a sample of every small file would cost too much
         return self._codec if not asked or shrinks(data[:SAMPLE]) else COPY
 
     def _close_all(self) -> None:
