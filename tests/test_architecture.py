@@ -29,6 +29,7 @@ PURE = (
     "due.py", "plan.py", "plan_service.py", "plan_things.py", "values.py", "model.py", "types.py", "verdict.py",
     "installed.py", "spans.py", "watched.py", "told.py", "figures.py", "report/words.py", "plan_rivals.py", "rivals.py",
     "globs.py", "manifests.py", "mapping.py", "names.py", "restore_plan.py", "damaged.py", "retain.py",
+    "copies_plan.py", "addresses.py",
 )  # fmt: skip
 IMPURE_MODULES = {"os", "sys", "time", "subprocess", "socket", "random", "psutil", "git", "threading", "pathlib"}
 PURE_NAMES = {"subprocess.list2cmdline"}  # a function of its argument
@@ -154,6 +155,7 @@ MUTANTS = {
     "upgrade/look.py": "from autosys_tasks.health.run import page",
     "backup/git_state.py": "from autosys_tasks.schedule import keep",
     "backup/git_text.py": "import os",
+    "backup/copies_plan.py": "import time",
     "host/git.py": "from autosys_tasks.backup import git_state",
     "supervise/keeper.py": "x = 1\n" * 401,
 }

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from datetime import date, time
 from typing import Any
 
+from autosys_tasks.config.addresses import masked
 from autosys_tasks.config.keys import ENVIRONMENT_PATH, MANIFESTS, TABLES, Key
 from autosys_tasks.config.model import Config
 from autosys_tasks.config.shape import Keys, dotted
@@ -66,7 +67,7 @@ def _value(
     sources[dotted(at)] = _source(at, lines) if key.name in written else DEFAULT
     if isinstance(value, dict):
         sources |= {dotted((*at, name)): _source((*at, name), lines) for name in value}
-    return _plain(value)
+    return [masked(each) for each in value] if key.kind == "places" else _plain(value)
 
 
 def _source(at: Keys, lines: Mapping[str, str]) -> str:

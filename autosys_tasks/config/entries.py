@@ -164,8 +164,11 @@ BACKUP: Mapping[str, Entry] = {
     "keep_weekly": Entry("The last backup of so many weeks is kept.", example="keep_weekly = 8"),
     "keep_monthly": Entry("The last backup of so many months is kept.", example="keep_monthly = 12"),
     "copies": Entry(
-        "Where each backup is copied to.",
-        does_not="Secrets without a passphrase (AUTOSYS_BACKUP_PASSPHRASE) are never copied.",
+        "Where each backup is copied to: folders, S3 buckets, SFTP servers. See [copies.md](copies.md).",
+        implies="Each keeps as long as `backups/` does. `s3` and `sftp` need the extra `copies`. A password, if there "
+        "must be one, stands behind the user and comes from the environment: `sftp://me:${env:NAS_PASSWORD}@nas/path`.",
+        does_not="Secrets without a passphrase (AUTOSYS_BACKUP_PASSPHRASE) are never copied; what others have put "
+        "there is never removed.",
         example='copies = ["file:///D:/backup", "s3://bucket/prefix", "sftp://host/path"]',
     ),
     "sets": Entry("Named groups of files. See `[backup.sets.NAME]`."),

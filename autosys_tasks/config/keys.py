@@ -158,7 +158,7 @@ TABLES: Mapping[str, tuple[Key, ...]] = {
         Key("keep_last", "count", 0, least=0, most=10_000),
         Key("keep_weekly", "count", 0, least=0, most=5_000),
         Key("keep_monthly", "count", 0, least=0, most=1_200),
-        Key("copies", "places", ()),
+        Key("copies", "places", (), env=True),
         Key("sets", "tables", {}, of="backup.sets.*"),
         Key("git", "table", {}, of="backup.git"),
     ),

@@ -11,14 +11,13 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from autosys_tasks.config import units
+from autosys_tasks.config import addresses, units
 from autosys_tasks.config.keys import Key
 
 REFERENCE = "${env:"
 DEEPEST = 20
 _VARIABLE = re.compile(r"[^\s=\0]+")
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
-_PLACE = re.compile(r"[a-z][a-z0-9+.-]*://\S.*")
 _UNSAFE_LABEL = re.compile(r'[/\\:*?"<>|\x00-\x1f\x7f]')
 
 
@@ -133,12 +132,11 @@ def argv(value: Any, key: Key) -> tuple[str, ...]:
 
 
 def places(value: Any, key: Key) -> tuple[str, ...]:
-    """Addresses that begin with a scheme."""
+    """Addresses of folders, buckets and SFTP servers; those with a reference are looked at when it is replaced."""
     found = texts(value, key)
-    if not all(_PLACE.fullmatch(item) for item in found):
-        raise ValueError(
-            'must be addresses, as "file:///D:/backup", "s3://bucket/prefix" or "sftp://host/path" are'
-        )
+    for item in found:
+        if REFERENCE not in item:
+            addresses.parse(item)
     return found
 
 
@@ -244,7 +242,7 @@ TIME = _form(r"([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?")
 BUDGET = _form(r"[0-9]+ ?/ ?.+")
 _INSIDE = r'/\\:*?"<>|\x00-\x1f\x7f'
 LABEL = {**_form(rf"[^ .{_INSIDE}]([^{_INSIDE}]*[^ .{_INSIDE}])?"), "maxLength": 60}
-PLACES = {"type": "array", "items": _form(r"[a-z][a-z0-9+.-]*://.+")}
+PLACES = {"type": "array", "items": _form(r"((file|s3|sftp)://|\$\{env:).+")}
 
 KINDS: Mapping[str, Kind] = {
     "text": Kind("text in quotes", text, TEXT),

@@ -115,7 +115,8 @@ class Backup(NamedTuple):
     keep_last: int = 0
     keep_weekly: int = 0
     keep_monthly: int = 0
-    copies: tuple[str, ...] = ()
+    copies: tuple[str, ...] = ()  # final addresses, passwords included: never show them
+    copies_shown: tuple[str, ...] = ()  # the same as written, `${env:X}` untouched, passwords masked
     sets: Mapping[str, BackupSet] = {}
     git: bool = True
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from autosys_tasks.config import units
+from autosys_tasks.config import addresses, units
 from autosys_tasks.config.ask import address, look, service_probe
 from autosys_tasks.config.keys import ENVIRONMENT_PATH, MANIFESTS
 from autosys_tasks.config.model import Backup, BackupSet, Config, Environment, Schedule, Service, Upgrade, Watchdog
@@ -38,7 +38,7 @@ def config(raw: Mapping[str, Any], values: Table, scope: Scope) -> Config:
         outputs=values["outputs"],
         watchdog=_watchdog(values["watchdog"]),
         upgrade=Upgrade(**values["upgrade"]),
-        backup=_backup(values["backup"]),
+        backup=_backup(values["backup"], scope),
         schedule=Schedule(values["schedule"]["master"]["delay"], tuple(values["schedule"]["beside"])),
         notify=values["notify"],
         written=raw,
@@ -51,9 +51,22 @@ def _watchdog(values: Table) -> Watchdog:
     )
 
 
-def _backup(values: Table) -> Backup:
+def _backup(values: Table, scope: Scope) -> Backup:
     sets = {name: _backup_set(name, each) for name, each in values["sets"].items()}
-    return Backup(**{**values, "sets": sets, "git": values["git"]["enabled"]})
+    copies = tuple(_copy(written, ("backup", "copies", at), scope) for at, written in enumerate(values["copies"]))
+    shown = tuple(addresses.masked(written) for written in values["copies"])
+    return Backup(**{**values, "sets": sets, "git": values["git"]["enabled"], "copies": copies, "copies_shown": shown})
+
+
+def _copy(written: str, at: Keys, scope: Scope) -> str:
+    known = len(scope.faults)
+    text = addresses.filled(written, lambda reference: filled(reference, scope, at) or "")
+    try:
+        if len(scope.faults) == known:
+            addresses.parse(text)
+    except ValueError as error:
+        scope.faults.append(Fault(at, f"`{addresses.masked(written)}` {error}"))
+    return text
 
 
 def _backup_set(name: str, values: Table) -> BackupSet:

@@ -8,6 +8,7 @@ from datetime import date, time
 from functools import cache
 from typing import Any, NamedTuple
 
+from autosys_tasks.config.addresses import masked
 from autosys_tasks.config.keys import ELSEWHERE, TABLES, Key, named
 from autosys_tasks.config.kinds import KINDS
 from autosys_tasks.core.errors import nearest
@@ -135,7 +136,7 @@ def seen(value: object) -> str:
 def _rewritten(value: object, key: Key) -> str:
     """How to write what was probably meant; never for a key whose value may be secret."""
     if isinstance(value, str) and key.kind in ("texts", "argv", "places"):
-        words = value.split() if key.kind == "argv" else [value]
+        words = value.split() if key.kind == "argv" else [masked(value)]
         return f"write {key.name} = [{', '.join(_quoted(word) for word in words)}]"
     if isinstance(value, int) and not isinstance(value, bool):
         example = {

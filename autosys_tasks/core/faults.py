@@ -11,6 +11,11 @@ import os
 import signal
 
 POINTS = {
+    "copies.during-put": "backup",
+    "copies.after-put": "backup",
+    "copies.before-finish": "backup",
+    "copies.after-archive": "backup",
+    "copies.before-remove": "backup",
     "files.before-write": "core",
     "files.before-replace": "core",
     "journal.before-append": "core",

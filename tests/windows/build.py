@@ -27,7 +27,9 @@ PACKAGES = ("wine", "wine64", "gcc-mingw-w64-x86-64", "maven", "xvfb", "locales"
 PROGRAMS = ("wine", "x86_64-w64-mingw32-gcc", "x86_64-w64-mingw32-objdump", "mvn", "Xvfb", "localedef")
 KOREAN = Path("/usr/share/i18n/locales/ko_KR")
 GCC = "x86_64-w64-mingw32-gcc"
-NOT_THERE = {"ruff", "mypy", "types-psutil", "uv"}  # of the test extra: what no test runs on Windows
+NOT_THERE = {  # of the test extra: what no test runs on Windows
+    "ruff", "mypy", "types-psutil", "uv", "botocore", "paramiko", "moto", "flask", "flask-cors",
+}  # fmt: skip
 UNPACKED = ("site-packages", "venv", "ensurepip")  # need files, or are not the library's
 PACKED = ("invoke", "rich", "pygments", "markdown_it", "mdurl")  # of what every command imports, what needs no files
 SPARE = (  # of the packaged library: a pip that no environment gets, tests, and what ends the process under Wine

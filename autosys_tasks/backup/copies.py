@@ -1,0 +1,252 @@
+"""Brings every verified backup to the second places, and keeps those as long as `backups/`.
+
+A file is sent as NAME.part, read back, compared, and renamed; the manifest comes last: no manifest, no backup. What is
+there and right is not sent again, so a copy that failed or was killed goes on where it was. What this workspace has
+not brought there is neither replaced nor removed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from autosys_tasks.backup.copies_memory import remember, remembered
+from autosys_tasks.backup.copies_plan import Held, Memory, Retain, archive, decide, manifest, may_leave
+from autosys_tasks.backup.places import CHUNK, TIMEOUT_S, Lost, Place, PlaceError, opened
+from autosys_tasks.backup.values import Backup
+from autosys_tasks.config import model
+from autosys_tasks.core.clock import size
+from autosys_tasks.core.faults import fault
+from autosys_tasks.core.plan import Outcome, Step
+
+SLOWEST = 10_000  # bytes a second, after PATIENCE_S: a place that drips would hold up the backups for good
+PATIENCE_S = 120.0
+COPY, REMOVE = "copy", "remove-copy"
+
+
+class OneError(PlaceError):
+    """One backup cannot be copied; the others can."""
+
+
+class Work(NamedTuple):
+    """One place in one run: what to bring there, and what is known of it."""
+
+    address: str
+    folder: Path  # backups/
+    local: Sequence[Backup]
+    retain: Retain
+    state: Path
+    memory: Memory
+    tell: Callable[[str], None]
+    timeout_s: float
+
+
+def copy_all(
+    declared: model.Backup, folder: Path, backups: Sequence[Backup], state: Path, now: float, retain: Retain, *,
+    tell: Callable[[str], None] = lambda line: None, timeout_s: float = TIMEOUT_S,
+) -> tuple[list[Outcome], list[str]]:  # fmt: skip
+    """Bring the backups in `folder` to all declared places; one outcome for each thing done or failed, and notes.
+
+    `state`: the backup room's state folder. `retain`: what retention says of a list of backups. A failure is an
+    outcome, never an exception (but StateError when nothing can be remembered).
+    """
+    local, stays = may_leave(backups)
+    newest = max((one for one in backups if one.verified), key=lambda one: one.id, default=None)
+    notes = [f"{stem} is copied nowhere: {why}" for stem, why in stays.items() if newest and stem == newest.stem]
+    outcomes: list[Outcome] = []
+    for address, memory in zip(declared.copies, remembered(state, declared, now), strict=True):
+        work = Work(address, folder, local, retain, state, memory, tell, timeout_s)
+        known, done = _brought(work)
+        outcomes += done
+        failed = next((one.detail for one in done if one.ok is False), "")
+        why = failed or (stays.get(newest.stem, "") if newest else "")
+        good = newest is not None and newest.stem in known.held and not failed
+        remember(state, address, known._replace(good_at=now if good else known.good_at, why=why))
+    return (outcomes, notes if declared.copies else [])
+
+
+def _brought(work: Work) -> tuple[Memory, list[Outcome]]:
+    """The place as it is afterwards; tried once more when the line broke."""
+    outcomes: list[Outcome] = []
+    for last in (False, True):
+        visit, known = Visit(work, outcomes), work.memory
+        try:
+            place = opened(work.address, known.place, make=not known.held, timeout_s=work.timeout_s)
+            with closing(place):
+                visit.at(place)
+            return visit.memory, outcomes
+        except PlaceError as error:
+            work = work._replace(memory=visit.memory)
+            if last or not isinstance(error, Lost):
+                step = visit.step or Step(COPY, work.memory.place, "what is not there yet")
+                outcomes.append(Outcome(step, False, _said(error), visit.ms()))
+                break
+            outcomes[:] = [one for one in outcomes if one.ok]
+    return work.memory, outcomes
+
+
+def _said(error: PlaceError) -> str:
+    return f"{error.message}; {error.hint}" if error.hint else error.message
+
+
+class Visit:
+    """One connection to one place: what is known changes with each thing done, and is written down at once."""
+
+    def __init__(self, work: Work, outcomes: list[Outcome]) -> None:
+        self.work, self.memory, self.outcomes = work, work.memory, outcomes
+        self.step: Step | None = None
+        self.began = time.monotonic()
+
+    def at(self, place: Place) -> None:
+        """Send what is missing; when all of it is there, remove what is kept too long."""
+        names = place.names()
+        decision = decide(self.work.local, names, self.memory, self.work.retain)
+        for stem in decision.rests:
+            self._take_away(place, stem)
+        failed: set[str] = set()
+        for one in decision.send:
+            seen = "whole" if one.stem in self.memory.held else "there yet"
+            self._begin(COPY, one.stem, f"it is not {seen}")
+            try:
+                if one.base in failed:
+                    raise OneError(f"its base {one.base} could not be copied")
+                self._end(self._sent(place, names, one))
+            except OneError as error:
+                failed.add(one.id)
+                self._end(_said(error), ok=False)
+        held = {one.backup.id: stem for stem, one in self.memory.held.items()}
+        for kept in decision.remove if not failed else ():
+            fault("copies.before-remove")
+            self._begin(REMOVE, held[kept.id], kept.reason)
+            self._take_away(place, held[kept.id])
+            self._end("removed")
+
+    def ms(self) -> int:
+        """How long the step has taken."""
+        return int((time.monotonic() - self.began) * 1000)
+
+    def _begin(self, kind: str, stem: str, reason: str) -> None:
+        self.step, self.began = Step(kind, f"{stem} at {self.memory.place}", reason), time.monotonic()
+
+    def _end(self, detail: str, *, ok: bool = True) -> None:
+        assert self.step is not None
+        self.outcomes.append(Outcome(self.step, ok, detail, self.ms()))
+        self.step = None
+
+    def _keep(self, memory: Memory) -> None:
+        self.memory = memory
+        remember(self.work.state, self.work.address, memory)
+
+    def _take_away(self, place: Place, stem: str) -> None:
+        """The manifest first: what has none does not exist."""
+        place.remove(manifest(stem))
+        place.remove(archive(stem))
+        held = {each: one for each, one in self.memory.held.items() if each != stem}
+        self._keep(self.memory._replace(held=held, sending="" if self.memory.sending == stem else self.memory.sending))
+
+    def _sent(self, place: Place, names: Mapping[str, int], one: Backup) -> str:
+        here = self.work.folder / manifest(one.stem)
+        length, digest = _measured(here)
+        sent = 0
+        if not self._is_there(place, names, one, digest):
+            self._keep(self.memory._replace(sending=one.stem))
+            if manifest(one.stem) in names:
+                place.remove(manifest(one.stem))
+            if not _is_right(place, names, archive(one.stem), one.archive_bytes, one.archive_sha256):
+                self.work.tell(f"copying {one.stem} ({size(one.archive_bytes)}) to {self.memory.place}")
+                _deliver(place, self.work.folder / archive(one.stem), one.archive_bytes, one.archive_sha256)
+                sent += one.archive_bytes
+            fault("copies.after-archive")
+            _deliver(place, here, length, digest)
+            sent += length
+        held = {**self.memory.held, one.stem: Held(one, length)}
+        self._keep(self.memory._replace(held=held, sending=""))
+        return f"{size(sent)} sent and read back" if sent else "it was there already, and is right"
+
+    def _is_there(self, place: Place, names: Mapping[str, int], one: Backup, digest: str) -> bool:
+        """Whether all of it lies there; raises OneError when something else has its name."""
+        ours = one.stem in self.memory.held or one.stem == self.memory.sending
+        right = _is_right(place, names, manifest(one.stem), None, digest)
+        if right and names.get(archive(one.stem)) == one.archive_bytes:
+            return True
+        strange = manifest(one.stem) in names and not right
+        if not ours and not strange and archive(one.stem) in names:
+            strange = not _is_right(place, names, archive(one.stem), one.archive_bytes, one.archive_sha256)
+        if strange and not ours:
+            hint = "give each workspace and machine a folder of its own in `copies` of [backup]"
+            raise OneError("another backup has this name there, and is not touched", hint=hint)
+        return False
+
+
+def _is_right(place: Place, names: Mapping[str, int], name: str, length: int | None, digest: str) -> bool:
+    """Whether it lies there and holds what it should: it is read."""
+    if name not in names or (length is not None and names[name] != length):
+        return False
+    return _digest(_paced(place.read(name), name)) == digest
+
+
+def _deliver(place: Place, path: Path, length: int, digest: str) -> None:
+    """Send one file, read it back, and only then give it its name."""
+    seen = hashlib.sha256()
+    try:
+        lies = place.put(path.name, _paced(_chunks(path, seen), path.name), length)
+        if seen.hexdigest() != digest:
+            raise OneError(f"`{path}` is damaged: it is not what its manifest says", hint="inv backup.verify --all")
+        fault("copies.after-put")
+        if _digest(_paced(place.read(lies), path.name)) != digest:
+            hint = "the next backup tries again; if it goes on, its disk or the way there is not sound"
+            raise OneError("what arrived is not what was sent", hint=hint)
+    except OneError:
+        with suppress(Lost):
+            place.remove(path.name)
+        raise
+    fault("copies.before-finish")
+    place.finish(path.name)
+
+
+def _chunks(path: Path, seen: hashlib._Hash) -> Iterator[bytes]:
+    for chunk in _bytes(path):
+        seen.update(chunk)
+        fault("copies.during-put")
+        yield chunk
+
+
+def _bytes(path: Path) -> Iterator[bytes]:
+    try:
+        with path.open("rb") as file:
+            while chunk := file.read(CHUNK):
+                yield chunk
+    except OSError as error:
+        raise OneError(f"`{path}` cannot be read: {error.strerror or error}", hint="inv backup.verify --all") from error
+
+
+def _measured(path: Path) -> tuple[int, str]:
+    """The length and SHA-256 of a local file; raises OneError."""
+    seen, length = hashlib.sha256(), 0
+    for chunk in _bytes(path):
+        seen.update(chunk)
+        length += len(chunk)
+    return length, seen.hexdigest()
+
+
+def _digest(chunks: Iterable[bytes]) -> str:
+    seen = hashlib.sha256()
+    for chunk in chunks:
+        seen.update(chunk)
+    return seen.hexdigest()
+
+
+def _paced(chunks: Iterable[bytes], name: str, clock: Callable[[], float] = time.monotonic) -> Iterator[bytes]:
+    """The same bytes; raises PlaceError when fewer than SLOWEST a second get through."""
+    began, done = clock(), 0
+    for chunk in chunks:
+        yield chunk
+        done += len(chunk)
+        spent = clock() - began
+        if spent > PATIENCE_S and done < spent * SLOWEST:
+            hint = "the next backup tries again; if it goes on, copy to a nearer place"
+            raise PlaceError(f"too slow: {size(done)} of `{name}` in {spent:.0f} s", hint=hint)

@@ -1,0 +1,73 @@
+"""What is remembered of second places, in the state folder: what lies there of ours, and how it went the last time."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from autosys_tasks.backup.copies_plan import Held, Memory
+from autosys_tasks.backup.values import Backup, Failed
+from autosys_tasks.config import model
+from autosys_tasks.config.addresses import parse
+from autosys_tasks.core.files import make_folder, read_text, write_atomic
+
+FILE = "copies.json"
+
+
+def remembered(state: Path, declared: model.Backup, now: float) -> list[Memory]:
+    """Of every place that is declared, what is known; one that was never tried is new now. `state`: the folder."""
+    known = _read(state)
+    pairs = zip(declared.copies, declared.copies_shown, strict=True)
+    return [_memory(known.get(key(address), {}), shown, now) for address, shown in pairs]
+
+
+def remember(state: Path, address: str, memory: Memory) -> None:
+    """Write down what is known of one place; raises StateError."""
+    known = _read(state)
+    known[key(address)] = _plain(memory)
+    make_folder(state)
+    write_atomic(state / FILE, json.dumps({"v": 1, "places": known}, indent=1), durable=True, mode=0o600)
+
+
+def key(address: str) -> str:
+    """What a place is known by: its address without the password, and nobody can read it back."""
+    return hashlib.sha256(repr(parse(address)._replace(password="")).encode("utf-8")).hexdigest()[:16]
+
+
+def _read(state: Path) -> dict[str, Any]:
+    """What the file says; nothing when it is not there or torn: what lies at the place is then looked at anew."""
+    try:
+        found = json.loads(read_text(state / FILE) or "{}")
+    except ValueError:
+        return {}
+    places = found.get("places") if isinstance(found, dict) else None
+    return places if isinstance(places, dict) else {}
+
+
+def _plain(memory: Memory) -> dict[str, object]:
+    held = {stem: {"backup": _without_paths(one.backup), "manifest": one.manifest} for stem, one in memory.held.items()}
+    return {**memory._asdict(), "held": held}
+
+
+def _without_paths(backup: Backup) -> dict[str, object]:
+    """That something failed matters to retention; what it was does not belong here."""
+    failed = [Failed("", "", any(one.required for one in backup.failed))] if backup.failed else []
+    return backup._replace(failed=tuple(failed))._asdict()
+
+
+def _memory(plain: Mapping[str, Any], shown: str, now: float) -> Memory:
+    try:
+        held = {stem: Held(_backup(one["backup"]), int(one["manifest"])) for stem, one in plain["held"].items()}
+        good = plain["good_at"]
+        good_at = None if good is None else float(good)
+        return Memory(shown, float(plain["since"]), held, str(plain["sending"]), good_at, str(plain["why"]))
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return Memory(shown, now)
+
+
+def _backup(plain: Mapping[str, Any]) -> Backup:
+    known = {name: value for name, value in plain.items() if name in Backup._fields}
+    return Backup(**{**known, "failed": tuple(Failed(*one) for one in plain.get("failed", ()))})

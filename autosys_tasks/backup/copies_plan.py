@@ -1,0 +1,95 @@
+"""What of the local backups goes to a place, what goes away there, and when a place is behind. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from autosys_tasks.backup.values import Backup, Kept
+from autosys_tasks.core.clock import span
+
+LATE_S = 48 * 3600.0
+Retain = Callable[[Sequence[Backup]], Sequence[Kept]]
+
+
+class Held(NamedTuple):
+    """A backup that this workspace has brought to a place, and how long its manifest is there."""
+
+    backup: Backup
+    manifest: int  # bytes
+
+
+class Memory(NamedTuple):
+    """What is remembered of one place from run to run."""
+
+    place: str  # its address as it may be shown
+    since: float  # when it was first tried
+    held: Mapping[str, Held] = {}  # by stem: ours to remove, and nothing else is
+    sending: str = ""  # the stem that was being sent when this was written
+    good_at: float | None = None  # when the newest backup was last known to be there, whole
+    why: str = ""  # why it was not, the last time
+
+    def late(self, now: float) -> str:
+        """For a person: that the newest backup has not been there for two days, and why; "" when it has."""
+        behind = now - (self.since if self.good_at is None else self.good_at)
+        if behind <= LATE_S:
+            return ""
+        how_long = f"for {span(behind)}" if self.good_at else f"yet, after {span(behind)}"
+        return f"no good copy at `{self.place}` {how_long}{': ' if self.why else ''}{self.why}"
+
+
+class Decision(NamedTuple):
+    """What to do at one place, in order."""
+
+    send: tuple[Backup, ...]  # a base before what needs it
+    remove: tuple[Kept, ...]  # ids that retention lets go, what needs another before that other
+    whole: frozenset[str]  # stems that are there as they were sent
+    rests: tuple[str, ...]  # stems of ours that are there in part, and cannot be made whole
+
+
+def archive(stem: str) -> str:
+    """The name of a backup's archive."""
+    return f"{stem}.7z"
+
+
+def manifest(stem: str) -> str:
+    """The name of a backup's manifest."""
+    return f"{stem}.manifest.json"
+
+
+def decide(local: Iterable[Backup], names: Mapping[str, int], memory: Memory, retain: Retain) -> Decision:
+    """What a place lacks of the local backups (those that may be copied), and what it keeps too long.
+
+    What would be removed at once is not sent. Planning again when all this is done gives nothing to do.
+    """
+    whole = {stem: held.backup for stem, held in memory.held.items() if is_whole(held, names)}
+    here = {one.stem: one for one in local}
+    everything = sorted({**whole, **here}.values(), key=lambda one: one.id)
+    going = {kept.id: kept for kept in retain(everything) if not kept.keep}
+    send = tuple(one for one in everything if one.stem not in whole and one.id not in going)
+    remove = tuple(going[one.id] for one in reversed(everything) if one.stem in whole and one.id in going)
+    ours = {*memory.held, memory.sending} - {""}
+    rests = sorted(ours - whole.keys() - {one.stem for one in send})
+    return Decision(send, remove, frozenset(whole), tuple(rests))
+
+
+def is_whole(held: Held, names: Mapping[str, int]) -> bool:
+    """Whether both of its files are there, as long as they were when they were checked."""
+    stem = held.backup.stem
+    return (names.get(archive(stem)), names.get(manifest(stem))) == (held.backup.archive_bytes, held.manifest)
+
+
+def may_leave(backups: Iterable[Backup]) -> tuple[list[Backup], dict[str, str]]:
+    """The backups that may be copied elsewhere, oldest first; and of each other one, by stem, why not."""
+    may: dict[str, Backup] = {}
+    stays: dict[str, str] = {}
+    for one in sorted(backups, key=lambda backup: backup.id):
+        if one.local_only:
+            stays[one.stem] = "it holds secrets in clear: set AUTOSYS_BACKUP_PASSPHRASE, and the next ones are copied"
+        elif not one.verified:
+            stays[one.stem] = "it was never verified: inv backup.verify"
+        elif one.base and one.base not in may:
+            stays[one.stem] = f"its base {one.base} stays here too"
+        else:
+            may[one.id] = one
+    return list(may.values()), stays

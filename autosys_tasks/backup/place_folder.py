@@ -1,0 +1,98 @@
+"""A folder as a second place: another disk, a share, a folder that some program keeps in a cloud."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from autosys_tasks.backup.places import CHUNK, PART, PlaceError, full, gone
+from autosys_tasks.config.addresses import Address
+from autosys_tasks.core.files import patiently
+
+FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
+
+
+class Folder:
+    """A place (see places.Place) that is a folder of this machine's."""
+
+    def __init__(self, where: Address, shown: str, make: bool) -> None:
+        self.path, self.shown = folder_of(where), shown
+        if where.host and not self.path.drive:
+            hint = "mount the share, and name the folder: file:///mnt/share"
+            raise PlaceError(f"`{shown}` names a server, which only Windows reaches so", where=shown, hint=hint)
+        with self._said("use"):
+            if make:
+                self.path.mkdir(parents=True, exist_ok=True)
+            elif not self.path.is_dir():
+                raise gone(str(self.path), shown)
+
+    def names(self) -> Mapping[str, int]:
+        """What lies there and how long it is."""
+        with self._said("list"), os.scandir(self.path) as found:
+            return {one.name: one.stat().st_size for one in found if one.is_file(follow_symlinks=False)}
+
+    def put(self, name: str, chunks: Iterable[bytes], size: int) -> str:
+        """Store it as NAME.part, on the disk itself before this ends."""
+        path = self.path / (name + PART)
+        with self._said("write"):
+            if (free := shutil.disk_usage(self.path).free) < size:
+                raise full(self.shown, f"{size} bytes are to be written and {free} are free")
+            with path.open("wb") as file:
+                for chunk in chunks:
+                    file.write(chunk)
+                file.flush()
+                os.fsync(file.fileno())
+                if forget := getattr(os, "posix_fadvise", None):  # it is read back from the disk, not from memory
+                    forget(file.fileno(), 0, 0, getattr(os, "POSIX_FADV_DONTNEED", 4))
+        return path.name
+
+    def finish(self, name: str) -> None:
+        """NAME.part becomes NAME."""
+        with self._said("rename"):
+            patiently(lambda: os.replace(self.path / (name + PART), self.path / name))
+            if hasattr(os, "O_DIRECTORY"):  # a rename is on the disk when its folder is
+                fd = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
+                try:
+                    os.fsync(fd)
+                finally:
+                    os.close(fd)
+
+    def read(self, name: str) -> Iterator[bytes]:
+        """Its bytes."""
+        with self._said("read"), patiently(lambda: (self.path / name).open("rb")) as file:
+            while chunk := file.read(CHUNK):
+                yield chunk
+
+    def remove(self, name: str) -> None:
+        """Take it and its `.part` away."""
+        with self._said("remove"):
+            for each in (name, name + PART):
+                patiently(lambda path=self.path / each: path.unlink(missing_ok=True))  # type: ignore[misc]
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+    @contextmanager
+    def _said(self, doing: str) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            if error.errno in FULL:
+                raise full(self.shown, os.strerror(error.errno or 0)) from error
+            if not self.path.exists():
+                raise gone(str(self.path), self.shown, error) from error
+            why = error.strerror or str(error)
+            hint = f"look at `{self.path}`: is it a folder that this user may write?"
+            raise PlaceError(f"cannot {doing} at `{self.shown}`: {why}", where=self.shown, hint=hint) from error
+
+
+def folder_of(where: Address) -> Path:
+    """The folder that a `file://` address names: `/D:/backup` is on D: where there are drives; a host has shares."""
+    if where.host:
+        return Path(f"//{where.host}{where.path}")
+    drive = Path(where.path[1:])
+    return drive / "/" if drive.drive and not drive.root else drive if drive.drive else Path(where.path or "/")

@@ -1,0 +1,342 @@
+"""Backups come to second places whole, once, in order; what fails is named, and nothing of others is touched."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import pytest
+import rig
+from copying import DAY, backup, declared, keep_all
+from other_places import Sshd, s3, sshd  # noqa: F401  fixtures
+from test_places import KINDS, Site, aws  # noqa: F401  fixtures
+
+from autosys_tasks.backup import copies, copies_memory, place_folder
+from autosys_tasks.backup.copies import copy_all
+from autosys_tasks.backup.places import PART, Lost
+from autosys_tasks.backup.values import Backup, Kept
+from autosys_tasks.core.plan import Outcome
+
+HERE = Path(__file__).resolve().parent
+NOW = 100 * DAY
+
+
+class Desk:
+    """A folder of backups, a state folder, and one second place."""
+
+    def __init__(self, site: Site, folder: Path) -> None:
+        self.site, self.here, self.state = site, folder / "backups", folder / "state"
+        self.here.mkdir()
+        self.backups: list[Backup] = []
+        self.address = site.address()
+        self.retain: Callable[..., list[Kept]] = keep_all
+
+    def add(self, day: int, base: int = 0, **more: object) -> Backup:
+        one = backup(self.here, day, base, **more)
+        self.backups.append(one)
+        return one
+
+    def copy(self, now: float = NOW) -> list[Outcome]:
+        self.outcomes, self.notes = copy_all(
+            declared(self.address), self.here, self.backups, self.state, now, self.retain, timeout_s=10
+        )
+        return self.outcomes
+
+    def there(self) -> dict[str, str]:
+        """What lies at the place, by name, each as its SHA-256."""
+        place = self.site.open()
+        found = {name: hashlib.sha256(b"".join(place.read(name))).hexdigest() for name in place.names()}
+        place.close()
+        return found
+
+    def write(self, name: str, data: bytes) -> None:
+        """Somebody else's file at the place."""
+        place = self.site.open()
+        place.put(name, [data], len(data))
+        place.finish(name)
+        place.close()
+
+    def whole(self, *backups: Backup) -> dict[str, str]:
+        """What has to lie there when these are copied."""
+        names = [name for one in backups for name in (f"{one.stem}.7z", f"{one.stem}.manifest.json")]
+        return {name: hashlib.sha256((self.here / name).read_bytes()).hexdigest() for name in names}
+
+    def memory(self, now: float = NOW) -> copies.Memory:
+        return copies_memory.remembered(self.state, declared(self.address), now)[0]
+
+    def child(self, fault: str = "", env: Mapping[str, str] | None = None) -> rig.Result:
+        """The same in a process that may be killed."""
+        argv = [sys.executable, HERE / "copying.py", self.here, self.state, self.address]
+        more = {"AUTOSYS_FAULT": fault, "PYTHONPATH": str(rig.REPOSITORY), **(env or {})}
+        return rig.start(argv, cwd=self.here, env=more).result()
+
+
+@pytest.fixture(params=KINDS)
+def desk(request: pytest.FixtureRequest, tmp_path: Path, aws: None) -> Desk:  # noqa: F811
+    return Desk(Site(request.param, tmp_path, request), tmp_path)
+
+
+@pytest.fixture
+def disk(tmp_path: Path, request: pytest.FixtureRequest) -> Desk:
+    """One whose place is a folder."""
+    return Desk(Site("file", tmp_path, request), tmp_path)
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The name of each file that is put into a folder, in order."""
+    names: list[str] = []
+    put = place_folder.Folder.put
+
+    def noted(self: place_folder.Folder, name: str, chunks: object, size: int) -> str:
+        names.append(name)
+        return put(self, name, chunks, size)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(place_folder.Folder, "put", noted)
+    return names
+
+
+def test_every_backup_comes_to_the_place_and_a_second_time_nothing_is_done(desk: Desk) -> None:
+    a, b = desk.add(1), desk.add(2, 1)
+    assert [outcome.ok for outcome in desk.copy()] == [True, True]
+    assert desk.there() == desk.whole(a, b)
+    assert desk.copy() == []
+    c = desk.add(3, 1)
+    assert [outcome.step.target.split()[0] for outcome in desk.copy()] == [c.stem]
+    assert desk.there() == desk.whole(a, b, c)
+    assert desk.memory().good_at == NOW and not desk.memory().why
+
+
+def test_the_manifest_comes_last(disk: Desk, sent: list[str]) -> None:
+    a, b = disk.add(1), disk.add(2, 1)
+    disk.copy()
+    assert sent == [f"{a.stem}.7z", f"{a.stem}.manifest.json", f"{b.stem}.7z", f"{b.stem}.manifest.json"]
+
+
+@pytest.mark.parametrize(
+    "point", ["during-put", "during-put:2", "after-put", "before-finish", "after-archive", "before-finish:2"]
+)
+def test_a_kill_at_any_step_leaves_no_half_and_the_next_run_goes_on(desk: Desk, point: str) -> None:
+    if desk.site.kind != "file" and point not in ("during-put:2", "after-put"):
+        return  # a folder passes the others, which are the same code
+    a = desk.add(1)
+    name, _, count = point.partition(":")
+    desk.child(f"copies.{name}:kill:{count or 1}").rc(-9, 1, 15)
+    whole = desk.whole(a)
+    found = desk.there()
+    assert all(whole[each] == digest for each, digest in found.items() if not each.endswith(PART)), found
+    assert f"{a.stem}.manifest.json" not in found or desk.site.kind == "s3"  # there it lies once it is sent
+    desk.child().rc(0)
+    assert desk.there() == whole
+
+
+def test_what_is_there_and_right_is_not_sent_again(disk: Desk, sent: list[str]) -> None:
+    a = disk.add(1)
+    disk.child("copies.after-archive:kill").rc(-9, 1, 15)
+    disk.copy()
+    assert sent == [f"{a.stem}.manifest.json"]
+
+
+def test_the_rest_of_a_backup_that_is_here_no_more_goes(disk: Desk) -> None:
+    a = disk.add(1)
+    disk.child("copies.before-finish:kill").rc(-9, 1, 15)
+    assert list(disk.there()) == [f"{a.stem}.7z.part"]
+    disk.backups.clear()
+    b = disk.add(2)
+    disk.copy()
+    assert disk.there() == disk.whole(b)
+
+
+def test_a_lost_state_folder_costs_no_second_sending(disk: Desk, sent: list[str]) -> None:
+    a = disk.add(1)
+    disk.copy()
+    (disk.state / "copies.json").write_text("{ torn", encoding="utf-8")
+    del sent[:]
+    assert [outcome.detail for outcome in disk.copy()] == ["it was there already, and is right"]
+    assert sent == [] and disk.there() == disk.whole(a) and disk.copy() == []
+
+
+def test_what_was_damaged_there_is_sent_again(desk: Desk) -> None:
+    a = desk.add(1)
+    desk.copy()
+    desk.write(f"{a.stem}.7z", b"torn")
+    assert [outcome.ok for outcome in desk.copy()] == [True]
+    assert desk.there() == desk.whole(a)
+
+
+# Others' things
+
+
+@pytest.mark.parametrize("name", ["2026-11-01T033000Z-full.manifest.json", "2026-11-01T033000Z-full.7z"])
+def test_another_machines_backup_of_the_same_name_is_not_touched(desk: Desk, name: str) -> None:
+    desk.add(1)
+    b = desk.add(2)
+    desk.write(name, b"another's")
+    first, second = desk.copy()
+    assert first.ok is False and "another backup has this name" in first.detail and "folder of its own" in first.detail
+    assert second.ok and desk.there() == {**desk.whole(b), name: hashlib.sha256(b"another's").hexdigest()}
+
+
+def test_retention_takes_only_what_was_brought_from_here(desk: Desk) -> None:
+    strange = {"2026-10-01T033000Z-full.7z": b"x", "2026-10-01T033000Z-full.manifest.json": b"{}", "photo.jpg": b"y"}
+    for name, data in strange.items():
+        desk.write(name, data)
+    desk.add(1), desk.add(2)
+    desk.copy()
+    c = desk.add(3)
+    desk.retain = lambda backups: [Kept(one.id, one.id == c.id, "older than 0 days") for one in backups]
+    done = desk.copy()
+    assert [outcome.step.kind for outcome in done] == ["copy", "remove-copy", "remove-copy"]
+    theirs = {name: hashlib.sha256(data).hexdigest() for name, data in strange.items()}
+    assert desk.there() == {**desk.whole(c), **theirs}
+    assert desk.copy() == []
+
+
+def test_nothing_is_removed_while_a_new_one_is_missing(disk: Desk) -> None:
+    a = disk.add(1)
+    disk.copy()
+    b = disk.add(2)
+    (disk.here / f"{b.stem}.7z").write_bytes(b"damaged")
+    disk.retain = lambda backups: [Kept(one.id, one.id == b.id, "old") for one in backups]
+    assert [outcome.ok for outcome in disk.copy()] == [False]
+    assert disk.there() == disk.whole(a)
+
+
+# Secrets
+
+
+def test_secrets_in_clear_are_never_copied_and_it_is_said(disk: Desk) -> None:
+    a = disk.add(1, local_only=True)
+    disk.add(2, 1)
+    assert disk.copy() == [] and disk.there() == {}
+    assert len(disk.notes) == 1 and "copied nowhere" in disk.notes[0] and a.id in disk.notes[0]
+    assert disk.memory().good_at is None and a.id in disk.memory().why
+
+
+def test_no_password_reaches_an_outcome_or_the_state_folder(tmp_path: Path) -> None:
+    address = f"sftp://me:hunter2@127.0.0.1:{rig.free_port()}/x"
+    here = tmp_path / "backups"
+    here.mkdir()
+    places = declared(address, "s3://KEY:hunter2@a*b/x") if "paramiko" in sys.modules else declared(address)
+    outcomes, _ = copy_all(places, here, [backup(here, 1)], tmp_path / "state", NOW, keep_all, timeout_s=1)
+    assert all(outcome.ok is False for outcome in outcomes) and "sftp://me:***@127.0.0.1" in str(outcomes[0])
+    assert "hunter2" not in str(outcomes)
+    assert "hunter2" not in (tmp_path / "state" / "copies.json").read_text(encoding="utf-8")
+
+
+# What goes wrong
+
+
+def test_a_failure_is_an_outcome_with_what_to_do_and_the_other_place_gets_its_copy(disk: Desk) -> None:
+    a = disk.add(1)
+    wrong = (disk.here / f"{a.stem}.7z").as_uri()  # a file stands where the folder should be
+    outcomes, _ = copy_all(declared(wrong, disk.address), disk.here, disk.backups, disk.state, NOW, keep_all)
+    assert [outcome.ok for outcome in outcomes] == [False, True]
+    assert "look at `" in outcomes[0].detail and disk.there() == disk.whole(a)
+
+
+def test_a_damaged_archive_here_is_named_and_not_kept_there_nor_what_needs_it(desk: Desk) -> None:
+    a, c = desk.add(1), desk.add(3)
+    desk.add(2, 1)
+    path = desk.here / f"{a.stem}.7z"
+    data = bytearray(path.read_bytes())
+    data[5] ^= 1
+    path.write_bytes(data)
+    ends = {outcome.step.target.split()[0][:10]: outcome for outcome in desk.copy()}
+    assert ends["2026-11-01"].ok is False and "is damaged" in ends["2026-11-01"].detail
+    assert "inv backup.verify" in ends["2026-11-01"].detail
+    assert ends["2026-11-02"].ok is False and "its base" in ends["2026-11-02"].detail
+    assert desk.there() == desk.whole(c)
+
+
+def test_what_arrives_otherwise_than_it_was_sent_gets_no_name(disk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    disk.add(1)
+    finish = place_folder.Folder.read
+
+    def bad(self: place_folder.Folder, name: str) -> Iterator[bytes]:
+        for chunk in finish(self, name):
+            yield chunk[:-1] + bytes([chunk[-1] ^ 1])
+
+    monkeypatch.setattr(place_folder.Folder, "read", bad)
+    (outcome,) = disk.copy()
+    assert outcome.ok is False and "not what was sent" in outcome.detail
+    monkeypatch.undo()
+    assert disk.there() == {}
+
+
+def test_a_line_that_breaks_is_tried_once_more_and_goes_on(disk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    a, b = disk.add(1), disk.add(2)
+    put, calls = place_folder.Folder.put, []
+
+    def breaking(self: place_folder.Folder, name: str, chunks: object, size: int) -> str:
+        calls.append(name)
+        if len(calls) == 3:
+            raise Lost("hung up")
+        return put(self, name, chunks, size)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(place_folder.Folder, "put", breaking)
+    assert [outcome.ok for outcome in disk.copy()] == [True, True]
+    assert disk.there() == disk.whole(a, b)
+    assert calls.count(f"{a.stem}.7z") == 1 and calls.count(f"{b.stem}.7z") == 2
+
+
+def test_a_line_that_stays_broken_is_one_failure(disk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    disk.add(1), disk.add(2)
+
+    def broken(self: place_folder.Folder, name: str, chunks: object, size: int) -> str:
+        raise Lost("hung up", hint="look at the cable")
+
+    monkeypatch.setattr(place_folder.Folder, "put", broken)
+    (outcome,) = disk.copy()
+    assert outcome.ok is False and outcome.detail == "hung up; look at the cable"
+    assert disk.memory().why == outcome.detail
+
+
+def test_a_full_place_is_named_and_nothing_is_left_half(disk: Desk) -> None:
+    disk.add(1)
+    result = disk.child("copies.during-put:enospc").rc(4).says("is full", "make room there")
+    assert "No space" in result.out
+    assert not [name for name in disk.there() if not name.endswith(PART)]
+    disk.child().rc(0)
+    assert disk.there() == disk.whole(*disk.backups)
+
+
+def test_a_place_that_drips_is_given_up() -> None:
+    clock = iter(range(0, 10_000, 100))
+    with pytest.raises(copies.PlaceError) as caught:
+        list(copies._paced([b"x" * 1000] * 50, "a.7z", lambda: float(next(clock))))
+    assert "too slow" in caught.value.message
+    clock = iter(range(0, 10_000, 100))
+    assert len(list(copies._paced([b"x" * 1_000_001] * 50, "a.7z", lambda: float(next(clock))))) == 50
+
+
+def test_health_can_tell_how_long_a_place_has_been_behind(disk: Desk) -> None:
+    disk.add(1)
+    disk.copy(NOW)
+    assert disk.memory().late(NOW + 3600) == ""
+    (Path(disk.site.folder) / "백업 a").rename(disk.site.folder / "unplugged")
+    for hours in (24, 60):
+        (outcome,) = disk.copy(NOW + hours * 3600)
+        assert outcome.ok is False and "is not there any more" in outcome.detail
+    late = disk.memory(NOW + 60 * 3600).late(NOW + 60 * 3600)
+    assert "no good copy" in late and "is not there any more" in late
+    (disk.site.folder / "unplugged").rename(disk.site.folder / "백업 a")
+    assert disk.copy(NOW + 61 * 3600) == [] and disk.memory().late(NOW + 61 * 3600) == ""
+
+
+def test_a_place_declared_later_is_new_then(disk: Desk) -> None:
+    assert disk.memory(5.0).since == 5.0 and disk.memory(5.0).good_at is None
+
+
+def test_the_state_says_nothing_that_a_password_could_be_guessed_from(disk: Desk) -> None:
+    one, other = (copies_memory.key(f"sftp://me:{word}@nas/x") for word in ("a", "b"))
+    assert one == other != copies_memory.key("sftp://me@nas/y")
+    disk.add(1)
+    disk.copy()
+    said = json.loads((disk.state / "copies.json").read_text(encoding="utf-8"))
+    assert next(iter(said["places"].values()))["place"] == disk.address
+    assert os.name == "nt" or (disk.state / "copies.json").stat().st_mode & 0o077 == 0

@@ -1,0 +1,401 @@
+"""The contract of a second place, held by a folder, a bucket (moto's server) and an SFTP server (OpenSSH's)."""
+
+from __future__ import annotations
+
+import http.server
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import other_places
+import pytest
+import rig
+from other_places import AWS, Sshd, s3, sshd  # noqa: F401  fixtures
+
+from autosys_tasks.backup import place_s3
+from autosys_tasks.backup.place_folder import folder_of
+from autosys_tasks.backup.places import Lost, Place, PlaceError, opened
+from autosys_tasks.config.addresses import masked, parse
+
+POSIX = (pytest.mark.only("posix"),)
+KINDS = [
+    "file",
+    pytest.param("s3", marks=POSIX),
+    pytest.param("sftp", marks=(*POSIX, pytest.mark.capability("sshd"))),
+]
+MADE = iter(range(1000))
+
+
+class Site:
+    """Where tests make places of one kind."""
+
+    def __init__(self, kind: str, folder: Path, request: pytest.FixtureRequest) -> None:
+        self.kind, self.folder = kind, folder
+        if kind == "s3":
+            os.environ["AWS_ENDPOINT_URL_S3"] = request.getfixturevalue("s3")
+            self.bucket = f"bucket{os.getpid()}-{next(MADE)}"
+            other_places.s3_client().create_bucket(Bucket=self.bucket)
+        if kind == "sftp":
+            self.sshd: Sshd = request.getfixturevalue("sshd")
+            self.sshd.home(Path.home())
+
+    def address(self, name: str = "백업 a") -> str:
+        """A place that is not there yet."""
+        if self.kind == "file":
+            return (self.folder / name).as_uri()
+        return f"s3://{self.bucket}/{name}" if self.kind == "s3" else self.sshd.address(self.folder / name)
+
+    def open(self, name: str = "백업 a", **more: object) -> Place:
+        """The same, opened."""
+        return opened(self.address(name), "the place", **{"make": True, **more})
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in AWS.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "")
+
+
+@pytest.fixture(params=KINDS)
+def site(request: pytest.FixtureRequest, tmp_path: Path, aws: None) -> Site:
+    return Site(request.param, tmp_path, request)
+
+
+@pytest.fixture
+def place(site: Site) -> Iterator[Place]:
+    place = site.open()
+    yield place
+    place.close()
+
+
+def put(place: Place, name: str, data: bytes) -> str:
+    return place.put(name, (data[at : at + 1000] for at in range(0, len(data), 1000)), len(data))
+
+
+def test_what_is_put_can_be_read_and_gets_its_name_when_it_is_finished(place: Place) -> None:
+    data = os.urandom(2_500_000)
+    lies = put(place, "a.7z", data)
+    assert b"".join(place.read(lies)) == data
+    assert place.names() == {lies: len(data)}
+    place.finish("a.7z")
+    assert place.names() == {"a.7z": len(data)} and b"".join(place.read("a.7z")) == data
+
+
+def test_nothing_at_all_is_a_file_too(place: Place) -> None:
+    put(place, "empty", b"")
+    place.finish("empty")
+    assert place.names() == {"empty": 0} and list(place.read("empty")) in ([], [b""])
+
+
+def test_what_has_the_name_is_replaced(place: Place) -> None:
+    for data in (b"old and longer", b"new"):
+        put(place, "a", data)
+        place.finish("a")
+    assert place.names() == {"a": 3} and b"".join(place.read("a")) == b"new"
+
+
+def test_removing_takes_the_unfinished_too_and_nothing_else(place: Place) -> None:
+    for name in ("a", "b"):
+        put(place, name, b"x")
+        place.finish(name)
+    put(place, "a", b"y")
+    place.remove("a")
+    assert place.names() == {"b": 1}
+    place.remove("a")
+
+
+def test_only_what_lies_there_itself_is_named(site: Site, place: Place) -> None:
+    inner = site.open("백업 a/inner")
+    put(inner, "deep", b"x")
+    inner.finish("deep")
+    inner.close()
+    beside = site.open("백업 ab")
+    put(beside, "beside", b"x")
+    beside.close()
+    assert place.names() == {}
+
+
+def test_what_is_not_there_cannot_be_read(place: Place) -> None:
+    with pytest.raises(PlaceError) as caught:
+        list(place.read("nothing"))
+    assert "the place" in caught.value.message and not isinstance(caught.value, Lost)
+
+
+def test_what_breaks_off_gets_no_name(place: Place) -> None:
+    def chunks() -> Iterator[bytes]:
+        yield b"half"
+        raise RuntimeError("the reader broke")
+
+    with pytest.raises(RuntimeError):
+        place.put("a", chunks(), 8)
+    assert "a" not in place.names()
+
+
+def test_a_place_that_held_backups_is_not_made_again(site: Site) -> None:
+    if site.kind == "s3":
+        return  # a prefix is nothing that could be missing
+    with pytest.raises(PlaceError) as caught:
+        site.open(make=False)
+    assert "is not there any more" in caught.value.message and str(site.folder) in caught.value.hint
+
+
+# Addresses
+
+
+def test_a_file_address_names_a_folder_of_this_system(tmp_path: Path) -> None:
+    assert folder_of(parse(tmp_path.as_uri())) == tmp_path
+    drive = folder_of(parse("file:///D:/backup"))
+    assert str(drive) == ("D:\\backup" if drive.drive else "/D:/backup")
+
+
+@pytest.mark.only("posix")
+def test_a_share_is_mounted_first_where_its_server_is_no_path(tmp_path: Path) -> None:
+    with pytest.raises(PlaceError) as caught:
+        opened("file://nas/share", "file://nas/share", make=True)
+    assert "only Windows" in caught.value.message and "mount" in caught.value.hint
+
+
+@pytest.mark.only("win32")
+def test_a_share_has_its_servers_name() -> None:
+    assert str(folder_of(parse("file://nas/share/desk"))) == "\\\\nas\\share\\desk"
+
+
+# What goes wrong, each said in a sentence
+
+
+def said(address: str, timeout_s: float = 5.0) -> PlaceError:
+    """The error of a place that cannot be used."""
+    with pytest.raises(PlaceError) as caught:
+        place = opened(address, masked(address), make=True, timeout_s=timeout_s)
+        try:
+            put(place, "a", b"x")
+        finally:
+            place.close()
+    error = caught.value
+    assert error.hint and "\n" not in error.message and masked(address) in error.message, error.message
+    return error
+
+
+@pytest.fixture
+def nobody() -> str:
+    return f"127.0.0.1:{rig.free_port()}"
+
+
+@pytest.fixture
+def silent() -> Iterator[str]:
+    """A server that takes connections and never says a word."""
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen(20)
+        yield f"127.0.0.1:{server.getsockname()[1]}"
+
+
+@contextmanager
+def answering(status: int, code: str) -> Iterator[str]:
+    """An S3 server that refuses everything, with this code."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_PUT(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            body = f"<Error><Code>{code}</Code><Message>It is so.</Message></Error>".encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:
+            return
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+@pytest.mark.only("posix")
+class TestBucket:
+    """What goes wrong with S3."""
+
+    @pytest.fixture(autouse=True)
+    def env(self, aws: None) -> None:
+        return
+
+    def test_a_bucket_that_is_not_there(self, s3: str, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", s3)
+        error = said("s3://nobodys-bucket/x")
+        assert "there is no bucket `nobodys-bucket`" in error.message and "aws s3 mb" in error.hint
+
+    def test_no_credentials(self, s3: str, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", s3)
+        monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+        error = said("s3://bucket/x")
+        assert "no credentials" in error.message and "AWS_ACCESS_KEY_ID" in error.hint
+
+    def test_wrong_credentials_and_they_are_not_shown(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("INITIAL_NO_AUTH_ACTION_COUNT", "0")  # this server looks at who asks
+        with other_places.s3_server() as server:
+            monkeypatch.setenv("AWS_ENDPOINT_URL_S3", server)
+            error = said("s3://AKIDWRONG:hunter2%2Fx@bucket/x")
+        assert "refuses these credentials" in error.message and "InvalidAccessKeyId" in error.message
+        assert "hunter2" not in error.message + error.hint
+
+    def test_nobody_there(self, nobody: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", f"http://{nobody}")
+        error = said("s3://bucket/x")
+        assert "cannot be reached" in error.message and nobody in error.message
+
+    def test_a_server_that_says_nothing(self, silent: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", f"http://{silent}")
+        error = said("s3://bucket/x", timeout_s=0.3)
+        assert isinstance(error, Lost) and "no answer within 0.3 s" in error.message
+
+    @pytest.mark.parametrize("status, code", [(507, "InsufficientStorage"), (403, "QuotaExceeded")])
+    def test_a_bucket_that_is_full(self, status: int, code: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        with answering(status, code) as server:
+            monkeypatch.setenv("AWS_ENDPOINT_URL_S3", server)
+            error = said("s3://bucket/x")
+        assert f"is full: It is so ({code})" in error.message and "make room" in error.hint
+
+    def test_a_name_that_can_be_no_bucket(self, s3: str, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", s3)
+        assert "no bucket can be named `a*b`" in said("s3://a*b/x").message
+
+    def test_parts_go_up_one_by_one_and_those_of_a_dead_try_go_away(
+        self, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        site = Site("s3", tmp_path, request)
+        monkeypatch.setattr(place_s3, "PART_BYTES", 5 << 20)
+        client, place, data = other_places.s3_client(), site.open("p"), os.urandom(12 << 20)
+        client.create_multipart_upload(Bucket=site.bucket, Key="p/a")  # a try that was killed
+        client.create_multipart_upload(Bucket=site.bucket, Key="p/ab")  # somebody else's
+        put(place, "a", data)
+        assert b"".join(place.read("a")) == data
+        assert client.head_object(Bucket=site.bucket, Key="p/a")["ETag"].endswith('-3"')
+        left = client.list_multipart_uploads(Bucket=site.bucket)["Uploads"]
+        assert [one["Key"] for one in left] == ["p/ab"]
+        client.create_multipart_upload(Bucket=site.bucket, Key="p/a")
+        place.remove("a")
+        assert [one["Key"] for one in client.list_multipart_uploads(Bucket=site.bucket)["Uploads"]] == ["p/ab"]
+
+
+@pytest.mark.only("posix")
+@pytest.mark.capability("sshd")
+class TestServer:
+    """What goes wrong with SFTP."""
+
+    @pytest.fixture(autouse=True)
+    def env(self, aws: None) -> None:
+        return
+
+    def test_a_server_that_nobody_knows_is_refused_with_the_command_to_type(self, sshd: Sshd, tmp_path: Path) -> None:  # noqa: F811
+        sshd.home(Path.home(), known=False)
+        error = said(sshd.address(tmp_path))
+        assert "is not known here: its key is ssh-ed25519 SHA256:" in error.message
+        assert f"type: ssh -p {sshd.port} " in error.hint and list(tmp_path.iterdir()) == []
+        assert not (Path.home() / ".ssh" / "known_hosts").exists()
+
+    def test_a_server_with_another_key_than_before_gets_nothing(self, sshd: Sshd, tmp_path: Path) -> None:  # noqa: F811
+        sshd.home(Path.home())
+        other = (sshd.folder / "user.pub").read_text(encoding="ascii").split()[1]
+        known = Path.home() / ".ssh" / "known_hosts"
+        known.write_text(f"[127.0.0.1]:{sshd.port} ssh-ed25519 {other}\n", encoding="ascii")
+        error = said(sshd.address(tmp_path))
+        assert "another key" in error.message and f'ssh-keygen -R "[127.0.0.1]:{sshd.port}"' in error.hint
+
+    def test_a_key_that_is_not_let_in(self, sshd: Sshd, tmp_path: Path) -> None:  # noqa: F811
+        sshd.home(Path.home(), key=False)
+        error = said(sshd.address(tmp_path).replace("@", ":hunter2@"))
+        assert "does not let" in error.message and "ssh-copy-id" in error.hint
+        assert "hunter2" not in error.message + error.hint
+
+    def test_nobody_there(self, nobody: str) -> None:
+        error = said(f"sftp://{nobody}/x")
+        assert "cannot be reached" in error.message and "is it up?" in error.hint
+
+    def test_a_server_that_says_nothing(self, silent: str, capfd: pytest.CaptureFixture[str]) -> None:
+        assert "cannot be reached" in said(f"sftp://{silent}/x", timeout_s=0.3).message
+        assert capfd.readouterr().err == ""  # no traceback of the library's
+
+    def test_a_host_without_address(self) -> None:
+        assert "cannot be reached" in said("sftp://nobody.invalid/x").message
+
+    def test_a_server_that_dies_between(self, tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> None:
+        with other_places.sftp_server(tmp_path_factory.mktemp("sshd")) as server:
+            server.home(Path.home())
+            place = opened(server.address(tmp_path), "the place", timeout_s=5)
+            import psutil
+
+            for child in psutil.Process(server.process.pid).children(recursive=True):
+                child.kill()
+            with pytest.raises(Lost) as caught:
+                put(place, "a", os.urandom(1 << 20))
+            place.close()
+        assert "the place" in caught.value.message
+
+    def test_a_folder_that_may_not_be_written(self, sshd: Sshd) -> None:  # noqa: F811
+        sshd.home(Path.home())
+        error = said(sshd.address("/proc/nothing"))
+        assert "cannot open" in error.message or "is not there" in error.message
+
+    def test_what_ssh_knows_of_the_host_holds(self, sshd: Sshd, tmp_path: Path) -> None:  # noqa: F811
+        sshd.home(Path.home())
+        ssh = Path.home() / ".ssh"
+        (ssh / "id_ed25519").rename(ssh / "other key")
+        text = f'Host nas\n HostName 127.0.0.1\n Port {sshd.port}\n IdentityFile "{ssh / "other key"}"\n'
+        (ssh / "config").write_text(text, encoding="utf-8")
+        try:
+            place = opened(f"sftp://nas{tmp_path}", "nas")
+            put(place, "a", b"x")
+            place.close()
+        finally:
+            (ssh / "config").unlink()
+        assert (tmp_path / "a.part").read_bytes() == b"x"
+
+
+@pytest.mark.only("linux")
+@pytest.mark.capability("root")
+class TestFull:
+    """A disk without room: a file system of 2 MB."""
+
+    @pytest.fixture
+    def small(self, tmp_path: Path) -> Iterator[Path]:
+        import subprocess
+
+        folder = tmp_path / "small"
+        folder.mkdir()
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", folder], check=True)
+        yield folder
+        subprocess.run(["umount", folder], check=True)
+
+    @pytest.mark.parametrize("told", [3_000_000, 0])
+    def test_a_folder(self, small: Path, told: int) -> None:
+        """Whether the size was known before, or the disk said it while it was written."""
+        place = opened(small.as_uri(), "the place")
+        with pytest.raises(PlaceError) as caught:
+            place.put("a", (bytes(1 << 20) for _ in range(3)), told)
+        assert "`the place` is full" in caught.value.message and "make room" in caught.value.hint
+
+    @pytest.mark.capability("sshd")
+    def test_an_sftp_server(self, small: Path, sshd: Sshd) -> None:  # noqa: F811
+        sshd.home(Path.home())
+        place = opened(sshd.address(small), "the place")
+        with pytest.raises(PlaceError) as caught:
+            place.put("a", (bytes(1 << 20) for _ in range(3)), 3 << 20)
+        place.close()
+        assert f"df -h {small}" in caught.value.hint and "the place" in caught.value.message
+
+
+def test_a_package_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    import sys
+
+    for module, address in (("botocore.config", "s3://bucket"), ("paramiko", "sftp://nas/x")):
+        monkeypatch.setitem(sys.modules, module, None)
+        with pytest.raises(PlaceError) as caught:
+            opened(address, address)
+        assert module.split(".")[0] in caught.value.message and "autosys[copies]" in caught.value.hint
+
+
