@@ -6,6 +6,7 @@ import hashlib
 import io
 import os
 import stat
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -14,6 +15,8 @@ import pytest
 from packing import CODECS, WHEN, Item, by_py7zr, noise, on_disk, pack, seven_zip, text, tree, unpacked
 
 from autosys_tasks.backup.damaged import Damaged, NeedsPassphrase
+from autosys_tasks.backup.seven_zip_codec import _deflater, coder
+from autosys_tasks.backup.seven_zip_header import FILES, Block, Columns, _coders, _packed, header, number
 from autosys_tasks.backup.seven_zip_read import Archive, Member
 from autosys_tasks.backup.seven_zip_write import BLOCK, Writer
 from autosys_tasks.core.errors import StateError
@@ -195,3 +198,44 @@ def test_7zip_wants_the_passphrase_too(tmp_path: Path) -> None:
     with pytest.raises(AssertionError, match=r"Wrong password|Cannot open encrypted"):
         seven_zip(tmp_path / "a.7z", tmp_path / "out", "wrong")
     assert not (tmp_path / "out").exists() or on_disk(tmp_path / "out") == []
+
+
+@pytest.mark.parametrize("fast", [True, False])
+def test_deflate_is_the_same_stream_to_all_whoever_made_it(
+    tmp_path: Path, fast: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """isal's, and zlib's where the extra `fast` is not installed."""
+    if not fast:
+        monkeypatch.setitem(sys.modules, "isal", None)
+    module = type(_deflater()).__module__
+    assert ("isal" in module) == fast, module
+    items = [Item("large.log", "file", text(BLOCK + 999)), Item("a.txt", "file", text(5000))]
+    pack(tmp_path / "a.7z", items, codec="deflate")
+    assert unpacked(tmp_path / "a.7z") == sorted(items)
+    assert seen(by_py7zr(tmp_path / "a.7z", tmp_path / "out")) == seen(items)
+
+
+def test_the_parts_of_py7zr_that_are_not_public_are_as_we_know_them() -> None:
+    """Its header parser: this fails first when another version changes it."""
+    from py7zr.archiveinfo import Bond, Folder, HeaderStreamsInfo, StreamsInfo, read_uint64
+
+    raw = _coders([Block(b"\x01" + coder(b"\x21"), 7, (9,), 2)], 5)
+    streams = HeaderStreamsInfo.retrieve(io.BytesIO(_packed(3, [Block(b"", 7, (9,), 2)], 4) + raw + b"\0"))
+    [folder] = streams.unpackinfo.folders
+    assert isinstance(folder, Folder) and folder.coders == [
+        {"method": b"\x21", "properties": b"\x10", "numinstreams": 1, "numoutstreams": 1}
+    ]
+    assert (folder.unpacksizes, folder.crc, folder.bindpairs) == ([9], 5, [])
+    packed = streams.packinfo
+    assert (packed.packpos, packed.packsizes, packed.packpositions[0], packed.crcs) == (3, [7], 0, [4])
+    columns = Columns()
+    for name, size in (("a", 4), ("b", 5)):
+        columns.add(name, 0, 0, 0, size, size)
+    source = io.BytesIO(header([Block(b"\x01" + coder(b"\x21"), 7, (9,), 2)], columns)[2:])
+    inside = StreamsInfo.retrieve(source).substreamsinfo
+    assert (inside.num_unpackstreams_folders, inside.unpacksizes) == ([2], [4, 5])
+    assert (inside.digests, inside.digestsdefined) == ([4, 5], [True, True])
+    assert source.read(1) == FILES
+    assert vars(Bond(1, 0)) == {"incoder": 1, "outcoder": 0}
+    for value in (0, 127, 128, 16383, 16384, 2**21, 2**35 + 1, 2**56 - 1, 2**56, 2**64 - 1):
+        assert read_uint64(io.BytesIO(number(value))) == value
