@@ -1,0 +1,186 @@
+"""What the commands about backups that are there do: find, read, restore, rebuild, compare, drill."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from autosys_tasks import host
+from autosys_tasks.backup import collect, diff, drill, manifest, restore, store, verify
+from autosys_tasks.backup.damaged import Damaged
+from autosys_tasks.backup.git_rebuild import must_be_new, rebuild
+from autosys_tasks.backup.passphrase import passphrase
+from autosys_tasks.backup.progress import Progress
+from autosys_tasks.backup.restore_put import remove_tree
+from autosys_tasks.backup.values import GIT, Backup, Damage, Entry
+from autosys_tasks.core.clock import size, wall
+from autosys_tasks.core.errors import UsageError
+from autosys_tasks.core.files import make_folder
+from autosys_tasks.core.journal import Journal
+from autosys_tasks.core.plan import Outcome, Plan, Step
+from autosys_tasks.supervise.house import House
+
+RESTORE, REBUILD, DRILL = "restore", "rebuild", "drill"
+Tell = Callable[[str], object]
+
+
+def folder_of(house: House) -> Path:
+    """Where the workspace's backups lie."""
+    return Path(house.config.path, "backups")
+
+
+def one(house: House, words: Sequence[str], task: str, *, most: int = 1) -> Backup:
+    """The backup that the first word names; raises UsageError without one, or with more words than `most`."""
+    if not words or len(words) > most:
+        raise UsageError(f"{task} takes the id of a backup", hint=f"inv {task} latest; inv backup.list shows them all")
+    return store.find(folder_of(house), words[0])
+
+
+def entries(house: House, backup: Backup) -> list[Entry] | None:
+    """All that can be restored, its base's share too, in order of path; None when the names are hidden."""
+    secret = passphrase(house.config.name)
+    if backup.encrypted and not secret:
+        return None
+    return [entry for entry, _ in manifest.state(folder_of(house), backup, secret)]
+
+
+def verified(
+    house: House, words: Sequence[str], *, every: bool, tell: Tell
+) -> tuple[list[Backup], int, list[Damage]]:
+    """Read backups back (the newest verified one, unless one is named): which, how many files, and what is damaged."""
+    folder, secret = folder_of(house), passphrase(house.config.name)
+    if every and words:
+        raise UsageError("backup.verify takes an id or --all", hint="inv backup.verify --all")
+    try:
+        backups, damaged = _asked(house, words, every=every)
+    except Damaged as error:
+        return [], 0, [Damage(error.where, error.message)]
+    progress = Progress("reading", backups[0].bytes if len(backups) == 1 else 0, tell)
+    checked = 0
+    for backup in backups:
+        count, bad = verify.verify(folder, backup, secret, progress.add, base=not every)
+        checked, damaged = checked + count, [*damaged, *bad]
+    return backups, checked, damaged
+
+
+def _asked(house: House, words: Sequence[str], *, every: bool) -> tuple[list[Backup], list[Damage]]:
+    """The backups to read; and, when none is named, the manifests that tell of none: one may be the newest."""
+    if words:
+        return [one(house, words, "backup.verify")], []
+    backups, others = store.listed(folder_of(house))
+    damaged = [Damage(*_split(other)) for other in others if other.partition(":")[0].endswith(store.MANIFEST)]
+    if not damaged and not (every and backups):
+        return [store.find(folder_of(house), "latest")], []  # or the error that says there is nothing to read
+    return backups if every else [backup for backup in backups if backup.verified][-1:], damaged
+
+
+def order_of(house: House, words: Sequence[str], to: str, overwrite: str) -> restore.Order:
+    """What `backup.restore ID [PATH...] --to DIR` asks for; raises UsageError."""
+    backup = one(house, words, "backup.restore", most=1 << 20)
+    if not to:
+        hint = f"inv backup.restore {backup.id} --to restored"
+        raise UsageError("backup.restore needs --to: the folder that it writes into", hint=hint)
+    secret = passphrase(house.config.name)
+    return restore.Order(folder_of(house), backup, tuple(words[1:]), Path(to), overwrite, secret)
+
+
+def restored(house: House, order: restore.Order, tell: Tell) -> restore.Report:
+    """Restore files. The journal has one line for all that went well, and one for each that did not."""
+    began = time.monotonic()
+    with Journal(house.outputs, "backup.restore", host.open_append, file="backup") as journal:
+        report = restore.restore(order, tell)
+        done = [outcome for outcome in report.outcomes if outcome.ok]
+        amount = sum(int(str(outcome.step.detail["bytes"])) for outcome in done)
+        step = Step(RESTORE, order.backup.id, f"asked for, to {order.to}")
+        journal.add(Outcome(step, True, f"{len(done)} restored, {size(amount)}", _ms(began)))
+        for outcome in report.failed:
+            journal.add(outcome)
+        journal.close(ok=not report.code, detail=restore.lines(order, report)[-1], ms=_ms(began))
+    return report
+
+
+def _ms(began: float) -> int:
+    return round((time.monotonic() - began) * 1000)
+
+
+def git_plan(order: restore.Order) -> Plan:
+    """What rebuilding the repository would do; raises UsageError."""
+    if order.paths:
+        raise UsageError("--git rebuilds the repository, and takes no paths", hint="leave out the paths, or --git")
+    must_be_new(order.to)
+    if not order.backup.git:
+        raise UsageError(f"{order.backup.id} holds no state of git", hint="[backup.git] of autosys.toml turns it on")
+    return Plan("backup.restore", (Step(REBUILD, str(order.to), order.backup.git),))
+
+
+def rebuilt(house: House, order: restore.Order, tell: Tell) -> restore.Report:
+    """Rebuild the repository: HEAD, branches, index, work tree, untracked files, stashes. Raises GitError."""
+    began = time.monotonic()
+    (step,) = git_plan(order).steps
+    with (
+        Journal(house.outputs, "backup.restore", host.open_append, file="backup") as journal,
+        _scratch(house, "rebuild") as scratch,
+    ):
+        report = restore.restore(order._replace(paths=(GIT,), to=scratch, overwrite="never"), tell)
+        tell(f"rebuilding {order.to}")
+        found = rebuild(scratch / GIT, order.to)
+        outcomes = [Outcome(step, True, order.backup.git, _ms(began)), *report.failed]
+        outcomes += [Outcome(Step(REBUILD, *_split(what)), False, _split(what)[1]) for what in found.failed]
+        for outcome in outcomes:
+            journal.add(outcome)
+        made = restore.Report(tuple(outcomes), found.notes, time.monotonic() - began)
+        journal.close(ok=not made.code, detail=restore.lines(order, made)[-1], ms=_ms(began))
+    return made
+
+
+def _split(what: str) -> tuple[str, str]:
+    """`PATH: why` as its two parts."""
+    path, _, why = what.partition(": ")
+    return path, why
+
+
+@contextlib.contextmanager
+def _scratch(house: House, name: str) -> Iterator[Path]:
+    """A folder of this run alone below the state folder."""
+    path = make_folder(Path(house.place.folder, "backup", f"{name}-{os.getpid()}"))
+    try:
+        yield path
+    finally:
+        remove_tree(path)
+
+
+def drill_plan(house: House) -> Plan:
+    """What a drill would do; raises UsageError when there is nothing to restore."""
+    backup = store.find(folder_of(house), "")
+    reason = f"the newest verified one: {backup.files} files, {size(backup.bytes)}, into a temporary folder"
+    return Plan("backup.drill", (Step(DRILL, backup.id, reason),))
+
+
+def drilled(house: House, tell: Tell) -> drill.Drill:
+    """Prove that the newest backup restores; what came of it is in the journal too."""
+    began = time.monotonic()
+    with Journal(house.outputs, "backup.drill", host.open_append, file="backup") as journal:
+        secret, state = passphrase(house.config.name), Path(house.place.folder)
+        found = drill.drill(folder_of(house), state, Path(house.config.path), passphrase=secret, tell=tell)
+        said = drill.verdict(found)
+        journal.add(Outcome(Step(DRILL, found.id, "the newest verified backup"), found.ok, said, _ms(began)))
+        journal.close(ok=found.ok, detail=said, ms=_ms(began))
+    return found
+
+
+def differences(house: House, words: Sequence[str], tell: Tell) -> tuple[dict[str, object], list[diff.Difference]]:
+    """What differs from one backup to another, or to what a backup would find now; and which two that were."""
+    folder, secret = folder_of(house), passphrase(house.config.name)
+    old = one(house, words, "backup.diff", most=2)
+    before = (entry for entry, _ in manifest.state(folder, old, secret))
+    if len(words) == 2:
+        new = store.find(folder, words[1])
+        after = (entry for entry, _ in manifest.state(folder, new, secret))
+        return {"from": old.id, "to": new.id}, list(diff.of_backups(before, after))
+    with _scratch(house, "diff") as staging:
+        now = collect.collect(house.config, folder, wall(), staging, tell=tell)
+        progress = Progress("comparing", sum(each.size for each in now.found), tell)
+        return {"from": old.id, "to": None}, list(diff.of_disk(before, now.found, progress.add))

@@ -1,0 +1,98 @@
+"""What is said of backups that are there, as lines for a person and fields of a document. Prints nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from autosys_tasks.backup.values import FOLDER, LINK, Backup, Damage, Entry
+from autosys_tasks.core.clock import size, utc_text
+
+
+def backup_json(backup: Backup) -> dict[str, object]:
+    """One backup as `backup.list` shows it."""
+    return {
+        "id": backup.id,
+        "kind": backup.kind,
+        "created": utc_text(backup.created),
+        "files": backup.files,
+        "bytes": backup.bytes,
+        "verified": backup.verified,
+        "complete": backup.complete,
+        "local_only": backup.local_only,
+        "note": backup.note or None,
+        "base": backup.base or None,
+        "encrypted": backup.encrypted,
+        "archive_bytes": backup.archive_bytes,
+    }
+
+
+def listed_lines(backups: Sequence[Backup], others: Sequence[str]) -> list[str]:
+    """Every backup, the oldest first; then what lies beside them and is none."""
+    strange = [f"not a backup: {what}" for what in others]
+    return [*map(_line, backups), *strange] or ["there is no backup yet: inv backup makes one"]
+
+
+def _line(backup: Backup) -> str:
+    words = [
+        *(["not verified"] if not backup.verified else []),
+        *([f"{len(backup.failed)} files lacking"] if backup.failed else []),
+        *(["encrypted"] if backup.encrypted else []),
+        *(["local only: secrets in clear"] if backup.local_only else []),
+        *([f"on {backup.base}"] if backup.base else []),
+        *([f"`{backup.note}`"] if backup.note else []),
+    ]
+    files = f"{backup.files} files, {size(backup.bytes)} in {size(backup.archive_bytes)}"
+    mark = "OK" if backup.verified and backup.complete else "--"
+    return f"{mark} {backup.id} {backup.kind}: {', '.join([files, *words])}"
+
+
+def shown_fields(backup: Backup, entries: Iterable[Entry] | None) -> dict[str, object]:
+    """All that is known of one backup, and everything that can be restored from it."""
+    failed = [{"path": one.path or None, "why": one.why, "required": one.required} for one in backup.failed]
+    more = {"git": backup.git or None, "archive_sha256": backup.archive_sha256 or None, "failed": failed}
+    rows = None if entries is None else [_entry_json(entry) for entry in entries]
+    return {"backup": backup_json(backup) | more, "entries": rows}
+
+
+def _entry_json(entry: Entry) -> dict[str, object]:
+    return {
+        "path": entry.path,
+        "kind": entry.kind,
+        "bytes": entry.size,
+        "modified": utc_text(entry.mtime_ns / 1e9),
+        "mode": f"{entry.mode:04o}",
+        "sha256": entry.sha256 or None,
+        "link": entry.link or None,
+        "flags": list(entry.flags),
+    }
+
+
+def shown_lines(backup: Backup, entries: Iterable[Entry] | None) -> list[str]:
+    """The same for a person: what is in it, what is lacking, and what it is."""
+    hidden = ["its names are encrypted: AUTOSYS_BACKUP_PASSPHRASE shows them"]
+    lines = hidden if entries is None else [_entry_line(entry) for entry in entries]
+    lines += [f"NG not in it: {one.path or 'a file'}: {one.why}" for one in backup.failed]
+    return [*lines, *([f"git: {backup.git}"] if backup.git else []), _line(backup)]
+
+
+def _entry_line(entry: Entry) -> str:
+    what = {FOLDER: "folder", LINK: f"-> {entry.link}"}.get(entry.kind, size(entry.size))
+    flags = f" ({', '.join(entry.flags)})" if entry.flags else ""
+    return f"{utc_text(entry.mtime_ns / 1e9)[:16]}Z {what:>9} {entry.path}{flags}"
+
+
+def verified_fields(backups: Sequence[Backup], checked: int, damaged: Sequence[Damage]) -> dict[str, object]:
+    """What a verification found."""
+    return {
+        "backups": [backup.id for backup in backups],
+        "files_checked": checked,
+        "damaged": [{"path": one.path, "why": one.why} for one in damaged],
+    }
+
+
+def verified_lines(backups: Sequence[Backup], checked: int, damaged: Sequence[Damage]) -> list[str]:
+    """The same for a person; the verdict last."""
+    bad = [f"NG {one.path}: {one.why}" for one in damaged]
+    of = f"{len(backups)} backup{'' if len(backups) == 1 else 's'}"
+    hint = ["   -> inv backup makes a new one; inv backup.restore brings out what is good"] if bad else []
+    return [*bad, *hint, f"{'NG' if bad else 'OK'}: {checked} files of {of} read, {len(bad)} damaged"]

@@ -1,0 +1,175 @@
+"""The proof that a backup restores: the newest one into a temporary folder, every hash compared there, nothing left.
+
+What came of it is in the state folder, `backup/drill.json`, for the health page. The workspace is not touched.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from autosys_tasks import host
+from autosys_tasks.backup import restore, store
+from autosys_tasks.backup.git_bundle import read_head
+from autosys_tasks.backup.git_record import read_state
+from autosys_tasks.backup.git_state import BUNDLE
+from autosys_tasks.backup.progress import Progress
+from autosys_tasks.backup.restore_look import at, hash_of
+from autosys_tasks.backup.restore_plan import POINT, REPLACE, WRITE, Item, few
+from autosys_tasks.backup.restore_put import remove_tree
+from autosys_tasks.backup.values import GIT
+from autosys_tasks.core.clock import size, utc_text
+from autosys_tasks.core.errors import AutosysError, NotSo
+from autosys_tasks.core.files import make_folder, write_atomic
+from autosys_tasks.host import git
+
+SCRATCH = re.compile(r"drill-([0-9]+)")
+UNPACK_S = 600.0
+RESERVE = 1.05  # of what it takes must be free
+SHOWN = 5  # reasons that are kept
+
+
+class Drill(NamedTuple):
+    """How a drill ended. `files` whose bytes were compared; `why` it failed, each a sentence."""
+
+    at: str
+    id: str
+    files: int
+    why: tuple[str, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether the backup restores."""
+        return not self.why
+
+
+def drill(
+    folder: Path, state: Path, workspace: Path, *, passphrase: str = "",
+    tell: Callable[[str], object] = lambda line: None,
+) -> Drill:  # fmt: skip
+    """Restore the newest verified backup of `folder` below `state`, compare, remove, and write down what came of it."""
+    above = make_folder(state / "backup")
+    _tidy(above)
+    scratch = above / f"drill-{os.getpid()}"
+    found = Drill(utc_text(), "", 0, ())
+    make_folder(scratch)
+    try:
+        backup = store.find(folder, "")
+        found = found._replace(id=backup.id)
+        order = restore.Order(folder, backup, (), scratch / "all", passphrase=passphrase, own=True)
+        files, why = _drilled(order, workspace, tell)
+        found = found._replace(files=files, why=tuple(why))
+    except AutosysError as error:
+        found = found._replace(why=(f"{error.message} ({error.hint})" if error.hint else error.message,))
+    finally:
+        remove_tree(scratch)
+    document = {"at": found.at, **fields(found)}
+    write_atomic(above / "drill.json", json.dumps(document) + "\n", mode=0o600)
+    return found
+
+
+def _drilled(order: restore.Order, workspace: Path, tell: Callable[[str], object]) -> tuple[int, list[str]]:
+    """How many files were compared, and what is wrong."""
+    seen = restore.planned(order, tell)
+    files = [item for item in seen.items if item.kind in (WRITE, REPLACE)]
+    needed, free = sum(item.wanted.entry.size for item in files), shutil.disk_usage(order.to.parent).free
+    if free < needed * RESERVE:
+        raise NotSo(f"{size(needed)} are needed in `{order.to.parent}` for a drill, {size(free)} are free")
+    report = restore.carry_out(order, seen, tell)
+    bad = {str(one.step.detail["path"]): one.detail for one in report.failed if one.step.kind != POINT}
+    why = [f"{path}: {detail}" for path, detail in bad.items()]
+    progress, count = Progress("comparing", needed, tell), 0
+    for item in files:
+        if item.wanted.entry.path not in bad:
+            count += 1
+            why += _differing(order.to, item, progress.add)
+    return count, [*why, *_broken_bundles(order.to / GIT, workspace, order.to.parent / "bundle")]
+
+
+def _differing(to: Path, item: Item, tell: Callable[[int], None]) -> Iterator[str]:
+    """What is wrong with a file that was restored, as it lies there now."""
+    path, entry = at(to, item.wanted.target), item.wanted.entry
+    try:
+        if hash_of(path, tell) != entry.sha256:
+            yield f"{entry.path}: its bytes are not the same any more, once restored"
+        elif "sqlite" in entry.flags and (said := _integrity(path, to.parent / "database")) != "ok":
+            yield f"{entry.path}: the database is not whole: {said}"
+    except OSError as error:
+        yield f"{entry.path}: cannot be read, once restored: {error.strerror or error}"
+
+
+def _integrity(path: str, short: Path) -> str:
+    """What SQLite says of a database; it takes no path of any length, and gets a copy with a short one."""
+    import sqlite3
+
+    shutil.copyfile(path, short)
+    uri = f"{short.as_uri()}?mode=ro&immutable=1"
+    try:
+        with contextlib.closing(sqlite3.connect(uri, uri=True)) as database:
+            return str(database.execute("PRAGMA integrity_check").fetchone()[0])
+    except sqlite3.DatabaseError as error:
+        return str(error)
+
+
+def _broken_bundles(folder: Path, repository: Path, scratch: Path) -> Iterator[str]:
+    """What git says of the bundles: each is unpacked upon the repository that it came from, where that is here."""
+    if not folder.is_dir():
+        return
+    try:
+        state = read_state(folder)
+        if (folder / BUNDLE).exists():
+            _unpack(folder / BUNDLE, repository, scratch, state["object_format"])
+    except AutosysError as error:
+        yield f"{GIT}: {error.message}"
+        return
+    for module in state["modules"]:
+        if module["folder"]:
+            yield from _broken_bundles(folder / module["folder"], repository / module["path"], scratch)
+
+
+def _unpack(bundle: Path, repository: Path, scratch: Path, object_format: str) -> None:
+    """Unpack a bundle into a scratch repository that borrows what the bundle stands on; raises GitError."""
+    needs = read_head(bundle).needs
+    origin = git.find(repository) if repository.is_dir() else None
+    if needs and origin is None:
+        return  # it stands on commits of a remote, and there is nothing here to hold it against
+    try:
+        form = f"--object-format={object_format}"
+        git.must(scratch.parent, "init", "--quiet", "--bare", "--template=", form, str(scratch))
+        if origin is not None:
+            objects = Path(origin.common_dir, "objects").as_posix() + "\n"
+            write_atomic(make_folder(scratch / "objects" / "info") / "alternates", objects)
+        for number, commit in enumerate(needs):
+            if git.ask(scratch, "update-ref", f"refs/autosys/{number}", commit).code:
+                raise git.GitError(f"its bundle stands on commit {commit}, which the repository here lacks")
+        git.must(scratch, "bundle", "verify", "--quiet", str(bundle))
+        git.must(scratch, "bundle", "unbundle", str(bundle), timeout_s=UNPACK_S)
+    finally:
+        remove_tree(scratch)
+
+
+def _tidy(above: Path) -> None:
+    """Remove what drills that were ended left here."""
+    for path in above.iterdir():
+        match = SCRATCH.fullmatch(path.name)
+        if match and host.identity(int(match[1])) is None:
+            remove_tree(path)
+
+
+def fields(found: Drill) -> dict[str, object]:
+    """The same for a document; what is not known is None."""
+    why = "; ".join(few(found.why, SHOWN))
+    return {"id": found.id or None, "files": found.files, "ok": found.ok, "why": why or None}
+
+
+def verdict(found: Drill) -> str:
+    """How it ended in one line."""
+    if found.ok:
+        return f"OK: {found.id} restores: {found.files} files, every hash the same"
+    return f"NG: {found.id or 'no backup'} does not restore: {'; '.join(few(found.why, SHOWN))}"

@@ -1,0 +1,23 @@
+"""The passphrase of a workspace's backups: from the environment, else from the system's keyring when that is there."""
+
+from __future__ import annotations
+
+import os
+
+VARIABLE, SERVICE = "AUTOSYS_BACKUP_PASSPHRASE", "autosys"
+
+
+def passphrase(workspace: str) -> str:
+    """What archives of the workspace of this name are encrypted with; "" when nobody has set one."""
+    return os.environ.get(VARIABLE) or _from_keyring(workspace)
+
+
+def _from_keyring(workspace: str) -> str:
+    try:
+        import keyring
+    except ImportError:
+        return ""
+    try:
+        return keyring.get_password(SERVICE, workspace) or ""
+    except Exception:  # noqa: BLE001 (a keyring that is locked, or has no place to keep anything, has no passphrase)
+        return ""

@@ -1,0 +1,97 @@
+"""`inv backup.list` and its kin: what can be done with backups that are there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from autosys_tasks.tasks.border import finish, house, is_dry, run_fields, say, show_plan, verb
+
+ID = "the id of a backup; `latest` is the newest verified one"
+RESTORE = {
+    "id": f"{ID}; behind it files, folders or globs to restore (default: all of it)",
+    "to": "the folder that is restored into, new or there already",
+    "overwrite": "what to do with files that are there: never (default), changed or always",
+    "git": "rebuild the git repository instead: HEAD, branches, index, work tree, untracked files, stashes",
+}
+
+
+@verb(name="list")
+def listed(c, json=False):  # type: ignore[no-untyped-def]
+    """Every backup, the oldest first."""
+    from autosys_tasks.backup import archived, archived_show, store
+
+    home = house(c)
+    backups, others = store.listed(archived.folder_of(home))
+    fields: dict[str, object] = {"backups": [archived_show.backup_json(each) for each in backups], "others": others}
+    return finish(home.config, "backup.list", 0, fields, archived_show.listed_lines(backups, others), json)
+
+
+@verb(many=["id"], help={"id": ID})
+def show(c, id, json=False):  # type: ignore[no-untyped-def]
+    """All that is in one backup, and what is lacking."""
+    from autosys_tasks.backup import archived, archived_show
+
+    home = house(c)
+    backup = archived.one(home, id, "backup.show")
+    entries = archived.entries(home, backup)
+    fields, lines = archived_show.shown_fields(backup, entries), archived_show.shown_lines(backup, entries)
+    return finish(home.config, "backup.show", 0, fields, lines, json)
+
+
+@verb(many=["id"], help={"id": f"{ID} (default)", "all": "every backup that is there"})
+def verify(c, id, all=False, json=False):  # type: ignore[no-untyped-def]
+    """Read a backup back and compare every hash."""
+    from autosys_tasks.backup import archived, archived_show
+
+    home = house(c)
+    backups, checked, damaged = archived.verified(home, id, every=all, tell=say)
+    fields = archived_show.verified_fields(backups, checked, damaged)
+    lines = archived_show.verified_lines(backups, checked, damaged)
+    return finish(home.config, "backup.verify", 3 if damaged else 0, fields, lines, json)
+
+
+@verb(many=["id"], help=RESTORE, interrupted="what has its name is whole; the same command goes on from here")
+def restore(c, id, to="", overwrite="never", git=False, dry_run=False, json=False, exit_code=False):  # type: ignore[no-untyped-def]
+    """Bring files back into a folder; what is there stays unless told. With --git: the repository."""
+    from autosys_tasks.backup import archived
+    from autosys_tasks.backup import restore as room
+    from autosys_tasks.backup.restore_plan import shown
+
+    home = house(c)
+    order = archived.order_of(home, id, to, overwrite)
+    if is_dry(c, dry_run):
+        plan = archived.git_plan(order) if git else shown("backup.restore", room.planned(order, say).items)
+        return show_plan(home.config, plan, as_json=json, exit_code=exit_code)
+    report = (archived.rebuilt if git else archived.restored)(home, order, say)
+    fields = run_fields("backup.restore", report.outcomes, report.notes)
+    return finish(home.config, "run", report.code, fields, room.lines(order, report), json)
+
+
+@verb(many=["id"], help={"id": f"{ID}; with a second one: from the first to that, else to what is there now"})
+def diff(c, id, json=False):  # type: ignore[no-untyped-def]
+    """What is not the same in two backups, or in one and on the disk now."""
+    from autosys_tasks.backup import archived
+    from autosys_tasks.backup import diff as room
+
+    home = house(c)
+    between, found = archived.differences(home, id, say)
+    return finish(home.config, "backup.diff", 0, between | room.fields(found), room.lines(found), json)
+
+
+@verb(interrupted="nothing is left of it")
+def drill(c, dry_run=False, json=False, exit_code=False):  # type: ignore[no-untyped-def]
+    """Prove that the newest backup restores: into a temporary folder, every hash compared, nothing left."""
+    from autosys_tasks.backup import archived
+    from autosys_tasks.backup import drill as room
+
+    home = house(c)
+    if is_dry(c, dry_run):
+        return show_plan(home.config, archived.drill_plan(home), as_json=json, exit_code=exit_code)
+    found = archived.drilled(home, say)
+    return finish(home.config, "backup.drill", 0 if found.ok else 3, room.fields(found), [room.verdict(found)], json)
+
+
+def names(collection: Any) -> None:
+    """Put all of them into a collection."""
+    for each in (listed, show, verify, restore, diff, drill):
+        collection.add_task(each)

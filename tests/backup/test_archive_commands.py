@@ -1,0 +1,247 @@
+"""`inv backup.list`, `.show`, `.verify`, `.restore`, `.diff`, `.drill`: documents, exit codes, words."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import rig
+from git_repos import Repo, new_repo
+from kept_trees import FIRST, SECOND, keep, things, write
+
+from autosys_tasks.backup.git_state import capture
+from autosys_tasks.backup.values import Backup
+
+TOML = """
+[workspace]
+name = "desk"
+[backup.git]
+enabled = false
+[backup.sets.all]
+include = ["data/"]
+"""
+
+
+@pytest.fixture
+def desk(workspace: rig.Workspace) -> rig.Workspace:
+    """A workspace with some data, and a full and a differential backup of it."""
+    workspace.write(TOML)
+    write(workspace.root / "data/a.txt", b"first\n")
+    write(workspace.root / "data/문서/보고서 \U0001f600.txt", b"report\n" * 999)
+    write(workspace.root / "data/.env", b"TOKEN=hunter2\n")
+    made(workspace)
+    return workspace
+
+
+def made(desk: rig.Workspace, **more: object) -> tuple[Backup, Backup]:
+    """The two backups; between them one file changed, one went, one came."""
+    kept = desk.root.parent / "kept"
+    shutil.copytree(desk.root / "data", kept / "data")
+    full = keep(desk.root / "backups", kept, **more)  # type: ignore[arg-type]
+    write(kept / "data/a.txt", b"second\n")
+    write(kept / "data/new.txt", b"new\n")
+    (kept / "data/.env").unlink()
+    return full, keep(desk.root / "backups", kept, at=SECOND, base=full, **more)  # type: ignore[arg-type]
+
+
+def flip(desk: rig.Workspace, stem: str) -> None:
+    """One bit of the first file's bytes."""
+    path = desk.root / "backups" / f"{stem}.7z"
+    data = bytearray(path.read_bytes())
+    data[40] ^= 1
+    path.write_bytes(data)
+
+
+def journal(desk: rig.Workspace) -> list[dict[str, object]]:
+    text = (desk.outputs / "backup_log.jsonl").read_text(encoding="utf-8")
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def test_the_list_names_each_backup_and_what_is_none(desk: rig.Workspace) -> None:
+    write(desk.root / "backups/holiday.zip", b"mine")
+    found = desk.cli("backup.list", "--json").rc(0).json()
+    assert found["schema"] == "autosys.backup.list/1"
+    rows = found["backups"]
+    assert isinstance(rows, list) and [(row["id"], row["kind"], row["base"]) for row in rows] == [
+        (FIRST, "full", None), (SECOND, "differential", FIRST),
+    ]  # fmt: skip
+    keys = {"id", "kind", "created", "files", "bytes", "verified", "complete", "local_only", "note"}
+    assert all(keys <= set(row) and row["note"] is None and row["verified"] is True for row in rows)
+    desk.cli("backup.list").rc(0).says(FIRST, "differential", "holiday.zip")
+
+
+def test_an_empty_list_says_what_makes_a_backup(workspace: rig.Workspace) -> None:
+    workspace.write(TOML)
+    workspace.cli("backup.list").rc(0).says("inv backup")
+    assert workspace.cli("backup.list", "--json").rc(0).json()["backups"] == []
+    for task in ("backup.verify", "backup.drill --dry-run", "backup.verify --all", "backup.show latest"):
+        workspace.cli(*task.split()).rc(2).says("no verified backup")
+    workspace.cli("backup.drill").rc(3).says("no verified backup")
+
+
+def test_show_tells_all_that_can_be_restored(desk: rig.Workspace) -> None:
+    found = desk.cli("backup.show", "latest", "--json").rc(0).json()
+    entries = found["entries"]
+    assert isinstance(entries, list) and [row["path"] for row in entries] == [
+        "data", "data/a.txt", "data/new.txt", "data/문서", "data/문서/보고서 \U0001f600.txt",
+    ]  # fmt: skip
+    desk.cli("backup.show", FIRST).rc(0).says("data/.env", "14 B")
+    desk.cli("backup.show").rc(2).says("id of a backup")
+    desk.cli("backup.show", FIRST[:-3]).rc(2).says("did you mean")
+
+
+def test_names_of_an_encrypted_backup_need_the_passphrase(workspace: rig.Workspace) -> None:
+    workspace.write(TOML)
+    for name in ("secret name", "a.txt", ".env"):
+        write(workspace.root / "data" / name, b"x")
+    made(workspace, passphrase="비밀")
+    closed = workspace.cli("backup.show", FIRST, "--json").rc(0)
+    assert closed.json()["entries"] is None and "secret name" not in closed.out
+    key = {"AUTOSYS_BACKUP_PASSPHRASE": "비밀"}
+    workspace.cli("backup.show", FIRST, env=key).rc(0).says("data/secret name")
+    workspace.cli("backup.verify", "--all", env=key).rc(0).says("OK: ")
+    for task in (["backup.restore", FIRST, "--to", "out"], ["backup.verify"]):
+        said = workspace.cli(*task, env={"AUTOSYS_BACKUP_PASSPHRASE": "wrong"}).rc(2)
+        assert said.err.count("AUTOSYS_BACKUP_PASSPHRASE") == 1 and "Traceback" not in said.err
+    assert not (workspace.root / "out").exists()
+
+
+def test_verify_reads_it_all_and_its_base(desk: rig.Workspace) -> None:
+    found = desk.cli("backup.verify", "--json").rc(0).json()
+    assert found["damaged"] == [] and found["backups"] == [SECOND] and found["files_checked"] == 5
+    assert desk.cli("backup.verify", "--all", "--json").rc(0).json()["files_checked"] == 5
+    flip(desk, f"{FIRST}-full")
+    for words in ([], [SECOND], [FIRST], ["--all"]):
+        damaged = desk.cli("backup.verify", *words, "--json").rc(3).json()["damaged"]
+        assert isinstance(damaged, list) and damaged and set(damaged[0]) == {"path", "why"}
+    desk.cli("backup.verify", FIRST).rc(3).says("NG", "-> inv backup")
+    desk.cli("backup.verify", "--all", FIRST).rc(2)
+
+
+def test_a_manifest_that_is_damaged_is_red_and_never_passed_over(desk: rig.Workspace) -> None:
+    path = desk.root / "backups" / f"{SECOND}-differential.manifest.json"
+    path.write_bytes(path.read_bytes()[:100])
+    for words in ([], [SECOND], ["--all"]):
+        damaged = desk.cli("backup.verify", *words, "--json").rc(3).json()["damaged"]
+        assert isinstance(damaged, list) and damaged[0]["path"].startswith(SECOND), damaged
+    desk.cli("backup.verify", FIRST).rc(0)
+
+
+def test_restore_brings_back_what_is_named(desk: rig.Workspace) -> None:
+    found = desk.cli("backup.restore", FIRST, "data/a.txt", "**/*.env", "--to", "out", "--json").rc(0).json()
+    assert (found["schema"], found["task"]) == ("autosys.run/1", "backup.restore")
+    assert found["summary"] == {"done": 2, "failed": 0, "skipped": 0}
+    assert set(things(desk.root / "out")) == {"data", "data/.env", "data/a.txt"}
+    assert (desk.root / "out/data/a.txt").read_bytes() == b"first\n"
+    again = desk.cli("backup.restore", "latest", "--to", "out", "--json").rc(0).json()
+    assert again["summary"] == {"done": 3, "failed": 0, "skipped": 1}
+    assert (desk.root / "out/data/a.txt").read_bytes() == b"first\n"
+    desk.cli("backup.restore", "latest", "--to", "out", "--overwrite", "changed").rc(0).says("OK: 1 restored")
+    assert (desk.root / "out/data/a.txt").read_bytes() == b"second\n"
+    last = journal(desk)[-1]
+    assert (last["task"], last["step"], last["ok"], last["counts"]) == (
+        "backup.restore", "summary", True, {"done": 1, "failed": 0, "skipped": 0},
+    )  # fmt: skip
+
+
+def test_a_dry_run_shows_the_plan_and_writes_nothing(desk: rig.Workspace) -> None:
+    found = desk.cli("backup.restore", FIRST, "--to", "out", "--dry-run", "--json").rc(0).json()
+    steps = found["steps"]
+    assert isinstance(steps, list) and {step["kind"] for step in steps} == {"make", "write"} and len(steps) == 5
+    assert not (desk.root / "out").exists() and not desk.outputs.exists()
+    desk.cli("backup.restore", FIRST, "--to", "out", "--dry-run", "--exit-code").rc(9).says("would write data/a.txt")
+    desk.cli("backup.restore", FIRST, "--to", "out").rc(0)
+    desk.cli("backup.restore", FIRST, "--to", "out", "--dry-run", "--exit-code").rc(0).says("data/a.txt: there already")
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--to", "out"], "id of a backup"), ([FIRST], "--to"), ([FIRST, "data/b.txt", "--to", "out"], "data/a.txt"),
+        (["2026-11-28T033001Z", "--to", "out"], FIRST), ([FIRST, "--to", "out", "--overwrite", "newer"], "never"),
+        ([FIRST, "--to", "autosys.toml"], "no folder"), ([FIRST, "data", "--git", "--to", "out"], "no paths"),
+        ([FIRST, "--git", "--to", "out"], "no state of git"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_meant_is_usage(desk: rig.Workspace, words: list[str], says: str) -> None:
+    desk.cli("backup.restore", *words).rc(2).says(says)
+    assert not (desk.root / "out").exists()
+
+
+def test_a_damaged_archive_ends_4_and_names_what_is_lacking(desk: rig.Workspace) -> None:
+    (desk.root / "backups" / f"{FIRST}-full.7z").write_bytes(b"nothing")
+    found = desk.cli("backup.restore", SECOND, "--to", "out", "--json").rc(4).json()
+    outcomes = found["outcomes"]
+    assert isinstance(outcomes, list)
+    bad = [row["target"] for row in outcomes if row["ok"] is False]
+    assert bad == ["data/문서/보고서 \U0001f600.txt"] and (desk.root / "out/data/new.txt").exists()
+    assert found["summary"] == {"done": len(outcomes) - 1, "failed": 1, "skipped": 0}
+    assert journal(desk)[-1]["ok"] is False
+    desk.cli("backup.restore", SECOND, "--to", "out2").rc(4).says("NG data/문서/보고서", "NG: 1 could not be restored")
+
+
+def test_diff_of_two_backups_and_of_one_with_the_disk(desk: rig.Workspace) -> None:
+    found = desk.cli("backup.diff", FIRST, SECOND, "--json").rc(0).json()
+    changed = [{"path": "data/a.txt", "what": "content: 6 bytes, now 7"}]
+    assert (found["added"], found["removed"], found["changed"]) == (["data/new.txt"], ["data/.env"], changed)
+    assert (found["from"], found["to"]) == (FIRST, SECOND)
+    now = desk.cli("backup.diff", FIRST, "--json").rc(0).json()
+    assert (now["added"], now["removed"], now["changed"], now["to"]) == ([], [], [], None)
+    write(desk.root / "data/a.txt", b"third\n")
+    write(desk.root / "data/more.txt", b"x")
+    said = desk.cli("backup.diff", FIRST).rc(0)
+    said.says("+ data/more.txt", "~ data/a.txt (content)", "1 added, 0 removed, 1 changed")
+    desk.cli("backup.diff", FIRST, SECOND, FIRST).rc(2)
+    assert not [path for path in (desk.state / "backup").iterdir() if path.name.startswith("diff-")]
+
+
+def test_a_drill_is_proven_or_red(desk: rig.Workspace) -> None:
+    desk.cli("backup.drill", "--dry-run").rc(0).says(SECOND)
+    assert not (desk.state / "backup").exists()
+    found = desk.cli("backup.drill", "--json").rc(0).json()
+    assert (found["id"], found["files"], found["ok"], found["why"]) == (SECOND, 3, True, None)
+    said = json.loads((desk.state / "backup/drill.json").read_text(encoding="utf-8"))
+    assert set(said) == {"at", "id", "files", "ok", "why"} and said["ok"] is True
+    flip(desk, f"{FIRST}-full")
+    desk.cli("backup.drill").rc(3).says("NG: ", "damaged")
+    assert json.loads((desk.state / "backup/drill.json").read_text(encoding="utf-8"))["ok"] is False
+    assert [line["ok"] for line in journal(desk) if line["step"] == "summary"] == [True, False]
+    assert [path.name for path in (desk.state / "backup").iterdir()] == ["drill.json"]
+
+
+@pytest.mark.only("posix")
+def test_the_repository_is_rebuilt(desk: rig.Workspace, tmp_path: Path) -> None:
+    repo = new_repo(tmp_path / "repo")
+    repo.commit("one", **{"a.txt": "1\n", "b.txt": "2\n"})
+    repo.git("branch", "side")
+    repo.write("a.txt", "stashed\n")
+    repo.git("stash")
+    repo.write("a.txt", "staged\n")
+    repo.git("add", "a.txt")
+    repo.write("b.txt", "changed\n")
+    repo.write("새 파일.txt", "untracked\n")
+    kept = tmp_path / "with git"
+    (kept / ".autosys").mkdir(parents=True)
+    assert not capture(repo.root, kept / ".autosys/git", untracked_max=10**6).partial
+    keep(desk.root / "backups", kept, at="2026-11-30T033000Z", git="main at 123")
+    desk.cli("backup.restore", "latest", "--git", "--to", "made", "--dry-run").rc(0).says("would rebuild")
+    assert not (desk.root / "made").exists()
+    found = desk.cli("backup.restore", "latest", "--git", "--to", "made", "--json").rc(0).json()
+    assert found["summary"] == {"done": 1, "failed": 0, "skipped": 0}
+    assert Repo(desk.root / "made").state() == repo.state()
+    desk.cli("backup.restore", "latest", "--git", "--to", "made").rc(2).says("is there already")
+    assert [path.name for path in (desk.state / "backup").iterdir()] == []
+
+
+@pytest.mark.only("posix")
+@pytest.mark.capability("7zz")
+def test_what_is_restored_is_what_7_zip_restores(desk: rig.Workspace, tmp_path: Path) -> None:
+    """As docs/restore.md says for a machine without autosys: the full first, the differential over it."""
+    desk.cli("backup.restore", FIRST, "--to", str(tmp_path / "ours")).rc(0)
+    argv = ["7zz", "x", f"-o{tmp_path / 'theirs'}", str(desk.root / "backups" / f"{FIRST}-full.7z")]
+    subprocess.run(argv, check=True, capture_output=True)
+    shutil.rmtree(tmp_path / "theirs/.autosys")
+    assert things(tmp_path / "ours") == things(tmp_path / "theirs")
