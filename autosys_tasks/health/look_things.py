@@ -48,7 +48,7 @@ def _does_not_run(python: str, cwd: str) -> str:
 def see_upgrade(house: House) -> UpgradeSeen:
     """What the stamps say of every environment; reads what changed, runs nothing, keeps nothing."""
     from autosys_tasks.bootstrap import lastgood
-    from autosys_tasks.upgrade import look, memory, plan, stamps
+    from autosys_tasks.upgrade import hooks, look, memory, plan, stamps
 
     broken = lastgood.verdict(house.place.folder)
     facts = look.look(house, memory.Memory(house.place, house.config.path), look.ignored_by_git)
@@ -67,6 +67,7 @@ def see_upgrade(house: House) -> UpgradeSeen:
          *map(plan.loose, facts.unmapped)),
         max(done, default=None),
         tuple(broken.lines()) if broken else (),
+        hooks.look(house).state,
     )  # fmt: skip
 
 

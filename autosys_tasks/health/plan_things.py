@@ -121,6 +121,9 @@ def of_upgrade(scene: Scene, name: str, seen: UpgradeSeen) -> Finding:
         told = [f"{path}: {what}" for path, what in seen.faults]
         mend = Fix(text="mend what it says, then inv upgrade")
         return Finding(NG, evidence, f"scripts with a fault: {'; '.join(told)}", mend)
+    if seen.hooks == "differs":
+        why = "the git hooks that begin an upgrade are not as this version writes them"
+        return Finding(WARN, evidence, why, Fix(text="inv upgrade.hooks install"))
     if seen.warnings:
         told = [warning.replace("WARN ", "", 1) for warning in seen.warnings]
         return Finding(WARN, evidence, "; ".join(told), Fix(text="inv upgrade --dry-run --explain"))
@@ -128,9 +131,10 @@ def of_upgrade(scene: Scene, name: str, seen: UpgradeSeen) -> Finding:
 
 
 def _upgrade_text(seen: UpgradeSeen, scene: Scene) -> str:
+    hooks = "; git hooks begin one after a pull" if seen.hooks == "installed" else ""
     if seen.last is None:
-        return "no upgrade is known that ended well"
-    return f"last success {span(scene.now.wall - seen.last)} ago"
+        return f"no upgrade is known that ended well{hooks}"
+    return f"last success {span(scene.now.wall - seen.last)} ago{hooks}"
 
 
 def of_output(scene: Scene, name: str, seen: OutputSeen) -> Finding:

@@ -111,6 +111,7 @@ class UpgradeSeen(NamedTuple):
     warnings: tuple[str, ...] = ()
     last: float | None = None  # the newest success, seconds since 1970
     broken: tuple[str, ...] = ()  # why autosys itself as pulled does not work, which commit brought that, the way back
+    hooks: str = ""  # installed | missing | differs | managed | no repository
 
 
 class OutputSeen(NamedTuple):

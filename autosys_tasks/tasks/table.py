@@ -32,6 +32,6 @@ ns.collections["master"].add_task(master.start, default=True)
 ns.add_collection(
     Collection("schedule", schedule.register, schedule.unregister, schedule.status, schedule.show, schedule.keep)
 )
-ns.add_collection(Collection("upgrade", upgrade.status, upgrade.rollback))
+ns.add_collection(Collection("upgrade", upgrade.status, upgrade.rollback, upgrade.hooks))
 ns.collections["upgrade"].add_task(upgrade.start, default=True)
 ns.add_collection(Collection("vscode", opened, remove, status, sync))

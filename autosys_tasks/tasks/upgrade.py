@@ -1,4 +1,4 @@
-"""`inv upgrade`: install what the files in the workspace ask for now. `upgrade.status` and `.rollback` go with it."""
+"""`inv upgrade`: install what the files in the workspace ask for now; with `.status`, `.rollback` and `.hooks`."""
 
 from __future__ import annotations
 
@@ -11,11 +11,14 @@ HELP = {
     "explain": "say of every environment why it is stale, or why not",
     "force": "install whatever the stamps say, and look at all scripts",
     "pull": "fetch first, and go forward where that takes nothing away",
+    "timeout": "how long to wait for another upgrade, in seconds (0: not at all)",
 }
 
 
 @verb(interrupted="what was there before is in place again; the same command goes on from here", help=HELP)
-def start(c, explain=False, force=False, pull=False, only="", dry_run=False, json=False, exit_code=False):  # type: ignore[no-untyped-def]
+def start(  # type: ignore[no-untyped-def]
+    c, explain=False, force=False, pull=False, only="", timeout=0.0, dry_run=False, json=False, exit_code=False
+):
     """Install what the files in the workspace ask for now, and restart what runs in it."""
     from autosys_tasks.upgrade import run, show
 
@@ -29,7 +32,7 @@ def start(c, explain=False, force=False, pull=False, only="", dry_run=False, jso
     if explain and not pull:
         for line in show.explained(run.planned(home, names, force=force).facts, only=names, force=force):
             say(line)
-    report = run.upgrade(home, names, force=force, pull=pull, tell=_tell)
+    report = run.upgrade(home, names, force=force, pull=pull, wait_s=timeout, tell=_tell)
     fields = run_fields("upgrade", report.outcomes, report.notes)
     return finish(home.config, "run", report.code, fields, show.lines(report), json)
 
@@ -47,12 +50,15 @@ def _names(only: str) -> tuple[str, ...]:
 @verb()
 def status(c, json=False):  # type: ignore[no-untyped-def]
     """Say of each environment whether it is as its files want it, and how its last upgrade ended."""
+    from autosys_tasks.upgrade import hooks as hooks_room
     from autosys_tasks.upgrade import run, show
 
     home = house(c)
     facts = run.planned(home).facts
+    begins = hooks_room.look(home)
     fields: dict[str, object] = {"environments": [show.environment_json(each) for each in show.rows(facts)]}
-    return finish(home.config, "upgrade.status", 0, fields, show.status_lines(facts), json)
+    lines = [*show.status_lines(facts), f"git hooks: {begins.state} (inv upgrade.hooks)"]
+    return finish(home.config, "upgrade.status", 0, fields | {"hooks": begins.state}, lines, json)
 
 
 @verb(help={"only": "this environment (needed when several have something to go back to)"})
@@ -66,3 +72,30 @@ def rollback(c, only="", dry_run=False, json=False, exit_code=False):  # type: i
     report = back.roll_back(home, names, tell=_tell)
     fields = run_fields("upgrade.rollback", report.outcomes, report.notes)
     return finish(home.config, "run", report.code, fields, show.lines(report), json)
+
+
+@verb(many=["action"], help={"action": "install, remove or status (default)"})
+def hooks(c, action, dry_run=False, json=False, exit_code=False):  # type: ignore[no-untyped-def]
+    """Have each `git pull` begin an upgrade by itself, in the background; no more of that; or say what is there."""
+    from autosys_tasks.core.errors import UsageError, unknown_name
+    from autosys_tasks.upgrade import hooks as room
+
+    if len(action) > 1:
+        raise UsageError("one action at a time", hint="inv upgrade.hooks install")
+    if action and action[0] not in ("install", "remove", "status"):
+        raise unknown_name("action", action[0], ("install", "remove", "status"))
+    home = house(c)
+    seen = room.look(home)
+    if action in ([], ["status"]):
+        return finish(home.config, "upgrade.hooks", 0, room.fields(seen), room.lines(seen), json)
+    plan = room.to_install(seen) if action == ["install"] else room.to_remove(seen)
+    if is_dry(c, dry_run):
+        return show_plan(home.config, plan, as_json=json, exit_code=exit_code)
+    outcomes = []
+    for outcome in room.carry_out(seen, plan):
+        _tell(outcome)
+        outcomes.append(outcome)
+    after = room.look(home)
+    bad = any(each.ok is False for each in outcomes) or (action == ["install"] and after.state != "installed")
+    fields = run_fields("upgrade.hooks", outcomes, plan.notes)
+    return finish(home.config, "run", 3 if bad else 0, fields, [*plan.notes, *room.lines(after)], json)

@@ -1,0 +1,71 @@
+"""The texts of git's hooks as we write them: one that calls what was there before, then each workspace's own. Pure.
+
+`sh` runs them on every system: git for Windows brings its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from shlex import quote
+
+NAMES = ("post-merge", "post-checkout", "post-rewrite")
+MARK = "# autosys: made by `inv upgrade.hooks install`, taken away by `inv upgrade.hooks remove`"
+BEFORE = ".before-autosys"  # behind the name of the hook that was there
+FOLDER = "autosys-hooks"  # in the git folder: a file for each workspace
+MANAGERS = {"husky": "husky", "lefthook": "lefthook", "overcommit": "overcommit", "pre-commit.com": "pre-commit"}
+
+
+def hook(name: str) -> str:
+    """The hook itself: what was there before with all that git gives it, whose exit code counts; then ours."""
+    return f"""#!/bin/sh
+{MARK}
+code=0
+before="$(dirname "$0")/{name}{BEFORE}"
+if [ -x "$before" ]; then
+    "$before" "$@"
+    code=$?
+fi
+for each in "$(git rev-parse --git-common-dir)/{FOLDER}"/*; do
+    if [ -f "$each" ]; then
+        sh "$each" {name} "$@"
+    fi
+done
+exit $code
+"""
+
+
+def starter(top: str, folder: str, argv: Sequence[str], state: str) -> str:
+    """What begins an upgrade of one workspace, in the background, when something came into its own work tree.
+
+    `top`: the work tree as git names it. `state`: what AUTOSYS_STATE was at the installation, "" when nothing.
+    """
+    given = f"export AUTOSYS_STATE={quote(state)}\n" if state else ""
+    return f"""{MARK}
+hook=$1
+[ "$(git rev-parse --show-toplevel)" = {quote(top)} ] || exit 0
+[ -x {quote(argv[0])} ] && [ -f {quote(folder)}/autosys.toml ] || exit 0
+[ "$hook" = post-checkout ] && [ "$4" = 0 ] && exit 0
+[ "$hook" = post-rewrite ] && [ "$2" = amend ] && exit 0
+git=$(git rev-parse --git-dir)
+for each in rebase-merge rebase-apply BISECT_START; do
+    [ -e "$git/$each" ] && [ "$hook" != post-rewrite ] && exit 0
+done
+for each in $(git rev-parse --local-env-vars); do
+    unset "$each"
+done
+unset GIT_REFLOG_ACTION
+cd {quote(folder)} && mkdir -p outputs/logs || exit 0
+export AUTOSYS_WORKSPACE={quote(folder)}
+{given}nohup {' '.join(map(quote, argv))} >>outputs/logs/upgrade.log 2>&1 </dev/null &
+exit 0
+"""
+
+
+def manager(text: str, folder: str) -> str:
+    """Which tool looks after a hook with this text, or hooks in this folder; "" when none that we know."""
+    return next((name for word, name in MANAGERS.items() if word in text.lower() or word in folder.lower()), "")
+
+
+def call(name: str, number: str) -> str:
+    """The line that does the same in a hook that somebody else looks after."""
+    return f'sh "$(git rev-parse --git-common-dir)/{FOLDER}/{number}" {name} "$@"'
