@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from autosys_tasks.backup.patience import Patience
+from autosys_tasks.backup.secrets_text import SECRET, looks_secret
+from autosys_tasks.backup.staged import Staged, capture_git, copy_databases
 from autosys_tasks.backup.values import FILE, FOLDER, HARDLINK, LINK, Collected, Failed, Found
 from autosys_tasks.backup.walk import LeftOut, Seen, Site, Unread, is_link, reason, walk
 from autosys_tasks.backup.wanted_text import Pattern, patterns
@@ -37,9 +39,21 @@ def collect(
         if len(gathered.found) % EVERY == EVERY - 1:
             tell(f"looking: {len(gathered.found) + 1} paths")
     gathered.add_parents()
-    found = tuple(_with_hard_links(gathered.found, gathered.linked))
-    missing = (*gathered.in_vain(), *gathered.failed)
-    return Collected(found, missing, tuple(gathered.skipped), tuple(gathered.too_old()))
+    required = {one.name for one in config.backup.sets.values() if one.required}
+    things, damaged = copy_databases(
+        gathered.found, staging, gathered.patience, lambda one: not required.isdisjoint(one.sets)
+    )
+    repository = capture_git(site.root, site.own, staging) if config.backup.git else Staged()
+    if config.backup.git:
+        tell(f"git: {repository.summary}")
+    things.update((one.path, one) for one in repository.found)
+    return Collected(
+        tuple(_with_hard_links(things, gathered.linked)),
+        (*gathered.in_vain(), *gathered.failed, *damaged, *repository.failed),
+        tuple(gathered.skipped),
+        (*gathered.too_old(), *repository.notes),
+        repository.summary,
+    )
 
 
 def site_of(config: Config, *own: Path) -> Site:
@@ -49,7 +63,7 @@ def site_of(config: Config, *own: Path) -> Site:
     near = [_path(place) for place in config.backup.copies if place.startswith("file://")]
     folders = [os.path.join(root, "backups"), place_of(config).folder, *map(str, own), *near]
     inside = (_inside(path, root) for path in folders)
-    return Site(root, frozenset(path.casefold() if fold else path for path in inside if path), fold)
+    return Site(root, tuple(dict.fromkeys(path for path in inside if path)), fold)
 
 
 def _path(url: str) -> str:
@@ -159,7 +173,9 @@ def _thing(site: Site, path: str, status: os.stat_result, sets: tuple[str, ...],
     base = base._replace(stamp=(status.st_ino, status.st_ctime_ns))
     if stat.S_ISDIR(status.st_mode):
         return base._replace(kind=FOLDER)
-    return base._replace(size=status.st_size) if stat.S_ISREG(status.st_mode) else None
+    if not stat.S_ISREG(status.st_mode):
+        return None
+    return base._replace(size=status.st_size, flags=(SECRET,) if looks_secret(path) else ())
 
 
 def _leads_within(site: Site, path: str, link: str) -> bool:

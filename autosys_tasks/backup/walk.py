@@ -48,7 +48,7 @@ class Site(NamedTuple):
     """Where a walk goes, and where not."""
 
     root: str
-    own: frozenset[str] = frozenset()  # folders of ours, from the root: never kept
+    own: tuple[str, ...] = ()  # folders of ours, from the root: never kept
     fold: bool = False  # `A` is `a` here
 
     def source(self, path: str) -> str:
@@ -57,7 +57,9 @@ class Site(NamedTuple):
 
     def is_own(self, path: str) -> bool:
         """Whether the folder is one of ours."""
-        return (path.casefold() if self.fold else path) in self.own
+        if self.fold:
+            return path.casefold() in (one.casefold() for one in self.own)
+        return path in self.own
 
 
 def walk(site: Site, wanted: Sequence[Pattern], patience: Patience) -> Iterator[Seen | LeftOut | Unread]:

@@ -1,0 +1,69 @@
+"""Tells by its name, and by well-known shapes of keys in its text, that a file is a secret. Pure.
+
+It errs on the safe side: what is taken for a secret is kept all the same, but copied elsewhere only when encrypted.
+"""
+
+from __future__ import annotations
+
+import re
+
+SECRET = "secret"  # the flag of a found thing
+LARGEST = 65_536  # bytes of a text that is looked into
+_NAMES = re.compile(
+    r"""
+    \.env | \.env\.[^/]+ | [^/]+\.env | \.envrc
+    | id_(?:rsa|dsa|ecdsa|ed25519)(?:_sk)? | [^/]+\.(?:pem|key|ppk|p12|pfx|p8|jks|keystore|kdbx?|asc|gpg|ovpn|age)
+    | \.?credentials?(?:[-_. ][^/]*)? | [^/]*[-_. ]credentials?(?:\.[^/]+)? | client_secrets?[^/]*
+    | (?:[^/]*[-_. ])?secrets?(?:[-_. ][^/]*)? | service[-_]?account[^/]*\.json
+    | \.?(?:[^/]*[-_. ])?tokens?(?:\.(?:json|txt|ya?ml|pickle|dat))? | [^/]+\.tokens?
+    | passwords?(?:\.[^/]+)? | [._]netrc | \.pgpass | pgpass\.conf | \.npmrc | \.pypirc | \.htpasswd | \.git-credentials
+    | \.my\.cnf | \.s3cfg | \.boto | \.vault[-_]token | rclone\.conf | wallet\.dat
+    | cookies\.(?:txt|sqlite) | login\ data
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+_PLACES = re.compile(
+    r"(?:.*/)?(?:\.ssh|\.gnupg|\.aws|secrets?|\.secrets?|credentials)/.+|(?:.*/)?\.kube/config", re.IGNORECASE
+)
+_HARMLESS = re.compile(
+    r"[^/]*[-_. ](?:example|sample|template|dist|defaults?)|[^/]+\.(?:pub|md|rst|html?|css|py|js|ts|tsx|ps1|sh)"
+    r"|known_hosts(?:\.old)?|authorized_keys",
+    re.IGNORECASE,
+)
+# What each shape begins with: to look for these first is many times quicker than to try every shape everywhere.
+_SHAPES: dict[bytes, re.Pattern[bytes]] = {
+    b"PRIVATE KEY": re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY(?: BLOCK)?-----"),
+    b"AKIA": re.compile(rb"\bAKIA[0-9A-Z]{16}\b"),
+    b"ASIA": re.compile(rb"\bASIA[0-9A-Z]{16}\b"),
+    b"aws_secret_access_key": re.compile(rb"aws_secret_access_key\W{1,5}[0-9A-Za-z/+]{40}\b"),
+    b"gh": re.compile(rb"\bgh[pousr]_[0-9A-Za-z]{36}"),
+    b"github_pat_": re.compile(rb"\bgithub_pat_[0-9A-Za-z_]{22,}"),
+    b"glpat-": re.compile(rb"\bglpat-[0-9A-Za-z_-]{20}"),
+    b"xox": re.compile(rb"\bxox[abeoprs]-[0-9A-Za-z-]{10,}"),
+    b"hooks.slack.com": re.compile(rb"hooks\.slack\.com/services/T\w+/B\w+/\w{16,}"),
+    b"discord": re.compile(rb"discord(?:app)?\.com/api/webhooks/\d{15,}/[\w-]{30,}"),
+    b"AIza": re.compile(rb"\bAIza[0-9A-Za-z_-]{35}"),
+    b"ya29.": re.compile(rb"\bya29\.[0-9A-Za-z_-]{20,}"),
+    b"sk-": re.compile(rb"\bsk-(?:ant-|proj-|or-|svcacct-)?[0-9A-Za-z_-]{20,}"),
+    b"sk_": re.compile(rb"\b[rs]k_live_[0-9A-Za-z]{16,}"),
+    b"rk_": re.compile(rb"\brk_live_[0-9A-Za-z]{16,}"),
+    b"hf_": re.compile(rb"\bhf_[0-9A-Za-z]{30,}"),
+    b"npm_": re.compile(rb"\bnpm_[0-9A-Za-z]{36}"),
+    b"pypi-": re.compile(rb"\bpypi-AgE[0-9A-Za-z_-]{50,}"),
+    b"SG.": re.compile(rb"\bSG\.[\w-]{16,}\.[\w-]{16,}"),
+    b"dop_v1_": re.compile(rb"\bdop_v1_[0-9a-f]{64}"),
+    b"://": re.compile(rb"\b[a-z][a-z0-9+.-]*://[^\s:/@'\"<>{}$]+:[^\s/@'\"<>{}$]{3,}@[\w.-]"),
+}
+
+
+def looks_secret(path: str) -> bool:
+    """Whether a path is one that secrets have: `.env`, `*.pem`, `id_rsa`, `credentials.json`, `.ssh/...`."""
+    name = path.rpartition("/")[2]
+    if _HARMLESS.fullmatch(name):
+        return False
+    return bool(_NAMES.fullmatch(name) or _PLACES.fullmatch(path))
+
+
+def holds_secret(text: bytes) -> bool:
+    """Whether a text (its first bytes are enough) has something of the shape of a key, a token or a password in it."""
+    return any(mark in text and shape.search(text) for mark, shape in _SHAPES.items())

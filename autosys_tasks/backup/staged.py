@@ -1,0 +1,109 @@
+"""Copies into the staging folder what cannot be read as it lies there: databases in use, and the state of git."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from autosys_tasks.backup import git_state, sqlite_copy
+from autosys_tasks.backup.patience import Patience
+from autosys_tasks.backup.secret_files import flagged
+from autosys_tasks.backup.secrets_text import SECRET, looks_secret
+from autosys_tasks.backup.values import FILE, FOLDER, GIT, Failed, Found
+from autosys_tasks.backup.walk import reason
+from autosys_tasks.core.files import long_path
+from autosys_tasks.host import git
+
+SQLITE = "sqlite"
+UNTRACKED_MAX = 100_000_000  # bytes of one untracked file; what is larger is named, and a set can have it
+LACKING = f"{GIT}/"  # what of the repository is not there; GIT itself stands for all of it
+
+
+class Staged(NamedTuple):
+    """What was copied, what not, and what a person should know."""
+
+    found: tuple[Found, ...] = ()
+    failed: tuple[Failed, ...] = ()
+    notes: tuple[str, ...] = ()
+    summary: str = ""
+
+
+def copy_databases(
+    found: Mapping[str, Found], staging: Path, patience: Patience, is_required: Callable[[Found], bool]
+) -> tuple[dict[str, Found], list[Failed]]:
+    """`found` with each SQLite database as a copy of one moment, and without its journals: these are in the copy."""
+    things, failed = dict(found), []
+    bases = [one for one in found.values() if one.kind == FILE and sqlite_copy.is_sqlite(one.source, one.size)]
+    for number, one in enumerate(bases):
+        target = Path(long_path(str(staging / "sqlite"))) / f"{number}.db"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            stamp, mtime_ns = sqlite_copy.stamp_of(one.source)  # before the copy: what comes later is seen next time
+            sqlite_copy.copy(one.source, target, patience)
+        except OSError as error:
+            why = f"{reason(error)}; it is kept as it lies there"
+            failed.append(Failed(one.path, why, is_required(one)))
+            continue
+        size, flags = target.stat().st_size, (*one.flags, SQLITE)
+        things[one.path] = one._replace(source=str(target), size=size, mtime_ns=mtime_ns, stamp=stamp, flags=flags)
+        for side in sqlite_copy.ITS_OWN:
+            things.pop(f"{one.path}{side}", None)
+    return things, failed
+
+
+def capture_git(root: str, own: Iterable[str], staging: Path) -> Staged:
+    """The state of the repository that the workspace lies in, as things below `.autosys/git`."""
+    into = staging / "git"
+    try:
+        repository = git.find(root)
+        top = repository.top if repository else ""
+        captured = git_state.capture(
+            Path(root),
+            into,
+            untracked_max=UNTRACKED_MAX,
+            exclude=tuple(own),
+            is_secret=lambda path: _is_secret(top, path),
+        )
+    except (git.GitError, OSError) as error:
+        if not any(os.path.lexists(above / ".git") for above in (Path(root), *Path(root).parents)):
+            return Staged(summary="no git repository here")  # nor, perhaps, a git
+        return Staged(failed=(Failed(GIT, str(error)),), summary="not captured")
+    failed = tuple(Failed(LACKING, why) for why in captured.partial)
+    notes = tuple(f"git: {why}" for why in (*captured.notes, *captured.left_out))
+    found = tuple(_things(into, set(captured.secrets))) if captured.there else ()
+    return Staged(found, failed, notes, captured.summary)
+
+
+def _is_secret(top: str, path: str) -> bool:
+    """Whether a file of the work tree is a secret, by its name or by its text."""
+    source = os.path.join(top, path)
+    try:
+        size = os.lstat(source).st_size
+    except OSError:
+        size = 0
+    return looks_secret(path) or SECRET in flagged(Found(path, source, FILE, size, 0, 0)).flags
+
+
+def _things(into: Path, secrets: set[str]) -> Iterable[Found]:
+    """Every file that was captured, with the folders."""
+    for folder, _, names in os.walk(into):
+        inside = Path(folder).relative_to(into).as_posix()
+        above = GIT if inside == "." else f"{GIT}/{inside}"
+        yield _thing(folder, above, FOLDER, ())
+        for name in names:
+            path = f"{above}/{name}"
+            flags = (SECRET,) if _of_the_tree(path) in secrets or looks_secret(path) else ()
+            yield _thing(os.path.join(folder, name), path, FILE, flags)
+
+
+def _of_the_tree(path: str) -> str:
+    return path.removeprefix(f"{GIT}/files/")
+
+
+def _thing(source: str, path: str, kind: str, flags: tuple[str, ...]) -> Found:
+    status = os.lstat(source)
+    size = status.st_size if kind == FILE else 0
+    mode = 0o700 if kind == FOLDER else 0o600
+    return Found(path, long_path(os.path.abspath(source)), kind, size, status.st_mtime_ns, mode, flags=flags)
