@@ -124,9 +124,10 @@ def _merged(
 def _in_order(path: Path, things: Iterator[T], path_of: Callable[[T], str]) -> Iterator[T]:
     last = ""
     for thing in things:
-        if path_of(thing) <= last:
-            raise Damaged(f"`{path_of(thing)}` is out of order in it", where=str(path))
-        last = path_of(thing)
+        name = path_of(thing)
+        if name <= last:
+            raise Damaged(f"`{name}` is out of order in it", where=str(path))
+        last = name
         yield thing
 
 

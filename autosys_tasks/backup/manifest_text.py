@@ -25,6 +25,7 @@ OPENS, TURNS, CLOSES, ENDS = b',"entries":[\n', b'],"deleted":[\n', b'],"foot":'
 KINDS = frozenset((FILE, FOLDER, LINK, HARDLINK))
 NOTHING = Entry("", "", 0, 0, 0)
 _dump = json.JSONEncoder(separators=(",", ":")).encode
+_scan = json.JSONDecoder().raw_decode  # a third of what json.loads costs, a hundred thousand times
 
 
 def lines(head: Backup, entries: Iterable[Entry], deleted: Iterable[str], foot: Backup) -> Iterator[bytes]:
@@ -101,18 +102,27 @@ def backup_of(head: Mapping[str, Any], foot: Mapping[str, Any]) -> Backup:
 
 def entry_of(line: bytes) -> Entry:
     """An entry, of its line without the comma; raises Damaged, or what json raises."""
-    row = json.loads(line)
-    entry = NOTHING._replace(**row)
-    known = entry.kind in KINDS and bool(entry.path) and (entry.kind != FILE or len(entry.sha256) == 64)
-    numbers = entry.size.__class__ is entry.mtime_ns.__class__ is entry.mode.__class__ is int and entry.size >= 0
-    if not known or not numbers or not all(one.__class__ is str for one in (entry.path, entry.member, entry.link)):
+    row = _load(line)
+    said = row.get
+    path, kind, size, time, mode = row["path"], row["kind"], said("size", 0), said("mtime_ns", 0), said("mode", 0)
+    digest, member, link, stamp = said("sha256", ""), said("member", ""), said("link", ""), said("stamp", (0, 0))
+    known = kind in KINDS and path and size >= 0 and (kind != FILE or len(digest) == 64) and len(stamp) == 2
+    words = path.__class__ is digest.__class__ is member.__class__ is link.__class__ is str
+    if not known or not words or not size.__class__ is time.__class__ is mode.__class__ is int:
         raise Damaged(f"this is no entry: {line[:200]!r}")
-    return entry._replace(flags=tuple(entry.flags), stamp=(entry.stamp[0], entry.stamp[1]))
+    return Entry(path, kind, size, time, mode, digest, member, link, tuple(said("flags", ())), tuple(stamp))
 
 
 def path_of(line: bytes) -> str:
     """A deleted path, of its line without the comma."""
-    return str(_is(str, json.loads(line)))
+    return str(_is(str, _load(line)))
+
+
+def _load(line: bytes) -> Any:
+    value, end = _scan(line.decode("ascii"))
+    if line[end:] != b"\n":
+        raise Damaged(f"a line has too much in it: {line[:200]!r}")
+    return value
 
 
 def _is(kind: type | tuple[type, ...], value: Any) -> Any:

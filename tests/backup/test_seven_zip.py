@@ -137,8 +137,21 @@ def test_no_more_is_read_of_a_growing_file_than_was_asked_for(tmp_path: Path) ->
 
 @pytest.mark.only("linux")
 def test_a_full_disk_is_an_error_of_the_archive_not_of_the_file(tmp_path: Path) -> None:
+    """At the first byte, and in the middle of a large file (where the file may not grow any more)."""
+    import resource
+
     with pytest.raises(StateError, match="No space left"):
         Writer(Path("/dev/full"))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    source, part = io.BytesIO(noise(4 * BLOCK)), tmp_path / "a.7z.part"
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (BLOCK + 5000, before[1]))
+        with pytest.raises(StateError, match="too large"), Writer(part, threads=1) as writer:
+            writer.file("noise.bin", source, WHEN, 0o644)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    with pytest.raises(Damaged, match="never finished"):
+        Archive(part)
 
 
 def test_a_member_is_read_without_the_blocks_before_it(tmp_path: Path) -> None:
@@ -192,6 +205,7 @@ def test_without_the_passphrase_not_even_names_are_told(tmp_path: Path, codec: s
     assert not any(item.name.encode("utf-16-le") in raw for item in tree())
 
 
+@POSIX
 @pytest.mark.capability("7zz")
 def test_7zip_wants_the_passphrase_too(tmp_path: Path) -> None:
     pack(tmp_path / "a.7z", tree(), passphrase="right")
