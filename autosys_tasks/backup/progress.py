@@ -19,13 +19,15 @@ class Progress:
     ) -> None:
         self.doing, self.total, self.tell, self.clock = doing, total, tell, clock
         self.done = 0
-        self.began = clock()
+        self.began: float | None = None  # when the first bytes were done: what was before says nothing of the rate
         self.next_s = FIRST_S
 
     def add(self, count: int) -> None:
         """So many bytes more are done."""
+        now = self.clock()
+        self.began = now if self.began is None else self.began
         self.done += count
-        took = self.clock() - self.began
+        took = now - self.began
         if took >= self.next_s:
             self.next_s = max(took + FIRST_S, took * LONGER)
             self.tell(self.line(took))

@@ -13,9 +13,9 @@ from autosys_tasks import host
 from autosys_tasks.backup.names_text import Rules
 from autosys_tasks.backup.restore_plan import CHANGED, OTHER, There, Wanted, folders_of
 from autosys_tasks.backup.values import FILE, FOLDER, LINK
+from autosys_tasks.backup.walk import is_link
 from autosys_tasks.core.files import long_path, patiently
 
-JUNCTION = 0xA0000003  # IO_REPARSE_TAG_MOUNT_POINT: Windows' link between folders, which is a folder to `S_ISDIR`
 SCRATCH = re.compile(r"\.autosys-restoring-([0-9]+)")
 CHUNK = 1 << 20
 
@@ -40,7 +40,7 @@ def _folds(to: Path) -> bool:
 
 def at(to: Path, target: str) -> str:
     """A target as a path of this system, of any length."""
-    return long_path(os.path.join(to, *target.split("/")))
+    return long_path(f"{to}{os.sep}{target.replace('/', os.sep)}")
 
 
 def look(to: Path, wanted: Iterable[Wanted], overwrite: str, tell: Callable[[int], None]) -> dict[str, There]:
@@ -73,7 +73,7 @@ def there(path: str) -> There | None:
         status = os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):
         return None
-    if stat.S_ISLNK(status.st_mode) or getattr(status, "st_reparse_tag", 0) == JUNCTION:
+    if is_link(status):
         return There(LINK, link=_text(path))
     kind = FOLDER if stat.S_ISDIR(status.st_mode) else FILE if stat.S_ISREG(status.st_mode) else OTHER
     return There(kind)

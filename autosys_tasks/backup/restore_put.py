@@ -45,7 +45,7 @@ class Site:
         try:
             os.makedirs(long_path(os.fspath(self.to)), exist_ok=True)
             remove_tree(self.scratch)
-            os.mkdir(self.scratch, 0o700)
+            os.mkdir(self.scratch)  # with a mode of 0o700, Windows would let nobody else read what was in it, ever
         except OSError as error:
             raise cannot_write(self.to, error) from error
         return self
@@ -54,10 +54,10 @@ class Site:
         remove_tree(self.scratch)
 
     def folder(self, item: Item) -> None:
-        """Make an empty folder, closed to others until it gets its own mode."""
+        """Make an empty folder; its own mode and time come at the end."""
         with self._named(item):
             self._open_way(item.wanted.target)
-            os.mkdir(at(self.to, item.wanted.target), 0o700)
+            os.mkdir(at(self.to, item.wanted.target))
             self.safe.add(item.wanted.target)
 
     def files(self, items: Sequence[Item], chunks: Iterable[bytes]) -> None:
@@ -65,10 +65,12 @@ class Site:
         scratch = self._new_name()
         try:
             read, lost = self._received(scratch, items[0].wanted.entry.size, chunks)
-            self._placed(sorted(items, key=lambda item: item.wanted.entry.kind == HARDLINK), scratch, read, lost)
-        finally:
-            with contextlib.suppress(OSError):
-                os.unlink(scratch)
+            if self._placed(sorted(items, key=lambda item: item.wanted.entry.kind == HARDLINK), scratch, read, lost):
+                return
+        except BaseException:
+            _forget(scratch)
+            raise
+        _forget(scratch)
 
     def _received(self, scratch: str, most: int, chunks: Iterable[bytes]) -> tuple[tuple[int, str], str]:
         """Size and SHA-256 of the stream, and why not all of it could be written. No more than `most` bytes are."""
@@ -88,7 +90,9 @@ class Site:
                 os.close(fd)
         return (size, digest.hexdigest()), lost
 
-    def _placed(self, items: Sequence[Item], scratch: str, read: tuple[int, str], lost: str) -> None:
+    def _placed(self, items: Sequence[Item], scratch: str, read: tuple[int, str], lost: str) -> bool:
+        """Give the bytes to each item; whether the last one took the file itself."""
+        taken = False
         written: dict[str, str] = {}  # a path of the backup -> where its bytes are now
         for number, item in enumerate(items):
             entry = item.wanted.entry
@@ -99,8 +103,10 @@ class Site:
                     raise OSError(lost)
                 other = written.get(entry.link) if entry.kind == HARDLINK else None
                 last = number == len(items) - 1
-                self._file(item, self._linked(other) or (scratch if last else self._copied(scratch)))
-                written[entry.link or entry.path] = at(self.to, item.wanted.target)
+                source = self._linked(other) or (scratch if last else self._copied(scratch))
+                self._file(item, source)
+                written[entry.link or entry.path], taken = at(self.to, item.wanted.target), source == scratch
+        return taken
 
     def _linked(self, other: str | None) -> str | None:
         """Another name for a file that was just restored; None where the disk has no such thing."""
@@ -149,6 +155,8 @@ class Site:
 
     def _open_way(self, target: str) -> None:
         """Make the folders above a target that are not there; raises OSError when one of them is anything else."""
+        if target.rpartition("/")[0] in self.safe:
+            return
         for above in folders_of(target):
             if above in self.safe:
                 continue
@@ -205,6 +213,11 @@ def _written(fd: int, chunk: bytes) -> str:
     except OSError as error:
         return reason(error)
     return ""
+
+
+def _forget(path: str) -> None:
+    with contextlib.suppress(OSError):
+        os.unlink(path)
 
 
 def _dress(path: str, entry: Entry) -> None:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from autosys_tasks.backup import manifest
 from autosys_tasks.backup.seven_zip_write import Writer
 from autosys_tasks.backup.values import DIFFERENTIAL, FILE, FOLDER, FULL, HARDLINK, LINK, MANIFEST, Backup, Entry
+from autosys_tasks.core.files import long_path
 
 FIRST, SECOND = "2026-11-28T033000Z", "2026-11-29T033000Z"
 
@@ -31,6 +32,7 @@ def keep(
 ) -> Backup:  # fmt: skip
     """A backup of all in `tree`; with `base` (its full) a differential. `more`: further members."""
     folder.mkdir(parents=True, exist_ok=True)
+    tree = long(tree)
     before = {entry.path: entry for entry, _ in manifest.state(folder, base, passphrase)} if base else {}
     kind = DIFFERENTIAL if base else FULL
     head = Backup(at, kind, 1.0, encrypted=bool(passphrase), files=1, bytes=1, git=git)
@@ -83,7 +85,7 @@ def _packed(writer: Writer, entry: Entry, tree: Path) -> Entry:
 
 def found(tree: Path) -> dict[str, Entry]:
     """Every path below a folder as an entry without its hash; later names of one file are hard links."""
-    rows, first = {}, {}
+    rows, first, tree = {}, {}, long(tree)
     for path in sorted(tree.rglob("*"), key=lambda one: one.relative_to(tree).as_posix()):
         name, status = path.relative_to(tree).as_posix(), os.lstat(path)
         kind = LINK if path.is_symlink() else FOLDER if path.is_dir() else FILE
@@ -98,7 +100,7 @@ def found(tree: Path) -> dict[str, Entry]:
 
 def things(tree: Path) -> dict[str, Thing]:
     """What lies below a folder, byte for byte, with modes and times."""
-    rows = {}
+    rows, tree = {}, long(tree)
     for name, entry in found(tree).items():
         data = os.fsencode(entry.link) if entry.kind == LINK else b""
         data = (tree / name).read_bytes() if entry.kind in (FILE, HARDLINK) else data
@@ -108,8 +110,14 @@ def things(tree: Path) -> dict[str, Thing]:
     return rows
 
 
+def long(path: Path) -> Path:
+    """The same path for a Windows that takes no long ones."""
+    return Path(long_path(os.path.abspath(path)))
+
+
 def write(path: Path, data: bytes, *, mode: int = 0o644, mtime: int = 1_700_000_000) -> Path:
     """A file with these bytes, this mode and time."""
+    path = long(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data)
     path.chmod(mode)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import errno
 import io
 import os
+import shutil
 import stat
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import rig
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from kept_trees import FIRST, SECOND, keep, things, write
@@ -123,6 +125,18 @@ def _grow(top: Path, files: dict[tuple[str, ...], bytes], mode: int) -> None:
         path = top.joinpath(*parts)
         if not any(above.is_file() for above in path.parents) and not path.exists():
             write(path, data, mode=mode)
+
+
+@pytest.mark.parametrize("passphrase", ["", "pass"])
+def test_a_real_tree_comes_back(tmp_path: Path, passphrase: str) -> None:
+    """The sources, the pages and the tests of this very product."""
+    for name in ("autosys_tasks", "docs", "tests"):
+        ignore = shutil.ignore_patterns("__pycache__", ".*")
+        shutil.copytree(rig.REPOSITORY / name, tmp_path / "tree" / name, ignore=ignore)
+    backup = keep(tmp_path / "backups", tmp_path / "tree", passphrase=passphrase)
+    report = restore(order(tmp_path / "backups", backup, tmp_path / "to", passphrase=passphrase))
+    assert report.code == 0 and len(report.outcomes) > 400
+    assert things(tmp_path / "to") == things(tmp_path / "tree")
 
 
 # A part of it
