@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import locale
@@ -97,6 +98,7 @@ class Running(NamedTuple):
 
     process: subprocess.Popen[bytes]
     began: float
+    state: str = ""  # the state folder of its workspace
 
     def interrupt(self) -> None:
         """What Ctrl-C sends; on Windows to all that share the command's console: it must have its own."""
@@ -110,12 +112,24 @@ class Running(NamedTuple):
         try:
             out, err = self.process.communicate(timeout=timeout_s)
         except subprocess.TimeoutExpired:
+            ended = self.process.poll() is not None
             self.process.kill()
-            out, err = self.process.communicate()
-            pytest.fail(f"not ended after {timeout_s:g} s: {self.process.args!r}\n{_text(out)}\n{_text(err)}")
+            out, err = self.rest()
+            why = "somebody held its output open" if ended else "it had not ended"
+            pytest.fail(f"after {timeout_s:g} s {why}: {self.process.args!r}\n{_text(out)}\n{_text(err)}")
         took = time.monotonic() - self.began
         argv = [str(word) for word in self.process.args]  # type: ignore[union-attr]
         return Result(argv, self.process.returncode, _text(out), _text(err), took)
+
+    def rest(self, within_s: float = 10.0) -> tuple[bytes, bytes]:
+        """What a command wrote that has ended; fails when its output stays open, and says who may have inherited it."""
+        try:
+            return self.process.communicate(timeout=within_s)
+        except subprocess.TimeoutExpired:
+            living = [f"{pid}: {text}" for pid, text in living_of(self.state)]
+            who = "\n".join(living) or "nobody who bears this workspace's mark"
+            command = f"{self.process.args!r} (pid {self.process.pid})"
+            pytest.fail(f"{command} has ended, and somebody holds its output open; alive:\n{who}")
 
 
 def _text(raw: bytes) -> str:
@@ -148,7 +162,7 @@ def start(
         except OSError as error:  # "internal error": Wine says it now and then
             if getattr(error, "winerror", 0) != 1359 or attempt == 2:
                 raise
-    return Running(process, began)
+    return Running(process, began, kept.get("AUTOSYS_STATE", ""))
 
 
 class Workspace:
@@ -240,6 +254,13 @@ def processes_with(variable: str, value: str) -> Iterator[psutil.Process]:
                 yield process
         except (psutil.Error, OSError):
             continue
+
+
+def living_of(state: str) -> Iterator[tuple[int, str]]:
+    """(pid, command line) of whoever belongs to the workspace with this state folder."""
+    for process in processes_with("AUTOSYS_STATE", state):
+        with contextlib.suppress(psutil.Error, OSError):
+            yield process.pid, " ".join(process.cmdline())
 
 
 def lives(pid: int) -> bool:

@@ -124,21 +124,22 @@ def _line(argv: tuple[str, ...]) -> tuple[list[str] | str, str | None]:
 def run_in_our_place(
     argv: tuple[str, ...], env: Mapping[str, str], lock: Lock | None, started: Callable[[int], None]
 ) -> int:
-    """Run `argv` with our outputs and the lock; returns its exit code. `started` gets its pid. It ends when we end."""
-    job = win32.new_job(None, win32.JOB_KILL_ON_CLOSE | win32.JOB_SILENT_BREAKAWAY_OK)
+    """Run `argv` with our outputs and the lock; returns its exit code. `started` gets its pid. It ends when we end.
+
+    We are in the job ourselves, so it is born there: ended between its start and any later step, we would leave
+    behind who holds our lock and our outputs. The job is never closed here: our own end closes it.
+    """
+    job = win32.new_job(None, win32.JOB_KILL_ON_CLOSE | win32.JOB_BREAKAWAY_OK)
+    win32.checked(win32.AssignProcessToJobObject(job, win32.GetCurrentProcess()))
     line, shell = _line(argv)
-    try:
-        with _inheritable([] if lock is None else [lock.handle]):
-            child = subprocess.Popen(line, executable=shell, env=dict(env), close_fds=False)
-        win32.AssignProcessToJobObject(job, int(child._handle))  # type: ignore[attr-defined]
-        started(child.pid)
-        while True:
-            try:
-                return child.wait()
-            except KeyboardInterrupt:  # it has heard it too, and decides
-                continue
-    finally:
-        win32.CloseHandle(job)
+    with _inheritable([] if lock is None else [lock.handle]):
+        child = subprocess.Popen(line, executable=shell, env=dict(env), close_fds=False)
+    started(child.pid)
+    while True:
+        try:
+            return child.wait()
+        except KeyboardInterrupt:  # it has heard it too, and decides
+            continue
 
 
 def spawn_flags() -> dict[str, object]:

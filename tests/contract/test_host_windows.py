@@ -106,6 +106,45 @@ def test_a_grandchild_without_the_lock_ends_with_its_tree(yard, waiter):
         dead |= set(died)
 
 
+ENDS_AT_ONCE = (
+    "import signal, subprocess\n"
+    "class Starts(subprocess.Popen):\n"
+    "    def __init__(self, *args, **more):\n"
+    "        super().__init__(*args, **more)\n"
+    "        os.kill(os.getpid(), signal.SIGTERM)\n"  # which ends at once here
+    "subprocess.Popen = Starts\n"
+    "lock = host.take_lock(sys.argv[1])\n"
+    "host.become(tuple(sys.argv[2:]), dict(os.environ), lock)"
+)
+STARTS_ONE = (
+    "launch = host.Launch(tuple(sys.argv[2:]), dict(os.environ), os.getcwd(), sys.argv[1])\n"
+    "print(host.spawn(launch, None), flush=True); sys.stdin.read()"
+)
+
+
+def test_who_is_ended_while_it_becomes_another_program_leaves_nobody(yard):
+    """`watchdog --follow`, ended at the very start of the guard: that would keep its lock and its starter's pipe."""
+    argv = [sys.executable, "-I", "-S", "-X", "utf8", "-c", yard.ours(ENDS_AT_ONCE), yard.lock, *yard.order(LIVES).argv]
+    ended = subprocess.run(argv, env=yard.env(), capture_output=True, timeout=30, check=False)  # until its pipes close
+    assert ended.returncode == 15, ended
+    assert host.lock_held(yard.lock) is False
+
+
+def test_what_is_started_by_who_became_another_program_outlives_it(yard, waiter):
+    """A service that the guard of `watchdog --follow` has started goes on without it, and is tied to nobody."""
+    starts = yard.order(yard.ours(STARTS_ONE), str(yard.folder / "its.log"), *yard.order(LIVES).argv)
+    code = yard.ours("sys.exit(host.become(tuple(sys.argv[1:]), dict(os.environ)))")
+    who = yard.start(code, *starts.argv, env=yard.env(AUTOSYS_INSTANCE=""))
+    child = host.identity(int(yard.lines()[0]))
+    assert child is not None
+    yard.adopt(child)
+    waiter.watch("it", who)
+    host.end(who)
+    assert list(waiter.wait(10)) == ["it"]
+    assert yard.lines(log=yard.folder / "its.log") == ["up"]
+    assert host.alive(child) is True
+
+
 def test_the_table_of_processes_agrees_with_each_process(yard):
     who = yard.start(LIVES)
     row = win32.table()[who.pid]

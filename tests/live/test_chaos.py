@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.live, pytest.mark.timeout(1800)]
 
 
 def test_nothing_starts_twice_and_nothing_is_lost_however_all_is_killed(workspace: rig.Workspace, short: bool) -> None:
-    rounds = 500 if not short else 60 if os.name == "posix" else 30
+    rounds = 500 if not short else 60 if os.name == "posix" else 10
     tally = chaos.run(workspace, rounds, seed=20261125)
     print(tally)
     assert tally.duplicates == 0
@@ -21,4 +21,4 @@ def test_nothing_starts_twice_and_nothing_is_lost_however_all_is_killed(workspac
     assert tally.lost_lines == 0
     assert tally.missing == 0
     assert tally.wanted_broken == 0
-    assert tally.services_killed >= 5 and tally.commands_killed > 10, "that was no chaos"
+    assert tally.services_killed >= chaos.SERVICES and tally.commands_killed >= chaos.COMMANDS, "that was no chaos"

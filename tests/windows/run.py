@@ -25,7 +25,7 @@ from wine import PLACE, C, Ended, Machine, text_of
 
 FAILED = re.compile(r"^(?:FAILED|ERROR) (\S+::.*?)(?: - .*)?$", re.MULTILINE)
 CLOSING = re.compile(r"^=+ (.*\bin [\d.]+s.*) =+$", re.MULTILINE)
-LIMIT_S, LIVE_LIMIT_S = 900.0, 300.0
+LIMIT_S = 900.0  # of one share, on a machine that others use too
 FEW = 3  # so many failed tests are tried once more, and said so; more are no accident
 SURVIVAL, HEALTH, WINDOWS = "tests/e2e/test_survival.py", "tests/health", "tests/windows"
 SHARES = (  # all of it on the oldest Python, the main job on the newest; the longest first
@@ -123,8 +123,7 @@ def once(rig: Path, python: Python, args: list[str]) -> Counted:
         place = machine.prefix / C / PLACE
         lay(CHECKOUT, place)
         argv = ["-m", "pytest", "-p", "no:cacheprovider", "--durations=5", "--color=no", *args]
-        limit_s = LIVE_LIMIT_S if "--live" in args else LIMIT_S
-        said = machine.python(*argv, cwd=place, timeout_s=limit_s, told=Lines(python.version), **required)
+        said = machine.python(*argv, cwd=place, timeout_s=LIMIT_S, told=Lines(python.version), **required)
     return counted(" ".join([f"Python {python.version}", *args]), said)
 
 

@@ -11,7 +11,7 @@ import pytest
 import rig
 from build import CHECKOUT
 from run import counted, lay
-from wine import PLACE, C, Machine
+from wine import PLACE, C, Machine, sweep
 
 pytestmark = [pytest.mark.windows, pytest.mark.only("linux"), pytest.mark.timeout(300)]
 RUN = "HKCU\\Software\\Microsoft\\Windows\\CurrentVersion\\Run"
@@ -43,7 +43,10 @@ def test_the_user_the_code_page_and_the_console_are_korean(machine: Machine) -> 
 
 
 def test_nothing_is_left_of_a_windows_that_was_switched_off() -> None:
-    with Machine(Path(os.environ["AUTOSYS_WINDOWS_RIG"])) as made:
+    machine = Machine(Path(os.environ["AUTOSYS_WINDOWS_RIG"]))
+    sweep()  # by another run, at this very moment
+    assert machine.folder.exists()
+    with machine as made:
         folder = made.folder
         sleeper = "[sys.executable, '-c', 'import time; time.sleep(600)']"
         code = f"import subprocess, sys; subprocess.Popen({sleeper}, creationflags=0x8)"

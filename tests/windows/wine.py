@@ -80,9 +80,10 @@ class Machine:
     def __init__(self, rig: Path, python: str = "Python311") -> None:
         self.rig = rig
         self.python_exe = f"C:\\{python}\\python.exe"
-        self.folder = Path(tempfile.mkdtemp(prefix=NAME))
-        self._owner = filelock.FileLock(self.folder / "owner")
-        self._owner.acquire()
+        self.folder = Path(tempfile.gettempdir(), f"{NAME}{os.urandom(4).hex()}")
+        self._owner = owner_of(self.folder)
+        self._owner.acquire()  # before there is a folder: another run may be sweeping at this very moment
+        self.folder.mkdir(mode=0o700)
         self.prefix = self.folder / "p"
         (self.folder / "home").mkdir()
         self.env = environ(rig, self.prefix, self.folder / "home")
@@ -123,8 +124,9 @@ class Machine:
             left = self.processes()
             assert not left, f"processes of this Windows live on after its end: {left}"
         finally:
-            self._owner.release()
             shutil.rmtree(self.folder, ignore_errors=True)
+            self._owner.release()
+            Path(self._owner.lock_file).unlink(missing_ok=True)
 
     def python(self, *args: str, **more: object) -> Ended:
         """Run the installed Python."""
@@ -213,14 +215,20 @@ def screen(env: dict[str, str]) -> subprocess.Popen[bytes]:
     return display
 
 
+def owner_of(folder: Path) -> filelock.BaseFileLock:
+    """The lock that says that a run's folder is in use; beside it, so that it can be held first."""
+    return filelock.FileLock(f"{folder}.owner", timeout=0)
+
+
 def sweep() -> None:
     """Switch off and delete what runs left whose runner was killed."""
-    for folder in Path(tempfile.gettempdir()).glob(f"{NAME}*"):
+    for folder in filter(Path.is_dir, Path(tempfile.gettempdir()).glob(f"{NAME}*")):
         try:
-            with filelock.FileLock(folder / "owner", timeout=0):
+            with owner_of(folder) as owner:
                 env = {**os.environ, "WINEPREFIX": str(folder / "p")}
                 if (folder / "p").exists():
                     quietly(env, "wineserver", "-k")
                 shutil.rmtree(folder, ignore_errors=True)
+                Path(owner.lock_file).unlink(missing_ok=True)
         except (filelock.Timeout, OSError):
             continue
