@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from autosys_tasks import host
@@ -14,11 +12,10 @@ from autosys_tasks.backup.damaged import Damaged
 from autosys_tasks.backup.git_rebuild import must_be_new, rebuild
 from autosys_tasks.backup.passphrase import passphrase
 from autosys_tasks.backup.progress import Progress
-from autosys_tasks.backup.restore_put import remove_tree
+from autosys_tasks.backup.restore_put import own_folder
 from autosys_tasks.backup.values import GIT, Backup, Damage, Entry
 from autosys_tasks.core.clock import size, wall
 from autosys_tasks.core.errors import UsageError
-from autosys_tasks.core.files import make_folder
 from autosys_tasks.core.journal import Journal
 from autosys_tasks.core.plan import Outcome, Plan, Step
 from autosys_tasks.supervise.house import House
@@ -122,7 +119,7 @@ def rebuilt(house: House, order: restore.Order, tell: Tell) -> restore.Report:
     (step,) = git_plan(order).steps
     with (
         Journal(house.outputs, "backup.restore", host.open_append, file="backup") as journal,
-        _scratch(house, "rebuild") as scratch,
+        own_folder(Path(house.place.folder), "rebuild") as scratch,
     ):
         report = restore.restore(order._replace(paths=(GIT,), to=scratch, overwrite="never"), tell)
         tell(f"rebuilding {order.to}")
@@ -140,16 +137,6 @@ def _split(what: str) -> tuple[str, str]:
     """`PATH: why` as its two parts."""
     path, _, why = what.partition(": ")
     return path, why
-
-
-@contextlib.contextmanager
-def _scratch(house: House, name: str) -> Iterator[Path]:
-    """A folder of this run alone below the state folder."""
-    path = make_folder(Path(house.place.folder, "backup", f"{name}-{os.getpid()}"))
-    try:
-        yield path
-    finally:
-        remove_tree(path)
 
 
 def drill_plan(house: House) -> Plan:
@@ -180,7 +167,7 @@ def differences(house: House, words: Sequence[str], tell: Tell) -> tuple[dict[st
         new = store.find(folder, words[1])
         after = (entry for entry, _ in manifest.state(folder, new, secret))
         return {"from": old.id, "to": new.id}, list(diff.of_backups(before, after))
-    with _scratch(house, "diff") as staging:
+    with own_folder(Path(house.place.folder), "diff") as staging:
         now = collect.collect(house.config, folder, wall(), staging, tell=tell)
         progress = Progress("comparing", sum(each.size for each in now.found), tell)
         return {"from": old.id, "to": None}, list(diff.of_disk(before, now.found, progress.add))

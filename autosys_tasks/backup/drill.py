@@ -7,14 +7,11 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from autosys_tasks import host
 from autosys_tasks.backup import restore, store
 from autosys_tasks.backup.git_bundle import read_head
 from autosys_tasks.backup.git_record import read_state
@@ -22,14 +19,13 @@ from autosys_tasks.backup.git_state import BUNDLE
 from autosys_tasks.backup.progress import Progress
 from autosys_tasks.backup.restore_look import at, hash_of
 from autosys_tasks.backup.restore_plan import POINT, REPLACE, WRITE, Item, few
-from autosys_tasks.backup.restore_put import remove_tree
+from autosys_tasks.backup.restore_put import own_folder, remove_tree
 from autosys_tasks.backup.values import GIT
 from autosys_tasks.core.clock import size, utc_text
 from autosys_tasks.core.errors import AutosysError, NotSo
 from autosys_tasks.core.files import make_folder, write_atomic
 from autosys_tasks.host import git
 
-SCRATCH = re.compile(r"drill-([0-9]+)")
 UNPACK_S = 600.0
 RESERVE = 1.05  # of what it takes must be free
 SHOWN = 5  # reasons that are kept
@@ -54,23 +50,18 @@ def drill(
     tell: Callable[[str], object] = lambda line: None,
 ) -> Drill:  # fmt: skip
     """Restore the newest verified backup of `folder` below `state`, compare, remove, and write down what came of it."""
-    above = make_folder(state / "backup")
-    _tidy(above)
-    scratch = above / f"drill-{os.getpid()}"
     found = Drill(utc_text(), "", 0, ())
-    make_folder(scratch)
-    try:
-        backup = store.find(folder, "")
-        found = found._replace(id=backup.id)
-        order = restore.Order(folder, backup, (), scratch / "all", passphrase=passphrase, own=True)
-        files, why = _drilled(order, workspace, tell)
-        found = found._replace(files=files, why=tuple(why))
-    except AutosysError as error:
-        found = found._replace(why=(f"{error.message} ({error.hint})" if error.hint else error.message,))
-    finally:
-        remove_tree(scratch)
+    with own_folder(state, "drill") as scratch:
+        try:
+            backup = store.find(folder, "")
+            found = found._replace(id=backup.id)
+            order = restore.Order(folder, backup, (), scratch / "all", passphrase=passphrase, own=True)
+            files, why = _drilled(order, workspace, tell)
+            found = found._replace(files=files, why=tuple(why))
+        except AutosysError as error:
+            found = found._replace(why=(f"{error.message} ({error.hint})" if error.hint else error.message,))
     document = {"at": found.at, **fields(found)}
-    write_atomic(above / "drill.json", json.dumps(document) + "\n", mode=0o600)
+    write_atomic(state / "backup" / "drill.json", json.dumps(document) + "\n", mode=0o600)
     return found
 
 
@@ -152,14 +143,6 @@ def _unpack(bundle: Path, repository: Path, scratch: Path, object_format: str) -
         git.must(scratch, "bundle", "unbundle", str(bundle), timeout_s=UNPACK_S)
     finally:
         remove_tree(scratch)
-
-
-def _tidy(above: Path) -> None:
-    """Remove what drills that were ended left here."""
-    for path in above.iterdir():
-        match = SCRATCH.fullmatch(path.name)
-        if match and host.identity(int(match[1])) is None:
-            remove_tree(path)
 
 
 def fields(found: Drill) -> dict[str, object]:

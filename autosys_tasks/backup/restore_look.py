@@ -16,7 +16,7 @@ from autosys_tasks.backup.values import FILE, FOLDER, LINK
 from autosys_tasks.backup.walk import is_link
 from autosys_tasks.core.files import long_path, patiently
 
-SCRATCH = re.compile(r"\.autosys-restoring-([0-9]+)")
+SCRATCH = ".autosys-restoring-"  # and a pid: where a restore writes
 CHUNK = 1 << 20
 
 
@@ -104,13 +104,13 @@ def hash_of(path: str, tell: Callable[[int], None] = lambda count: None) -> str:
     return digest.hexdigest()
 
 
-def leftovers(to: Path) -> list[Path]:
-    """What restores that were cut short left in `to`: their scratch folders, when their process is gone."""
+def leftovers(folder: Path, prefix: str = SCRATCH) -> list[Path]:
+    """What runs that were cut short left in a folder: `prefix` and a pid, when that process is gone."""
     try:
-        found = [(entry, SCRATCH.fullmatch(entry.name)) for entry in to.iterdir()]
+        found = [path for path in folder.iterdir() if re.fullmatch(rf"{re.escape(prefix)}[0-9]+", path.name)]
     except (FileNotFoundError, NotADirectoryError):
         return []
-    return [path for path, match in found if match and not _runs(int(match[1]))]
+    return [path for path in found if not _runs(int(path.name.removeprefix(prefix)))]
 
 
 def _runs(pid: int) -> bool:

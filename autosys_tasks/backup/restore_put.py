@@ -14,11 +14,11 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from autosys_tasks.backup.restore_look import at, there
+from autosys_tasks.backup.restore_look import SCRATCH, at, leftovers, there
 from autosys_tasks.backup.restore_plan import WRITE, Item, folders_of
 from autosys_tasks.backup.values import FILE, FOLDER, HARDLINK, Entry
 from autosys_tasks.core.faults import fault
-from autosys_tasks.core.files import cannot_write, long_path, patiently, write_all
+from autosys_tasks.core.files import cannot_write, long_path, make_folder, patiently, write_all
 
 NO_RIGHT = 1314  # ERROR_PRIVILEGE_NOT_HELD: Windows keeps links for administrators and its developer mode
 READ_ONLY = 5  # ERROR_ACCESS_DENIED: what Windows says of replacing a file that is read-only
@@ -37,7 +37,7 @@ class Site:
         self.to = to
         self.done = done  # told of each item once: how it ended
         self.tell = tell  # told of bytes as they are written
-        self.scratch = Path(at(to, f".autosys-restoring-{os.getpid()}"))
+        self.scratch = Path(at(to, f"{SCRATCH}{os.getpid()}"))
         self.safe: set[str] = {""}  # folders that are there and no links
         self.number = 0
 
@@ -225,6 +225,19 @@ def _dress(path: str, entry: Entry) -> None:
     with contextlib.suppress(OverflowError):
         os.utime(path, ns=(entry.mtime_ns, entry.mtime_ns))
     os.chmod(path, entry.mode & BITS)
+
+
+@contextlib.contextmanager
+def own_folder(state: Path, name: str) -> Iterator[Path]:
+    """A folder of this run alone below the state folder; those of runs that are no more are removed, too."""
+    above = make_folder(state / "backup")
+    for left in leftovers(above, f"{name}-"):
+        remove_tree(left)
+    path = make_folder(above / f"{name}-{os.getpid()}")
+    try:
+        yield path
+    finally:
+        remove_tree(path)
 
 
 def remove_tree(path: Path) -> None:
