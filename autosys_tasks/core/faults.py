@@ -10,6 +10,8 @@ import errno
 import os
 import signal
 
+from autosys_tasks.core.errors import UsageError, unknown_name
+
 POINTS = {
     "copies.during-put": "backup",
     "copies.after-put": "backup",
@@ -42,7 +44,22 @@ POINTS = {
     "backup.during-write": "backup",
 }
 
+WAYS = ("kill", "raise", "enospc")
+
 _passes: dict[str, int] = {}
+
+
+def check_order() -> None:
+    """Raises UsageError when AUTOSYS_FAULT orders what cannot be: a test would pass, and nothing was broken."""
+    order = os.environ.get("AUTOSYS_FAULT")
+    if not order:
+        return
+    point, how, count = _parts(order)
+    if point not in POINTS:
+        raise unknown_name("fault point", point, POINTS)
+    if how not in WAYS or not count.isdecimal():
+        hint = f"AUTOSYS_FAULT={point}:{'|'.join(WAYS)}[:N]"
+        raise UsageError("AUTOSYS_FAULT says not what to do, or when", where="AUTOSYS_FAULT", hint=hint)
 
 
 def fault(point: str) -> None:
@@ -50,12 +67,11 @@ def fault(point: str) -> None:
     order = os.environ.get("AUTOSYS_FAULT")
     if not order:
         return
-    name, _, rest = order.partition(":")
+    name, how, count = _parts(order)
     if name != point:
         return
-    how, _, count = rest.partition(":")
     _passes[point] = _passes.get(point, 0) + 1
-    if _passes[point] != int(count or 1):
+    if _passes[point] != int(count):
         return
     if how == "kill":
         os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
@@ -63,3 +79,9 @@ def fault(point: str) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     else:
         raise RuntimeError(f"fault injected at {point}")
+
+
+def _parts(order: str) -> tuple[str, str, str]:
+    point, _, rest = order.partition(":")
+    how, _, count = rest.partition(":")
+    return point, how, count or "1"

@@ -6,8 +6,10 @@ sockets. Shared results for questions that cost money are in `budget`, many ques
 
 from __future__ import annotations
 
+import contextlib
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from autosys_tasks.core.verdict import NG, OK, UNKNOWN, WARN
 from autosys_tasks.probes.values import Answer, Question, Subject, took
@@ -16,10 +18,14 @@ __all__ = ["Answer", "Question", "Subject", "ask"]
 
 TIMED = ("http", "tcp", "command")
 NOBODY = Subject()
+AT_ONCE = 4
+IN_TURN_S = 0.25
+
+_turns: dict[str, threading.Semaphore] = {}
 
 
 def ask(probe: Question, subject: Subject = NOBODY) -> Answer:
-    """The answer to one question, at the latest `timeout_s` after it was put; raises nothing.
+    """The answer to one question, at the latest `timeout_s` (and IN_TURN_S) after it was put; raises nothing.
 
     UNKNOWN means that we could not ask (no descriptors left, no right to look, too early to tell): nobody
     may be restarted for it.
@@ -28,17 +34,38 @@ def ask(probe: Question, subject: Subject = NOBODY) -> Answer:
     if asker is None:
         return Answer(UNKNOWN, "not asked", f"there is no kind of probe named `{probe.kind}`")
     hidden = subject._replace(secrets=(*subject.secrets, *probe.secrets))
-    began = time.perf_counter()
-    try:
-        answer = asker(probe, hidden)
-    except OSError as error:
-        answer = Answer(UNKNOWN, "could not ask", f"cannot ask: {error.strerror or error}")
-    except ValueError as error:
-        answer = Answer(NG, "could not ask", f"cannot ask: {error}")
-    ms = (time.perf_counter() - began) * 1000
+    with _in_turn(probe):
+        began = time.perf_counter()
+        try:
+            answer = asker(probe, hidden)
+        except OSError as error:
+            answer = Answer(UNKNOWN, "could not ask", f"cannot ask: {error.strerror or error}")
+        except ValueError as error:
+            answer = Answer(NG, "could not ask", f"cannot ask: {error}")
+        ms = (time.perf_counter() - began) * 1000
     if probe.kind in TIMED:
         answer = answer._replace(evidence=f"{answer.evidence} in {took(ms)}")
     return _by_speed(answer._replace(ms=ms), probe)
+
+
+@contextlib.contextmanager
+def _in_turn(probe: Question) -> Iterator[None]:
+    """A few questions at a time to one address: many at once would be slow for no fault of who is asked.
+
+    A small server lets five callers wait, and the system of the sixth tries again after a second. Who has waited
+    IN_TURN_S asks all the same, since those before may hang.
+    """
+    if probe.kind not in ("http", "tcp"):
+        yield
+        return
+    address = probe.target.partition("//")[2].partition("/")[0] or probe.target
+    turn = _turns.setdefault(address.replace("localhost", "127.0.0.1"), threading.Semaphore(AT_ONCE))
+    has = turn.acquire(timeout=IN_TURN_S)
+    try:
+        yield
+    finally:
+        if has:
+            turn.release()
 
 
 def _asker(kind: str) -> Callable[[Question, Subject], Answer] | None:

@@ -72,9 +72,11 @@ def person_readable(*, as_json: bool, interrupted: str = "") -> Iterator[None]:
     """Run a task's body; what goes wrong becomes one clear message (or document) and its promised exit code."""
     from autosys_tasks.core.clock import wall
     from autosys_tasks.core.errors import AutosysError, Interrupted, Unexpected
+    from autosys_tasks.core.faults import check_order
 
     try:
         wall()  # what AUTOSYS_NOW says is a time, or nothing is begun
+        check_order()
         yield
         sys.stdout.flush()
     except (Exit, UnexpectedExit, ParseError):

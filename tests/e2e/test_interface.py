@@ -149,6 +149,8 @@ def test_wrong_words_are_usage_and_name_the_nearest(workspace: rig.Workspace) ->
     workspace.cli("watchdog", "--follow", "--json").rc(2).json()
     assert workspace.cli("watchdog", "--follow", "--dry-run", "--json").rc(0).json()["task"] == "watchdog"
     workspace.cli("logs", "api", "--follow", "--json").rc(2)
+    for fault in ("supervise.after-spwn:kill", "supervise.after-spawn:kil", "supervise.after-spawn:kill:x"):
+        workspace.cli("ps", env={"AUTOSYS_FAULT": fault}).rc(2).says("after-spawn")
     assert not workspace.starts()
 
 
@@ -271,7 +273,7 @@ def test_a_service_has_its_starters_environment_less_what_was_the_starters_own(w
         f'[environments.main]\nkind = "python"\npath = "venv"\n[services.api]\ncommand = {argv}\n'
         'environment = "main"\nenv_file = ["one.env"]\nenv = { A = "from env", C = "${env:KEPT:-no}" }\n'
     )
-    given = {"KEPT": "kept", "VIRTUAL_ENV": "/other", "AUTOSYS_FAULT": "nothing.here:kill"}
+    given = {"KEPT": "kept", "VIRTUAL_ENV": "/other", "AUTOSYS_FAULT": "upgrade.after-switch:kill"}
     workspace.cli("bringup", "--no-guard", env=given).rc(0)
     log = workspace.outputs / "logs" / "api.log"
     env = rig.wait_for(lambda: log.read_text(encoding="utf-8").strip(), 5)
