@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -75,6 +76,8 @@ def lacking(name: str) -> str:
     """Why this machine lacks a capability, "" when it has it; any name not listed is a program on PATH."""
     if name == "root":
         return "" if getattr(os, "geteuid", lambda: 1)() == 0 else "not run as root"
+    if name == "mount":
+        return can_mount()
     if name == "old-python":
         return "" if old_pythons() else "no Python older than 3.11 found"
     if name == "user manager":
@@ -88,6 +91,16 @@ def lacking(name: str) -> str:
     if name == "hangul":
         return "" if has_hangul() else "no font with Hangul (fc-list :lang=ko)"
     return "" if shutil.which(name) else f"no program `{name}` on PATH"
+
+
+def can_mount() -> str:
+    """Why no small disk can be mounted for a test, "" when one can."""
+    with tempfile.TemporaryDirectory() as folder:
+        words = ["-t", "tmpfs", "-o", "size=64k", "tmpfs", folder]
+        done = subprocess.run(["mount", *words], capture_output=True, text=True, check=False)
+        if not done.returncode:
+            subprocess.run(["umount", folder], check=True)
+        return done.stderr.strip()
 
 
 def has_hangul() -> bool:

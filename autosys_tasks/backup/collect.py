@@ -150,7 +150,7 @@ class _Gathered:
             why = f"`{one.of.name}` asks for it, and nothing matches"
             if near := self.left_out.get(key):
                 why += f"; not looked at: `{near.path}` ({near.why})"
-            rows.append(Failed(one.written, why, one.of.required))
+            rows.append(Failed(one.written, why, one.of.required, idle=True))
         return rows
 
     def too_old(self) -> list[str]:

@@ -151,7 +151,8 @@ UPGRADE: Mapping[str, Entry] = {
 BACKUP: Mapping[str, Entry] = {
     "at": Entry(
         "The time of day, local.",
-        implies="A machine that was off then catches up once after logon.",
+        implies="`inv schedule.register` has the system run it then. A night that was missed is caught up once, by the "
+        "next tick or master.",
         example="at = 03:30:00",
     ),
     "keep_days": Entry(
@@ -183,7 +184,7 @@ BACKUP_SETS: Mapping[str, Entry] = {
     ),
     "exclude": Entry("What is left out of it: globs.", example='exclude = ["outputs/logs/**"]'),
     "required": Entry(
-        "Whether matching nothing, or a file that could not be read, is NG.", example="required = true"
+        "Whether matching nothing, or a file that could not be read, is NG by name.", example="required = true"
     ),
     "newer_than": Entry("Only files that changed within this time.", example='newer_than = "7d"'),
 }

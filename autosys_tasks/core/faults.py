@@ -37,11 +37,18 @@ POINTS = {
     "restore.before-rename": "backup",
     "restore.after-rename": "backup",
     "restore.before-folders": "backup",
+    "backup.before-write": "backup",
+    "backup.during-write": "backup",
+    "backup.after-write": "backup",
+    "backup.after-verify": "backup",
+    "backup.before-rename": "backup",
+    "backup.after-archive-rename": "backup",
+    "backup.after-rename": "backup",
+    "backup.before-remove": "backup",
     "upgrade.after-save": "upgrade",
     "upgrade.before-install": "upgrade",
     "upgrade.after-install": "upgrade",
     "upgrade.after-switch": "upgrade",
-    "backup.during-write": "backup",
 }
 
 WAYS = ("kill", "raise", "enospc")

@@ -14,7 +14,7 @@ from typing import Any
 from autosys_tasks.core.clock import parse_utc, shift, utc_text
 from autosys_tasks.core.errors import StateError
 from autosys_tasks.core.faults import fault
-from autosys_tasks.core.files import cannot_write, patiently, write_all
+from autosys_tasks.core.files import cannot_write, patiently, read_tail, write_all
 from autosys_tasks.core.plan import Outcome, summary
 
 VERSION = 1
@@ -192,6 +192,21 @@ def no_collecting() -> Iterator[None]:
         yield
     finally:
         gc.enable()
+
+
+def last_run(path: Path, task: str) -> dict[str, object]:
+    """The summary line of the last run of a task, its `ts` as seconds since 1970; {} when there is none."""
+    for part, size in ((path, 1 << 16), (path, 1 << 24), (Path(f"{path}.1"), 1 << 24)):
+        for raw in reversed(read_tail(part, size).splitlines()):
+            if f'"{task}"' not in raw or '"summary"' not in raw:
+                continue
+            try:
+                line = json.loads(raw)
+                if line["task"] == task and line["step"] == "summary":
+                    return {**line, "ts": parse_utc(line["ts"])}
+            except (ValueError, KeyError, TypeError):
+                continue
+    return {}
 
 
 def since(lines: Iterable[dict[str, object]], start: float) -> list[dict[str, object]]:

@@ -190,6 +190,15 @@ def _upgrade(house: House, steps: Sequence[Step], show: runs.Show) -> list[Ended
     return [(not report.code, "; ".join([run.verdict(report), *failed]))] * len(steps)
 
 
+def _back_up(house: House, steps: Sequence[Step], show: runs.Show) -> list[Ended]:
+    """One backup for all of them."""
+    from autosys_tasks.backup import run
+
+    report = run.backup(house, note="health --fix")
+    failed = [f"{each.step.target}: {each.detail}" for each in report.outcomes if each.ok is False]
+    return [(not report.code, "; ".join([run.verdict(report), *failed]))] * len(steps)
+
+
 ROOMS: dict[str, Callable[[House, Sequence[Step], runs.Show], list[Ended]]] = {
     "rivals": _take_rivals_away,
     "duplicates": _end_copies,
@@ -200,4 +209,5 @@ ROOMS: dict[str, Callable[[House, Sequence[Step], runs.Show], list[Ended]]] = {
     "watchdog": _tick,
     "schedule.register": _register,
     "vscode.sync": _sync_editor,
+    "backup": _back_up,
 }

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from autosys_tasks import probes
 from autosys_tasks.config.model import Config, Environment, Probe, Service
-from autosys_tasks.core.files import read_tail
+from autosys_tasks.core.journal import FILES, last_run
 from autosys_tasks.health import probing, twins
+from autosys_tasks.health.look_backup import see_backup
 from autosys_tasks.health.look_service import SharedMarks, patience, see_service
 from autosys_tasks.health.look_things import (
     Listings,
@@ -29,8 +30,8 @@ from autosys_tasks.supervise.values import GUARD
 from autosys_tasks.vscode.look import look as see_editor
 
 TRIALS_S = 30.0  # asking the scheduler, then each command once
+BACKUPS_S = 5.0  # the head and the foot of each manifest
 LISTS_S = 10.0  # a Task Scheduler has hundreds of tasks
-TAILS = (1 << 16, 1 << 24)  # bytes: nearly always the first is enough
 
 
 def looks(
@@ -43,7 +44,7 @@ def looks(
         *(_service_look(house, service, marks) for service in config.services.values()),
         Look("watchdog", "watchdog", lambda: see_watch(house, marks)),
         Look("autostart", "start after logon", lambda: see_autostart(house), TRIALS_S),
-        _not_yet("backup", "daily backup"),
+        Look("backup", "daily backup", lambda: see_backup(house), BACKUPS_S),
         *(_environment_look(config, each) for each in config.environments.values()),
         Look("upgrade", "upgrade after a pull", lambda: see_upgrade(house)),
         *(_output_look(config, path) for path in config.outputs),
@@ -53,10 +54,6 @@ def looks(
         Look("rivals", "rival starters", lambda: see_rivals(house, listed), LISTS_S),
         Look("vscode", "editor tasks", lambda: see_editor(house)),
     ]
-
-
-def _not_yet(check: str, title: str) -> Look:
-    return Look(check, title, lambda: None)
 
 
 def _service_look(house: House, service: Service, marks: SharedMarks) -> Look:
@@ -122,7 +119,7 @@ def see_watch(house: House, marks: SharedMarks) -> WatchSeen:
     beat = None
     if guard.leader is not None and house.guard.liveness is not None:
         beat = probes.ask(house.guard.liveness, supervise_look.subject(house, GUARD, guard.record))
-    tick = last_tick(house) if beat is None else {}
+    tick = last_run(house.outputs / FILES["watchdog"], "watchdog") if beat is None else {}
     at = tick.get("ts")
     return WatchSeen(
         guard,
@@ -132,24 +129,3 @@ def see_watch(house: House, marks: SharedMarks) -> WatchSeen:
         str(tick.get("detail", "")),
         wanted,
     )
-
-
-def last_tick(house: House) -> dict[str, object]:
-    """The summary line of the watchdog's last tick, its `ts` as seconds since 1970; {} when there is none."""
-    import json
-
-    from autosys_tasks.core.clock import parse_utc
-    from autosys_tasks.core.journal import FILES
-
-    path = house.outputs / FILES["watchdog"]
-    for part, size in ((path, 1 << 16), (path, 1 << 24), (f"{path}.1", 1 << 24)):
-        for raw in reversed(read_tail(part, size).splitlines()):
-            if '"watchdog"' not in raw or '"summary"' not in raw:
-                continue
-            try:
-                line = json.loads(raw)
-                if line["task"] == "watchdog" and line["step"] == "summary":
-                    return {**line, "ts": parse_utc(line["ts"])}
-            except (ValueError, KeyError, TypeError):
-                continue
-    return {}

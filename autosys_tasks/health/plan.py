@@ -8,18 +8,16 @@ from typing import Any
 from autosys_tasks.config.model import Config
 from autosys_tasks.core.plan import Outcome, Plan, Step
 from autosys_tasks.core.verdict import NG, OK, SKIP, UNKNOWN, Check, Fix
-from autosys_tasks.health import plan_rivals, plan_service, plan_things
+from autosys_tasks.health import plan_backup, plan_rivals, plan_service, plan_things
 from autosys_tasks.health.values import Finding, Look, Scene, Seen, ServiceSeen
 from autosys_tasks.supervise.plan import decide_all
 from autosys_tasks.supervise.values import Now
 
 Judge = Callable[[Scene, str, Any], Finding]
-LATER = {
-    "backup": "this version makes no backups",
-}
 # rivals and copies first: they may start something, or hold a port
 ORDER = (
     "rivals", "duplicates", "upgrade", "bringup", "down", "restart", "watchdog", "schedule.register", "vscode.sync",
+    "backup",
 )  # fmt: skip
 
 
@@ -62,11 +60,6 @@ def of_service(scene: Scene, name: str, seen: ServiceSeen) -> Finding:
     return plan_service.judged(scene, name, seen)
 
 
-def _later(why: str) -> Judge:
-    """What this version cannot do is never green."""
-    return lambda scene, name, facts: Finding(SKIP, "not looked at", why)
-
-
 JUDGES: dict[str, Judge] = {
     "config": plan_things.of_config,
     "service": of_service,
@@ -80,7 +73,7 @@ JUDGES: dict[str, Judge] = {
     "vscode": plan_things.of_editor,
     "autostart": plan_things.of_autostart,
     "rivals": plan_rivals.of_rivals,
-    **{kind: _later(why) for kind, why in LATER.items()},
+    "backup": plan_backup.of_backup,
 }
 
 

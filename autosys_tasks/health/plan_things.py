@@ -256,7 +256,7 @@ def _of_entry(scene: Scene, each: Scheduled, seen: AutostartSeen) -> tuple[str, 
         return (NG, f"it was registered, and is {each.state} now: {each.why}") if wanted else (OK, "")
     if each.name in refusals:
         return NG, refusals[each.name]
-    if each.last_result == 3:
+    if each.last_result in (3, 4):
         return WARN, "its last run ended with something not as wanted"
     if each.last_result:
         return NG, f"its last run ended with exit code {each.last_result}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+from autosys_tasks.backup.values import Backup
 from autosys_tasks.config.model import Config
 from autosys_tasks.core.verdict import Fix
 from autosys_tasks.host.types import Identity
@@ -69,6 +70,25 @@ class AutostartSeen(NamedTuple):
     wanted: frozenset[str] = frozenset()  # what a person had registered
     refusals: tuple[tuple[str, str], ...] = ()  # (entry, why)
     since: float | None = None  # when a person last registered something, seconds since 1970
+
+
+class BackupSeen(NamedTuple):
+    """What is kept of this workspace, when that was last proven, and how the last run and the last drill ended."""
+
+    sets: int = 0  # declared
+    git: bool = False  # there is a repository, and its state is asked for
+    newest: Backup | None = None  # the newest verified one
+    lost: str = ""  # what of it is not as it was verified: an archive that is gone, or has another size
+    run_at: float | None = None  # the last run in the journal, seconds since 1970; None: none
+    run_made: str = ""  # the id of the backup that it made
+    run_ok: bool = True
+    run_detail: str = ""
+    idle: tuple[str, ...] = ()  # patterns that matched nothing in that run, and need not
+    drill_at: float | None = None  # the last drill
+    drill_ok: bool = True
+    drill_why: str = ""
+    wanted: bool = False  # a person had the nightly entry registered
+    since: float | None = None  # when a person last registered something
 
 
 class ServiceSeen(NamedTuple):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from datetime import date, datetime, time, timedelta, tzinfo
+from datetime import tzinfo
 from typing import NamedTuple
 
+from autosys_tasks.core.nights import around
 from autosys_tasks.schedule.values import AtLogon, Daily, Entry, Every
 
 NEVER = math.inf
@@ -61,14 +62,8 @@ def _on_its_beat(when: Every, began: Moment, last: Moment | None, now: Moment) -
 
 def _at_its_time(when: Daily, began: Moment, last: Moment | None, now: Moment, zone: tzinfo | None) -> float:
     """At its time; soon when that was missed, or when it never ran: then nothing proves that it can."""
-    today = datetime.fromtimestamp(now.wall, zone).date()
-    slots = [_moment(today + timedelta(days=days), when.at, zone) for days in (-1, 0, 1, 2)]
-    due = max(slot for slot in slots if slot <= now.wall)
+    due, following = around(when.at, now.wall, zone)
     if last is None or last.wall < due or last.wall > now.wall + DAY_S:  # a day ahead: the clock was wrong then
         settled = began.clock + SETTLE_S - now.clock if due < began.wall else 0.0
         return max(0.0, settled)
-    return min(slot for slot in slots if slot > now.wall) - now.wall
-
-
-def _moment(day: date, at: str, zone: tzinfo | None) -> float:
-    return datetime.combine(day, time.fromisoformat(at), zone).timestamp()
+    return following - now.wall

@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 from autosys_tasks.config.model import Config
 
-MASTER, WATCHDOG = "master", "watchdog"
+MASTER, WATCHDOG, BACKUP = "master", "watchdog", "backup"
+NIGHT_S = 4 * 3600  # a backup that takes longer hangs
 PLATFORMS = ("windows", "linux", "macos")
 
 
@@ -31,7 +32,7 @@ class Daily(NamedTuple):
 class Entry(NamedTuple):
     """One thing that the operating system starts for a workspace."""
 
-    name: str  # master | watchdog
+    name: str  # master | watchdog | backup
     purpose: str
     when: AtLogon | Every | Daily
     task: tuple[str, ...]  # the `inv` command and its options
@@ -82,10 +83,11 @@ class Seen(NamedTuple):
 
 
 def entries(config: Config) -> tuple[Entry, ...]:
-    """What autosys.toml asks for. Of the tasks that this version has: nothing is registered that cannot run."""
+    """What autosys.toml asks for."""
     return (
         Entry(MASTER, "start everything after logon", AtLogon(config.schedule.master_delay_s), (MASTER,), 1800),
         Entry(WATCHDOG, "heal what died", Every(config.watchdog.every_s), (WATCHDOG,), 600),
+        Entry(BACKUP, "keep a copy", Daily(config.backup.at), (BACKUP, "--due"), NIGHT_S, background=True),
     )
 
 

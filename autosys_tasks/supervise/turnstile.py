@@ -18,7 +18,7 @@ from autosys_tasks.core.files import cannot_write, make_folder, read_text, write
 from autosys_tasks.supervise.state import Place
 
 POLL_S = 0.03
-SERVICES, SCHEDULES, UPGRADES = "acting", "scheduling", "upgrading"
+SERVICES, SCHEDULES, UPGRADES, BACKUPS = "acting", "scheduling", "upgrading", "backing-up"
 
 
 @contextlib.contextmanager
@@ -32,7 +32,8 @@ def acting(
 ) -> Iterator[None]:
     """Hold the turn; waits up to `wait_s` for who has it, told once through `waiting`. Raises Busy.
 
-    `turn`: what it is about; those who start services, register schedules or upgrade need not wait for one another.
+    `turn`: what it is about; those who start services, register schedules, upgrade or back up need not wait for one
+    another.
     """
     make_folder(Path(place.folder))
     deadline, told = time.monotonic() + wait_s, False

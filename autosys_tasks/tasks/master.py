@@ -18,22 +18,29 @@ def start(c, timeout=120.0, dry_run=False, json=False, exit_code=False):  # type
     import autosys_tasks.health.run
     import autosys_tasks.health.show  # noqa: F401
     from autosys_tasks import host
+    from autosys_tasks.backup import night
     from autosys_tasks.bootstrap import lastgood
     from autosys_tasks.core.journal import Journal
+    from autosys_tasks.schedule import wanted
     from autosys_tasks.supervise import runs, words
     from autosys_tasks.upgrade import run as upgrade
 
     home = house(c)
+    missed = night.missed(home, registered="backup" in wanted.read(home.place))
     if is_dry(c, dry_run):
         plan = runs.plan_up(home, (), asked=False, guard=True, task="master")
         if home.config.upgrade.on_pull:
             before = upgrade.planned(home).plan
             plan = plan._replace(steps=(*before.steps, *plan.steps), notes=(*before.notes, *plan.notes))
+        if missed:
+            plan = plan._replace(notes=(*plan.notes, f"would begin a backup: {missed}"))
         return show_plan(home.config, plan, as_json=json, exit_code=exit_code)
     began = time.monotonic()
-    links = (("upgrade", _upgrade), ("bringup", _bring_up), ("health", _health))
+    links = [("bringup", _bring_up), ("health", _health)]
+    links[:0] = [("upgrade", _upgrade)] if home.config.upgrade.on_pull else []
+    links[-1:-1] = [("backup", _catch_up)] if missed else []
     with Journal(home.outputs, "master", host.open_append, file="master") as journal:
-        for step, run in links if home.config.upgrade.on_pull else links[1:]:
+        for step, run in links:
             outcome = _outcome(step, run, home, timeout)
             journal.add(outcome)
             say(words.outcome_line(outcome) if outcome.ok else f"NG {step}: {outcome.detail}")
@@ -75,6 +82,13 @@ def _bring_up(home: Any, timeout: float) -> tuple[bool, str]:
     with turnstile.acting(home.place, "master", wait_s=timeout):
         report = runs.bring_up(home, (), wanted_only=True, guard=True, timeout_s=timeout)
     return not report.not_so, "; ".join(words.notes(report)) or words.verdict_lines(report)[-1]
+
+
+def _catch_up(home: Any, timeout: float) -> tuple[bool, str]:
+    """A night that was missed is caught up in the background; what comes of it, the next health says."""
+    from autosys_tasks.backup import night
+
+    return True, night.start(home, registered=True) or "it has begun already"
 
 
 def _health(home: Any, timeout: float) -> tuple[bool, str]:

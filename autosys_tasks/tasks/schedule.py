@@ -6,7 +6,10 @@ from typing import Any
 
 from autosys_tasks.tasks.border import finish, house, is_dry, run_fields, say, show_plan, verb
 
-HELP = {"only": "this entry alone: master or watchdog", "platform": "windows, linux or macos (default: this one)"}
+HELP = {
+    "only": "this entry alone: master, watchdog or backup",
+    "platform": "windows, linux or macos (default: this one)",
+}
 
 
 @verb(help=HELP)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from invoke import Collection
 
-from autosys_tasks.tasks import backup_archives, master, schedule, upgrade
+from autosys_tasks.tasks import backup, backup_archives, master, schedule, upgrade
 from autosys_tasks.tasks.bringup import bringup
 from autosys_tasks.tasks.config import config
 from autosys_tasks.tasks.contrib import bench, lint, test
@@ -25,7 +25,8 @@ ns = Collection(
     bringup, config, dashboard, down, health, init, journal, logs, probe, ps, report, restart, watchdog,
     test, lint, bench,
 )  # fmt: skip
-ns.add_collection(Collection("backup"))
+ns.add_collection(Collection("backup", backup.prune))
+ns.collections["backup"].add_task(backup.start, default=True)
 backup_archives.names(ns.collections["backup"])
 ns.add_collection(Collection("master", master.status, master.register, master.unregister))
 ns.collections["master"].add_task(master.start, default=True)

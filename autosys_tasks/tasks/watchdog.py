@@ -13,8 +13,10 @@ from autosys_tasks.tasks.border import end, finish, house, is_dry, run_fields, s
 )
 def watchdog(c, follow=False, reset="", dry_run=False, json=False, exit_code=False):  # type: ignore[no-untyped-def]
     """Look once at everything that is wanted up, and heal what is not."""
+    from autosys_tasks.backup import night
     from autosys_tasks.bootstrap import lastgood
     from autosys_tasks.core.errors import Busy, UsageError
+    from autosys_tasks.schedule import wanted
     from autosys_tasks.supervise import runs, turnstile, words
     from autosys_tasks.upgrade import notice
 
@@ -22,12 +24,14 @@ def watchdog(c, follow=False, reset="", dry_run=False, json=False, exit_code=Fal
     if follow and json and not dry:
         raise UsageError("--follow never ends, and --json is one document", hint="inv watchdog --json")
     home = house(c)
+    registered = "backup" in wanted.read(home.place)
     if dry and reset:
         return show_plan(home.config, runs.plan_reset(home, reset), as_json=json, exit_code=exit_code)
     if dry:
         plan = runs.plan_up(home, (), asked=False, guard=True, task="watchdog")
-        why = notice.due(home, dry=True)
-        plan = plan._replace(notes=(*plan.notes, *([f"would begin an upgrade: {why}"] if why else [])))
+        due = {"an upgrade": notice.due(home, dry=True), "a backup": night.missed(home, registered=registered)}
+        notes = [f"would begin {what}: {why}" for what, why in due.items() if why]
+        plan = plan._replace(notes=(*plan.notes, *notes))
         return show_plan(home.config, plan, as_json=json, exit_code=exit_code)
     cleared = runs.reset(home, reset) if reset else []
     if follow:
@@ -45,7 +49,7 @@ def watchdog(c, follow=False, reset="", dry_run=False, json=False, exit_code=Fal
         note = f"{busy.message}; nothing to do here"
         return finish(home.config, "run", 0, run_fields("watchdog", (), [note]), [note], json)
     lastgood.keep(home.place.folder)
-    begun = [line for line in [notice.start(home)] if line]
+    begun = [line for line in (notice.start(home), night.start(home, registered=registered)) if line]
     fields = run_fields("watchdog", report.outcomes, [*words.notes(report), *begun])
     lines = [*begun, *words.verdict_lines(report)]
     return finish(home.config, "run", 3 if report.not_so else 0, fields, lines, json)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 NAMED = frozenset(
     {
-        "health", "master", "master.register", "master.status", "master.unregister", "schedule.register", "upgrade",
-        "vscode.open",
+        "backup", "health", "master", "master.register", "master.status", "master.unregister", "schedule.register",
+        "upgrade", "vscode.open",
     }
 )  # fmt: skip

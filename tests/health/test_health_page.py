@@ -16,11 +16,10 @@ import rig
 from autosys_tasks import host
 from autosys_tasks.core.verdict import NG, OK, UNKNOWN
 from autosys_tasks.health import plan, run
-from autosys_tasks.health.values import Look
+from autosys_tasks.health.values import BackupSeen, Look
 from autosys_tasks.supervise.values import Now
 
 Cli = rig.Workspace
-LATER = ["backup"]
 
 
 @pytest.fixture
@@ -67,7 +66,6 @@ def test_a_fresh_workspace_of_ready_services_is_green_and_says_what_was_not_look
     ]  # fmt: skip
     green = {name for name, check in found.items() if check["verdict"] == OK}
     assert green >= {"config", "service.one", "service.two", "service.three", "watchdog", "duplicates"}
-    assert all(found[name]["verdict"] == "SKIP" and found[name]["why"] for name in LATER)
     assert result.err == ""
     latest = json.loads((workspace.outputs / "health_latest.json").read_text(encoding="utf-8"))
     assert latest == result.json()
@@ -146,7 +144,7 @@ def test_a_look_that_raises_or_hangs_costs_only_its_own_check() -> None:
     looks = [
         Look("disk", "disk", lambda: 1 / 0),
         Look("probe.slow", "slow", lambda: time.sleep(30), 0.1),
-        Look("backup", "backup", lambda: None),
+        Look("backup", "backup", lambda: BackupSeen()),
     ]
     began = time.monotonic()
     seen = run.see_all(looks)
@@ -269,7 +267,7 @@ def test_a_probe_that_fails_ends_3_and_one_that_nobody_declared_2(workspace: rig
 
 
 def test_every_check_can_be_made_to_fail_and_nothing_is_left_of_it(workspace: rig.Workspace) -> None:
-    """Every check can be shown to fail; the others say that they cannot in this version."""
+    """Every check can be shown to fail."""
     scratch = workspace.root / "tmp"
     scratch.mkdir()
     result = workspace.cli("health", "--selftest", "--json", env={"TMPDIR": str(scratch)}).rc(0)
@@ -277,12 +275,10 @@ def test_every_check_can_be_made_to_fail_and_nothing_is_left_of_it(workspace: ri
     rows = result.json()["checks"]
     assert isinstance(rows, list)
     turned = {row["check"].partition(".")[0] for row in rows if row["before"] in (OK, "SKIP") and row["after"] == NG}
-    kept = {row["check"] for row in rows if row["verdict"] == "SKIP"}
     assert turned == {
         "config", "service", "watchdog", "environment", "outputs", "probe", "disk", "duplicates", "vscode", "autostart",
-        "rivals", "upgrade",
+        "rivals", "upgrade", "backup",
     }  # fmt: skip
-    assert kept == set(LATER)
     assert list(scratch.iterdir()) == []
     assert not [p for p in rig.psutil.process_iter(["environ"]) if str(scratch) in str(p.info["environ"])]
 

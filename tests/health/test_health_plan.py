@@ -10,6 +10,7 @@ from autosys_tasks.core.verdict import ALL, NG, OK, SKIP, UNKNOWN, WARN, Check, 
 from autosys_tasks.health import plan, show
 from autosys_tasks.health.values import (
     AutostartSeen,
+    BackupSeen,
     ConfigSeen,
     Copies,
     CopiesSeen,
@@ -325,7 +326,7 @@ NOTHING_LOOKED_AT = [
     ("duplicates", CopiesSeen(90, 0), SKIP),
     ("duplicates", CopiesSeen(0, 1), UNKNOWN),
     ("environment.e", EnvironmentSeen("it declares no `outputs`", nothing_to_see=True), SKIP),
-    ("backup", None, SKIP),
+    ("backup", BackupSeen(), SKIP),
     ("autostart", AutostartSeen(()), SKIP),
     ("upgrade", UpgradeSeen(), SKIP),
     ("rivals", RivalsSeen(()), UNKNOWN),

@@ -1,0 +1,163 @@
+"""The steps of a backup on the disk: tidy up, write under a temporary name, read back, give the name, remove.
+
+A manifest under its own name is what makes a backup exist. It comes last, and goes first.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from autosys_tasks import host
+from autosys_tasks.backup import manifest
+from autosys_tasks.backup.damaged import Damaged
+from autosys_tasks.backup.values import Backup
+from autosys_tasks.core.clock import size
+from autosys_tasks.core.errors import StateError
+from autosys_tasks.core.faults import fault
+from autosys_tasks.core.files import cannot_write, make_folder, patiently
+
+ARCHIVE, MANIFEST = ".7z", ".manifest.json"
+PART, REMOVED = ".part", ".removed"
+STEM = r"\d{4}-\d\d-\d\dT\d{6}Z-(?:full|differential)"
+LEFT = re.compile(rf"({STEM})\.(?:7z|manifest\.json)\.(?:part|removed)")
+RESERVE = 1_000_000  # bytes that stay free
+
+
+def folder_of(workspace: str) -> Path:
+    """Where a workspace's backups lie."""
+    return Path(workspace, "backups")
+
+
+# --- before ---------------------------------------------------------------------------------------------------
+
+
+def tidy(folder: Path) -> list[str]:
+    """Finish or take away what runs that were cut short have left here; says what that was."""
+    said = []
+    for name in _names(folder):
+        found = LEFT.fullmatch(name)
+        if found and (folder / name).exists():
+            said.append(_tidied(folder, found[1], name))
+    return said
+
+
+def _names(folder: Path) -> list[str]:
+    try:
+        return sorted(os.listdir(folder))
+    except FileNotFoundError:
+        return []
+
+
+def _tidied(folder: Path, stem: str, name: str) -> str:
+    archive, left = folder / f"{stem}{ARCHIVE}", folder / name
+    if name.endswith(f"{MANIFEST}{PART}") and _is_whole(left, archive):
+        _rename(left, folder / f"{stem}{MANIFEST}")
+        return f"{stem} was whole, and has its name now: the run that made it was cut short"
+    if name.endswith(REMOVED):
+        _unlink(archive)
+    _unlink(left)
+    return f"{name} is removed: a run was cut short"
+
+
+def _is_whole(left: Path, archive: Path) -> bool:
+    """Whether only the manifest's name was lacking: its archive has a name after it was verified alone."""
+    try:
+        backup = manifest.read_backup(left)
+        return backup.verified and archive.stat().st_size == backup.archive_bytes
+    except (Damaged, OSError):
+        return False
+
+
+@contextlib.contextmanager
+def staging(state: str) -> Iterator[Path]:
+    """A folder for what must be copied before it can be kept; those of runs that are no more are removed."""
+    above = make_folder(Path(state, "backup"))
+    for old in above.glob("staging-*"):
+        pid = old.name.removeprefix("staging-")
+        if not pid.isdigit() or int(pid) == os.getpid() or host.identity(int(pid)) is None:
+            shutil.rmtree(old, ignore_errors=True)
+    mine = make_folder(above / f"staging-{os.getpid()}")
+    try:
+        yield mine
+    finally:
+        shutil.rmtree(mine, ignore_errors=True)
+
+
+def ready(folder: Path, to_store: int) -> None:
+    """Make the folder; raises StateError when it cannot hold even what the best packing would leave."""
+    make_folder(folder)
+    free, least = shutil.disk_usage(folder).free, RESERVE + to_store // 50
+    if free < least:
+        hint = "free some disk space and run the same command again"
+        said = f"cannot write `{folder}`: {size(free)} free, at least {size(least)} needed"
+        raise StateError(said, where=str(folder), hint=hint)
+
+
+# --- after ----------------------------------------------------------------------------------------------------
+
+
+def publish(folder: Path, stem: str) -> None:
+    """Give a verified archive and its manifest their names, for good."""
+    fault("backup.before-rename")
+    _rename(folder / f"{stem}{ARCHIVE}{PART}", folder / f"{stem}{ARCHIVE}")
+    fault("backup.after-archive-rename")
+    _rename(folder / f"{stem}{MANIFEST}{PART}", folder / f"{stem}{MANIFEST}")
+    sync_folder(folder)
+    fault("backup.after-rename")
+
+
+def discard(folder: Path, stem: str) -> None:
+    """Take away what a run that failed has written; what was verified and has one of its names stays, for `tidy`."""
+    if (folder / f"{stem}{ARCHIVE}").exists():
+        return
+    for ending in (ARCHIVE, MANIFEST):
+        with contextlib.suppress(OSError):
+            (folder / f"{stem}{ending}{PART}").unlink(missing_ok=True)
+
+
+def remove(folder: Path, backup: Backup) -> None:
+    """Take a backup away: it ceases to exist before its archive goes."""
+    fault("backup.before-remove")
+    goes = folder / f"{backup.stem}{MANIFEST}"
+    _rename(goes, folder / f"{goes.name}{REMOVED}")
+    _unlink(folder / f"{backup.stem}{ARCHIVE}")
+    _unlink(folder / f"{goes.name}{REMOVED}")
+
+
+def sync_folder(folder: Path) -> None:
+    """Names survive a power cut; a system that cannot do that for folders does it by itself."""
+    with contextlib.suppress(OSError):
+        fd = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+
+def sync_file(path: Path) -> None:
+    """What stands in it survives a power cut."""
+    fd = os.open(path, os.O_RDWR | getattr(os, "O_BINARY", 0))
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _rename(old: Path, new: Path) -> None:
+    try:
+        patiently(lambda: os.replace(old, new))
+    except OSError as error:
+        raise cannot_write(new, error) from error
+
+
+def _unlink(path: Path) -> None:
+    try:
+        patiently(lambda: path.unlink(missing_ok=True))
+    except OSError as error:
+        raise cannot_write(path, error, "remove") from error
+

@@ -1,0 +1,193 @@
+"""Makes a backup: collects, packs, reads back, and gives the archive its name only then."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from autosys_tasks.backup import act, manifest, pack, plan, store
+from autosys_tasks.backup.collect import collect
+from autosys_tasks.backup.damaged import Damaged, NeedsPassphrase
+from autosys_tasks.backup.pack import Load, Packed
+from autosys_tasks.backup.passphrase import VARIABLE, passphrase
+from autosys_tasks.backup.record import Record
+from autosys_tasks.backup.values import DIFFERENTIAL, FILE, FULL, Backup, Collected, Failed
+from autosys_tasks.config.model import Config
+from autosys_tasks.core.clock import size, wall
+from autosys_tasks.core.faults import fault
+from autosys_tasks.core.plan import Step
+from autosys_tasks.supervise.house import House
+
+SECRET = "secret"
+KEEP, LOOK, WRITE, VERIFY = "keep", "look", "write", "verify"
+FORM = "%Y-%m-%dT%H%M%SZ"
+NAMED, NEEDED = "a set names it", "a required set names it"
+
+
+def make(run: Record, note: str) -> None:
+    """The whole of it; what was cut short before is tidied up first."""
+    config, place = run.house.config, run.house.place
+    folder = act.folder_of(config.path)
+    run.notes += act.tidy(folder)
+    with act.staging(place.folder) as staging:
+        found = collect(config, folder, wall(), staging, tell=run.say)
+        _tell_of(run, found)
+        run.made = _stored(run, folder, staging, found, note)
+
+
+def _tell_of(run: Record, found: Collected) -> None:
+    """What the sets name in vain, what could not even be looked at, and what was left out."""
+    for each in found.missing:
+        if each.idle and not each.required:
+            run.idle.append(each.path)
+            run.add(Step(LOOK, each.path, NAMED), None, each.why)
+        else:
+            _failed(run, each)
+    run.notes += [*found.notes, *(f"skipped {each}" for each in found.skipped)]
+
+
+def _failed(run: Record, each: Failed) -> None:
+    run.add(Step(KEEP, each.path, NEEDED if each.required else NAMED), False, each.why)
+
+
+def drafted(house: House, scratch: Path) -> tuple[Load, str, tuple[str, ...]]:
+    """What a backup would store now, why as a full or a differential one, and what a person should know."""
+    folder = act.folder_of(house.config.path)
+    found = collect(house.config, folder, wall(), scratch)
+    backups, _strange = store.listed(folder)
+    load, reason = _load(house.config, folder, backups, found, passphrase(house.config.name), "")
+    lacking = [f"{each.path}: {each.why}" for each in found.missing]
+    return load, reason, (*lacking, *found.notes, *_warnings(load.head, found, backups))
+
+
+def _stored(run: Record, folder: Path, staging: Path, found: Collected, note: str) -> Backup:
+    """The new backup, verified and with its name; whatever goes wrong before that leaves nothing of it."""
+    secret = passphrase(run.house.config.name)
+    backups, _strange = store.listed(folder)
+    load, reason = _load(run.house.config, folder, backups, found, secret, note)
+    run.notes += _warnings(load.head, found, backups)
+    part = folder / f"{load.head.stem}{act.ARCHIVE}{act.PART}"
+    act.ready(folder, sum(each.size for each, _before in load.found))
+    try:
+        packed = _written(run, load, part, staging, secret, reason)
+        _proven(run, packed, part, secret)
+        described = folder / f"{load.head.stem}{act.MANIFEST}{act.PART}"
+        manifest.write(described, load.head, packed.entries.read(), load.deleted, packed.backup)
+        act.publish(folder, load.head.stem)
+    except BaseException:
+        act.discard(folder, load.head.stem)
+        raise
+    return packed.backup
+
+
+def _written(run: Record, load: Load, part: Path, staging: Path, secret: str, reason: str) -> Packed:
+    fault("backup.before-write")
+    began = time.monotonic()
+    packed = pack.pack(load, part, staging, secret, run.say)
+    fault("backup.after-write")
+    for each in packed.backup.failed[len(load.head.failed) :]:
+        _failed(run, each)
+    run.add(Step(WRITE, load.head.stem, reason), True, made_text(packed.backup), began)
+    return packed
+
+
+def _proven(run: Record, packed: Packed, part: Path, secret: str) -> None:
+    began = time.monotonic()
+    pack.check(packed, part, secret, run.say)
+    fault("backup.after-verify")
+    step = Step(VERIFY, packed.backup.stem, "only what reads back gets its name")
+    run.add(step, True, "every byte was read back", began)
+
+
+def made_text(backup: Backup) -> str:
+    """`120 files of 1.2 MB in 340.0 kB`."""
+    files = f"{backup.files} file{'' if backup.files == 1 else 's'}"
+    return f"{files} of {size(backup.bytes)} in {size(backup.archive_bytes)}"
+
+
+def _load(
+    config: Config, folder: Path, backups: Sequence[Backup], found: Collected, secret: str, note: str
+) -> tuple[Load, str]:
+    """What is to be stored, and why as a full or a differential one."""
+    now, digest = wall(), sets_digest(config)
+    identity = next_id(now, [each.id for each in backups])
+    head = Backup(
+        identity, FULL, moment(identity), sets=digest, git=found.git, note=note, encrypted=bool(secret),
+        failed=tuple(each for each in found.missing if each.required or not each.idle),
+        local_only=not secret and any(SECRET in each.flags for each in found.found),
+    )  # fmt: skip
+    load = Load(head, tuple((each, None) for each in found.found), required=_required(config))
+    choice = plan.choose(backups, digest, now, encrypted=bool(secret), spoiled=_spoiled(folder, backups))
+    if choice.base is None:
+        return load, choice.reason
+    try:
+        return _differential(load, folder, choice.base, found, secret), choice.reason
+    except (Damaged, NeedsPassphrase) as error:
+        return load, f"the full backup {choice.base.id} cannot be built upon: {error.message}"
+
+
+def _differential(load: Load, folder: Path, base: Backup, found: Collected, secret: str) -> Load:
+    """Only what is not in the base as it is now; raises Damaged when the base cannot be read."""
+    unread = [each.path for each in found.missing if not each.idle]
+    before = (entry for entry, _backup in manifest.state(folder, base, secret))
+    changes = plan.changed(found.found, before, base.created, unread)
+    same = [each for each in changes.same if each.kind == FILE]
+    return load._replace(
+        head=load.head._replace(kind=DIFFERENTIAL, base=base.id, base_sha256=base.archive_sha256),
+        found=changes.read, deleted=changes.deleted, files=len(same), bytes=sum(each.size for each in same),
+    )  # fmt: skip
+
+
+def _spoiled(folder: Path, backups: Sequence[Backup]) -> dict[str, str]:
+    """Archives that are not as they were verified, as far as a glance tells."""
+    found = {}
+    for each in backups:
+        try:
+            there = (folder / f"{each.stem}{act.ARCHIVE}").stat().st_size
+        except OSError as error:
+            found[each.id] = f"its archive cannot be seen ({error.strerror})"
+        else:
+            found |= {} if there == each.archive_bytes else {each.id: "its archive has another size"}
+    return found
+
+
+def _required(config: Config) -> frozenset[str]:
+    return frozenset(name for name, each in config.backup.sets.items() if each.required)
+
+
+def _warnings(head: Backup, found: Collected, backups: Sequence[Backup]) -> list[str]:
+    """What a person should know before it is too late, each once."""
+    said = []
+    if head.local_only:
+        count = sum(SECRET in each.flags for each in found.found)
+        files = "1 file that looks like a secret" if count == 1 else f"{count} files that look like secrets"
+        said.append(f"WARN it holds {files}, in clear: it stays here, for this user alone; {VARIABLE} encrypts it")
+    if backups and backups[-1].encrypted and not head.encrypted:
+        said.append(f"WARN the last backup was encrypted, and this one is not: no passphrase was found ({VARIABLE})")
+    return said
+
+
+def sets_digest(config: Config) -> str:
+    """What is asked for, as a digest: against what was asked for otherwise there is no differential."""
+    asked = [[list(each) for each in config.backup.sets.values()], config.backup.git]
+    return hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:16]
+
+
+def next_id(now: float, taken: Sequence[str]) -> str:
+    """This moment as the id of a backup; a second after the newest one, when the clock was set back."""
+    said, newest = text_of(now), max(taken, default="")
+    return said if said > newest else text_of(moment(newest) + 1)
+
+
+def text_of(at: float) -> str:
+    """Seconds since 1970 as `2026-11-29T033000Z`."""
+    return datetime.fromtimestamp(at, UTC).strftime(FORM)
+
+
+def moment(identity: str) -> float:
+    """The reverse; raises ValueError."""
+    return datetime.strptime(identity, FORM).replace(tzinfo=UTC).timestamp()

@@ -1,0 +1,115 @@
+"""Whether the last night has its backup, by the names in `backups/` alone; a missed one is begun in the background.
+
+Once: a night whose backup was begun is not begun again before the machine is started anew, however that one ended. The
+health page says what came of it. What a backup needs is not imported here: a quiet tick must stay quick.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+from autosys_tasks import host
+from autosys_tasks.bootstrap import tree
+from autosys_tasks.core.clock import span, utc_text, wall
+from autosys_tasks.core.errors import Busy
+from autosys_tasks.core.files import make_folder, read_json, write_atomic
+from autosys_tasks.core.nights import around
+from autosys_tasks.supervise import environ, logs, turnstile
+from autosys_tasks.supervise.house import House
+
+EARLY_S = 300.0  # a backup made so shortly before its time is that night's: timers are not exact
+LATE_S = 120.0  # so long a tick leaves the night to whoever is to start it
+DAY_S = 86_400.0
+ENDING = ".manifest.json"
+LOG, LOG_MAX, LOG_KEEP = "backup.log", 1_000_000, 2
+
+
+def newest(folder: Path, now: float) -> float | None:
+    """When the newest backup here was made, in seconds since 1970; one of the day after tomorrow proves nothing."""
+    made = [at for at in map(_made_at, _names(folder)) if at is not None and at < now + DAY_S]
+    return max(made, default=None)
+
+
+def _names(folder: Path) -> list[str]:
+    try:
+        return [name for name in os.listdir(folder) if name.endswith(ENDING)]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def _made_at(name: str) -> float | None:
+    """The time in a name as `2026-11-29T033000Z-full.manifest.json`."""
+    with contextlib.suppress(ValueError):
+        return datetime.strptime(name[:18], "%Y-%m-%dT%H%M%SZ").replace(tzinfo=UTC).timestamp()
+    return None
+
+
+def lacking(house: House, slack_s: float = EARLY_S) -> str:
+    """Why this night still needs its backup, "" when it has one. `slack_s`: how far its time may lie ahead of now."""
+    now = wall()
+    slot, _next = around(house.config.backup.at, now + slack_s)
+    made = newest(Path(house.config.path, "backups"), now)
+    if made is not None and made >= slot - EARLY_S:
+        return ""
+    last = "there is none yet" if made is None else f"the last one is {span(now - made)} old"
+    return f"due since {utc_text(slot)[:16]}Z, {last}"
+
+
+def missed(house: House, *, registered: bool) -> str:
+    """Why a backup is to be begun for a night that has none, "" when there is nothing to begin.
+
+    Nights are kept where a person declared sets, had the nightly entry registered, or has made a backup before.
+    """
+    now, folder = wall(), Path(house.config.path, "backups")
+    if not (registered or house.config.backup.sets or newest(folder, now) is not None):
+        return ""
+    why = lacking(house, -LATE_S)
+    return why if why and not _was_begun(house, _slot(house)) else ""
+
+
+def _slot(house: House) -> float:
+    return around(house.config.backup.at, wall() - LATE_S)[0]
+
+
+def _note(house: House) -> str:
+    return f"{house.place.folder}/backup/night.json"
+
+
+def _was_begun(house: House, slot: float) -> bool:
+    try:
+        said = read_json(_note(house))
+    except (OSError, ValueError):
+        return False
+    return said == {"night": utc_text(slot), "boot": host.boot_id()}
+
+
+def start(house: House, *, registered: bool) -> str:
+    """Begin the backup of a missed night, and say so in one line; whoever asks does not wait for it."""
+    if not missed(house, registered=registered):
+        return ""
+    try:
+        with turnstile.acting(house.place, "a tick", wait_s=0.0, turn=turnstile.BACKUPS):
+            why = missed(house, registered=registered)
+            if not why:
+                return ""
+            make_folder(Path(_note(house)).parent)
+            begun = {"night": utc_text(_slot(house)), "boot": host.boot_id()}
+            write_atomic(_note(house), json.dumps(begun), durable=True, mode=0o600)
+    except Busy:
+        return ""  # one is being made
+    return f"backup: begun as pid {_begun(house)} ({why}); what it says: outputs/logs/{LOG}"
+
+
+def _begun(house: House) -> int:
+    log = os.path.join(house.config.path, "outputs", "logs", LOG)
+    logs.rotate_stopped(log, LOG_MAX, LOG_KEEP)
+    main, root = "from autosys_tasks.program import main;main()", os.path.dirname(tree.HERE)
+    argv = environ.python_argv(root, main, "backup", "--due")
+    env = {**house.base, "AUTOSYS_WORKSPACE": house.config.path, "AUTOSYS_STATE": house.place.folder}
+    if "AUTOSYS_NOW" in os.environ:
+        env["AUTOSYS_NOW"] = os.environ["AUTOSYS_NOW"]  # the same night for whoever begins it and for it
+    return host.spawn(host.Launch(argv, env, house.config.path, log, priority="low"), None)

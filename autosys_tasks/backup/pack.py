@@ -1,0 +1,157 @@
+"""Packs what was collected into one archive and reads all of it back, under a temporary name.
+
+What of it cannot be read is named, and the rest is there.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO, NamedTuple, cast
+
+from autosys_tasks.backup import manifest, verify
+from autosys_tasks.backup.damaged import Damaged
+from autosys_tasks.backup.patience import Patience
+from autosys_tasks.backup.progress import Progress
+from autosys_tasks.backup.read import read_steadily
+from autosys_tasks.backup.readme_text import readme
+from autosys_tasks.backup.seven_zip_write import Writer
+from autosys_tasks.backup.spool import Spool
+from autosys_tasks.backup.values import FILE, FOLDER, HARDLINK, LINK, MANIFEST, OWN, Backup, Entry, Failed, Found
+
+README = f"{OWN}/README.txt"
+BULK = 64_000_000  # bytes to store from which on speed counts more than size
+SQLITE = "sqlite"
+FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
+Say = Callable[[str], object]
+
+
+class Load(NamedTuple):
+    """What goes into one archive, and what its manifest says beside that."""
+
+    head: Backup
+    found: tuple[tuple[Found, Entry | None], ...]  # each with what the base has under its path
+    deleted: tuple[str, ...] = ()  # paths of the base that are gone
+    files: int = 0  # of the base, that stay as they are
+    bytes: int = 0
+    required: frozenset[str] = frozenset()  # the sets of which nothing may be lacking
+
+
+class Packed(NamedTuple):
+    """An archive that was written: what its manifest says, and where its entries are."""
+
+    backup: Backup
+    entries: Spool
+
+
+def pack(load: Load, part: Path, staging: Path, secret: str, say: Say) -> Packed:
+    """Write the archive. Raises StateError when it cannot be written; what cannot be read is in `failed`."""
+    total = sum(each.size for each, _before in load.found)
+    progress, failed = Progress("writing", total, say), list(load.head.failed)
+    files, size = load.files, load.bytes
+    spool, patience = Spool(staging / "entries"), Patience()
+    with Writer(part, passphrase=secret, bulk=total >= BULK) as writer:
+        for each, before in load.found:
+            try:
+                entry = before if _is_as_before(each, before, patience) else None
+                if each.kind == HARDLINK and any(one.path == each.link for one in failed):
+                    raise OSError("the file that it shares its content with could not be read")
+                if entry is None:
+                    entry = _stored(writer, each, progress, patience)
+                    spool.add(entry)
+            except OSError as error:
+                if error.errno in FULL_DISK:
+                    raise
+                failed.append(Failed(each.path, reason(error), not load.required.isdisjoint(each.sets)))
+                entry = before  # the last known one stays
+            if entry and entry.kind == FILE:
+                files, size = files + 1, size + entry.size
+        backup = load.head._replace(files=files, bytes=size, failed=tuple(failed), verified=True)
+        _describe(writer, load, backup, spool, staging / "manifest.json")
+        archive_bytes, archive_sha256 = writer.finish()
+    return Packed(backup._replace(archive_bytes=archive_bytes, archive_sha256=archive_sha256), spool)
+
+
+def _is_as_before(found: Found, before: Entry | None, patience: Patience) -> bool:
+    """Whether its bytes are those of the base, and so is all else of it that matters; raises OSError.
+
+    A staged copy is made anew each time: its own times tell nothing.
+    """
+    if before is None or (found.kind, before.kind, found.size) != (FILE, FILE, before.size):
+        return False
+    staged = SQLITE in found.flags or found.path.startswith(f"{OWN}/")
+    if not staged and (found.mtime_ns, found.mode, found.flags) != (before.mtime_ns, before.mode, before.flags):
+        return False
+    return read_steadily(found, _sha256_of, patience) == before.sha256
+
+
+def _sha256_of(source: BinaryIO) -> str:
+    digest = hashlib.sha256()
+    while data := source.read(1 << 20):
+        digest.update(data)
+    return digest.hexdigest()
+
+
+def _describe(writer: Writer, load: Load, backup: Backup, spool: Spool, path: Path) -> None:
+    """What an archive says of itself: a word for whoever finds it, and its manifest."""
+    at = round(backup.created * 1e9)
+    writer.file(README, cast(BinaryIO, io.BytesIO(readme())), at, 0o644)
+    manifest.write(path, load.head, spool.read(), load.deleted, backup)
+    with path.open("rb") as file:
+        writer.file(MANIFEST, file, at, 0o600)
+
+
+def _stored(writer: Writer, found: Found, progress: Progress, patience: Patience) -> Entry:
+    """One thing in the archive, and its line of the manifest."""
+    entry = Entry(
+        found.path, found.kind, 0, found.mtime_ns, found.mode, link=found.link, flags=found.flags, stamp=found.stamp
+    )
+    if found.kind == FOLDER:
+        writer.folder(found.path, found.mtime_ns, found.mode)
+    elif found.kind == LINK:
+        writer.link(found.path, found.link, found.mtime_ns, found.mode)
+    elif found.kind == FILE:
+        return _file(writer, found, entry, progress, patience)
+    return entry
+
+
+def _file(writer: Writer, found: Found, entry: Entry, progress: Progress, patience: Patience) -> Entry:
+    size, sha256 = read_steadily(
+        found, lambda source: writer.file(found.path, _counted(source, progress), found.mtime_ns, found.mode), patience
+    )
+    return entry._replace(size=size, sha256=sha256)
+
+
+class _Counted:
+    """A file that is read, and its bytes counted."""
+
+    def __init__(self, source: BinaryIO, progress: Progress) -> None:
+        self.source, self.progress = source, progress
+
+    def read(self, size: int = -1) -> bytes:
+        """As a file's."""
+        data = self.source.read(size)
+        self.progress.add(len(data))
+        return data
+
+
+def _counted(source: BinaryIO, progress: Progress) -> BinaryIO:
+    return cast(BinaryIO, _Counted(source, progress))
+
+
+def reason(error: OSError) -> str:
+    """Why something could not be read, for a person."""
+    if isinstance(error, FileNotFoundError):
+        return "vanished before it could be read"
+    return error.strerror or str(error)
+
+
+def check(packed: Packed, part: Path, secret: str, say: Say) -> None:
+    """Read back every byte of the archive; raises Damaged when one of them is not what was read from its source."""
+    progress = Progress("reading back", sum(each.size for each in packed.entries.read()), say)
+    _files, damaged = verify.check(part, packed.entries.read(), secret, progress.add)
+    if damaged:
+        raise Damaged(f"`{damaged[0].path}` does not read back as it was written: {damaged[0].why}", where=part.name)

@@ -1,0 +1,23 @@
+"""What stands in every archive for whoever finds it without autosys: how to restore by hand. Pure."""
+
+from __future__ import annotations
+
+README = """\
+This is a backup that autosys made. 7-Zip (https://7-zip.org) opens it, on every system: `7z x NAME.7z`.
+
+NAME-full.7z holds everything, by the paths of the workspace. NAME-differential.7z holds what was new or changed
+against the full backup that its manifest names (`base`). To restore by hand: extract that full one, extract the
+differential one over it, then remove what the manifest lists under `deleted`.
+
+.autosys/manifest.json lists every file with its SHA-256. A hard link is listed there alone, with the file it shares
+its content with (`link`).
+.autosys/git is the state of the repository: `history.bundle` (commits that were on no remote; `git fetch` reads
+it), `patch.diff` (uncommitted work, to read), `files` (changed and untracked files as they lay there), `state.json`.
+
+With autosys: inv backup.list, inv backup.restore ID --to DIR, inv backup.restore ID --git --to DIR.
+"""
+
+
+def readme() -> bytes:
+    """The text as it stands in an archive."""
+    return README.encode("utf-8")

@@ -1,0 +1,81 @@
+"""`inv backup` and `inv backup.prune`: one at a time, in the order that keeps what is there whole."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from pathlib import Path
+
+from autosys_tasks.backup import act, store
+from autosys_tasks.backup.make import WRITE, drafted, make
+from autosys_tasks.backup.record import REMOVE, Record, Report, Say, Tell, verdict
+from autosys_tasks.backup.retain import retain
+from autosys_tasks.backup.values import FILE, Kept
+from autosys_tasks.core.clock import size, wall
+from autosys_tasks.core.errors import AutosysError
+from autosys_tasks.core.plan import Plan, Step
+from autosys_tasks.supervise import turnstile
+from autosys_tasks.supervise.house import House
+
+__all__ = ["Report", "backup", "planned", "planned_prune", "prune", "verdict"]
+TURN_S = 0.5  # a tick that asks whether a night was missed has the turn for a moment
+
+
+def backup(house: House, *, note: str = "", tell: Tell = lambda outcome: None, say: Say = lambda line: None) -> Report:
+    """Make a backup. Raises Busy when another is being made, and whatever kept it from being made at all."""
+
+    def work(run: Record) -> None:
+        make(run, note)
+        _retain(run)
+
+    with turnstile.acting(house.place, "backup", wait_s=TURN_S, turn=turnstile.BACKUPS):
+        return Record(house, "backup", tell, say).whole(work)
+
+
+def prune(house: House, *, tell: Tell = lambda outcome: None) -> Report:
+    """Remove what [backup] no longer asks for. Raises Busy when a backup is being made."""
+    with turnstile.acting(house.place, "backup.prune", wait_s=TURN_S, turn=turnstile.BACKUPS):
+        return Record(house, "backup.prune", tell, lambda line: None).whole(_retain)
+
+
+def planned(house: House) -> Plan:
+    """What a backup would do now; changes nothing."""
+    with tempfile.TemporaryDirectory(prefix="autosys-") as scratch:
+        load, reason, notes = drafted(house, Path(scratch))
+    found = [each for each, _before in load.found]
+    count, total = len(found), sum(each.size for each in found)
+    detail = {"files": sum(each.kind == FILE for each in found), "bytes": total}
+    steps = [Step(WRITE, load.head.stem, f"{reason}: {count} paths, {size(total)}", detail)]
+    return Plan("backup", (*steps, *planned_prune(house).steps), notes)
+
+
+def nothing_due() -> Plan:
+    """The plan of a night that has its backup."""
+    return Plan("backup", (), ("this night has its backup",))
+
+
+def planned_prune(house: House) -> Plan:
+    """What retention would remove now, and why it keeps the others."""
+    kept = _judged(house)
+    steps = tuple(Step(REMOVE, each.id, each.reason) for each in kept if not each.keep)
+    return Plan("backup.prune", steps, tuple(f"{each.id} stays: {each.reason}" for each in kept if each.keep))
+
+
+def _judged(house: House) -> list[Kept]:
+    backups, _strange = store.listed(act.folder_of(house.config.path))
+    return retain(backups, house.config.backup, wall())
+
+
+def _retain(run: Record) -> None:
+    """Remove what goes; a backup that cannot be removed is named, and the others go."""
+    folder = act.folder_of(run.house.config.path)
+    known = {each.id: each for each in store.listed(folder)[0]}
+    for each in _judged(run.house):
+        if each.keep:
+            continue
+        began, ok, detail = time.monotonic(), True, "removed"
+        try:
+            act.remove(folder, known[each.id])
+        except AutosysError as error:
+            ok, detail = False, error.message
+        run.add(Step(REMOVE, each.id, each.reason), ok, detail, began)

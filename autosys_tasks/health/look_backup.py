@@ -1,0 +1,78 @@
+"""Looks at what is kept: the newest verified backup, the last run, the last drill; reads heads and feet, no archive."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from pathlib import Path
+
+from autosys_tasks.backup.values import FULL, Backup
+from autosys_tasks.core.clock import parse_utc
+from autosys_tasks.core.files import read_json
+from autosys_tasks.core.journal import FILES, last_run
+from autosys_tasks.health.values import BackupSeen
+from autosys_tasks.supervise.house import House
+from autosys_tasks.supervise.state import Place
+
+
+def see_backup(house: House) -> BackupSeen:
+    """What is known of this workspace's backups."""
+    from autosys_tasks.backup import store
+    from autosys_tasks.schedule import wanted
+    from autosys_tasks.schedule.values import BACKUP
+
+    root, place = Path(house.config.path), house.place
+    backups, _strange = store.listed(root / "backups")
+    newest = next((each for each in reversed(backups) if each.verified), None)
+    seen = BackupSeen(
+        sets=len(house.config.backup.sets),
+        git=house.config.backup.git and any((folder / ".git").exists() for folder in (root, *root.parents)),
+        newest=newest,
+        lost=_lost(root / "backups", newest, backups) if newest else "",
+        wanted=BACKUP in wanted.read(place),
+        since=wanted.changed_at(place),
+    )
+    return _with_drill(_with_run(seen, house), place)
+
+
+def _lost(folder: Path, newest: Backup, backups: Sequence[Backup]) -> str:
+    """What is no longer as it was verified; only a drill reads the archives themselves."""
+    base = next((each for each in backups if each.kind == FULL and each.id == newest.base), None)
+    if newest.kind != FULL and base is None:
+        return f"the full backup {newest.base} that it needs is gone"
+    for each in (newest, base):
+        if each is None:
+            continue
+        archive = folder / f"{each.stem}.7z"
+        try:
+            size = archive.stat().st_size
+        except OSError as error:
+            return f"{archive.name} cannot be seen: {error.strerror}"
+        if size != each.archive_bytes:
+            return f"{archive.name} has {size} bytes, and had {each.archive_bytes} when it was verified"
+    return ""
+
+
+def _with_run(seen: BackupSeen, house: House) -> BackupSeen:
+    line = last_run(house.outputs / FILES["backup"], "backup")
+    at, idle = line.get("ts"), line.get("idle")
+    return seen._replace(
+        run_at=at if isinstance(at, float) else None,
+        run_made=str(line.get("made") or ""),
+        run_ok=line.get("ok") is True,
+        run_detail=str(line.get("detail", "")),
+        idle=tuple(map(str, idle)) if isinstance(idle, list) else (),
+    )
+
+
+def _with_drill(seen: BackupSeen, place: Place) -> BackupSeen:
+    try:
+        said = read_json(f"{place.folder}/backup/drill.json")
+    except (OSError, ValueError):
+        said = None
+    if not isinstance(said, dict):
+        return seen
+    with contextlib.suppress(ValueError, KeyError):
+        at = parse_utc(str(said["at"]))
+        return seen._replace(drill_at=at, drill_ok=said.get("ok") is True, drill_why=str(said.get("why") or ""))
+    return seen

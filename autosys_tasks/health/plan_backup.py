@@ -1,0 +1,102 @@
+"""Judges what is kept of the workspace: proven by an archive that was read back, and by drills. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from autosys_tasks.core.clock import size, span
+from autosys_tasks.core.verdict import NG, OK, SKIP, WARN, Fix
+from autosys_tasks.health.values import BackupSeen, Finding, Scene
+
+AGE_S = 26 * 3600.0  # a night, and the time that a late one takes
+DRILL_S = 35 * 86_400.0
+AHEAD_S = 60.0
+SHOWN = 3  # names of a kind
+RUN = Fix(("inv", "backup"))
+DRILL = Fix(text="inv backup.drill restores the newest one and compares every file")
+Judged = tuple[str, str, Fix]  # verdict, why, fix
+
+
+def of_backup(scene: Scene, name: str, seen: BackupSeen) -> Finding:
+    """The newest verified backup is young, whole, still there, and restoring it was tried."""
+    if not (seen.sets or seen.git):
+        return Finding(SKIP, "no evidence", "nothing is declared to be kept ([backup.sets.NAME] in autosys.toml)")
+    told = list(_never_made(scene, seen) if seen.newest is None else _of_newest(scene, seen))
+    evidence = _evidence(scene, seen)
+    for verdict in (NG, WARN):
+        found = [(why, fix) for judged, why, fix in told if judged == verdict]
+        if found:
+            return Finding(verdict, evidence, "; ".join(why for why, _fix in found), found[0][1])
+    return Finding(OK, evidence)
+
+
+def _never_made(scene: Scene, seen: BackupSeen) -> Iterator[Judged]:
+    waited = scene.now.wall - (scene.now.wall if seen.since is None else seen.since)
+    if seen.run_at is not None and not seen.run_ok:
+        yield NG, f"no backup was ever made: the last run failed {_ago(scene, seen.run_at)}: {seen.run_detail}", RUN
+    elif seen.run_made:
+        yield NG, f"the backup {seen.run_made} was made, and is gone", RUN
+    elif seen.wanted and waited > AGE_S:
+        yield NG, f"one is wanted every night, and none was made in {span(waited)}", RUN
+    elif seen.wanted:
+        yield WARN, f"none was made yet, the first is due at {scene.config.backup.at}", Fix(text="inv backup makes one")
+    else:
+        text = "inv backup makes one, inv schedule.register one every night"
+        yield WARN, "none was ever made, and none is wanted every night", Fix(text=text)
+
+
+def _of_newest(scene: Scene, seen: BackupSeen) -> Iterator[Judged]:
+    newest = seen.newest
+    assert newest is not None
+    age = scene.now.wall - newest.created
+    if seen.lost:
+        yield NG, seen.lost, RUN
+    if age > AGE_S:
+        yield NG, f"the newest verified backup is {span(age)} old, allowed {span(AGE_S)}", RUN
+    if age < -AHEAD_S:
+        yield WARN, f"the newest one is dated {span(-age)} ahead of now, which proves no youth", RUN
+    if seen.run_at is not None and not seen.run_ok and not seen.run_made and seen.run_at >= newest.created:
+        yield NG, f"the last run failed {_ago(scene, seen.run_at)}: {seen.run_detail}", RUN
+    yield from _of_what_it_lacks(seen)
+    yield from _of_drill(scene, seen)
+
+
+def _of_what_it_lacks(seen: BackupSeen) -> Iterator[Judged]:
+    failed = seen.newest.failed if seen.newest else ()
+    needed = [f"{each.path or 'a file'}: {each.why}" for each in failed if each.required]
+    others = [f"{each.path or 'a file'}: {each.why}" for each in failed if not each.required]
+    mend = Fix(text="mend it, or take it out of [backup.sets]; then inv backup")
+    if needed:
+        yield NG, f"required, and not in it: {_few(needed)}", mend
+    if others:
+        yield WARN, f"not in it: {_few(others)}", mend
+    if seen.idle:
+        yield WARN, f"matched nothing: {_few(seen.idle)}", Fix(text="take it out of [backup.sets], or write it")
+
+
+def _of_drill(scene: Scene, seen: BackupSeen) -> Iterator[Judged]:
+    if seen.drill_at is None:
+        yield WARN, "restoring was never tried", DRILL
+    elif not seen.drill_ok:
+        text = "inv backup makes a new one, inv backup.drill tries that"
+        yield NG, f"the last drill failed {_ago(scene, seen.drill_at)}: {seen.drill_why}", Fix(text=text)
+    elif scene.now.wall - seen.drill_at > DRILL_S:
+        yield WARN, f"the last drill was {_ago(scene, seen.drill_at)}", DRILL
+
+
+def _few(said: Sequence[str]) -> str:
+    more = f" and {len(said) - SHOWN} more" if len(said) > SHOWN else ""
+    return f"{', '.join(said[:SHOWN])}{more}"
+
+
+def _ago(scene: Scene, at: float) -> str:
+    return f"{span(max(0.0, scene.now.wall - at))} ago"
+
+
+def _evidence(scene: Scene, seen: BackupSeen) -> str:
+    if seen.newest is None:
+        return "no backup is known"
+    newest = seen.newest
+    files = f"{newest.files} file{'' if newest.files == 1 else 's'}, {size(newest.bytes)}"
+    drilled = "never drilled" if seen.drill_at is None else f"drilled {_ago(scene, seen.drill_at)}"
+    return f"{newest.id} ({newest.kind}, {files}) verified {_ago(scene, newest.created)}, {drilled}"

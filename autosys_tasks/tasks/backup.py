@@ -1,0 +1,59 @@
+"""`inv backup`: keep what autosys.toml names, proven by reading it back. `backup.*` goes with it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from autosys_tasks.tasks.border import finish, house, is_dry, run_fields, say, show_plan, verb
+
+HELP = {
+    "note": "a word about this one, shown by backup.list",
+    "due": "the nightly run: nothing to do when this night has its backup, or one is being made",
+}
+
+
+@verb(interrupted="nothing of it is left, and the earlier backups are as they were; inv backup begins anew", help=HELP)
+def start(c, note="", due=False, dry_run=False, json=False, exit_code=False):  # type: ignore[no-untyped-def]
+    """Keep what autosys.toml names: write an archive, read every byte of it back, then give it its name."""
+    from autosys_tasks.backup import archived_show, night, run, show
+    from autosys_tasks.core.errors import Busy
+
+    home = house(c)
+    needless = due and not night.lacking(home)
+    if is_dry(c, dry_run):
+        plan = run.nothing_due() if needless else run.planned(home)
+        return show_plan(home.config, plan, as_json=json, exit_code=exit_code)
+    try:
+        report = None if needless else run.backup(home, note=note, tell=_tell, say=say)
+    except Busy as busy:
+        if not due:
+            raise
+        return _nothing(home.config, f"{busy.message}; nothing to do here", json)
+    if report is None:
+        return _nothing(home.config, "this night has its backup", json)
+    made = archived_show.backup_json(report.backup) if report.backup else None
+    fields = {**run_fields("backup", report.outcomes, report.notes), "backup": made}
+    return finish(home.config, "run", report.code, fields, show.lines(report), json)
+
+
+def _nothing(config: Any, note: str, json: bool) -> None:
+    finish(config, "run", 0, {**run_fields("backup", (), [note]), "backup": None}, [note], json)
+
+
+def _tell(outcome: Any) -> None:
+    from autosys_tasks.backup import show
+
+    say(show.outcome_line(outcome))
+
+
+@verb()
+def prune(c, dry_run=False, json=False, exit_code=False):  # type: ignore[no-untyped-def]
+    """Remove the backups that [backup] no longer asks for: never the newest, never one that another needs."""
+    from autosys_tasks.backup import run, show
+
+    home = house(c)
+    if is_dry(c, dry_run):
+        return show_plan(home.config, run.planned_prune(home), as_json=json, exit_code=exit_code)
+    report = run.prune(home, tell=_tell)
+    fields = run_fields("backup.prune", report.outcomes, report.notes)
+    return finish(home.config, "run", report.code, fields, show.lines(report), json)

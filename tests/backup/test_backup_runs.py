@@ -1,0 +1,349 @@
+"""`inv backup` as people and schedulers run it: what it keeps and says, and that no end of it harms what is there."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import rig
+
+from autosys_tasks import host
+from autosys_tasks.backup import store, verify
+from autosys_tasks.backup.values import Backup
+from autosys_tasks.core.faults import POINTS
+
+Cli = Callable[..., rig.Result]
+SETS = """[watchdog]
+guard = false
+[backup.git]
+enabled = false
+[backup.sets.config]
+include = ["autosys.toml", "설정/**"]
+required = true
+"""
+STEPS = [point for point in POINTS if point.startswith("backup.") and point != "backup.before-remove"]
+
+
+@pytest.fixture
+def desk(workspace: rig.Workspace) -> rig.Workspace:
+    """A workspace with three files to keep; its own name has a blank and Hangul in it."""
+    workspace.write(SETS)
+    workspace.file("설정/비밀 아님.txt", "값\n" * 1000)
+    workspace.file("설정/a/b.json", "{}")
+    return workspace
+
+
+def folder(desk: rig.Workspace) -> Path:
+    return desk.root / "backups"
+
+
+def whole(desk: rig.Workspace) -> list[Backup]:
+    """The backups that are there; each of them is read back, to the last byte."""
+    found, strange = store.listed(folder(desk))
+    assert not strange, strange
+    for each in found:
+        _checked, damaged = verify.verify(folder(desk), each)
+        assert not damaged, (each.id, damaged)
+    return found
+
+
+def nothing_is_left_over(desk: rig.Workspace) -> None:
+    names = [path.name for path in folder(desk).iterdir()]
+    assert not [name for name in names if name.endswith((".part", ".removed"))], names
+    assert not list((desk.state / "backup").glob("staging-*"))
+    assert len(names) == 2 * len(store.listed(folder(desk))[0])
+
+
+def lines(desk: rig.Workspace) -> list[dict[str, object]]:
+    text = (desk.outputs / "backup_log.jsonl").read_text(encoding="utf-8")
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def test_a_backup_is_written_read_back_and_told(desk: rig.Workspace) -> None:
+    document = desk.cli("backup", "--note", "첫째", "--json").rc(0).json()
+    assert document["schema"] == "autosys.run/1" and document["task"] == "backup"
+    outcomes = document["outcomes"]
+    assert [(each["kind"], each["ok"]) for each in outcomes] == [("write", True), ("verify", True)]  # type: ignore[attr-defined]
+    assert document["summary"] == {"done": 2, "failed": 0, "skipped": 0}
+    (made,) = whole(desk)
+    said = document["backup"]
+    assert isinstance(said, dict)
+    assert said["id"] == made.id and re.fullmatch(r"\d{4}-\d\d-\d\dT\d{6}Z", made.id)
+    assert (said["kind"], said["files"], said["verified"], said["complete"]) == ("full", 3, True, True)
+    assert (said["local_only"], said["note"]) == (False, "첫째")
+    names = sorted(path.name for path in folder(desk).iterdir())
+    assert names == [f"{made.id}-full.7z", f"{made.id}-full.manifest.json"]
+    document = json.loads((folder(desk) / f"{made.id}-full.manifest.json").read_text(encoding="utf-8"))
+    assert {each["path"] for each in document["entries"]} >= {"autosys.toml", "설정/비밀 아님.txt", "설정/a/b.json"}
+    journal = lines(desk)
+    assert [line["step"] for line in journal] == ["write", "verify", "summary"]
+    assert journal[-1]["counts"] == document_counts(journal) and journal[-1]["made"] == made.id
+    nothing_is_left_over(desk)
+
+
+def document_counts(journal: list[dict[str, object]]) -> dict[str, int]:
+    oks = [line["ok"] for line in journal if line["step"] != "summary"]
+    return {"done": oks.count(True), "failed": oks.count(False), "skipped": oks.count(None)}
+
+
+def test_an_unchanged_day_costs_next_to_nothing(desk: rig.Workspace) -> None:
+    blob = random.Random(1).randbytes(3_000_000)
+    (desk.root / "설정" / "blob.bin").write_bytes(blob)
+    desk.cli("backup").rc(0)
+    before = sum(path.stat().st_size for path in folder(desk).iterdir())
+    document = desk.cli("backup", "--json").rc(0).json()
+    added = sum(path.stat().st_size for path in folder(desk).iterdir()) - before
+    assert document["backup"]["kind"] == "differential" and added < 200_000  # type: ignore[index, call-overload]
+    assert document["backup"]["files"] == 4  # type: ignore[index, call-overload]
+    assert len(whole(desk)) == 2
+
+
+def test_the_dry_run_shows_the_plan_and_changes_not_one_byte(desk: rig.Workspace) -> None:
+    def look() -> None:
+        plan = desk.cli("backup", "--dry-run", "--json").rc(0).json()
+        assert plan["schema"] == "autosys.plan/1" and plan["task"] == "backup"
+        (step,) = plan["steps"]  # type: ignore[misc]
+        assert step["kind"] == "write" and step["reason"]  # type: ignore[index]
+        desk.cli("backup", "--dry-run", "--exit-code").rc(9)
+        desk.cli("backup.prune", "--dry-run", "--exit-code").rc(0)
+        desk.cli("--dry", "backup").rc(0).says("would write")
+
+    before = tree(desk)
+    look()
+    assert tree(desk) == before
+    desk.cli("backup").rc(0)
+    before = tree(desk)
+    look()
+    assert tree(desk) == before
+
+
+def tree(desk: rig.Workspace) -> dict[str, object]:
+    """Every path of the workspace and its state folder, with its content."""
+    paths = [path for root in (desk.root, desk.state) for path in root.rglob("*")]
+    return {str(path): path.read_bytes() if path.is_file() else None for path in paths}
+
+
+def test_it_is_the_same_from_any_folder(desk: rig.Workspace) -> None:
+    """P58."""
+    desk.cli("backup", cwd=desk.root / "설정" / "a").rc(0)
+    assert len(whole(desk)) == 1
+    assert not (desk.root / "설정" / "a" / "backups").exists()
+
+
+NEEDED = """[backup.sets.env]
+include = [".env", "*.toml"]
+required = true
+[backup.sets.x]
+include = ["x.json"]
+"""
+
+
+def test_a_listed_item_that_matches_nothing_is_named(desk: rig.Workspace) -> None:
+    """P51: a required one is NG, here and on the health page; another one is said, and no failure."""
+    desk.write(f"{SETS}{NEEDED}")
+    result = desk.cli("backup", "--json").rc(4)
+    document = result.json()
+    outcomes = {each["target"]: each["ok"] for each in document["outcomes"]}  # type: ignore[attr-defined]
+    assert outcomes[".env"] is False and outcomes["x.json"] is None
+    assert document["summary"] == {"done": 2, "failed": 1, "skipped": 1}
+    assert document["backup"]["complete"] is False  # type: ignore[index, call-overload]
+    (made,) = whole(desk)
+    assert [(each.path, each.required) for each in made.failed] == [(".env", True)]
+    check = desk.cli("health", "--only", "backup", "--json").rc(3).json()["checks"][0]  # type: ignore[index]
+    assert check["verdict"] == "NG" and "required, and not in it: .env" in check["why"]
+    desk.cli("backup").rc(4).says("NG .env")
+    desk.file(".env", "A=1")
+    desk.cli("backup").rc(0)
+
+
+@pytest.mark.only("linux")
+@pytest.mark.capability("setpriv")
+def test_a_file_that_cannot_be_read_is_named_and_the_rest_is_kept(desk: rig.Workspace) -> None:
+    """P52. Root reads everything, and does without that right here."""
+    (desk.root / "설정" / "a" / "b.json").chmod(0)
+    env = {**os.environ, **{key: value for key, value in desk.env().items() if value is not None}}
+    like_anybody = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] if os.geteuid() == 0 else []
+    argv = [*like_anybody, sys.executable, "-m", "autosys_tasks.program", "backup", "--json"]
+    done = subprocess.run(argv, cwd=desk.root, env=env, capture_output=True, check=False)
+    assert done.returncode == 4, done
+    (failed,) = [each for each in json.loads(done.stdout)["outcomes"] if each["ok"] is False]
+    assert failed["target"] == "설정/a/b.json" and "Permission denied" in failed["detail"]
+    (made,) = whole(desk)
+    assert made.files == 2 and not made.complete
+
+
+def test_two_at_once_the_second_ends_11_and_names_the_first(desk: rig.Workspace) -> None:
+    desk.cli("backup").rc(0)
+    lock = host.take_lock(f"{desk.state}/backing-up.lock")
+    assert lock is not None
+    try:
+        (desk.state / "backing-up.json").write_text(json.dumps({"task": "backup", "pid": 4711}), encoding="utf-8")
+        desk.cli("backup").rc(11).says("`backup` (pid 4711) is at work")
+        document = desk.cli("backup.prune", "--json").rc(11).json()
+        assert document["error"]["kind"] == "busy"  # type: ignore[index, call-overload]
+        night = {"AUTOSYS_NOW": "2030-01-01T00:00:00Z"}
+        said = desk.cli("backup", "--due", "--json", env=night).rc(0).json()
+        assert "nothing to do here" in said["notes"][0], "as a tick does"  # type: ignore[index]
+    finally:
+        lock.release()
+    assert len(whole(desk)) == 1
+
+
+@pytest.mark.parametrize("how", ["kill", "enospc", "raise"])
+@pytest.mark.parametrize("point", STEPS)
+def test_no_end_at_any_step_harms_what_is_there(desk: rig.Workspace, point: str, how: str) -> None:
+    """The earlier backup stays whole to the byte, no half is seen under a final name, the next run tidies up."""
+    desk.cli("backup").rc(0)
+    earlier = {path.name: path.read_bytes() for path in folder(desk).iterdir()}
+    desk.file("설정/new.txt", "new\n" * 5000)
+    ended = desk.cli("backup", env={"AUTOSYS_FAULT": f"{point}:{how}"})
+    assert ended.code != 0, ended
+    if how == "enospc":
+        ended.rc(1).says("No space left on device")
+    assert {name: (folder(desk) / name).read_bytes() for name in earlier} == earlier
+    seen = whole_or_none(desk)
+    assert len(seen) in ((1, 2) if point == "backup.after-rename" else (1,)), "half of one has no name"
+    desk.cli("backup").rc(0)
+    assert len(whole(desk)) >= 2
+    nothing_is_left_over(desk)
+
+
+def whole_or_none(desk: rig.Workspace) -> list[Backup]:
+    """Those that have a manifest: each is whole, whatever lies beside them."""
+    found, _strange = store.listed(folder(desk))
+    for each in found:
+        assert not verify.verify(folder(desk), each)[1]
+    return found
+
+
+def test_what_a_removal_leaves_is_taken_away_by_the_next_run(desk: rig.Workspace) -> None:
+    desk.write(SETS.replace("[backup.git]", "[backup]\nkeep_days = 0\n[backup.git]"))
+    for day in range(1, 5):
+        desk.file("설정/day.txt", str(day))
+        desk.cli("backup", env={"AUTOSYS_NOW": f"2027-01-{9 * day:02d}T02:30:00Z"})
+    there = {each.id for each in whole(desk)}
+    env = {"AUTOSYS_NOW": "2027-02-20T02:30:00Z", "AUTOSYS_FAULT": "backup.before-remove:kill"}
+    desk.cli("backup", env=env)
+    assert {each.id for each in whole_or_none(desk)} >= there
+    desk.cli("backup", env={"AUTOSYS_NOW": "2027-02-21T02:30:00Z"}).rc(0)
+    whole(desk)
+    nothing_is_left_over(desk)
+
+
+@pytest.fixture
+def small(desk: rig.Workspace) -> Iterator[rig.Workspace]:
+    """The same, whose backups lie on a disk of 1 MiB."""
+    folder(desk).mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder(desk))], check=True)
+    yield desk
+    subprocess.run(["umount", str(folder(desk))], check=True)
+
+
+@pytest.mark.only("linux")
+@pytest.mark.capability("root", "mount")
+def test_a_disk_that_is_full_costs_no_earlier_backup(small: rig.Workspace) -> None:
+    small.cli("backup").rc(0)
+    (first,) = whole(small)
+    noise = small.root / "설정" / "noise.bin"
+    noise.write_bytes(random.Random(2).randbytes(3_000_000))
+    ended = small.cli("backup").rc(1)
+    assert "No space left on device" in ended.err or "needed" in ended.err
+    assert [each.id for each in whole(small)] == [first.id]
+    nothing_is_left_over(small)
+    assert lines(small)[-1]["ok"] is False
+    noise.unlink()
+    small.cli("backup").rc(0)
+    assert len(whole(small)) == 2
+
+
+SECRET = "TOKEN=hunter2-hunter2-hunter2\n"
+
+
+def test_with_a_passphrase_contents_and_names_are_encrypted(desk: rig.Workspace) -> None:
+    desk.write(f'{SETS}[backup.sets.env]\ninclude = [".env"]\n').file(".env", SECRET)
+    env = {"AUTOSYS_BACKUP_PASSPHRASE": "열려라 참깨"}
+    document = desk.cli("backup", "--json", env=env).rc(0).json()
+    assert document["backup"]["local_only"] is False and document["backup"]["encrypted"] is True  # type: ignore[index, call-overload]
+    for path in folder(desk).iterdir():
+        raw = path.read_bytes()
+        for word in ("hunter2", "b.json", "설정", ".env"):
+            assert word.encode() not in raw and word.encode("utf-16-le") not in raw, (path.name, word)
+    again = desk.cli("backup", "--json", env=env).rc(0).json()
+    assert again["backup"]["kind"] == "differential"  # type: ignore[index, call-overload]
+    (first, second), _strange = store.listed(folder(desk))
+    for each in (first, second):
+        assert verify.verify(folder(desk), each, "열려라 참깨", base=True)[1] == []
+    clear = desk.cli("backup", "--json").rc(0)
+    assert clear.json()["backup"]["kind"] == "full", "nothing is added in clear to an encrypted one"  # type: ignore[index, call-overload]
+    assert "the last backup was encrypted, and this one is not" in clear.out
+
+
+@pytest.mark.only("posix")
+def test_the_command_that_is_registered_makes_a_backup_that_verifies(desk: rig.Workspace) -> None:
+    """P50: the very line, with the environment that a scheduler gives, from a folder that is not the workspace."""
+    files = desk.cli("schedule.show", "--only", "backup", "--platform", "linux", "--json").rc(0).json()["files"]
+    (unit,) = [each["text"] for each in files if each["path"].endswith(".service")]  # type: ignore[attr-defined]
+    settings = dict(line.split("=", 1) for line in unit.splitlines() if line.startswith(("ExecStart", "WorkingD")))
+    words = shlex.split(settings["ExecStart"].replace("%%", "%").replace("$$", "$"))
+    where = settings["WorkingDirectory"].replace("%%", "%")
+    bare = {"HOME": os.environ["HOME"], "PATH": "/usr/bin:/bin", "AUTOSYS_STATE": str(desk.state)}
+    done = subprocess.run(words, cwd=where, env=bare, capture_output=True, check=False, stdin=subprocess.DEVNULL)
+    assert done.returncode == 0, done
+    assert len(whole(desk)) == 1
+
+
+def test_ctrl_c_leaves_no_half(desk: rig.Workspace) -> None:
+    """And until then a person is told how fast it goes and how long it takes."""
+    (desk.root / "설정" / "big.txt").write_text(random.Random(3).randbytes(25_000_000).hex(), encoding="utf-8")
+    running = desk.start("backup", console=True, env={"PYTHONUNBUFFERED": "1"})
+    told = running.process.stderr
+    assert told is not None
+    line = told.readline().decode("utf-8")
+    assert re.search(r"writing: \d+ %, .* MB of .* MB, .*/s, .* left", line), line
+    running.interrupt()
+    ended = running.result().rc(130)
+    assert "the earlier backups are as they were" in ended.err
+    nothing_is_left_over(desk)
+    assert lines(desk)[-1]["detail"] == "interrupted"
+
+
+def test_thirty_nights_in_a_minute(desk: rig.Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """P53: what is older than 14 days goes, never the newest, never what another needs, never what is not ours."""
+    from autosys_tasks.backup import run
+    from autosys_tasks.config.load import load
+    from autosys_tasks.core.clock import parse_utc
+    from autosys_tasks.supervise.house import house_of
+
+    monkeypatch.setenv("AUTOSYS_STATE", str(desk.state))
+    monkeypatch.delenv("AUTOSYS_WORKSPACE", raising=False)
+    house = house_of(load(desk.root))
+    folder(desk).mkdir()
+    foreign = folder(desk) / "photos-2019.7z"
+    foreign.write_bytes(b"not ours")
+    for night in range(30):
+        monkeypatch.setenv("AUTOSYS_NOW", f"2027-03-{night + 1:02d}T02:30:00Z")
+        desk.file("설정/day.txt", f"night {night}\n" * 100)
+        report = run.backup(house)
+        assert report.code == 0
+        found, strange = store.listed(folder(desk))
+        assert [each.partition(":")[0] for each in strange] == ["photos-2019.7z"]
+        ids, now = {each.id for each in found}, found[-1].created
+        assert report.backup and report.backup.id in ids
+        for each in found:
+            assert not each.base or each.base in ids, "a base that another needs stays"
+        young = {each.id for each in found if now - each.created <= 14 * 86_400}
+        assert len(young) == min(night + 1, 15), "every night of the last 14 days is there"
+        needed = {each.base for each in found if each.id in young and each.base}
+        assert ids == young | needed, "and nothing else, but what those need"
+    assert foreign.read_bytes() == b"not ours"
+    assert parse_utc("2027-03-30T02:30:00Z") == found[-1].created
+    for each in found:
+        assert verify.verify(folder(desk), each)[1] == []
