@@ -54,14 +54,7 @@ class Tool(NamedTuple):
 def main() -> int:
     """Measure, print, write down; 3 when a target is missed."""
     asked = _arguments()
-    results: dict[str, object] = {
-        "at": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), "machine": machine.describe(),
-        "quick": asked.quick, "versions": versions(), "amounts": corpora.QUICK if asked.quick else corpora.FULL,
-    }  # fmt: skip
-    with tempfile.TemporaryDirectory(prefix="bench-backup-") as scratch:
-        measured = {name: measure(name, Path(scratch), asked) for name in asked.only}
-    results["corpora"] = measured
-    results["load_after"] = round(os.getloadavg()[0], 2)
+    results = json.loads(asked.read.read_text("utf-8")) if asked.read else figures(asked)
     for table in backup_page.tables(results):
         print(page.aligned(table), end="\n\n")
     if asked.json:
@@ -72,12 +65,26 @@ def main() -> int:
     return 3 if backup_page.missed(results) else 0
 
 
+def figures(asked: argparse.Namespace) -> dict[str, object]:
+    """One run: every tool on every tree that was asked for."""
+    results: dict[str, object] = {
+        "at": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), "machine": machine.describe(),
+        "quick": asked.quick, "times": asked.times, "versions": versions(),
+    }  # fmt: skip
+    with tempfile.TemporaryDirectory(prefix="bench-backup-") as scratch:
+        measured = {name: measure(name, Path(scratch), asked) for name in asked.only}
+    results["corpora"] = measured
+    results["load_after"] = round(os.getloadavg()[0], 2)
+    return results
+
+
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--times", type=int, default=3, help="how often each is measured, in turns")
     parser.add_argument("--only", type=lambda text: text.split(","), default=list(corpora.FULL), metavar="TREE,...")
     parser.add_argument("--quick", action="store_true", help="small trees: no figures")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything down")
+    parser.add_argument("--read", type=Path, metavar="FILE", help="measure nothing: take the figures of a run before")
     parser.add_argument("--write-docs", action="store_true", help="write its section of docs/benchmarks.md")
     return parser.parse_args()
 

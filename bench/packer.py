@@ -62,33 +62,15 @@ def _verify(tool: str, archive: Path, folder: Path, head: object) -> None:
 
 
 def _restore(tool: str, archive: Path, folder: Path, head: object) -> None:
-    """Every file, or the last one, with its time and mode, its hash compared with the manifest's."""
-    import hashlib
-
+    """Every file, or the last one, as `inv backup.restore` does it."""
     from autosys_tasks.backup import manifest
-    from autosys_tasks.backup.seven_zip_read import Archive, Member
+    from autosys_tasks.backup.restore import Order, restore
 
-    rows = manifest.read_entries(archive.with_name(archive.name.replace(".7z", ".manifest.json")))
-    wanted = {entry.path: entry for entry in rows}
-    made = set()
-
-    def sink(member: Member, pieces: Iterator[bytes]) -> None:
-        path, digest = os.path.join(folder, member.name), hashlib.sha256()
-        above = os.path.dirname(path)
-        if above not in made:
-            os.makedirs(above, exist_ok=True)
-            made.add(above)
-        with open(path, "wb", buffering=0) as file:
-            for piece in pieces:
-                digest.update(piece)
-                file.write(piece)
-        entry = wanted[member.name]
-        assert digest.hexdigest() == entry.sha256, member.name
-        os.chmod(path, entry.mode)
-        os.utime(path, ns=(entry.mtime_ns, entry.mtime_ns))
-
-    with Archive(archive) as opened:
-        opened.read([max(wanted)] if folder.name == LAST else wanted.keys(), sink)
+    beside = archive.with_name(archive.name.replace(".7z", ".manifest.json"))
+    backup = manifest.read_backup(beside)
+    paths = (max(entry.path for entry in manifest.read_entries(beside)),) if folder.name == LAST else ()
+    report = restore(Order(archive.parent, backup, paths, folder))
+    assert not report.failed, report.failed[:3]
 
 
 def _py7zr(doing: str, tool: str, archive: Path, folder: Path) -> None:
