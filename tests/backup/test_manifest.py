@@ -8,11 +8,14 @@ import random
 from pathlib import Path
 
 import pytest
+import rig
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from autosys_tasks.backup import manifest
 from autosys_tasks.backup.damaged import Damaged, NeedsPassphrase
+from autosys_tasks.backup.manifest_text import backup_of, closed, entry_of, opened
+from autosys_tasks.backup.manifest_text import lines as manifest_lines
 from autosys_tasks.backup.seven_zip_write import Writer
 from autosys_tasks.backup.values import DIFFERENTIAL, FULL, MANIFEST, Backup, Entry, Failed
 
@@ -175,3 +178,16 @@ def test_beside_an_encrypted_archive_are_no_names(tmp_path: Path) -> None:
     assert list(manifest.read_deleted(path, "right")) == ["gone"]
     with pytest.raises(NeedsPassphrase):
         list(manifest.read_entries(path))
+
+
+def test_the_page_on_the_format_shows_a_manifest_that_can_be_read(tmp_path: Path) -> None:
+    """Its example has every key of head and foot; only the shortened hashes are not real."""
+    page = (rig.REPOSITORY / "docs" / "backup-format.md").read_text(encoding="utf-8")
+    shown = page.split("```json\n")[1].split("```")[0].replace("9f86...", "9f" * 32)
+    lines = shown.encode().splitlines(keepends=True)
+    head, foot = opened(lines[0]), closed(lines[-1])
+    backup = backup_of(head, foot)
+    written_by_us = list(manifest_lines(backup, map(entry_of, (lines[1], lines[2][1:])), [], backup))
+    assert b"".join(written_by_us) == b"".join(lines).rpartition(b',"sha256":')[0]
+    for name in Entry._fields:
+        assert f'"{name}"' in shown or f"`{name}`" in page, name
