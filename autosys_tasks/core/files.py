@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,8 @@ from autosys_tasks.core.errors import StateError
 from autosys_tasks.core.faults import fault
 
 T = TypeVar("T")
+UNFINISHED = re.compile(r".+\.\d+\.tmp")
+FORSAKEN_S = 3600.0  # a write takes milliseconds
 HELD_FOR_S = 1.0  # another process may hold a file without delete sharing for a moment (Windows: 5, 32)
 
 
@@ -55,6 +58,14 @@ def write_atomic(path: Path | str, text: str | bytes, *, durable: bool = False, 
         if isinstance(error, OSError):
             raise cannot_write(target, error) from error
         raise
+
+
+def forget_unfinished(folder: Path | str) -> None:
+    """Take away what `write_atomic` began in this folder an hour ago or more: who began it was killed."""
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if UNFINISHED.fullmatch(entry.name) and time.time() - entry.stat().st_mtime > FORSAKEN_S:
+                os.unlink(entry.path)
 
 
 def write_all(fd: int, data: bytes) -> None:

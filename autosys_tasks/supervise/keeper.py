@@ -256,9 +256,10 @@ class Keeper:
         self.busy.add(name)
         self._hush(name)
         forgiven = not self.facts[name].wanted.up  # what else is stopped here has failed, and counts as a failure
+        reason = plan.ASKED if forgiven else decision.reason
 
         def stop() -> None:
-            outcome = act.stop(self.house, name, decision.reason, kind=decision.step, forgiven=forgiven)
+            outcome = act.stop(self.house, name, reason, kind=decision.step, forgiven=forgiven)
             self._post(lambda: self._stopped(name, outcome))
 
         self._in_thread(stop)

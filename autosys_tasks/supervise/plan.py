@@ -13,6 +13,7 @@ from autosys_tasks.core.plan import Plan, Step
 from autosys_tasks.host.types import Exit
 from autosys_tasks.supervise.values import Decision, Facts, LastExit, Now, Record, Wanted, label
 
+ASKED = "asked to be down"
 ALIVE_S = 0.3  # a service without readiness is ready when it lives this long
 AGAIN_S = 0.25
 INTENT_S = 5.0  # a start between its intent and its record takes milliseconds, never this long
@@ -355,7 +356,7 @@ def plan_down(services: Mapping[str, Service], facts: Mapping[str, Facts]) -> Pl
         name for name in reversed(ordered(services)) if name in facts
     ]
     living = ((name, pids_of(facts[name])) for name in names)
-    steps = (Step("stop", label(name), "asked to be down", {"pids": pids}) for name, pids in living if pids)
+    steps = (Step("stop", label(name), ASKED, {"pids": pids}) for name, pids in living if pids)
     return Plan("down", tuple(steps))
 
 

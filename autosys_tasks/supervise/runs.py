@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from autosys_tasks import host
 from autosys_tasks.core.errors import StateError, unknown_name
+from autosys_tasks.core.files import forget_unfinished
 from autosys_tasks.core.journal import Journal
 from autosys_tasks.core.plan import Outcome, Plan, Step
 from autosys_tasks.supervise import act, logs, look, plan
@@ -18,7 +19,6 @@ from autosys_tasks.supervise.keeper import Keeper
 from autosys_tasks.supervise.state import known_names, now, read_record, read_wanted, write_record
 from autosys_tasks.supervise.values import GUARD, Decision, Facts
 
-ASKED = "asked to be down"
 TICK_BUDGET_S = 45.0  # a tick never meets the next one
 Show = Callable[[dict[str, Decision], dict[str, Facts]], None]
 
@@ -89,10 +89,12 @@ def tick(house: House) -> Report:
 
 
 def rotate(house: House) -> None:
-    """Keep every log within its limit."""
+    """Keep every log within its limit, and the state folder free of what killed writers left."""
     for name, service in house.services.items():
         if service.managed:
             logs.rotate_running(house.log(name), service.log_max, service.log_keep)
+            forget_unfinished(house.place.of(name, ""))
+    forget_unfinished(house.place.folder)
 
 
 def _keep_until_settled(
@@ -175,7 +177,7 @@ def take_down(house: House, names: Iterable[str], tell: Callable[[Outcome], None
 
 
 def _stop_in_order(
-    house: House, facts: dict[str, Facts], journal: Journal, tell: Callable[[Outcome], None], why: str = ASKED
+    house: House, facts: dict[str, Facts], journal: Journal, tell: Callable[[Outcome], None], why: str = plan.ASKED
 ) -> None:
     """Waves: whoever nobody that still runs depends on goes first, all of a wave at once."""
     left = dict(facts)
@@ -186,7 +188,7 @@ def _stop_in_order(
 
 
 def _stop_all(
-    house: House, wave: dict[str, Facts], journal: Journal, tell: Callable[[Outcome], None], why: str = ASKED
+    house: House, wave: dict[str, Facts], journal: Journal, tell: Callable[[Outcome], None], why: str = plan.ASKED
 ) -> None:
     def stop(name: str) -> None:
         outcome = act.stop(house, name, why)

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -107,3 +108,12 @@ def test_a_name_that_is_no_utf8_breaks_no_document(tmp_path: Path) -> None:
     """LC_ALL=C gives Hangul paths as lone surrogates."""
     files.write_atomic(tmp_path / "page.json", json.dumps({"path": "\udcec\udcb1"}, ensure_ascii=False))
     assert json.loads((tmp_path / "page.json").read_text(encoding="utf-8")) == {"path": "\udcec\udcb1"}
+
+
+def test_what_a_killed_writer_left_is_taken_away_an_hour_later(tmp_path: Path) -> None:
+    for name, age_s in (("wanted.json.12.tmp", 4000), ("wanted.json.13.tmp", 10), ("12.tmp", 4000), ("a.tmp", 4000)):
+        (tmp_path / name).write_text("x", encoding="ascii")
+        os.utime(tmp_path / name, (time.time() - age_s,) * 2)
+    files.forget_unfinished(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"wanted.json.13.tmp", "12.tmp", "a.tmp"}
+    files.forget_unfinished(tmp_path / "absent")
