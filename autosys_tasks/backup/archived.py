@@ -29,11 +29,11 @@ def folder_of(house: House) -> Path:
     return Path(house.config.path, "backups")
 
 
-def one(house: House, words: Sequence[str], task: str, *, most: int = 1) -> Backup:
+def one(house: House, words: Sequence[str], task: str, *, most: int = 1, folder: Path | None = None) -> Backup:
     """The backup that the first word names; raises UsageError without one, or with more words than `most`."""
     if not words or len(words) > most:
         raise UsageError(f"{task} takes the id of a backup", hint=f"inv {task} latest; inv backup.list shows them all")
-    return store.find(folder_of(house), words[0])
+    return store.find(folder or folder_of(house), words[0])
 
 
 def entries(house: House, backup: Backup) -> list[Entry] | None:
@@ -45,14 +45,14 @@ def entries(house: House, backup: Backup) -> list[Entry] | None:
 
 
 def verified(
-    house: House, words: Sequence[str], *, every: bool, tell: Tell
+    house: House, words: Sequence[str], *, every: bool, tell: Tell, folder: Path | None = None
 ) -> tuple[list[Backup], int, list[Damage]]:
     """Read backups back (the newest verified one, unless one is named): which, how many files, and what is damaged."""
-    folder, secret = folder_of(house), passphrase(house.config.name)
+    folder, secret = folder or folder_of(house), passphrase(house.config.name)
     if every and words:
         raise UsageError("backup.verify takes an id or --all", hint="inv backup.verify --all")
     try:
-        backups, damaged = _asked(house, words, every=every)
+        backups, damaged = _asked(house, words, folder, every=every)
     except Damaged as error:
         return [], 0, [Damage(error.where, error.message)]
     progress = Progress("reading", backups[0].bytes if len(backups) == 1 else 0, tell)
@@ -63,25 +63,27 @@ def verified(
     return backups, checked, damaged
 
 
-def _asked(house: House, words: Sequence[str], *, every: bool) -> tuple[list[Backup], list[Damage]]:
+def _asked(house: House, words: Sequence[str], folder: Path, *, every: bool) -> tuple[list[Backup], list[Damage]]:
     """The backups to read; and, when none is named, the manifests that tell of none: one may be the newest."""
     if words:
-        return [one(house, words, "backup.verify")], []
-    backups, others = store.listed(folder_of(house))
+        return [one(house, words, "backup.verify", folder=folder)], []
+    backups, others = store.listed(folder)
     damaged = [Damage(*_split(other)) for other in others if other.partition(":")[0].endswith(store.MANIFEST)]
     if not damaged and not (every and backups):
-        return [store.find(folder_of(house), "latest")], []  # or the error that says there is nothing to read
+        return [store.find(folder, "latest")], []  # or the error that says there is nothing to read
     return backups if every else [backup for backup in backups if backup.verified][-1:], damaged
 
 
-def order_of(house: House, words: Sequence[str], to: str, overwrite: str) -> restore.Order:
+def order_of(
+    house: House, words: Sequence[str], to: str, overwrite: str, folder: Path | None = None
+) -> restore.Order:
     """What `backup.restore ID [PATH...] --to DIR` asks for; raises UsageError."""
-    backup = one(house, words, "backup.restore", most=1 << 20)
-    if not to:
-        hint = f"inv backup.restore {backup.id} --to restored"
+    if words and not to:
+        hint = f"inv backup.restore {words[0]} --to restored"
         raise UsageError("backup.restore needs --to: the folder that it writes into", hint=hint)
+    backup = one(house, words, "backup.restore", most=1 << 20, folder=folder)
     secret = passphrase(house.config.name)
-    return restore.Order(folder_of(house), backup, tuple(words[1:]), Path(to), overwrite, secret)
+    return restore.Order(folder or folder_of(house), backup, tuple(words[1:]), Path(to), overwrite, secret)
 
 
 def restored(house: House, order: restore.Order, tell: Tell) -> restore.Report:

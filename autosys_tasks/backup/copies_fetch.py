@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections.abc import Callable, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -68,7 +68,8 @@ def fetch(at: Source, wanted: str, into: Path, tell: Tell = lambda line: None, *
           timeout_s: float = TIMEOUT_S) -> list[Backup]:  # fmt: skip
     """Bring a backup (an id, or "latest") and its base to `into`; the backups that were asked for, oldest first.
 
-    `every`: all that are there. Raises UsageError for an unknown one, Damaged for what is not as its manifest says.
+    `every`: all that are there, as they are, for whoever verifies them. Raises UsageError for an unknown one, Damaged
+    for what is not as its manifest says.
     """
     with closing(opened(*at, timeout_s=timeout_s)) as place:
         names = place.names()
@@ -76,8 +77,8 @@ def fetch(at: Source, wanted: str, into: Path, tell: Tell = lambda line: None, *
         if not whole:
             raise UsageError(f"there is no backup at `{at.shown}`", where="--from", hint="inv backup.list --from")
         if every:
-            chosen = [_head(place, stem, into) for stem in whole]
-        elif wanted in ("", "latest"):
+            return _all(place, whole, into, at, tell)
+        if wanted in ("", "latest"):
             chosen = [_newest(place, whole, into, tell)]
         else:
             chosen = [_named(place, wanted, whole, into)]
@@ -89,6 +90,18 @@ def fetch(at: Source, wanted: str, into: Path, tell: Tell = lambda line: None, *
                 message = f"`{archive(one.stem)}` at `{at.shown}` is not what its manifest says"
                 raise Damaged(message, where=one.stem, hint="the next backup sends it again when it is here still")
     return chosen
+
+
+def _all(place: Place, whole: list[str], into: Path, at: Source, tell: Tell) -> list[Backup]:
+    found = []
+    for stem in whole:
+        with suppress(Damaged):  # its manifest lies in `into`, where who verifies finds it
+            found.append(_head(place, stem, into))
+    _room(into, sum(one.archive_bytes for one in found), at.shown)
+    for stem in whole:
+        tell(f"fetching {stem} from {at.shown}")
+        _bring(place, archive(stem), into)
+    return found
 
 
 def _whole(names: Mapping[str, int]) -> list[str]:

@@ -7,21 +7,23 @@ from typing import Any
 from autosys_tasks.tasks.border import finish, house, is_dry, run_fields, say, show_plan, verb
 
 ID = "the id of a backup; `latest` is the newest verified one"
+FROM = "a second place instead of backups/: an address as in `copies` of [backup], where `${env:X}` may stand"
 RESTORE = {
     "id": f"{ID}; behind it files, folders or globs to restore (default: all of it)",
     "to": "the folder that is restored into, new or there already",
     "overwrite": "what to do with files that are there: never (default), changed or always",
+    "from_": FROM,
     "git": "rebuild the git repository instead: HEAD, branches, index, work tree, untracked files, stashes",
 }
 
 
-@verb(name="list")
-def listed(c, json=False):  # type: ignore[no-untyped-def]
+@verb(name="list", help={"from_": FROM})
+def listed(c, from_="", json=False):  # type: ignore[no-untyped-def]
     """Every backup, the oldest first."""
-    from autosys_tasks.backup import archived, archived_show, store
+    from autosys_tasks.backup import archived_show, elsewhere
 
     home = house(c)
-    backups, others = store.listed(archived.folder_of(home))
+    backups, others = elsewhere.listed(home, from_)
     fields: dict[str, object] = {"backups": [archived_show.backup_json(each) for each in backups], "others": others}
     return finish(home.config, "backup.list", 0, fields, archived_show.listed_lines(backups, others), json)
 
@@ -38,31 +40,32 @@ def show(c, id, json=False):  # type: ignore[no-untyped-def]
     return finish(home.config, "backup.show", 0, fields, lines, json)
 
 
-@verb(many=["id"], help={"id": f"{ID} (default)", "all": "every backup that is there"})
-def verify(c, id, all=False, json=False):  # type: ignore[no-untyped-def]
+@verb(many=["id"], help={"id": f"{ID} (default)", "all": "every backup that is there", "from_": FROM})
+def verify(c, id, all=False, from_="", json=False):  # type: ignore[no-untyped-def]
     """Read a backup back and compare every hash."""
-    from autosys_tasks.backup import archived, archived_show
+    from autosys_tasks.backup import archived_show, elsewhere
 
     home = house(c)
-    backups, checked, damaged = archived.verified(home, id, every=all, tell=say)
+    backups, checked, damaged = elsewhere.verified(home, from_, id, every=all, tell=say)
     fields = archived_show.verified_fields(backups, checked, damaged)
     lines = archived_show.verified_lines(backups, checked, damaged)
     return finish(home.config, "backup.verify", 3 if damaged else 0, fields, lines, json)
 
 
 @verb(many=["id"], help=RESTORE, interrupted="what has its name is whole; the same command goes on from here")
-def restore(c, id, to="", overwrite="never", git=False, dry_run=False, json=False, exit_code=False):  # type: ignore[no-untyped-def]
+def restore(c, id, to="", overwrite="never", git=False, from_="", dry_run=False, json=False, exit_code=False):  # type: ignore[no-untyped-def]
     """Bring files back into a folder; what is there stays unless told. With --git: the repository."""
-    from autosys_tasks.backup import archived
+    from autosys_tasks.backup import archived, elsewhere
     from autosys_tasks.backup import restore as room
     from autosys_tasks.backup.restore_plan import shown
 
     home = house(c)
-    order = archived.order_of(home, id, to, overwrite)
-    if is_dry(c, dry_run):
-        plan = archived.git_plan(order) if git else shown("backup.restore", room.planned(order, say).items)
-        return show_plan(home.config, plan, as_json=json, exit_code=exit_code)
-    report = (archived.rebuilt if git else archived.restored)(home, order, say)
+    with elsewhere.brought(home, from_ if id and to else "", id, say) as folder:
+        order = archived.order_of(home, id, to, overwrite, folder)
+        if is_dry(c, dry_run):
+            plan = archived.git_plan(order) if git else shown("backup.restore", room.planned(order, say).items)
+            return show_plan(home.config, plan, as_json=json, exit_code=exit_code)
+        report = (archived.rebuilt if git else archived.restored)(home, order, say)
     fields = run_fields("backup.restore", report.outcomes, report.notes)
     return finish(home.config, "run", report.code, fields, room.lines(order, report), json)
 

@@ -1,0 +1,121 @@
+"""`--from`: the real commands, with backups that lie at a second place and nowhere else."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+import rig
+from copying import DAY, declared, keep_all
+from kept_trees import FIRST, SECOND, keep, things, write
+from other_places import Sshd, s3, sshd  # noqa: F401  fixtures
+from test_places import KINDS, Site, aws  # noqa: F401  fixtures
+
+from autosys_tasks.backup import store
+from autosys_tasks.backup.copies import copy_all
+
+TOML = """
+[workspace]
+name = "desk"
+[backup.git]
+enabled = false
+[backup.sets.all]
+include = ["data/"]
+"""
+
+
+class Away(rig.Workspace):
+    """A new machine: a workspace without backups, and a place that has two."""
+
+    place: str
+    tree: Path
+
+
+def away(workspace: rig.Workspace, site: Site, tmp_path: Path) -> Away:
+    space = Away(workspace.write(TOML).root, workspace.state)
+    tree, backups = tmp_path / "tree", tmp_path / "was-here"
+    write(tree / "data/a.txt", b"first\n")
+    write(tree / "data/문서/보고서 \U0001f600.txt", b"report\n" * 999)
+    full = keep(backups, tree)
+    write(tree / "data/a.txt", b"second\n")
+    keep(backups, tree, at=SECOND, base=full)
+    done, _ = copy_all(declared(site.address()), backups, store.listed(backups)[0], tmp_path / "old", DAY, keep_all)
+    assert [outcome.ok for outcome in done] == [True, True]
+    shutil.rmtree(backups)
+    space.place, space.tree = site.address(), tree
+    return space
+
+
+@pytest.fixture(params=KINDS)
+def anywhere(
+    request: pytest.FixtureRequest, workspace: rig.Workspace, tmp_path: Path, aws: None  # noqa: F811
+) -> Away:
+    return away(workspace, Site(request.param, tmp_path, request), tmp_path)
+
+
+@pytest.fixture
+def new(request: pytest.FixtureRequest, workspace: rig.Workspace, tmp_path: Path) -> Away:
+    return away(workspace, Site("file", tmp_path, request), tmp_path)
+
+
+def left(space: Away) -> list[str]:
+    """What fetching has left behind."""
+    return [path.name for path in (space.state / "backup").glob("*")]
+
+
+def test_an_empty_machine_lists_verifies_and_restores_from_a_second_place(anywhere: Away) -> None:
+    listed = anywhere.cli("backup.list", "--from", anywhere.place, "--json").rc(0).json()
+    assert [row["id"] for row in listed["backups"]] == [FIRST, SECOND] and listed["others"] == []  # type: ignore[attr-defined]
+    checked = anywhere.cli("backup.verify", "--from", anywhere.place, "--json").rc(0).json()
+    assert checked["backups"] == [SECOND] and checked["damaged"] == [] and checked["files_checked"] == 3
+    to = anywhere.root / "back"
+    anywhere.cli("backup.restore", "latest", "--from", anywhere.place, "--to", to).rc(0)
+    assert things(to) == things(anywhere.tree) and left(anywhere) == []
+    assert not (anywhere.root / "backups").exists()
+
+
+def test_one_file_of_an_older_backup_and_a_dry_run(new: Away) -> None:
+    to = new.root / "back"
+    plan = new.cli("backup.restore", FIRST, "data/a.txt", "--from", new.place, "--to", to, "--dry-run", "--json").rc(0)
+    assert "data/a.txt" in json.dumps(plan.json()) and not to.exists()
+    new.cli("backup.restore", FIRST, "data/a.txt", "--from", new.place, "--to", to).rc(0)
+    assert (to / "data/a.txt").read_bytes() == b"first\n"
+
+
+def test_damage_there_is_named_and_the_exit_code_is_3(new: Away, tmp_path: Path) -> None:
+    path = tmp_path / "백업 a" / f"{FIRST}-full.7z"
+    data = bytearray(path.read_bytes())
+    data[40] ^= 1
+    path.write_bytes(data)
+    for words in (["backup.verify", FIRST], ["backup.verify", "--all"]):
+        found = new.cli(*words, "--from", new.place, "--json").rc(3).json()
+        assert f"{FIRST}-full" in json.dumps(found["damaged"]), found
+    new.cli("backup.restore", FIRST, "--from", new.place, "--to", new.root / "back").rc(3).says(f"{FIRST}-full.7z")
+    assert not (new.root / "back").exists() and left(new) == []
+
+
+def test_every_backup_there_is_verified(new: Away) -> None:
+    found = new.cli("backup.verify", "--all", "--from", new.place, "--json").rc(0).json()
+    assert found["backups"] == [FIRST, SECOND] and left(new) == []
+
+
+def test_what_is_wrong_on_the_command_line_is_said_before_anything_is_fetched(new: Away) -> None:
+    new.cli("backup.restore", "latest", "--from", new.place).rc(2).says("--to")
+    new.cli("backup.restore", "2026-11-30T033000Z", "--from", new.place, "--to", "x").rc(2).says(SECOND)
+    error = new.cli("backup.list", "--from", "ftp://me:hunter2@nas/x", "--json").rc(2)
+    assert "hunter2" not in error.out + error.err and "ftp://me:***@nas/x" in error.out
+    new.cli("backup.list", "--from", "sftp://me:${env:NOT_SET}@nas/x").rc(2).says("`${env:NOT_SET}` is not defined")
+
+
+def test_a_place_that_is_not_there_says_what_to_do_and_ends_4(new: Away, tmp_path: Path) -> None:
+    shutil.rmtree(tmp_path / "백업 a")
+    error = new.cli("backup.list", "--from", new.place, "--json").rc(4).json()["error"]
+    assert isinstance(error, dict) and "is not there any more" in error["message"] and error["hint"]
+
+
+def test_a_place_may_come_from_the_environment(new: Away) -> None:
+    found = new.cli("backup.list", "--from", "${env:PLACE}", "--json", env={**os.environ, "PLACE": new.place}).rc(0)
+    assert found.json()["backups"]
