@@ -16,7 +16,7 @@ BELOW = {
     "host": ("core",),
     "probes": ("core", "host"),
     "supervise": ("core", "config", "host", "probes", "bootstrap"),
-    "schedule": ("core", "config", "host", "probes", "supervise"),
+    "schedule": ("core", "config", "host", "probes", "supervise", "bootstrap"),
     "vscode": ("core", "config", "host", "probes", "supervise"),
     "report": ("core", "config", "host", "probes", "supervise"),
     "upgrade": ("core", "config", "host", "probes", "supervise", "bootstrap"),

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from . import blame
 from .place import state_folder
 from .stamp import quiet_flags
-from .tree import FOLDER, HERE, PACKAGE, at_risk, copied, is_copy, read, seen, source, sweep, write
+from .tree import FOLDER, HERE, PACKAGE, at_risk, copied, is_copy, read, seen, source, sweep, write, write_text
 
 TRIAL, TRIAL_S = "AUTOSYS_TRIAL", 120.0  # the variable keeps a trial from trying in its turn
 # From exactly that folder, whatever else lies in it or is installed: `python -c LOAD... ROOT ...`, then the package.
@@ -24,6 +24,27 @@ TRY = (
     "import sys;sys.path.insert(0,sys.argv[1]);from bootstrap.trial import main;del sys.path[0];"
     "sys.exit(main(sys.argv[2]))"
 )
+
+STARTER = """\
+# Starts autosys for a workspace: today's version, or the last good one. Made by `inv schedule.register`.
+import json, os, sys
+
+sys.dont_write_bytecode = False
+good = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "last-good")
+try:
+    with open(os.path.join(good, "good.json"), encoding="utf-8") as file:
+        root = os.path.join(good, json.load(file)["copy"])
+except (OSError, ValueError, KeyError):
+    root = ""
+if os.path.isdir(root):
+    sys.path.insert(0, root)
+    from autosys_tasks.bootstrap import lastgood
+    del sys.path[0]
+    ns = lastgood.from_copy()
+else:
+    sys.path.insert(0, {root!a})
+    from autosys_tasks import ns
+"""
 
 _began: list[str] = []  # as what the tree was seen when this process began
 
@@ -66,18 +87,28 @@ def chosen() -> Any:
         raise SystemExit(_no_way(error, state)) from error
 
 
-def _of(copy: str) -> Any:
-    if copy:
-        for name in [each for each in sys.modules if each.partition(".")[0] == PACKAGE]:
-            del sys.modules[name]
-        sys.path.insert(0, copy)
+def from_copy() -> Any:
+    """The same, asked of a copy by what the scheduler starts: not one line of what a pull brought has run by then."""
+    broken = verdict(os.path.dirname(os.path.dirname(os.path.dirname(HERE))))
+    if broken:
+        _say(broken)
+    return _of("" if broken else source())
+
+
+def _of(root: str) -> Any:
+    """The table of the package in `root`, which takes the place of this one; of this one when none is named."""
     from importlib import import_module
 
+    if not root:
+        return import_module(f"{PACKAGE}.tasks.table").ns
+    for name in [each for each in sys.modules if each.partition(".")[0] == PACKAGE]:
+        del sys.modules[name]
+    sys.path.insert(0, root)
     try:
+        import_module(f"{PACKAGE}.bootstrap.lastgood").begin()
         return import_module(f"{PACKAGE}.tasks.table").ns
     finally:
-        if copy:
-            sys.path.remove(copy)
+        sys.path.remove(root)
 
 
 def _say(broken: Broken) -> None:
@@ -195,6 +226,19 @@ def keep(state: str) -> None:
             sweep(folder, copy)
     except OSError:
         pass  # the one before stays the last good one
+
+
+def write_starter(state: str) -> None:
+    """Have a starter for the system's schedules, where a pull may change the package: it lies out of reach of that."""
+    if at_risk(source()):
+        begin()
+        keep(state)
+        write_text(os.path.join(starter(state), "tasks.py"), STARTER.format(root=source()))
+
+
+def starter(state: str) -> str:
+    """The folder of the starter, whether it is there or not."""
+    return os.path.join(state, "start")
 
 
 def good_copy(state: str) -> str:

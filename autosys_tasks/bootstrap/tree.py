@@ -112,10 +112,16 @@ def read(path: str) -> dict[str, Any]:
 
 def write(path: str, values: dict[str, Any]) -> None:
     """Replace a small file in one step; one that cannot be written is done without."""
-    scratch = f"{path}.{os.getpid()}"
     try:
-        with open(scratch, "w", encoding="utf-8", newline="\n") as file:
-            json.dump(values, file)
-        os.replace(scratch, path)
+        write_text(path, json.dumps(values))
     except OSError:
         pass
+
+
+def write_text(path: str, text: str) -> None:
+    """Replace a file in one step; raises OSError."""
+    scratch = f"{path}.{os.getpid()}"
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(scratch, "w", encoding="utf-8", newline="\n") as file:
+        file.write(text)
+    os.replace(scratch, path)

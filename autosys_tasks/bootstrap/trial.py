@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PACKAGE = "autosys_tasks"
+OURS = ("trial.py", "lastgood.py")  # who tries is not who breaks
 ONLY_READ = (f"{PACKAGE}.host.",)  # `host` itself imports what is about this system
 
 
@@ -61,13 +62,12 @@ def place_of(error: BaseException, root: str) -> tuple[str, int]:
     if missing and missing.partition(".")[0] == PACKAGE:  # a file of ours is gone: that is what somebody changed
         return f"{missing.replace('.', '/')}.py", 0
     places = [(frame.filename, frame.lineno or 0) for frame in traceback.extract_tb(error.__traceback__)]
+    places = [(path, line) for path, line in places if os.path.basename(path) not in OURS]
     if isinstance(error, SyntaxError) and error.filename:
         places.append((error.filename, error.lineno or 0))
     top = os.path.realpath(os.path.join(root, PACKAGE)) + os.sep
-    inside = [(os.path.realpath(path), line) for path, line in places]
-    inside = [(path, line) for path, line in inside if path.startswith(top) and not path.endswith("trial.py")]
-    inside = [each for each in inside if f"{os.sep}bootstrap{os.sep}lastgood.py" not in each[0]]
+    inside = [(path, line) for path, line in places if os.path.realpath(path).startswith(top)]
     if not inside:
         return "", 0
     path, line = inside[-1]
-    return os.path.relpath(path, os.path.realpath(root)).replace(os.sep, "/"), line
+    return os.path.relpath(os.path.realpath(path), os.path.realpath(root)).replace(os.sep, "/"), line

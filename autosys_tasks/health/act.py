@@ -108,10 +108,10 @@ def _tick(house: House, steps: Sequence[Step], show: runs.Show) -> list[Ended]:
 def _register(house: House, steps: Sequence[Step], show: runs.Show) -> list[Ended]:
     """Register anew what a person had registered and is gone, or differs."""
     from autosys_tasks.schedule import act, look, plan, wanted
-    from autosys_tasks.schedule.site import site_of
+    from autosys_tasks.schedule import site as place
     from autosys_tasks.schedule.values import entries
 
-    site, names = site_of(house.config), wanted.read(house.place)
+    site, names = place.to_register(house.config), wanted.read(house.place)
     seen = look.see(site, entries(house.config))
     meant = {name: each for name, each in seen.items() if name in names or each.state == "differs"}
     outcomes = act.carry_out(site, entries(house.config), plan.to_register(meant))

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from autosys_tasks import host
+from autosys_tasks.bootstrap import lastgood
 from autosys_tasks.config.model import Config
 from autosys_tasks.core.errors import unknown_name
 from autosys_tasks.schedule.values import PLATFORMS, Entry, Site, entries
@@ -17,16 +18,29 @@ STRANGER = {"windows": "S-1-5-21-0-0-0-1000"}  # stands for the user in what is 
 def site_of(config: Config, platform: str = host.PLATFORM) -> Site:
     """The site of a workspace; on a foreign platform its user is a placeholder, and paths are this machine's."""
     state = os.environ.get("AUTOSYS_STATE")
-    module = "invoke" if Path(config.path, "tasks.py").is_file() else "autosys_tasks.program"
     return Site(
         id=site_id(config),
         folder=config.path,
-        command=(host.background_python(), "-X", "utf8", "-m", module),
+        command=(host.background_python(), "-X", "utf8", "-m", *_what_runs(config)),
         user=host.user_id() if platform == host.PLATFORM else STRANGER.get(platform, "501"),
         log=os.path.join(config.path, "outputs", "logs", "scheduled.log"),
         env=(("AUTOSYS_STATE", os.path.abspath(state)),) if state else (),
         state=place_of(config).folder,
     )
+
+
+def _what_runs(config: Config) -> tuple[str, ...]:
+    """The module, and where Invoke finds the tasks: in our own starter when there is one, else in the workspace."""
+    starter = lastgood.starter(place_of(config).folder)
+    if os.path.isfile(os.path.join(starter, "tasks.py")):
+        return ("invoke", "--search-root", starter)
+    return ("invoke",) if Path(config.path, "tasks.py").is_file() else ("autosys_tasks.program",)
+
+
+def to_register(config: Config) -> Site:
+    """The site for a registration: what it starts is put out of reach of a pull first."""
+    lastgood.write_starter(place_of(config).folder)
+    return site_of(config)
 
 
 def chosen(config: Config, only: str) -> tuple[Entry, ...]:

@@ -38,6 +38,7 @@ def change(c: Any, task: str, names: tuple[str, ...], dry_run: bool, json: bool,
         found = decide(look.see(site, entries))._replace(task=task)
         return show_plan(home.config, found, as_json=json, exit_code=exit_code)
     with turnstile.acting(home.place, task, wait_s=0.0, turn=turnstile.SCHEDULES):
+        site = place.to_register(home.config) if decide is plan.to_register else site
         todo = decide(look.see(site, entries))
         outcomes = act.carry_out(site, entries, todo, lambda outcome: say(words.outcome_line(outcome)))
         failed = [outcome for outcome in outcomes if outcome.ok is False]

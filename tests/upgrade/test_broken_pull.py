@@ -71,7 +71,7 @@ class House:
         """Where the guard's code lies; it looks now, and not within a minute."""
         host.ring(f"{self.space.state}/guard.bell")
         words = psutil.Process(pid).cmdline()
-        return words[words.index("-c") + 2]
+        return words[words.index("-c") + 2] if "-c" in words else ""  # it is just becoming another
 
 
 @pytest.fixture(scope="module")
@@ -141,6 +141,53 @@ def test_whatever_breaks_the_package_is_named_with_its_commit(home: House, how: 
     said = home.inv("ps", "--json").rc(0).says(says, commit[:7], "Make it faster", "revert --no-edit")
     assert said.json()["services"]
     assert str(home.check()["why"]).count(commit[:7]) == 1
+
+
+SCHEDULED = """
+import json, sys
+from autosys_tasks.config.load import load
+from autosys_tasks.schedule.site import to_register
+from autosys_tasks.schedule.values import entries
+from pathlib import Path
+config = load(Path.cwd())
+site = to_register(config)
+print(json.dumps([site.argv(entry) for entry in entries(config) if entry.name == "watchdog"][0]))
+"""
+DEEP = {
+    "the workspace's tasks.py": ("../tasks.py", "def f(:\n"),
+    "the package's own beginning": ("__init__.py", "def f(:\n"),
+    "what chooses the version": ("bootstrap/lastgood.py", "def f(:\n"),
+    "what tries a version": ("bootstrap/trial.py", "def f(:\n"),
+    "what supervises": ("supervise/runs.py", "import no_such_thing\n"),
+}
+
+
+def registered(home: House) -> list[str]:
+    """The command line of a tick, as `inv schedule.register` would have the system keep it."""
+    env = {**home.space.env(), "AUTOSYS_WORKSPACE": None}
+    said = rig.start([sys.executable, "-c", SCHEDULED], cwd=home.space.root, env=env).result().rc(0)
+    return [str(word) for word in json.loads(said.out)]
+
+
+@pytest.mark.parametrize("how", DEEP)
+def test_what_the_scheduler_starts_survives_a_break_of_whatever_it_begins_with(home: House, how: str) -> None:
+    argv = registered(home)
+    assert argv[argv.index("-m") + 1] == "invoke"
+    rig.start(argv, cwd=home.space.root, env=home.space.env()).result().rc(0)
+    name, text = DEEP[how]
+    before = home.text(name)
+    commit = home.breaks(name, text)
+    (api,) = (int(pid) for pid, _at in home.space.starts())
+    os.kill(api, signal.SIGKILL)
+    said = rig.start(argv, cwd=home.space.root, env=home.space.env()).result().rc(0)
+    assert len(home.space.starts()) == 2, "the service was healed"
+    of_the_package = name != "../tasks.py"  # which the starter does without
+    if of_the_package:
+        said.says(commit[:7], "Make it faster")
+    home.push({name: before + "# mended\n"}, "Mend it")
+    assert rig.start(argv, cwd=home.space.root, env=home.space.env()).result().rc(0).err == ""
+    kept = json.loads((home.space.state / "last-good" / "good.json").read_text(encoding="utf-8"))
+    assert not of_the_package or kept["commit"] == home.here.head(), "today's version ran, and is the last good one now"
 
 
 def test_a_repair_that_is_pulled_brings_everything_back(home: House) -> None:
