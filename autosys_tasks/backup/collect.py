@@ -104,7 +104,7 @@ class _Gathered:
             for one in event.patterns:
                 self.met[one.of.name, one.written] = self.met.get((one.of.name, one.written), False) or one in young
             if young:
-                self._add(event.path, event.status, young)
+                self._add(event, young)
         elif isinstance(event, Unread):
             self._fail(event.path, event.why, event.patterns)
 
@@ -115,10 +115,11 @@ class _Gathered:
         self.failed.append(Failed(path, why, any(one.of.required for one in by)))
         self.met.update({(one.of.name, one.written): True for one in by if one.takes(path)})
 
-    def _add(self, path: str, status: os.stat_result, by: Sequence[Pattern]) -> None:
-        sets = tuple(dict.fromkeys(one.of.name for one in by))
+    def _add(self, seen: Seen, by: Sequence[Pattern]) -> None:
+        path, source, status, _ = seen
+        sets = (by[0].of.name,) if len(by) == 1 else tuple(dict.fromkeys(one.of.name for one in by))
         try:
-            thing = _thing(self.site, path, status, sets, self.patience)
+            thing = _thing(self.site, path, source, status, sets, self.patience)
         except OSError as error:
             self._fail(path, reason(error), by)
             return
@@ -131,13 +132,19 @@ class _Gathered:
 
     def add_parents(self) -> None:
         """The folders that the found things lie in: their times and rights are theirs, too."""
-        parents = {path[:cut] for path in self.found for cut in range(len(path)) if path[cut] == "/"}
+        parents: set[str] = set()
+        for path in self.found:
+            above = path.rpartition("/")[0]
+            while above and above not in parents:
+                parents.add(above)
+                above = above.rpartition("/")[0]
         for path in parents - self.found.keys():
+            source = self.site.source(path)
             try:
-                status = os.lstat(self.site.source(path))
+                thing = _thing(self.site, path, source, os.lstat(source), (), self.patience)
             except OSError:
                 continue  # vanished since, with what is in it: that is named when it is read
-            if thing := _thing(self.site, path, status, (), self.patience):
+            if thing:
                 self.found[path] = thing
 
     def in_vain(self) -> list[Failed]:
@@ -162,20 +169,22 @@ class _Gathered:
         ]
 
 
-def _thing(site: Site, path: str, status: os.stat_result, sets: tuple[str, ...], patience: Patience) -> Found | None:
+def _thing(
+    site: Site, path: str, source: str, status: os.stat_result, sets: tuple[str, ...], patience: Patience
+) -> Found | None:
     """What lies there, None when it is nothing that can be kept; raises OSError."""
-    source = site.source(path)
-    base = Found(path, source, FILE, 0, status.st_mtime_ns, stat.S_IMODE(status.st_mode), sets=sets)
+    mtime_ns, mode = status.st_mtime_ns, stat.S_IMODE(status.st_mode)
     if is_link(status):
         link = patience.twice(lambda: os.readlink(source))
         flags = () if _leads_within(site, path, link) else (LEADS_OUT,)
-        return base._replace(kind=LINK, link=link, flags=flags)
-    base = base._replace(stamp=(status.st_ino, status.st_ctime_ns))
+        return Found(path, source, LINK, 0, mtime_ns, mode, link=link, flags=flags, sets=sets)
+    stamp = status.st_ino, status.st_ctime_ns
     if stat.S_ISDIR(status.st_mode):
-        return base._replace(kind=FOLDER)
+        return Found(path, source, FOLDER, 0, mtime_ns, mode, stamp, sets=sets)
     if not stat.S_ISREG(status.st_mode):
         return None
-    return base._replace(size=status.st_size, flags=(SECRET,) if looks_secret(path) else ())
+    flags = (SECRET,) if looks_secret(path) else ()
+    return Found(path, source, FILE, status.st_size, mtime_ns, mode, stamp, flags=flags, sets=sets)
 
 
 def _leads_within(site: Site, path: str, link: str) -> bool:

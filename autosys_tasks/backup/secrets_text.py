@@ -6,15 +6,22 @@ It errs on the safe side: what is taken for a secret is kept all the same, but c
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 SECRET = "secret"  # the flag of a found thing
 LARGEST = 65_536  # bytes of a text that is looked into
+# One of these words is in every such name: most names are done with when none is.
+_WORDS = frozenset(
+    "env envrc rsa dsa ecdsa ed25519 pem key ppk p12 pfx p8 jks keystore kdb kdbx asc gpg ovpn age credential credentials "
+    "secret secrets account serviceaccount token tokens password passwords netrc pgpass npmrc pypirc htpasswd cnf s3cfg "
+    "boto rclone wallet cookies login".split()
+)
 _NAMES = re.compile(
     r"""
     \.env | \.env\.[^/]+ | [^/]+\.env | \.envrc
     | id_(?:rsa|dsa|ecdsa|ed25519)(?:_sk)? | [^/]+\.(?:pem|key|ppk|p12|pfx|p8|jks|keystore|kdbx?|asc|gpg|ovpn|age)
-    | \.?credentials?(?:[-_. ][^/]*)? | [^/]*[-_. ]credentials?(?:\.[^/]+)? | client_secrets?[^/]*
-    | (?:[^/]*[-_. ])?secrets?(?:[-_. ][^/]*)? | service[-_]?account[^/]*\.json
+    | \.?credentials?(?:[-_. ][^/]*)? | [^/]*[-_. ]credentials?(?:\.[^/]+)? | client_secrets?(?:[-_. ][^/]*)?
+    | (?:[^/]*[-_. ])?secrets?(?:[-_. ][^/]*)? | service[-_]?account(?:[-_. ][^/]*)?\.json
     | \.?(?:[^/]*[-_. ])?tokens?(?:\.(?:json|txt|ya?ml|pickle|dat))? | [^/]+\.tokens?
     | passwords?(?:\.[^/]+)? | [._]netrc | \.pgpass | pgpass\.conf | \.npmrc | \.pypirc | \.htpasswd | \.git-credentials
     | \.my\.cnf | \.s3cfg | \.boto | \.vault[-_]token | rclone\.conf | wallet\.dat
@@ -22,9 +29,7 @@ _NAMES = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE,
 )
-_PLACES = re.compile(
-    r"(?:.*/)?(?:\.ssh|\.gnupg|\.aws|secrets?|\.secrets?|credentials)/.+|(?:.*/)?\.kube/config", re.IGNORECASE
-)
+_PLACES = re.compile(r"(?:.*/)?(?:\.ssh|\.gnupg|\.aws|\.kube|\.?secrets?|credentials)(?:/.*)?", re.IGNORECASE)
 _HARMLESS = re.compile(
     r"[^/]*[-_. ](?:example|sample|template|dist|defaults?)|[^/]+\.(?:pub|md|rst|html?|css|py|js|ts|tsx|ps1|sh)"
     r"|known_hosts(?:\.old)?|authorized_keys",
@@ -58,10 +63,15 @@ _SHAPES: dict[bytes, re.Pattern[bytes]] = {
 
 def looks_secret(path: str) -> bool:
     """Whether a path is one that secrets have: `.env`, `*.pem`, `id_rsa`, `credentials.json`, `.ssh/...`."""
-    name = path.rpartition("/")[2]
-    if _HARMLESS.fullmatch(name):
-        return False
-    return bool(_NAMES.fullmatch(name) or _PLACES.fullmatch(path))
+    folder, _, name = path.rpartition("/")
+    words = name.lower().replace("-", ".").replace("_", ".").replace(" ", ".").split(".")
+    named = not _WORDS.isdisjoint(words) and _NAMES.fullmatch(name) is not None
+    return (named or _is_place(folder)) and not _HARMLESS.fullmatch(name)
+
+
+@lru_cache(maxsize=1024)
+def _is_place(folder: str) -> bool:
+    return _PLACES.fullmatch(folder) is not None
 
 
 def holds_secret(text: bytes) -> bool:

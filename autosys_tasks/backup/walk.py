@@ -21,9 +21,10 @@ EXCLUDED = "`exclude` of its set names it"
 
 
 class Seen(NamedTuple):
-    """A path that these patterns take."""
+    """A path that these patterns take; `source` is where it lies."""
 
     path: str
+    source: str
     status: os.stat_result
     patterns: tuple[Pattern, ...]
 
@@ -67,8 +68,9 @@ def walk(site: Site, wanted: Sequence[Pattern], patience: Patience) -> Iterator[
     todo: list[tuple[str, tuple[Pattern, ...], tuple[Level, ...]]] = [("", tuple(wanted), ())]
     while todo:
         folder, active, levels = todo.pop()
+        here = site.source(folder)
         try:
-            entries = patience.twice(partial(_listed, site.source(folder)))
+            entries = patience.twice(partial(_listed, here))
         except OSError as error:
             yield Unread(folder or ".", reason(error), active)
             continue
@@ -87,7 +89,7 @@ def walk(site: Site, wanted: Sequence[Pattern], patience: Patience) -> Iterator[
                 yield LeftOut(path, why, out)
                 taking, below = _without(taking, out), _without(below, out)
             if taking:
-                yield _met(site.source(path), path, taking, patience)
+                yield _met(os.path.join(here, entry.name), path, taking, patience)
             if below:
                 todo.append((path, below, levels))
 
@@ -136,7 +138,7 @@ def _without(patterns: tuple[Pattern, ...], out: tuple[Pattern, ...]) -> tuple[P
 
 def _met(source: str, path: str, taking: tuple[Pattern, ...], patience: Patience) -> Seen | Unread:
     try:
-        return Seen(path, patience.twice(partial(os.lstat, source)), taking)
+        return Seen(path, source, patience.twice(partial(os.lstat, source)), taking)
     except OSError as error:
         return Unread(path, reason(error), taking)
 
