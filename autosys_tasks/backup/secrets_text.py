@@ -11,11 +11,12 @@ from functools import lru_cache
 SECRET = "secret"  # the flag of a found thing
 LARGEST = 65_536  # bytes of a text that is looked into
 # One of these words is in every such name: most names are done with when none is.
-_WORDS = frozenset(
-    "env envrc rsa dsa ecdsa ed25519 pem key ppk p12 pfx p8 jks keystore kdb kdbx asc gpg ovpn age credential credentials "
-    "secret secrets account serviceaccount token tokens password passwords netrc pgpass npmrc pypirc htpasswd cnf s3cfg "
-    "boto rclone wallet cookies login".split()
-)
+_WORDS = frozenset((
+    "env", "envrc", "rsa", "dsa", "ecdsa", "ed25519", "pem", "key", "ppk", "p12", "pfx", "p8", "jks", "keystore", "kdb",
+    "kdbx", "asc", "gpg", "ovpn", "age", "credential", "credentials", "secret", "secrets", "account", "serviceaccount",
+    "token", "tokens", "password", "passwords", "netrc", "pgpass", "npmrc", "pypirc", "htpasswd", "cnf", "s3cfg",
+    "boto", "rclone", "wallet", "cookies", "login",
+))  # fmt: skip
 _NAMES = re.compile(
     r"""
     \.env | \.env\.[^/]+ | [^/]+\.env | \.envrc

@@ -15,6 +15,7 @@ from autosys_tasks.core.files import decode, long_path, slurp
 
 JUNCTION = 0xA0000003  # IO_REPARSE_TAG_MOUNT_POINT: Windows' link between folders; `is_dir` says yes to it
 HAS_TAGS = hasattr(os.stat_result, "st_reparse_tag")
+RESTORING = ".autosys-restoring-"  # what a restore is writing (restore_put)
 OURS = "autosys keeps its own things there"
 HEAVY_WHY = "such a folder is entered only when the pattern has its very name in it"
 EXCLUDED = "`exclude` of its set names it"
@@ -58,6 +59,8 @@ class Site(NamedTuple):
 
     def is_own(self, path: str) -> bool:
         """Whether the folder is one of ours."""
+        if path.rpartition("/")[2].startswith(RESTORING):
+            return True
         if self.fold:
             return path.casefold() in (one.casefold() for one in self.own)
         return path in self.own

@@ -157,13 +157,14 @@ BACKUP: Mapping[str, Entry] = {
     ),
     "keep_days": Entry(
         "Days that every backup is kept.",
-        implies="0 is legal: only the safety rules keep (never the newest good one is removed).",
+        implies="0 is legal: only the safety rules keep: the newest three that can be restored, the newest complete "
+        "one, and each full that a differential builds upon. More than a week without a backup counts as one day.",
         does_not="Files in `backups/` that are not backups are never touched.",
         example="keep_days = 14",
     ),
     "keep_last": Entry("So many of the newest backups are kept, however old.", example="keep_last = 3"),
-    "keep_weekly": Entry("The last backup of so many weeks is kept.", example="keep_weekly = 8"),
-    "keep_monthly": Entry("The last backup of so many months is kept.", example="keep_monthly = 12"),
+    "keep_weekly": Entry("The last backup of each of so many weeks is kept.", example="keep_weekly = 8"),
+    "keep_monthly": Entry("The last backup of each of so many months is kept.", example="keep_monthly = 12"),
     "copies": Entry(
         "Where each backup is copied to: folders, S3 buckets, SFTP servers. See [copies.md](copies.md).",
         implies="Each keeps as long as `backups/` does. `s3` and `sftp` need the extra `copies`. A password, if there "
@@ -178,15 +179,24 @@ BACKUP: Mapping[str, Entry] = {
 
 BACKUP_SETS: Mapping[str, Entry] = {
     "include": Entry(
-        "What is kept: globs from the workspace folder.",
-        implies="They match hidden files, empty folders and links; a link that leads out is kept as a link.",
+        "What is kept: globs from the workspace folder. A folder named plainly (`data`, `data/`, `**/data`) is kept "
+        "with all in it.",
+        implies="They match hidden files, empty folders and links; no link is followed, each is kept as a link. "
+        "`.git`, `.venv` and `node_modules` are entered only by a glob that has the name in it.",
+        does_not="`backups/`, the state folder and `file:` copies are never kept, nor is what `.autosysignore` names. "
+        "See [backup-sets.md](backup-sets.md).",
         example='include = [".env", "config.json"]',
     ),
-    "exclude": Entry("What is left out of it: globs.", example='exclude = ["outputs/logs/**"]'),
+    "exclude": Entry(
+        "What is left out of it: globs, as in `include`; what is in a folder that is left out is left out, too.",
+        example='exclude = ["outputs/logs/**"]',
+    ),
     "required": Entry(
         "Whether matching nothing, or a file that could not be read, is NG by name.", example="required = true"
     ),
-    "newer_than": Entry("Only files that changed within this time.", example='newer_than = "7d"'),
+    "newer_than": Entry(
+        "Only what changed within this time.",
+        implies="A glob that matches older things alone is no fault: a note says so.", example='newer_than = "7d"'),
 }
 
 BACKUP_GIT: Mapping[str, Entry] = {

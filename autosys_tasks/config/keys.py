@@ -163,8 +163,8 @@ TABLES: Mapping[str, tuple[Key, ...]] = {
         Key("git", "table", {}, of="backup.git"),
     ),
     "backup.sets.*": (
-        Key("include", "texts", required=True, least=1),
-        Key("exclude", "texts", ()),
+        Key("include", "globs", required=True, least=1),
+        Key("exclude", "globs", ()),
         Key("required", "flag", False),
         Key("newer_than", "duration", unset="files of any age", least=1, most=AGE_S),
     ),

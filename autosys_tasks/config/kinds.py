@@ -16,6 +16,8 @@ from autosys_tasks.config.keys import Key
 
 REFERENCE = "${env:"
 DEEPEST = 20
+OUTSIDE = r"[/\\]|~[/\\]|[A-Za-z]:|(.*[/\\])?\.\.([/\\]|$)"
+_OUTSIDE = re.compile(OUTSIDE)
 _VARIABLE = re.compile(r"[^\s=\0]+")
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _UNSAFE_LABEL = re.compile(r'[/\\:*?"<>|\x00-\x1f\x7f]')
@@ -120,6 +122,15 @@ def texts(value: Any, key: Key) -> tuple[str, ...]:
         raise ValueError("is empty")
     each = key._replace(least=1)
     return tuple(text(item, each) for item in value)
+
+
+def globs(value: Any, key: Key) -> tuple[str, ...]:
+    """Globs of things in the workspace."""
+    found = texts(value, key)
+    for item in found:
+        if _OUTSIDE.match(item):
+            raise ValueError(f"`{item}` leads out of the workspace, and only what lies in it is kept")
+    return found
 
 
 def argv(value: Any, key: Key) -> tuple[str, ...]:
@@ -242,6 +253,7 @@ TIME = _form(r"([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?")
 BUDGET = _form(r"[0-9]+ ?/ ?.+")
 _INSIDE = r'/\\:*?"<>|\x00-\x1f\x7f'
 LABEL = {**_form(rf"[^ .{_INSIDE}]([^{_INSIDE}]*[^ .{_INSIDE}])?"), "maxLength": 60}
+GLOBS = {"type": "array", "items": _form(rf"(?!{OUTSIDE}).+")}
 PLACES = {"type": "array", "items": _form(r"((file|s3|sftp)://|\$\{env:).+")}
 
 KINDS: Mapping[str, Kind] = {
@@ -254,6 +266,7 @@ KINDS: Mapping[str, Kind] = {
     "number": Kind("a number", number, {"type": "number"}),
     "numbers": Kind("a list of numbers", numbers, NUMBERS),
     "texts": Kind('a list of texts, as ["a", "b"] is', texts, LIST),
+    "globs": Kind('a list of globs, as ["outputs/**/*.jsonl"] is', globs, GLOBS),
     "argv": Kind(
         'a list of a program and its arguments, as ["python", "-m", "app"] is', argv, {**LIST, "minItems": 1}
     ),

@@ -219,7 +219,7 @@ def _limits(key: Key) -> dict[str, object]:
         return dict(said)
     if key.kind == "numbers":
         return {"items": {"type": "number", **said}}
-    if key.least and key.kind in ("text", "texts"):
+    if key.least and key.kind in ("text", "texts", "globs"):
         return {"minLength" if key.kind == "text" else "minItems": int(key.least)}
     return {}
 

@@ -135,7 +135,7 @@ def seen(value: object) -> str:
 
 def _rewritten(value: object, key: Key) -> str:
     """How to write what was probably meant; never for a key whose value may be secret."""
-    if isinstance(value, str) and key.kind in ("texts", "argv", "places"):
+    if isinstance(value, str) and key.kind in ("texts", "globs", "argv", "places"):
         words = value.split() if key.kind == "argv" else [masked(value)]
         return f"write {key.name} = [{', '.join(_quoted(word) for word in words)}]"
     if isinstance(value, int) and not isinstance(value, bool):

@@ -127,6 +127,7 @@ def likely(key: Key) -> st.SearchStrategy[Any]:
         "count": st.integers(-1, 5),
         "number": st.integers(-1, 5),
         "texts": st.lists(TEXTS, max_size=2),
+        "globs": st.lists(TEXTS, max_size=2),
         "argv": st.lists(TEXTS, max_size=2),
         "status": st.integers(99, 600),
         "variables": st.dictionaries(TEXTS, TEXTS, max_size=2),
