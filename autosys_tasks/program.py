@@ -2,18 +2,42 @@
 
 from __future__ import annotations
 
+import contextlib
+import signal
 import sys
+from collections.abc import Iterator
 
 
 def main() -> None:
     """Entry point of the console command; Ctrl-C while it is still being read ends as cleanly as later."""
     try:
-        from autosys_tasks import ns  # noqa: F401 (first: it says which version runs, and `console` is of that one)
-        from autosys_tasks.console import program
-
+        with _undisturbed():
+            from autosys_tasks import ns  # noqa: F401 (first: it says which version runs, and `console` is of that one)
+            from autosys_tasks.console import program
         program().run()
     except KeyboardInterrupt:
+        if "--json" in sys.argv:
+            from autosys_tasks.core.errors import Interrupted
+            from autosys_tasks.tasks.border import error_document, print_json
+
+            print_json(error_document(Interrupted("before anything was begun")))
         sys.exit(130)
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """A Ctrl-C in here comes a moment later: some modules, halfway imported, make another error of it."""
+    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield
+        return
+    came: list[int] = []
+    signal.signal(signal.SIGINT, lambda number, _frame: came.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    if came:
+        raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

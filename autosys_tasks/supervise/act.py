@@ -27,6 +27,7 @@ from autosys_tasks.supervise.state import (
 from autosys_tasks.supervise.values import Decision, Facts, LastExit, Now, Record, Wanted, label
 
 KILL_WAIT_S = 5.0
+BURY_WAIT_S = 0.5  # a guard that hears of the death holds the lock for a moment
 STRAYS_WAIT_S = 2.0
 
 
@@ -195,7 +196,7 @@ def stop(house: House, name: str, reason: str, *, kind: str = "stop", forgiven: 
     """
     began = time.perf_counter()
     service = house.service(name)
-    killed, ended = 0, None
+    killed, ended, instance = 0, None, ""
     deadline = time.monotonic() + service.stop_timeout_s + KILL_WAIT_S + STRAYS_WAIT_S
     while True:
         facts = glance(house, name)
@@ -216,7 +217,7 @@ def stop(house: House, name: str, reason: str, *, kind: str = "stop", forgiven: 
         if root is not None:
             killed += end_family(root, instance)
     fault("supervise.after-stop")
-    bury(house, name, ended, reason, forgiven=forgiven)
+    bury(house, name, ended, reason, instance=instance, forgiven=forgiven)
     detail = f"ended, {killed} of its processes by force" if killed else "ended"
     return Outcome(Step(kind, label(name), reason), True, detail, round((time.perf_counter() - began) * 1000))
 
@@ -278,20 +279,28 @@ def _wait_for_any(living: Iterable[host.Identity], timeout_s: float) -> None:
         waiter.close()
 
 
-def bury(house: House, name: str, ended: host.Exit | None, why: str, *, forgiven: bool) -> None:
-    """Note a death that we brought about. `forgiven`: a person asked for it, so no incident goes on."""
-    lock = host.take_lock(house.place.lock(name)) if os.path.exists(house.place.lock(name)) else None
+def bury(
+    house: House, name: str, ended: host.Exit | None, why: str, *, instance: str = "", forgiven: bool
+) -> None:
+    """Note a death that we brought about, that of `instance`.
+
+    `forgiven`: a person asked for it, so no incident goes on.
+    """
+    path = house.place.lock(name)
+    lock = host.take_lock(path, wait_s=BURY_WAIT_S) if os.path.exists(path) else None
     if lock is None:
         return
     try:
         record, _corrupt = read_record(house.place, name)
-        if record is None or record.dead:
+        if record is None or (record.dead and record.instance != instance):
             return
         seen = read_ready(house.place, name, record.instance)
         tail = last_words(house, name)
         record = plan.noted(
             house.service(name), record, ended, now(), house.config.watchdog, ready_seen=seen, tail=tail, why=why
         )
+        if record.last_exit and not record.last_exit.why:  # the guard saw it die first, and not why
+            record = record._replace(last_exit=record.last_exit._replace(why=why))
         write_record(house.place, name, record._replace(starts=0) if forgiven else record)
     finally:
         lock.release()

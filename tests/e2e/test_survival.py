@@ -17,7 +17,11 @@ import pytest
 import rig
 from seen import becomes, guard_pid, kill, lives, row, rows
 
+from autosys_tasks import host
+from autosys_tasks.config.load import load
 from autosys_tasks.core.faults import POINTS
+from autosys_tasks.supervise import act, look
+from autosys_tasks.supervise.house import house_of
 from autosys_tasks.supervise.state import Place, read_record, write_record
 
 STARTING = [p for p in POINTS if p.startswith("supervise.") and "stop" not in p] + ["files.before-write"]
@@ -196,6 +200,24 @@ def test_restart_has_the_old_one_gone_before_the_new_one_starts(workspace: rig.W
         assert new["pid"] != old and new["state"] == "ready" and isinstance(old, int) and not lives(old)
     assert len(workspace.starts()) == 3, "the guard kept its hands off"
     workspace.cli("down").rc(0)
+
+
+def test_a_stop_is_told_as_asked_for_although_the_guard_saw_the_death_first(
+    workspace: rig.Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the report has an incident, `killed by signal 15`, of a restart that a person asked for."""
+    workspace.service("api", "sleeps.py")
+    workspace.cli("bringup", "--no-guard").rc(0)
+    monkeypatch.setenv("AUTOSYS_STATE", str(workspace.state))
+    home = house_of(load(workspace.root))
+    record = look.glance(home, "api").record
+    assert record
+    kill(record.pid)
+    act.note(home, "api", "died", host.Exit(signal=15))
+    act.bury(home, "api", None, "asked to be down", instance=record.instance, forgiven=True)
+    act.bury(home, "api", None, "of another one", instance="another", forgiven=True)
+    ended = row(workspace, "api")["last_exit"]
+    assert isinstance(ended, dict) and (ended["signal"], ended["why"]) == (15, "asked to be down")
 
 
 def test_a_lost_record_or_state_folder_is_made_again_from_what_runs(workspace: rig.Workspace) -> None:

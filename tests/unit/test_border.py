@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from collections.abc import Callable
 
 import pytest
 from invoke import Exit
 
+from autosys_tasks import program
 from autosys_tasks.core.errors import UsageError
 from autosys_tasks.tasks import border
 
@@ -100,3 +102,17 @@ def test_a_long_list_is_the_same_document(encoding: str, capfdbinary: pytest.Cap
         border.print_json(document)
     found = json.loads(capfdbinary.readouterr().out.decode(encoding))
     assert [*found] == [*document] and found == document
+
+
+def test_ctrl_c_while_modules_are_read_comes_when_they_are() -> None:
+    """A C module, interrupted halfway, fails with an error of its own: a traceback and 1 instead of 130."""
+    before, done = signal.signal(signal.SIGINT, signal.default_int_handler), []
+    try:
+        with pytest.raises(KeyboardInterrupt), program._undisturbed():
+            signal.raise_signal(signal.SIGINT)
+            done.append("read")
+        with program._undisturbed():
+            done.append("again")
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert done == ["read", "again"]
