@@ -177,7 +177,7 @@ def _dead(
     if facts.held_by is not None:
         return Decision("down", f"pid {facts.held_by} is restarting it")
     record = facts.record
-    new = fresh(record, facts.spec, now)
+    new = fresh(record, facts.spec, now) or _cut_short(facts)
     if record is not None:
         record = noted(
             service, record, facts.exit, now, watchdog, ready_seen=facts.ready_seen, tail=facts.log_tail
@@ -198,6 +198,12 @@ def _dead(
     if new or asked or record is None:
         return Decision("down", ended_text(record.last_exit if record else None), "start", due_boot=now.boot)
     return _retry(record, now, watchdog, note)
+
+
+def _cut_short(facts: Facts) -> bool:
+    """Whether who stopped it in order to start it again (a restart, an upgrade) was ended before it did."""
+    stopped_for_that = facts.wanted.hold is not None and facts.held_by is None
+    return stopped_for_that and (facts.record is None or facts.record.started_at <= facts.wanted.at)
 
 
 def _finished(service: Service, record: Record) -> Decision | None:

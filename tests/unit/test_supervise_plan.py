@@ -17,6 +17,7 @@ from autosys_tasks.supervise.values import Facts, LastExit, Now, Record, Reply, 
 NOW = Now(wall=1_700_000_000.0, boot=10_000.0, boot_id="this-boot")
 DOG = Watchdog()
 WHO = Identity(42, "7", "this-boot")
+HELD = Wanted(True, NOW.wall, WHO)  # stopped by who was to start it again
 PLAIN = Service("api", ("run",), shown=("run",))
 ASKED = PLAIN._replace(readiness=Probe("tcp", "127.0.0.1:1"))
 JOB = PLAIN._replace(oneshot=True)
@@ -72,6 +73,10 @@ TABLE = [
     ("job of another boot", JOB, facts(record=dead(code=0, signal=None, boot="last-boot")), "down", "start"),
     ("ended well", PLAIN._replace(restart="on-failure"), facts(record=dead(code=0, signal=None)), "done", ""),
     ("ended badly, never again", PLAIN._replace(restart="never"), facts(record=dead(code=3, signal=None)), "down", ""),
+    ("whose restarter was ended", PLAIN._replace(restart="never"), facts(record=dead(code=0, signal=None), wanted=HELD),
+     "down", "start"),
+    ("whose restarter was ended, and which ran since", PLAIN._replace(restart="never"),
+     facts(record=dead(code=0, signal=None, started_at=NOW.wall + 1), wanted=HELD), "done", ""),
     ("only watched", PLAIN._replace(managed=False), facts(record=None), "unmanaged", ""),
 ]
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import rig
+from repos import Repo, pair
 from upgrade_desk import Desk
 
 
@@ -13,3 +16,21 @@ def desk(workspace: rig.Workspace, monkeypatch: pytest.MonkeyPatch) -> Desk:
     monkeypatch.setenv("AUTOSYS_STATE", str(workspace.state))
     workspace.write("[environments.main]\n")
     return Desk(workspace)
+
+
+@pytest.fixture
+def both_ends(tmp_path: Path) -> tuple[Repo, Repo]:
+    """Where everybody pushes to, and a workspace with an awkward path that pulls from there."""
+    return pair(tmp_path / "원본", tmp_path / "책상 R&D 100%")
+
+
+@pytest.fixture
+def origin(both_ends: tuple[Repo, Repo]) -> Repo:
+    """Where everybody pushes to."""
+    return both_ends[0]
+
+
+@pytest.fixture
+def here(both_ends: tuple[Repo, Repo]) -> Repo:
+    """The workspace that pulls from there."""
+    return both_ends[1]

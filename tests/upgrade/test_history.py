@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
-from repos import Repo, made, pair
+from repos import Repo, made
 
 from autosys_tasks.upgrade.head import head
 from autosys_tasks.upgrade.history import History, pulled, see
@@ -15,22 +15,6 @@ from autosys_tasks.upgrade.history import History, pulled, see
 ODD = "폴더 하나/이름\n둘 é.sh"
 SCRIPT = "#!/bin/sh\n"
 pytestmark = [pytest.mark.capability("git"), pytest.mark.only("posix")]
-
-
-@pytest.fixture
-def both_ends(tmp_path: Path) -> tuple[Repo, Repo]:
-    """Where everybody pushes to, and a workspace with an awkward path that pulls from there."""
-    return pair(tmp_path / "원본", tmp_path / "책상 R&D 100%")
-
-
-@pytest.fixture
-def origin(both_ends: tuple[Repo, Repo]) -> Repo:
-    return both_ends[0]
-
-
-@pytest.fixture
-def here(both_ends: tuple[Repo, Repo]) -> Repo:
-    return both_ends[1]
 
 
 def seen(repo: Repo, last: str = "", under: str = "") -> History:

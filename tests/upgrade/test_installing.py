@@ -280,6 +280,42 @@ def test_an_upgrade_that_was_killed_in_the_middle_is_put_back_and_done_again(des
     assert desk.version() == "2.0" and remembered(desk).pending is None
 
 
+@pytest.mark.parametrize(
+    ("whose", "point"),
+    [
+        ("the person's", "upgrade.after-save"),
+        ("the person's", "upgrade.before-install"),
+        ("ours", "upgrade.after-install"),
+        ("ours", "upgrade.after-switch"),
+    ],
+)
+def test_ticks_alone_make_it_right_when_an_upgrade_is_killed_at_any_point(desk: Desk, whose: str, point: str) -> None:
+    """The service that was stopped for it is up again, and with what the list asks for: nobody has to type a word."""
+    desk.wheels("1.0", "2.0")
+    if whose == "the person's":
+        desk.venv()
+    desk.wants("tiny==1.0")
+    assert desk.upgrade().code == 0
+    serves(desk, "api")
+    with (desk.root / "autosys.toml").open("a", encoding="utf-8") as file:
+        file.write("[watchdog]\nguard = false\n")
+    up(desk)
+    first = pid(desk, "api")
+    assert first
+    desk.wants("tiny==2.0")
+    desk.space.cli("upgrade", env={"AUTOSYS_FAULT": f"{point}:kill"}).rc(-9)
+
+    def is_right() -> bool:
+        desk.space.cli("watchdog").rc(0, 3)
+        done = remembered(desk).pending is None and not desk.planned() and desk.version() == "2.0"
+        return done and pid(desk, "api") not in (None, first)
+
+    rig.wait_for(is_right, 60.0, what="ticks to finish what was cut short", every_s=0.5)
+    log = (desk.root / "outputs" / "logs" / "api.log").read_text(encoding="utf-8")
+    assert log.strip().splitlines()[-1] == "ready 2.0"
+    desk.space.cli("watchdog").rc(0)
+
+
 @pytest.mark.parametrize("point", ["upgrade.after-save", "upgrade.before-install", "upgrade.after-install"])
 def test_a_full_disk_at_any_point_leaves_what_was_there(
     desk: Desk, point: str, monkeypatch: pytest.MonkeyPatch

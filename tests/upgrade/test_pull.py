@@ -9,26 +9,11 @@ import time
 from pathlib import Path
 
 import pytest
-from repos import Repo, pair
+from repos import Repo
 
 from autosys_tasks.upgrade.pull import PullEnd, pull
 
 pytestmark = [pytest.mark.capability("git"), pytest.mark.only("posix")]
-
-
-@pytest.fixture
-def both_ends(tmp_path: Path) -> tuple[Repo, Repo]:
-    return pair(tmp_path / "원본", tmp_path / "책상 R&D 100%")
-
-
-@pytest.fixture
-def origin(both_ends: tuple[Repo, Repo]) -> Repo:
-    return both_ends[0]
-
-
-@pytest.fixture
-def here(both_ends: tuple[Repo, Repo]) -> Repo:
-    return both_ends[1]
 
 
 def everything(repo: Repo) -> dict[str, bytes]:

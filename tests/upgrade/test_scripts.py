@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 import rig
-from repos import Repo, pair
+from repos import Repo
 
 from autosys_tasks.core.plan import Outcome, Step
 from autosys_tasks.upgrade import script_text, scripts
@@ -23,21 +23,6 @@ SH = "#!/bin/sh\necho hello\n"
 BROKEN = "#!/bin/sh\necho hello\nif true; then\n  for x in (\nfi\n"
 posix = pytest.mark.only("posix")
 pytestmark = [pytest.mark.capability("git"), pytest.mark.only("posix")]
-
-
-@pytest.fixture
-def both_ends(tmp_path: Path) -> tuple[Repo, Repo]:
-    return pair(tmp_path / "원본", tmp_path / "책상 R&D 100%")
-
-
-@pytest.fixture
-def origin(both_ends: tuple[Repo, Repo]) -> Repo:
-    return both_ends[0]
-
-
-@pytest.fixture
-def here(both_ends: tuple[Repo, Repo]) -> Repo:
-    return both_ends[1]
 
 
 def look(
