@@ -41,13 +41,13 @@ class Work(NamedTuple):
     retain: Retain
     state: Path
     memory: Memory
-    tell: Callable[[str], None]
+    tell: Callable[[str], object]
     timeout_s: float
 
 
 def copy_all(
     declared: model.Backup, folder: Path, backups: Sequence[Backup], state: Path, now: float, retain: Retain, *,
-    tell: Callable[[str], None] = lambda line: None, timeout_s: float = TIMEOUT_S,
+    tell: Callable[[str], object] = lambda line: None, timeout_s: float = TIMEOUT_S,
 ) -> tuple[list[Outcome], list[str]]:  # fmt: skip
     """Bring the backups in `folder` to all declared places; one outcome for each thing done or failed, and notes.
 

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 from autosys_tasks.backup import act, store
+from autosys_tasks.backup.copies import COPY, copy_all
 from autosys_tasks.backup.make import WRITE, drafted, make
 from autosys_tasks.backup.record import REMOVE, Record, Report, Say, Tell, verdict
 from autosys_tasks.backup.retain import retain
@@ -27,6 +28,7 @@ def backup(house: House, *, note: str = "", tell: Tell = lambda outcome: None, s
     def work(run: Record) -> None:
         make(run, note)
         _retain(run)
+        _copy(run)
 
     with turnstile.acting(house.place, "backup", wait_s=TURN_S, turn=turnstile.BACKUPS):
         return Record(house, "backup", tell, say).whole(work)
@@ -46,7 +48,8 @@ def planned(house: House) -> Plan:
     count, total = len(found), sum(each.size for each in found)
     detail = {"files": sum(each.kind == FILE for each in found), "bytes": total}
     steps = [Step(WRITE, load.head.stem, f"{reason}: {count} paths, {size(total)}", detail)]
-    return Plan("backup", (*steps, *planned_prune(house).steps), notes)
+    copies = [Step(COPY, place, "what it lacks by then") for place in house.config.backup.copies_shown]
+    return Plan("backup", (*steps, *planned_prune(house).steps, *copies), notes)
 
 
 def nothing_due() -> Plan:
@@ -79,3 +82,17 @@ def _retain(run: Record) -> None:
         except AutosysError as error:
             ok, detail = False, error.message
         run.add(Step(REMOVE, each.id, each.reason), ok, detail, began)
+
+
+def _copy(run: Record) -> None:
+    """Bring what is new to the second places; what fails there is named, and harms nothing here."""
+    declared, folder, now = run.house.config.backup, act.folder_of(run.house.config.path), wall()
+    if not declared.copies:
+        return
+    state = Path(run.house.place.folder, "backup")
+    done, notes = copy_all(
+        declared, folder, store.listed(folder)[0], state, now, lambda some: retain(some, declared, now), tell=run.say
+    )
+    for each in done:
+        run.add(each.step, each.ok, each.detail, time.monotonic() - each.ms / 1000)
+    run.notes += notes

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from typing import NamedTuple
-from urllib.parse import quote, unquote
 
 SCHEMES = ("file", "s3", "sftp")
 WRONG = 'must be addresses, as "file:///D:/backup", "s3://bucket/prefix" or "sftp://host/path" are'
@@ -42,6 +41,8 @@ def parse(text: str) -> Address:
         raise ValueError(WRONG)
     if int(host[2] or 1) not in range(1, 65_536) or (host[2] and scheme != "sftp"):
         raise ValueError(WRONG)
+    from urllib.parse import unquote
+
     user, _, password = who.partition(":")
     host_name, port = _host(scheme, host[1]), int(host[2] or 0)
     return Address(scheme, host_name, _path(scheme, path), unquote(user), unquote(password), port)
@@ -54,6 +55,8 @@ def _host(scheme: str, name: str) -> str:
 def _path(scheme: str, path: str) -> str:
     if scheme == "s3":
         return path.strip("/")
+    from urllib.parse import unquote
+
     path = unquote(path).rstrip("/")
     if scheme == "sftp" and (path == "~" or path.startswith("~/")):
         return path[2:]
@@ -70,6 +73,8 @@ def _who(rest: str) -> tuple[str, str]:
 
 def filled(written: str, value: Callable[[str], str]) -> str:
     """The address with each `${env:...}` replaced by its value; in user and password so that it stands for itself."""
+    from urllib.parse import quote
+
     scheme, who, behind, references = _taken_apart(written)
     values = [value(each) for each in references]
     who = _HIDDEN.sub(lambda match: quote(values[int(match[1])], safe=""), who)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from autosys_tasks.backup.values import FULL, Backup
-from autosys_tasks.core.clock import parse_utc
+from autosys_tasks.core.clock import parse_utc, wall
 from autosys_tasks.core.files import read_json
 from autosys_tasks.core.journal import FILES, last_run
 from autosys_tasks.health.values import BackupSeen
@@ -31,8 +31,18 @@ def see_backup(house: House) -> BackupSeen:
         lost=_lost(root / "backups", newest, backups) if newest else "",
         wanted=BACKUP in wanted.read(place),
         since=wanted.changed_at(place),
+        late=_late(house),
     )
     return _with_drill(_with_run(seen, house), place)
+
+
+def _late(house: House) -> tuple[str, ...]:
+    """Of each second place that lacks the newest backup for too long: how long, and why."""
+    from autosys_tasks.backup.copies_memory import remembered
+
+    now = wall()
+    known = remembered(Path(house.place.folder, "backup"), house.config.backup, now)
+    return tuple(said for memory in known if (said := memory.late(now)))
 
 
 def _lost(folder: Path, newest: Backup, backups: Sequence[Backup]) -> str:

@@ -58,6 +58,8 @@ def _of_newest(scene: Scene, seen: BackupSeen) -> Iterator[Judged]:
     if seen.run_at is not None and not seen.run_ok and not seen.run_made and seen.run_at >= newest.created:
         yield NG, f"the last run failed {_ago(scene, seen.run_at)}: {seen.run_detail}", RUN
     yield from _of_what_it_lacks(seen)
+    for said in seen.late:
+        yield WARN, said, Fix(text="mend that, then inv backup: it goes on from what is there")
     yield from _of_drill(scene, seen)
 
 

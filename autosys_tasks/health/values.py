@@ -89,6 +89,7 @@ class BackupSeen(NamedTuple):
     drill_why: str = ""
     wanted: bool = False  # a person had the nightly entry registered
     since: float | None = None  # when a person last registered something
+    late: tuple[str, ...] = ()  # of each second place that lacks the newest for too long: how long, and why
 
 
 class ServiceSeen(NamedTuple):

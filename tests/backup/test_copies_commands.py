@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,65 @@ def anywhere(
 @pytest.fixture
 def new(request: pytest.FixtureRequest, workspace: rig.Workspace, tmp_path: Path) -> Away:
     return away(workspace, Site("file", tmp_path, request), tmp_path)
+
+
+# The whole way: `inv backup` and `inv health`
+
+
+@pytest.fixture
+def desk(workspace: rig.Workspace, tmp_path: Path) -> rig.Workspace:
+    """A workspace that is copied to a folder."""
+    workspace.file("data/a.txt", "first")
+    copies = f'copies = ["{(tmp_path / "b").as_uri()}"]'
+    return workspace.write(TOML.replace("[backup.git]", f"[backup]\n{copies}\n[backup.git]"))
+
+
+def test_a_backup_is_copied_and_a_second_one_adds_to_it(desk: rig.Workspace, tmp_path: Path) -> None:
+    plan = desk.cli("backup", "--dry-run", "--json").rc(0).json()
+    assert [step["kind"] for step in plan["steps"]] == ["write", "copy"]  # type: ignore[attr-defined]
+    assert not (tmp_path / "b").exists()
+    for _ in range(2):
+        outcomes = desk.cli("backup", "--json").rc(0).json()["outcomes"]
+        assert [each["kind"] for each in outcomes] == ["write", "verify", "copy"], outcomes  # type: ignore[attr-defined]
+        here, there = ({path.name: path.read_bytes() for path in folder.iterdir()} for folder in
+                       (desk.root / "backups", tmp_path / "b"))  # fmt: skip
+        assert {name: data for name, data in here.items() if name[0].isdigit()} == there
+
+
+def test_a_failed_copy_is_named_and_harms_no_backup_and_health_warns_after_two_days(
+    desk: rig.Workspace, tmp_path: Path
+) -> None:
+    desk.cli("backup").rc(0)
+    (tmp_path / "b").rename(tmp_path / "unplugged")
+    desk.cli("backup").rc(4).says("is not there any more", "plug in", "NG: partial")
+    assert len(list((desk.root / "backups").glob("*.7z"))) == 2
+    desk.cli("backup.verify").rc(0)
+    assert "no good copy" not in _why(desk, 24)
+    assert "no good copy" in _why(desk, 60) and "is not there any more" in _why(desk, 60)
+    (tmp_path / "unplugged").rename(tmp_path / "b")
+    desk.cli("backup").rc(0)
+    names = [{path.name for path in folder.glob("*.7z")} for folder in (desk.root / "backups", tmp_path / "b")]
+    assert names[0] == names[1]
+
+
+def _why(desk: rig.Workspace, hours: float) -> str:
+    """What the check says of backups so many hours later, when another backup was made in time."""
+    later = {"AUTOSYS_NOW": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + hours * 3600))}
+    desk.cli("backup", env=later).rc(4)
+    checks = desk.cli("health", "--only", "backup", "--json", env=later).rc(0, 3).json()["checks"]
+    assert isinstance(checks, list) and checks[0]["verdict"] == "WARN", checks
+    return str(checks[0]["why"])
+
+
+def test_secrets_in_clear_stay_here_and_it_is_said(desk: rig.Workspace, tmp_path: Path) -> None:
+    desk.file("data/.env", "TOKEN=hunter2hunter2")
+    run = desk.cli("backup", "--json").rc(0)
+    assert "AUTOSYS_BACKUP_PASSPHRASE" in json.dumps(run.json()["notes"]) and not list(tmp_path.glob("b/*"))
+    desk.cli("backup", env={"AUTOSYS_BACKUP_PASSPHRASE": "a long word"}).rc(0)
+    assert list(tmp_path.glob("b/*.7z"))
+
+
+# `--from`
 
 
 def left(space: Away) -> list[str]:
