@@ -18,7 +18,7 @@ import filelock
 C = Path("drive_c")
 USER = "홍길동"
 PLACE = "자동 시스템"  # where on C: a checkout is laid; the Python there finds autosys in it
-NAME = "autosys-windows-"  # how the folders of runs begin
+NAME = "autosys-wine-"  # how the folders of runs begin
 LEFT_OUT = "mscoree=;mshtml=;winemenubuilder.exe=d"  # no .NET, no browser, no entries in the real menus
 BOOT_S = 120.0
 
