@@ -92,12 +92,15 @@ def see_config(house: House, marks: SharedMarks) -> ConfigSeen:
     except AutosysError as error:
         problems = [f"{problem.where}: {problem.message}" for problem in error.problems]
         return ConfigSeen(declared, tuple(problems) or (error.message,))
-    undeclared = []
+    undeclared, outdated = [], []
     for name in known_names(house.place):
+        facts = supervise_look.glance(house, name, marks)
         if name not in house.config.services:
-            pids = pids_of(supervise_look.glance(house, name, marks))
+            pids = pids_of(facts)
             undeclared += [(name, tuple(pids))] if pids else []
-    return ConfigSeen(declared, (), tuple(undeclared))
+        elif facts.leader and facts.record and facts.record.spec != facts.spec:
+            outdated.append(name)
+    return ConfigSeen(declared, (), tuple(undeclared), tuple(outdated))
 
 
 def _declared(config: Config) -> str:

@@ -33,13 +33,16 @@ AHEAD_S = 60.0  # a time this far in the future is no evidence of youth
 
 
 def of_config(scene: Scene, name: str, seen: ConfigSeen) -> Finding:
-    """The file is as right as it was, and nothing runs that it does not declare."""
+    """The file is as right as it was, and what runs is what it declares."""
     if seen.problems:
         return Finding(NG, "autosys.toml is broken now", "; ".join(seen.problems), Fix(text="inv config"))
     if seen.undeclared:
         who = ", ".join(f"{each} (pid {', '.join(map(str, pids))})" for each, pids in seen.undeclared)
         text = "declare it again, or end it: `inv down` ends it with everything else"
         return Finding(WARN, seen.declared, f"runs, and is declared no more: {who}", Fix(text=text))
+    if seen.outdated:
+        why = f"started when autosys.toml, or a variable in it, was another: {', '.join(seen.outdated)}"
+        return Finding(WARN, seen.declared, why, Fix(text=f"inv restart {' '.join(seen.outdated)}"))
     return Finding(OK, seen.declared)
 
 

@@ -56,11 +56,12 @@ class Finding(NamedTuple):
 
 
 class ConfigSeen(NamedTuple):
-    """The configuration file as it is now, and what runs although it is declared no more."""
+    """The configuration file as it is now, and what runs although it is declared no more, or otherwise."""
 
     declared: str  # "3 services, 1 environment"
     problems: tuple[str, ...] = ()
     undeclared: tuple[tuple[str, tuple[int, ...]], ...] = ()  # (name, live pids)
+    outdated: tuple[str, ...] = ()  # the services that were started as another declaration said
 
 
 class AutostartSeen(NamedTuple):

@@ -293,6 +293,11 @@ def test_what_runs_and_is_declared_no_more_is_named(workspace: rig.Workspace) ->
     workspace.write("").service("new", "sleeps.py", 200)
     found = health(workspace, "--only", "config")["config"]
     assert (found["verdict"], found["why"]) == ("WARN", f"runs, and is declared no more: old (pid {pid})")
+    workspace.write("").service("old", "sleeps.py", 300)
+    found = health(workspace, "--only", "config")["config"]
+    assert found["verdict"] == "WARN" and "was another: old" in str(found["why"])
+    workspace.cli("restart", "old").rc(0)
+    assert health(workspace, "--only", "config")["config"]["verdict"] == "OK"
 
 
 def test_watching_shows_a_configuration_that_breaks_and_ends_with_ctrl_c(workspace: rig.Workspace) -> None:

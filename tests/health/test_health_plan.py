@@ -416,6 +416,11 @@ def test_what_runs_undeclared_is_named() -> None:
     assert page(GUARDED, "config", ConfigSeen("1 service", ("colour: unknown key",))).verdict == NG
 
 
+def test_what_runs_as_another_declaration_said_is_named() -> None:
+    found = page(GUARDED, "config", ConfigSeen("2 services", outdated=("api", "db")))
+    assert found.verdict == WARN and "api, db" in found.why and found.fix == Fix(text="inv restart api db")
+
+
 # --- checks that go wrong ---------------------------------------------------------------------------------
 
 
