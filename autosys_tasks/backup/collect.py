@@ -173,11 +173,11 @@ def _thing(
     site: Site, path: str, source: str, status: os.stat_result, sets: tuple[str, ...], patience: Patience
 ) -> Found | None:
     """What lies there, None when it is nothing that can be kept; raises OSError."""
-    mtime_ns, mode = status.st_mtime_ns, stat.S_IMODE(status.st_mode)
+    mtime_ns, mode = status.st_mtime_ns, _mode(status)
     if is_link(status):
         link = patience.twice(lambda: os.readlink(source))
         flags = () if _leads_within(site, path, link) else (LEADS_OUT,)
-        return Found(path, source, LINK, 0, mtime_ns, mode, link=link, flags=flags, sets=sets)
+        return Found(path, source, LINK, 0, mtime_ns, mode, link=link.replace(os.sep, "/"), flags=flags, sets=sets)
     stamp = status.st_ino, status.st_ctime_ns
     if stat.S_ISDIR(status.st_mode):
         return Found(path, source, FOLDER, 0, mtime_ns, mode, stamp, sets=sets)
@@ -185,6 +185,12 @@ def _thing(
         return None
     flags = (SECRET,) if looks_secret(path) else ()
     return Found(path, source, FILE, status.st_size, mtime_ns, mode, stamp, flags=flags, sets=sets)
+
+
+def _mode(status: os.stat_result) -> int:
+    """Permission bits. Windows knows the owner's alone: another system is not to give the same to everybody."""
+    bits = stat.S_IMODE(status.st_mode)
+    return bits & 0o700 if hasattr(status, "st_file_attributes") else bits
 
 
 def _leads_within(site: Site, path: str, link: str) -> bool:
