@@ -69,14 +69,14 @@ def _stored(run: Record, folder: Path, staging: Path, found: Collected, note: st
     secret = passphrase(run.house.config.name)
     backups, _strange = store.listed(folder)
     load, reason = _load(run.house.config, folder, backups, found, secret, note)
-    run.notes += _warnings(load.head, found, backups)
     part = folder / f"{load.head.stem}{act.ARCHIVE}{act.PART}"
     act.ready(folder, sum(each.size for each, _before in load.found))
     try:
         packed = _written(run, load, part, staging, secret, reason)
+        run.notes += _warnings(packed.backup, found, backups, packed.secrets)
         _proven(run, packed, part, secret)
         described = folder / f"{load.head.stem}{act.MANIFEST}{act.PART}"
-        manifest.write(described, load.head, packed.entries.read(), load.deleted, packed.backup)
+        manifest.write(described, packed.backup, packed.entries.read(), load.deleted, packed.backup)
         act.publish(folder, load.head.stem)
     except BaseException:
         act.discard(folder, load.head.stem)
@@ -137,7 +137,10 @@ def _differential(load: Load, folder: Path, base: Backup, found: Collected, secr
     changes = plan.changed(found.found, before, base.created, unread)
     same = [each for each in changes.same if each.kind == FILE]
     return load._replace(
-        head=load.head._replace(kind=DIFFERENTIAL, base=base.id, base_sha256=base.archive_sha256),
+        head=load.head._replace(
+            kind=DIFFERENTIAL, base=base.id, base_sha256=base.archive_sha256,
+            local_only=load.head.local_only or base.local_only,
+        ),
         found=changes.read, deleted=changes.deleted, files=len(same), bytes=sum(each.size for each in same),
     )  # fmt: skip
 
@@ -159,11 +162,11 @@ def _required(config: Config) -> frozenset[str]:
     return frozenset(name for name, each in config.backup.sets.items() if each.required)
 
 
-def _warnings(head: Backup, found: Collected, backups: Sequence[Backup]) -> list[str]:
+def _warnings(head: Backup, found: Collected, backups: Sequence[Backup], more: int = 0) -> list[str]:
     """What a person should know before it is too late, each once."""
     said = []
     if head.local_only:
-        count = sum(SECRET in each.flags for each in found.found)
+        count = more + sum(SECRET in each.flags for each in found.found)
         files = "1 file that looks like a secret" if count == 1 else f"{count} files that look like secrets"
         said.append(f"WARN it holds {files}, in clear: it stays here, for this user alone; {VARIABLE} encrypts it")
     if backups and backups[-1].encrypted and not head.encrypted:

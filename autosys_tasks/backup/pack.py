@@ -18,6 +18,8 @@ from autosys_tasks.backup.patience import Patience
 from autosys_tasks.backup.progress import Progress
 from autosys_tasks.backup.read import read_steadily
 from autosys_tasks.backup.readme_text import readme
+from autosys_tasks.backup.secret_files import with_secret
+from autosys_tasks.backup.secrets_text import LARGEST, SECRET
 from autosys_tasks.backup.seven_zip_write import Writer
 from autosys_tasks.backup.spool import Spool
 from autosys_tasks.backup.values import FILE, FOLDER, HARDLINK, LINK, MANIFEST, OWN, Backup, Entry, Failed, Found
@@ -45,13 +47,14 @@ class Packed(NamedTuple):
 
     backup: Backup
     entries: Spool
+    secrets: int = 0  # files with something like a key in their text, beside those whose names tell
 
 
 def pack(load: Load, part: Path, staging: Path, secret: str, say: Say) -> Packed:
     """Write the archive. Raises StateError when it cannot be written; what cannot be read is in `failed`."""
     total = sum(each.size for each, _before in load.found)
     progress, failed = Progress("writing", total, say), list(load.head.failed)
-    files, size = load.files, load.bytes
+    files, size, secrets = load.files, load.bytes, 0
     spool, patience = Spool(staging / "entries"), Patience()
     with Writer(part, passphrase=secret, bulk=total >= BULK) as writer:
         for each, before in load.found:
@@ -62,6 +65,7 @@ def pack(load: Load, part: Path, staging: Path, secret: str, say: Say) -> Packed
                 if entry is None:
                     entry = _stored(writer, each, progress, patience)
                     spool.add(entry)
+                    secrets += entry.flags != each.flags
             except OSError as error:
                 if error.errno in FULL_DISK:
                     raise
@@ -70,9 +74,10 @@ def pack(load: Load, part: Path, staging: Path, secret: str, say: Say) -> Packed
             if entry and entry.kind == FILE:
                 files, size = files + 1, size + entry.size
         backup = load.head._replace(files=files, bytes=size, failed=tuple(failed), verified=True)
+        backup = backup._replace(local_only=backup.local_only or (bool(secrets) and not secret))
         _describe(writer, load, backup, spool, staging / "manifest.json")
         archive_bytes, archive_sha256 = writer.finish()
-    return Packed(backup._replace(archive_bytes=archive_bytes, archive_sha256=archive_sha256), spool)
+    return Packed(backup._replace(archive_bytes=archive_bytes, archive_sha256=archive_sha256), spool, secrets)
 
 
 def _is_as_before(found: Found, before: Entry | None, patience: Patience) -> bool:
@@ -83,7 +88,9 @@ def _is_as_before(found: Found, before: Entry | None, patience: Patience) -> boo
     if before is None or (found.kind, before.kind, found.size) != (FILE, FILE, before.size):
         return False
     staged = SQLITE in found.flags or found.path.startswith(f"{OWN}/")
-    if not staged and (found.mtime_ns, found.mode, found.flags) != (before.mtime_ns, before.mode, before.flags):
+    if not staged and (found.mtime_ns, found.mode) != (before.mtime_ns, before.mode):
+        return False
+    if not staged and {*found.flags, SECRET} != {*before.flags, SECRET}:  # its text told that it is one, perhaps
         return False
     return read_steadily(found, _sha256_of, patience) == before.sha256
 
@@ -99,7 +106,7 @@ def _describe(writer: Writer, load: Load, backup: Backup, spool: Spool, path: Pa
     """What an archive says of itself: a word for whoever finds it, and its manifest."""
     at = round(backup.created * 1e9)
     writer.file(README, cast(BinaryIO, io.BytesIO(readme())), at, 0o644)
-    manifest.write(path, load.head, spool.read(), load.deleted, backup)
+    manifest.write(path, backup, spool.read(), load.deleted, backup)
     with path.open("rb") as file:
         writer.file(MANIFEST, file, at, 0o600)
 
@@ -119,27 +126,30 @@ def _stored(writer: Writer, found: Found, progress: Progress, patience: Patience
 
 
 def _file(writer: Writer, found: Found, entry: Entry, progress: Progress, patience: Patience) -> Entry:
-    size, sha256 = read_steadily(
-        found, lambda source: writer.file(found.path, _counted(source, progress), found.mtime_ns, found.mode), patience
-    )
-    return entry._replace(size=size, sha256=sha256)
+    text = bytearray()
+
+    def write(source: BinaryIO) -> tuple[int, str]:
+        text.clear()
+        counted = cast(BinaryIO, _Counted(source, progress, text))
+        return writer.file(found.path, counted, found.mtime_ns, found.mode)
+
+    size, sha256 = read_steadily(found, write, patience)
+    return entry._replace(size=size, sha256=sha256, flags=with_secret(found.flags, text))
 
 
 class _Counted:
-    """A file that is read, and its bytes counted."""
+    """A file that is read, its bytes counted, and the first of them kept in `text`."""
 
-    def __init__(self, source: BinaryIO, progress: Progress) -> None:
-        self.source, self.progress = source, progress
+    def __init__(self, source: BinaryIO, progress: Progress, text: bytearray) -> None:
+        self.source, self.progress, self.text = source, progress, text
 
     def read(self, size: int = -1) -> bytes:
         """As a file's."""
         data = self.source.read(size)
         self.progress.add(len(data))
+        if len(self.text) <= LARGEST:
+            self.text += data[: LARGEST + 1]
         return data
-
-
-def _counted(source: BinaryIO, progress: Progress) -> BinaryIO:
-    return cast(BinaryIO, _Counted(source, progress))
 
 
 def reason(error: OSError) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from autosys_tasks.backup.secrets_text import SECRET
 from autosys_tasks.backup.values import DIFFERENTIAL, FILE, FULL, Backup, Entry, Found
 from autosys_tasks.core.clock import size
 
@@ -91,8 +92,8 @@ def changed(found: Iterable[Found], before: Iterable[Entry], scanned: float, unr
 
 def is_same(thing: Found, entry: Entry, scanned: float) -> bool:
     """Whether a thing needs no second look: what the disk says of it is what it said then."""
-    now = thing.kind, thing.mtime_ns, thing.mode, thing.link, thing.flags
-    if now != (entry.kind, entry.mtime_ns, entry.mode, entry.link, entry.flags):
+    now = thing.kind, thing.mtime_ns, thing.mode, thing.link, {*thing.flags, SECRET}
+    if now != (entry.kind, entry.mtime_ns, entry.mode, entry.link, {*entry.flags, SECRET}):  # its text told, perhaps
         return False
     if thing.kind != FILE:
         return True

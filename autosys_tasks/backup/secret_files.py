@@ -16,7 +16,14 @@ def flagged(found: Found, patience: Patience | None = None) -> Found:
         text = read_steadily(found, lambda stream: stream.read(), patience or Patience(0))
     except OSError:
         return found
-    return found._replace(flags=(*found.flags, SECRET)) if holds_secret(_plain(text)) else found
+    return found._replace(flags=with_secret(found.flags, text))
+
+
+def with_secret(flags: tuple[str, ...], text: bytes | bytearray) -> tuple[str, ...]:
+    """The flags of a file with this text; of a longer one than is looked into, its first bytes are enough."""
+    if SECRET in flags or len(text) > LARGEST or not holds_secret(_plain(bytes(text))):
+        return flags
+    return (*flags, SECRET)
 
 
 def _plain(text: bytes) -> bytes:

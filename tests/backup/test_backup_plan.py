@@ -119,7 +119,7 @@ DIFFERS: dict[str, dict[str, Any]] = {
     "ctime": {"stamp": (7, 9)},
     "mode": {"mode": 0o600},
     "kind": {"kind": HARDLINK, "link": "0"},
-    "flags": {"flags": ("secret",)},
+    "flags": {"flags": ("leads-out",)},
 }
 
 
@@ -128,6 +128,11 @@ def test_what_differs_in_anything_is_read(what: str) -> None:
     before = entry(thing("a"))
     now = thing("a", **DIFFERS[what])
     assert changed([now], [before], SCANNED).read == ((now, before),)
+
+
+def test_a_secret_that_only_its_text_told_of_is_not_read_each_time() -> None:
+    one = thing("a")
+    assert changed([one], [entry(one)._replace(flags=("secret",))], SCANNED).same == (one,)
 
 
 def test_a_file_that_changed_just_before_the_scan_may_have_changed_again() -> None:

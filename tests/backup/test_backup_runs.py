@@ -16,7 +16,7 @@ import pytest
 import rig
 
 from autosys_tasks import host
-from autosys_tasks.backup import store, verify
+from autosys_tasks.backup import manifest, store, verify
 from autosys_tasks.backup.values import Backup
 from autosys_tasks.core.faults import POINTS
 
@@ -284,6 +284,22 @@ def test_with_a_passphrase_contents_and_names_are_encrypted(desk: rig.Workspace)
     clear = desk.cli("backup", "--json").rc(0)
     assert clear.json()["backup"]["kind"] == "full", "nothing is added in clear to an encrypted one"  # type: ignore[index, call-overload]
     assert "the last backup was encrypted, and this one is not" in clear.out
+
+
+def test_a_key_in_a_text_makes_a_backup_stay_here_and_is_stored_once(desk: rig.Workspace) -> None:
+    key = "AKIA" + "Q7" * 8
+    desk.file("설정/notes.txt", f"id = {key}\n")
+    first = desk.cli("backup").rc(0).says("1 file that looks like a secret, in clear")
+    assert (first.out + first.err).count("looks like a secret") == 1
+    desk.cli("backup").rc(0)
+    made = whole(desk)
+    assert [(each.kind, each.local_only) for each in made] == [("full", True), ("differential", True)]
+    flags = [each.flags for each in manifest.read_entries(folder(desk) / f"{made[0].stem}.manifest.json") if each.flags]
+    assert flags == [("secret",)]
+    stored = [each.path for each in manifest.read_entries(folder(desk) / f"{made[1].stem}.manifest.json")]
+    assert "설정/notes.txt" not in stored
+    clear = desk.cli("backup", "--json", env={"AUTOSYS_BACKUP_PASSPHRASE": "x"}).rc(0).json()["backup"]
+    assert clear["local_only"] is False and clear["encrypted"] is True  # type: ignore[index, call-overload]
 
 
 @pytest.mark.only("posix")
