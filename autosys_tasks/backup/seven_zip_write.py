@@ -36,6 +36,7 @@ from autosys_tasks.core.faults import fault
 from autosys_tasks.core.files import cannot_write
 
 BLOCK = 16 << 20
+CHUNK = 4 << 20  # what one thread compresses at once: a block of its own would leave the others idle at the end
 SAMPLE = 64 << 10
 SQUEEZED = re.compile(  # probably compressed already: a sample decides, as of everything that is not small
     r"\.(7z|avi|br|bz2|cab|deb|docx|epub|gif|gz|ico|jar|jpe?g|lz4|m4a|mkv|mov|mp[34]|npz|od[ts]|ogg|parquet|pdf|png"
@@ -159,7 +160,7 @@ class Writer:
         try:
             while head:
                 self._pack(filling, head)
-                head = reading.take(BLOCK)
+                head = reading.take(CHUNK)
         except AutosysError:
             raise
         except Exception:
@@ -183,10 +184,11 @@ class Writer:
         self._queue.append((filling, None))
 
     def _pack(self, filling: Filling, data: bytearray) -> None:
-        """Have a thread compress a chunk, and write what is ready so that few of them are in memory."""
+        """Have threads compress chunks, and write what is ready so that few of them are in memory."""
         filling.raw += len(data)
-        self._queue.append((filling, self._pool.submit(compress, filling.codec, data)))
-        self._write_until(self._threads)
+        for at in range(0, len(data), CHUNK):
+            self._queue.append((filling, self._pool.submit(compress, filling.codec, data[at : at + CHUNK])))
+            self._write_until(self._threads + 1)
 
     def _write_until(self, left: int) -> None:
         while len(self._queue) > left:

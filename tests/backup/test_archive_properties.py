@@ -57,6 +57,7 @@ def test_an_archive_holds_exactly_what_could_be_read(
     key: bool,
 ) -> None:
     monkeypatch.setattr(seven_zip_write, "BLOCK", SMALL)
+    monkeypatch.setattr(seven_zip_write, "CHUNK", SMALL // 3)
     path, expected, passphrase = tmp_path / "a.7z", [], "pass" if key else ""
     with Writer(path, bulk=bulk, threads=threads, passphrase=passphrase) as writer:
         writer._key = seven_zip_write.Key(passphrase, b"salt", 5) if key else None  # quick: 32 rounds of SHA-256
