@@ -122,7 +122,7 @@ def test_entries_of_a_workspace_that_was_moved_are_found_where_it_is_now(home: H
     assert home.check()["verdict"] == "OK", "our own entries are no rivals"
     workspace.root = workspace.root.rename(tmp_path / "옮긴 책상")
     red = home.check()
-    assert red["verdict"] == "NG" and str(red["why"]).count("the workspace was moved") == 2
+    assert red["verdict"] == "NG" and str(red["why"]).count("the workspace was moved") == 3
     old = tmp_path / "책상 R&D 100%"
     old.mkdir()
     assert home.check()["verdict"] == "OK", "it still exists"
@@ -137,7 +137,7 @@ def test_entries_under_a_name_that_the_workspace_had_are_rivals(home: Home) -> N
     units_of(home.workspace, home)
     home.workspace.write('[workspace]\nname = "new"\n')
     red = home.check()
-    assert red["verdict"] == "NG" and str(red["why"]).count("a name that this workspace had") == 2
+    assert red["verdict"] == "NG" and str(red["why"]).count("a name that this workspace had") == 3
     assert home.check("--fix")["fixed"] == "verified"
 
 
