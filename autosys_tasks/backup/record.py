@@ -48,7 +48,10 @@ class Record:
     def add(self, step: Step, ok: bool | None, detail: str, began: float | None = None) -> None:
         """One outcome; `began` is when its step did, by the clock that no setting moves."""
         ms = 0 if began is None else round((time.monotonic() - began) * 1000)
-        outcome = Outcome(step, ok, detail, ms)
+        self.take(Outcome(step, ok, detail, ms))
+
+    def take(self, outcome: Outcome) -> None:
+        """One outcome as it is."""
         self._journal.add(outcome)
         self._tell(outcome)
 

@@ -49,7 +49,7 @@ def _seen(site: Site, entry: Entry, lines: list[str]) -> Seen:
 
 
 def _is_for(line: str, name: str) -> bool:
-    return line.partition(">>")[0].rstrip().endswith(f" {name}")
+    return cron_text.entry_of(line) == name
 
 
 def install(site: Site, entry: Entry) -> str:

@@ -46,6 +46,12 @@ def ours(crontab: str, site: Site) -> list[str]:
     return rest.partition(f"\n{end}")[0].split("\n") if found else []
 
 
+def entry_of(line: str) -> str:
+    """The entry that a line of ours runs: the last word of its command that is no option."""
+    words_of_it = line.partition(">>")[0].split()
+    return next((word for word in reversed(words_of_it) if not word.startswith("-")), "")
+
+
 def with_block(crontab: str, site: Site, lines: Iterable[str]) -> str:
     """The crontab with our block as given; without lines, without it. All else stays, byte for byte."""
     begin, end = marks(site)
@@ -75,7 +81,7 @@ def starters(crontab: str) -> tuple[Starter, ...]:
 def _starter(number: int, line: str, command: str, ours: str) -> Starter:
     run = words(re.split(r"(?<!\\)%", command)[0].replace("\\%", "%"), windows=False)
     folder = run[run.index("cd") + 1] if ours and "cd" in run[:-1] else ""
-    entry = line.partition(">>")[0].split()[-1] if ours else ""
+    entry = entry_of(line) if ours else ""
     kept = ((f"crontab-line-{number}", line.encode("utf-8", "surrogateescape")),)
     return Starter(
         "cron", command, f"line {number} of the crontab", (run,), folder, ours, entry, kept=kept,

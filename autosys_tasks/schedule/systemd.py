@@ -97,7 +97,7 @@ def remove(site: Site, name: str) -> str:
         return "nothing to remove"
     _ask("disable", "--now", timer)
     _ask("stop", service)  # a run that outlived its file would end with the default KillMode, and take all with it
-    for path in there:
+    for path in (*there, _stamps() / f"stamp-{timer}"):
         path.unlink(missing_ok=True)
     _ask("daemon-reload")
     _ask("reset-failed", timer, service)
@@ -117,6 +117,11 @@ def ends_with_the_session(site: Site) -> bool:
 def folder() -> Path:
     """Where a user's own units are kept."""
     return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config", "systemd", "user")
+
+
+def _stamps() -> Path:
+    """Where systemd remembers when a timer that is caught up (`Persistent=true`) ran last."""
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share", "systemd", "timers")
 
 
 def _ask(*words: str) -> subprocess.CompletedProcess[str]:

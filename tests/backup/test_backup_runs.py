@@ -267,6 +267,20 @@ def test_a_disk_that_is_full_costs_no_earlier_backup(small: rig.Workspace) -> No
 SECRET = "TOKEN=hunter2-hunter2-hunter2\n"
 
 
+def test_secrets_in_clear_are_for_this_user_alone_and_said_once(desk: rig.Workspace) -> None:
+    desk.write(f'{SETS}[backup.sets.env]\ninclude = [".env"]\n').file(".env", SECRET)
+    result = desk.cli("backup", "--json").rc(0)
+    assert result.json()["backup"]["local_only"] is True  # type: ignore[index, call-overload]
+    assert "hunter2" not in result.out + result.err
+    (made,) = whole(desk)
+    assert made.local_only and not made.encrypted
+    if os.name == "posix":
+        assert {path.stat().st_mode & 0o777 for path in folder(desk).iterdir()} == {0o600}
+    said = desk.cli("backup").rc(0)
+    assert (said.out + said.err).count("AUTOSYS_BACKUP_PASSPHRASE") == 1
+    assert "hunter2" not in (desk.outputs / "backup_log.jsonl").read_text(encoding="utf-8")
+
+
 def test_with_a_passphrase_contents_and_names_are_encrypted(desk: rig.Workspace) -> None:
     desk.write(f'{SETS}[backup.sets.env]\ninclude = [".env"]\n').file(".env", SECRET)
     env = {"AUTOSYS_BACKUP_PASSPHRASE": "열려라 참깨"}
@@ -363,3 +377,19 @@ def test_thirty_nights_in_a_minute(desk: rig.Workspace, monkeypatch: pytest.Monk
     assert parse_utc("2027-03-30T02:30:00Z") == found[-1].created
     for each in found:
         assert verify.verify(folder(desk), each)[1] == []
+
+
+def test_a_second_place_is_brought_up_to_date_by_the_same_run(desk: rig.Workspace, tmp_path: Path) -> None:
+    place = tmp_path / "second place"
+    desk.write(SETS.replace("[backup.git]", f"[backup]\ncopies = [{json.dumps(place.as_uri())}]\n[backup.git]"))
+    document = desk.cli("backup", "--json").rc(0).json()
+    (copied,) = [each for each in document["outcomes"] if each["kind"] == "copy"]  # type: ignore[attr-defined]
+    assert copied["ok"] is True
+    (made,) = whole(desk)
+    assert sorted(path.name for path in place.rglob("*.7z")) == [f"{made.stem}.7z"]
+    for path in sorted(place.rglob("*"), reverse=True):
+        path.rmdir() if path.is_dir() else path.unlink()
+    place.rmdir()
+    place.write_text("no folder any more", encoding="utf-8")
+    failed = desk.cli("backup", "--json").rc(4).json()
+    assert failed["backup"]["verified"] is True, "a copy that fails costs no backup"  # type: ignore[index, call-overload]

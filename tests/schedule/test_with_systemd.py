@@ -180,7 +180,7 @@ def test_the_units_are_what_systemd_itself_calls_right(
     files = [str(path) for path in manager.units.glob("autosys*.*") if path.is_file()]
     argv = ["systemd-analyze", "--user", "--man=no", "--recursive-errors=no", "verify", *files]
     done = subprocess.run(argv, env={**os.environ, **manager.env}, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "") and len(files) == 4
+    assert (done.returncode, done.stderr) == (0, "") and len(files) == 6
 
 
 def test_asking_is_quick(workspace: rig.Workspace, manager: user_manager.UserManager) -> None:
