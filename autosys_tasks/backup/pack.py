@@ -56,14 +56,14 @@ def pack(load: Load, part: Path, staging: Path, secret: str, say: Say) -> Packed
     progress, failed = Progress("writing", total, say), list(load.head.failed)
     files, size, secrets = load.files, load.bytes, 0
     spool, patience = Spool(staging / "entries"), Patience()
-    with Writer(part, passphrase=secret, bulk=total >= BULK) as writer:
+    with Writer(part, passphrase=secret, bulk=total >= BULK, tell=progress.add) as writer:
         for each, before in load.found:
             try:
                 entry = before if _is_as_before(each, before, patience) else None
                 if each.kind == HARDLINK and any(one.path == each.link for one in failed):
                     raise OSError("the file that it shares its content with could not be read")
                 if entry is None:
-                    entry = _stored(writer, each, progress, patience)
+                    entry = _stored(writer, each, patience)
                     spool.add(entry)
                     secrets += entry.flags != each.flags
             except OSError as error:
@@ -111,7 +111,7 @@ def _describe(writer: Writer, load: Load, backup: Backup, spool: Spool, path: Pa
         writer.file(MANIFEST, file, at, 0o600)
 
 
-def _stored(writer: Writer, found: Found, progress: Progress, patience: Patience) -> Entry:
+def _stored(writer: Writer, found: Found, patience: Patience) -> Entry:
     """One thing in the archive, and its line of the manifest."""
     entry = Entry(
         found.path, found.kind, 0, found.mtime_ns, found.mode, link=found.link, flags=found.flags, stamp=found.stamp
@@ -121,32 +121,31 @@ def _stored(writer: Writer, found: Found, progress: Progress, patience: Patience
     elif found.kind == LINK:
         writer.link(found.path, found.link, found.mtime_ns, found.mode)
     elif found.kind == FILE:
-        return _file(writer, found, entry, progress, patience)
+        return _file(writer, found, entry, patience)
     return entry
 
 
-def _file(writer: Writer, found: Found, entry: Entry, progress: Progress, patience: Patience) -> Entry:
+def _file(writer: Writer, found: Found, entry: Entry, patience: Patience) -> Entry:
     text = bytearray()
 
     def write(source: BinaryIO) -> tuple[int, str]:
         text.clear()
-        counted = cast(BinaryIO, _Counted(source, progress, text))
-        return writer.file(found.path, counted, found.mtime_ns, found.mode)
+        noted = cast(BinaryIO, _Noted(source, text))
+        return writer.file(found.path, noted, found.mtime_ns, found.mode)
 
     size, sha256 = read_steadily(found, write, patience)
     return entry._replace(size=size, sha256=sha256, flags=with_secret(found.flags, text))
 
 
-class _Counted:
-    """A file that is read, its bytes counted, and the first of them kept in `text`."""
+class _Noted:
+    """A file that is read, its first bytes kept in `text`."""
 
-    def __init__(self, source: BinaryIO, progress: Progress, text: bytearray) -> None:
-        self.source, self.progress, self.text = source, progress, text
+    def __init__(self, source: BinaryIO, text: bytearray) -> None:
+        self.source, self.text = source, text
 
     def read(self, size: int = -1) -> bytes:
         """As a file's."""
         data = self.source.read(size)
-        self.progress.add(len(data))
         if len(self.text) <= LARGEST:
             self.text += data[: LARGEST + 1]
         return data

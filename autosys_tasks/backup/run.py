@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 from autosys_tasks.backup import act, store
@@ -12,7 +11,7 @@ from autosys_tasks.backup.copies import COPY, copy_all
 from autosys_tasks.backup.make import WRITE, drafted, make
 from autosys_tasks.backup.record import REMOVE, Record, Report, Say, Tell, verdict
 from autosys_tasks.backup.retain import retain
-from autosys_tasks.backup.values import FILE, Backup, Kept
+from autosys_tasks.backup.values import FILE, Kept
 from autosys_tasks.core.clock import size, wall
 from autosys_tasks.core.errors import AutosysError
 from autosys_tasks.core.plan import Plan, Step
@@ -70,24 +69,6 @@ def _judged(house: House) -> list[Kept]:
     return retain(backups, house.config.backup, wall())
 
 
-def _copy(run: Record) -> None:
-    """Bring them to the second places; one that fails is named, and brought there by a later run."""
-    policy, now = run.house.config.backup, wall()
-    if not policy.copies:
-        return
-    from autosys_tasks.backup.copies import copy_all
-
-    folder, state = act.folder_of(run.house.config.path), Path(run.house.place.folder, "backup")
-
-    def judge(backups: Sequence[Backup]) -> list[Kept]:
-        return retain(backups, policy, now)
-
-    outcomes, notes = copy_all(policy, folder, store.listed(folder)[0], state, now, judge, tell=run.say)
-    for outcome in outcomes:
-        run.take(outcome)
-    run.notes += notes
-
-
 def _retain(run: Record) -> None:
     """Remove what goes; a backup that cannot be removed is named, and the others go."""
     folder = act.folder_of(run.house.config.path)
@@ -113,5 +94,5 @@ def _copy(run: Record) -> None:
         declared, folder, store.listed(folder)[0], state, now, lambda some: retain(some, declared, now), tell=run.say
     )
     for each in done:
-        run.add(each.step, each.ok, each.detail, time.monotonic() - each.ms / 1000)
+        run.take(each)
     run.notes += notes

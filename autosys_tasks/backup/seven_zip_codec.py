@@ -10,7 +10,7 @@ import functools
 import hashlib
 import lzma
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol
 
 from autosys_tasks.backup.damaged import Damaged
@@ -31,14 +31,24 @@ def coder(codec: bytes) -> bytes:
     return bytes([len(codec) | (0x20 if settings else 0)]) + codec + settings
 
 
-def compress(codec: bytes, data: bytes | bytearray) -> bytes | bytearray:
-    """One chunk of a block. The interpreter's lock is released, so threads help."""
+def compress(
+    codec: bytes, data: bytes | bytearray, going: Callable[[int], bool] = lambda count: True
+) -> bytes | bytearray:
+    """One chunk of a block. The interpreter's lock is released, so threads help.
+
+    `going` is told how many bytes come next, and says whether anybody still wants them.
+    """
     if codec == COPY:
+        going(len(data))
         return data
-    if codec == LZMA2:
-        return lzma.compress(data, format=lzma.FORMAT_RAW, filters=[LZMA_FILTER])[:-1]  # its TAIL
-    squeeze = _deflater()
-    return bytes(squeeze.compress(data) + squeeze.flush(zlib.Z_SYNC_FLUSH))
+    squeeze: Any = lzma.LZMACompressor(lzma.FORMAT_RAW, filters=[LZMA_FILTER]) if codec == LZMA2 else _deflater()
+    packed = bytearray()
+    for at in range(0, len(data), PIECE):
+        if not going(min(PIECE, len(data) - at)):
+            return b""
+        packed += squeeze.compress(memoryview(data)[at : at + PIECE])
+    packed += squeeze.flush()[:-1] if codec == LZMA2 else squeeze.flush(zlib.Z_SYNC_FLUSH)  # LZMA2: less its TAIL
+    return packed
 
 
 def _deflater() -> Any:

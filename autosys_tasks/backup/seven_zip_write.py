@@ -10,8 +10,10 @@ import hashlib
 import os
 import re
 import stat
+import threading
 import zlib
 from collections import deque
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import BinaryIO
@@ -44,16 +46,22 @@ SQUEEZED = re.compile(  # probably compressed already: a sample decides, as of e
     re.IGNORECASE,
 )
 MOST_THREADS = 4
+Tell = Callable[[int], object]
 
 
 class Writer:
     """An archive being written to `path` (made anew, for this user alone).
 
-    `bulk`: quick DEFLATE in place of LZMA2; `threads`: 0 means as many as there are cores, 4 at most. Leaving it by an
-    exception or without `finish` leaves a file that is no archive.
+    `bulk`: quick DEFLATE in place of LZMA2; `threads`: 0 means as many as there are cores, 4 at most; `tell` is given
+    how many bytes are packed, as they are (by threads, one at a time). Leaving it by an exception or without `finish`
+    leaves a file that is no archive.
     """
 
-    def __init__(self, path: Path, *, passphrase: str = "", bulk: bool = False, threads: int = 0) -> None:
+    def __init__(
+        self, path: Path, *, passphrase: str = "", bulk: bool = False, threads: int = 0, tell: Tell = lambda count: None
+    ) -> None:
+        self._tell = tell
+        self._stopped, self._lock = False, threading.Lock()
         self._path = path
         self._codec = DEFLATE if bulk else LZMA2
         self._key = Key(passphrase, os.urandom(16)) if passphrase else None
@@ -74,6 +82,7 @@ class Writer:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._stopped = True
         self._pool.shutdown(wait=True, cancel_futures=True)
         self._file.close()
 
@@ -187,8 +196,16 @@ class Writer:
         """Have threads compress chunks, and write what is ready so that few of them are in memory."""
         filling.raw += len(data)
         for at in range(0, len(data), CHUNK):
-            self._queue.append((filling, self._pool.submit(compress, filling.codec, data[at : at + CHUNK])))
+            chunk = data[at : at + CHUNK]
+            self._queue.append((filling, self._pool.submit(compress, filling.codec, chunk, self._going)))
             self._write_until(self._threads + 1)
+
+    def _going(self, count: int) -> bool:
+        """A thread is about to compress so many bytes; whether it shall."""
+        with self._lock:
+            if not self._stopped:
+                self._tell(count)
+        return not self._stopped
 
     def _write_until(self, left: int) -> None:
         while len(self._queue) > left:
