@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from autosys_tasks import host
-from autosys_tasks.backup import collect, diff, drill, manifest, restore, store, verify
+from autosys_tasks.backup import collect, diff, drill, drill_memory, manifest, restore, store, verify
 from autosys_tasks.backup.damaged import Damaged
+from autosys_tasks.backup.drill_memory import Drill
 from autosys_tasks.backup.git_rebuild import must_be_new, rebuild
 from autosys_tasks.backup.passphrase import passphrase
 from autosys_tasks.backup.progress import Progress
@@ -148,7 +149,7 @@ def drill_plan(house: House) -> Plan:
     return Plan("backup.drill", (Step(DRILL, backup.id, reason),))
 
 
-def drilled(house: House, tell: Tell) -> drill.Drill:
+def drilled(house: House, tell: Tell) -> Drill:
     """Prove that the newest backup restores; what came of it is in the journal too."""
     began = time.monotonic()
     with Journal(house.outputs, "backup.drill", host.open_append, file="backup") as journal:
@@ -158,6 +159,12 @@ def drilled(house: House, tell: Tell) -> drill.Drill:
         journal.add(Outcome(Step(DRILL, found.id, "the newest verified backup"), found.ok, said, _ms(began)))
         journal.close(ok=found.ok, detail=said, ms=_ms(began))
     return found
+
+
+def drilled_when_due(house: House, tell: Tell) -> Drill | None:
+    """The same, where the last one is a week old or failed; None when it is not time yet."""
+    last = drill_memory.remembered(Path(house.place.folder))
+    return drilled(house, tell) if drill_memory.due(last, wall()) else None
 
 
 def differences(house: House, words: Sequence[str], tell: Tell) -> tuple[dict[str, object], list[diff.Difference]]:

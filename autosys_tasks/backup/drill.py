@@ -6,19 +6,18 @@ What came of it is in the state folder, `backup/drill.json`, for the health page
 from __future__ import annotations
 
 import contextlib
-import json
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 from autosys_tasks.backup import restore, store
+from autosys_tasks.backup.drill_memory import Drill, reasons, remember
 from autosys_tasks.backup.git_bundle import read_head
 from autosys_tasks.backup.git_record import read_state
 from autosys_tasks.backup.git_state import BUNDLE
 from autosys_tasks.backup.progress import Progress
 from autosys_tasks.backup.restore_look import at, hash_of
-from autosys_tasks.backup.restore_plan import POINT, REPLACE, WRITE, Item, few
+from autosys_tasks.backup.restore_plan import POINT, REPLACE, WRITE, Item
 from autosys_tasks.backup.restore_put import own_folder, remove_tree
 from autosys_tasks.backup.values import GIT
 from autosys_tasks.core.clock import size, utc_text
@@ -28,21 +27,6 @@ from autosys_tasks.host import git
 
 UNPACK_S = 600.0
 RESERVE = 1.05  # of what it takes must be free
-SHOWN = 5  # reasons that are kept
-
-
-class Drill(NamedTuple):
-    """How a drill ended. `files` whose bytes were compared; `why` it failed, each a sentence."""
-
-    at: str
-    id: str
-    files: int
-    why: tuple[str, ...]
-
-    @property
-    def ok(self) -> bool:
-        """Whether the backup restores."""
-        return not self.why
 
 
 def drill(
@@ -60,8 +44,7 @@ def drill(
             found = found._replace(files=files, why=tuple(why))
         except AutosysError as error:
             found = found._replace(why=(f"{error.message} ({error.hint})" if error.hint else error.message,))
-    document = {"at": found.at, **fields(found)}
-    write_atomic(state / "backup" / "drill.json", json.dumps(document) + "\n", mode=0o600)
+    remember(state, found)
     return found
 
 
@@ -145,14 +128,8 @@ def _unpack(bundle: Path, repository: Path, scratch: Path, object_format: str) -
         remove_tree(scratch)
 
 
-def fields(found: Drill) -> dict[str, object]:
-    """The same for a document; what is not known is None."""
-    why = "; ".join(few(found.why, SHOWN))
-    return {"id": found.id or None, "files": found.files, "ok": found.ok, "why": why or None}
-
-
 def verdict(found: Drill) -> str:
     """How it ended in one line."""
     if found.ok:
         return f"OK: {found.id} restores: {found.files} files, every hash the same"
-    return f"NG: {found.id or 'no backup'} does not restore: {'; '.join(few(found.why, SHOWN))}"
+    return f"NG: {found.id or 'no backup'} does not restore: {reasons(found)}"

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 
 from autosys_tasks.backup.values import FULL, Backup
 from autosys_tasks.core.clock import parse_utc, wall
-from autosys_tasks.core.files import read_json
 from autosys_tasks.core.journal import FILES, last_run
 from autosys_tasks.health.values import BackupSeen
 from autosys_tasks.supervise.house import House
@@ -76,13 +74,9 @@ def _with_run(seen: BackupSeen, house: House) -> BackupSeen:
 
 
 def _with_drill(seen: BackupSeen, place: Place) -> BackupSeen:
-    try:
-        said = read_json(f"{place.folder}/backup/drill.json")
-    except (OSError, ValueError):
-        said = None
-    if not isinstance(said, dict):
+    from autosys_tasks.backup.drill_memory import reasons, remembered
+
+    last = remembered(Path(place.folder))
+    if last is None:
         return seen
-    with contextlib.suppress(ValueError, KeyError):
-        at = parse_utc(str(said["at"]))
-        return seen._replace(drill_at=at, drill_ok=said.get("ok") is True, drill_why=str(said.get("why") or ""))
-    return seen
+    return seen._replace(drill_at=parse_utc(last.at), drill_ok=last.ok, drill_why=reasons(last))

@@ -8,14 +8,14 @@ from autosys_tasks.tasks.border import finish, house, is_dry, run_fields, say, s
 
 HELP = {
     "note": "a word about this one, shown by backup.list",
-    "due": "the nightly run: nothing to do when this night has its backup, or one is being made",
+    "due": "the nightly run: nothing to do when this night has its backup, or one is being made; drills once a week",
 }
 
 
 @verb(interrupted="nothing of it is left, and the earlier backups are as they were; inv backup begins anew", help=HELP)
 def start(c, note="", due=False, dry_run=False, json=False, exit_code=False):  # type: ignore[no-untyped-def]
     """Keep what autosys.toml names: write an archive, read every byte of it back, then give it its name."""
-    from autosys_tasks.backup import archived_show, night, run, show
+    from autosys_tasks.backup import archived, archived_show, drill, night, run, show
     from autosys_tasks.core.errors import Busy
 
     home = house(c)
@@ -32,8 +32,11 @@ def start(c, note="", due=False, dry_run=False, json=False, exit_code=False):  #
     if report is None:
         return _nothing(home.config, "this night has its backup", json)
     made = archived_show.backup_json(report.backup) if report.backup else None
-    fields = {**run_fields("backup", report.outcomes, report.notes), "backup": made}
-    return finish(home.config, "run", report.code, fields, show.lines(report), json)
+    drilled = archived.drilled_when_due(home, say) if due else None
+    proof = [drill.verdict(drilled)] if drilled else []
+    code = report.code if drilled is None or drilled.ok else 3
+    fields = {**run_fields("backup", report.outcomes, [*report.notes, *proof]), "backup": made}
+    return finish(home.config, "run", code, fields, [*show.lines(report), *proof], json)
 
 
 def _nothing(config: Any, note: str, json: bool) -> None:

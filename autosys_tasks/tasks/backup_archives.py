@@ -84,14 +84,14 @@ def diff(c, id, json=False):  # type: ignore[no-untyped-def]
 @verb(interrupted="nothing is left of it")
 def drill(c, dry_run=False, json=False, exit_code=False):  # type: ignore[no-untyped-def]
     """Prove that the newest backup restores: into a temporary folder, every hash compared, nothing left."""
-    from autosys_tasks.backup import archived
-    from autosys_tasks.backup import drill as room
+    from autosys_tasks.backup import archived, drill, drill_memory
 
     home = house(c)
     if is_dry(c, dry_run):
         return show_plan(home.config, archived.drill_plan(home), as_json=json, exit_code=exit_code)
     found = archived.drilled(home, say)
-    return finish(home.config, "backup.drill", 0 if found.ok else 3, room.fields(found), [room.verdict(found)], json)
+    code, fields = 0 if found.ok else 3, drill_memory.fields(found)
+    return finish(home.config, "backup.drill", code, fields, [drill.verdict(found)], json)
 
 
 def names(collection: Any) -> None:

@@ -13,8 +13,10 @@ from git_repos import Repo, new_repo
 from kept_trees import SECOND, keep, things, write
 
 from autosys_tasks.backup import drill as room
-from autosys_tasks.backup.drill import Drill, drill
+from autosys_tasks.backup.drill import drill
+from autosys_tasks.backup.drill_memory import Drill, due, reasons, remember, remembered
 from autosys_tasks.backup.git_state import capture
+from autosys_tasks.core.clock import utc_text
 
 
 @pytest.fixture
@@ -146,3 +148,30 @@ def test_commits_that_the_bundle_stands_on_and_nobody_has_are_red(tmp_path: Path
     assert not found.ok and "bundle" in str(said["why"])
     (tmp_path / "nowhere").mkdir()
     assert run(tmp_path, tmp_path / "nowhere")[0].ok, "on another machine there is nothing to hold it against"
+
+
+DAY_S = 86_400.0
+NOW = 1_900_000_000.0
+
+
+@pytest.mark.parametrize(
+    ("days_ago", "why", "wanted"),
+    [(None, (), True), (1, (), False), (6.9, (), False), (7, (), True), (1, ("a: damaged",), True), (-3, (), True)],
+)
+def test_a_night_drills_once_a_week_and_after_one_that_failed(
+    days_ago: float | None, why: tuple[str, ...], wanted: bool
+) -> None:
+    """A drill of the day after tomorrow, by a clock that was wrong, proves nothing."""
+    last = None if days_ago is None else Drill(utc_text(NOW - days_ago * DAY_S), "x", 3, why)
+    assert due(last, NOW) is wanted
+
+
+def test_what_is_remembered_of_a_drill_is_what_it_came_to(tmp_path: Path) -> None:
+    for found in (Drill("2026-11-29T03:31:00.000Z", "x", 4, ()), Drill("2026-11-29T03:31:00.000Z", "", 0, ("a", "b"))):
+        remember(tmp_path, found)
+        last = remembered(tmp_path)
+        assert last is not None and last[:3] == found[:3] and last.ok is found.ok
+        assert reasons(last) == reasons(found)
+    for spoilt in ("", "[]", '{"at": "yesterday", "ok": true}', '{"ok": true}'):
+        (tmp_path / "backup/drill.json").write_text(spoilt, encoding="utf-8")
+        assert remembered(tmp_path) is None
