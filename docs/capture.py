@@ -30,6 +30,7 @@ def main() -> None:
     desk.mkdir()
     text = (ROOT / "autosys.toml").read_text(encoding="utf-8").replace('name = "autosys"', 'name = "desk"')
     (desk / "autosys.toml").write_text(text, encoding="utf-8", newline="\n")
+    shutil.copy(ROOT / "pyproject.toml", desk)
     (desk / ".venv").symlink_to(sys.prefix)
     env = {**os.environ, "AUTOSYS_STATE": str(folder / "state"), "PYTHONPATH": str(ROOT)}
     env |= {"AUTOSYS_QUEUE_PORT": "18091", "AUTOSYS_MONITOR_PORT": "18092"}
@@ -47,6 +48,8 @@ def main() -> None:
         os.kill(pid, signal.SIGKILL)
         wait_for_another(desk, env, pid)
         show("ps")
+        show("backup")
+        show("backup.drill")
         show("health")
     finally:
         subprocess.run([*COMMAND, "down"], cwd=desk, env=env, capture_output=True, check=False)
