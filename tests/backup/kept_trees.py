@@ -94,7 +94,8 @@ def found(tree: Path) -> dict[str, Entry]:
             link = first.setdefault((status.st_dev, status.st_ino), name)
             kind, link = (FILE, "") if link == name else (HARDLINK, link)
         size = status.st_size if kind == FILE else 0
-        rows[name] = Entry(name, kind, size, status.st_mtime_ns, stat.S_IMODE(status.st_mode), link=link)
+        mode = stat.S_IMODE(status.st_mode) & (0o700 if os.name == "nt" else 0o7777)  # Windows knows the owner's alone
+        rows[name] = Entry(name, kind, size, status.st_mtime_ns, mode, link=link)
     return rows
 
 

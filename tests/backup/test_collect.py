@@ -193,6 +193,8 @@ def link(path: Path, target: str) -> None:
         path.symlink_to(target)
     except OSError as error:
         pytest.skip(f"no links here: {error}")
+    if not path.is_symlink():
+        pytest.skip("no links here: Wine says that it made one, and made nothing")
 
 
 def test_links_are_kept_as_links_and_never_followed(desk: Path) -> None:
@@ -314,6 +316,7 @@ def test_on_windows_a_pattern_is_of_any_case() -> None:
 # Many files
 
 
+@pytest.mark.only("posix")  # the figure is that of a file system, not of Wine's
 def test_many_files_are_looked_for_in_no_time_and_heavy_folders_not_at_all(desk: Path) -> None:
     """P62 asks for 120,000 files in a minute; here is a sixth of that, in seconds of the processor."""
     for number in range(200):

@@ -84,6 +84,7 @@ def test_an_unchanged_repository_gives_the_same_bytes(repo: Repo) -> None:
 
 
 @pytest.mark.capability("git")
+@pytest.mark.only("posix")
 def test_a_repository_that_git_does_not_take_is_named_and_the_files_are_there(desk: Path) -> None:
     tree(desk, "a.txt", ".git/HEAD")
     found = collected(config_of(desk, "a.txt", git=True))

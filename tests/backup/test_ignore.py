@@ -65,6 +65,7 @@ CASES = [
 ]  # fmt: skip
 
 
+@pytest.mark.only("posix")
 @pytest.mark.capability("git")
 @pytest.mark.parametrize("text", CASES, ids=repr)
 def test_a_file_means_what_git_makes_of_it(repo: Repo, text: str) -> None:
@@ -78,6 +79,7 @@ DEEPER = [
 ]  # fmt: skip
 
 
+@pytest.mark.only("posix")
 @pytest.mark.capability("git")
 @pytest.mark.parametrize("files", DEEPER, ids=repr)
 def test_of_two_files_the_deeper_one_decides(repo: Repo, files: dict[str, str]) -> None:
@@ -91,6 +93,7 @@ TEXTS = st.lists(LINES, max_size=3).map("\n".join)
 FILES = st.dictionaries(st.sampled_from(["", "a", "a/b", "foo"]), TEXTS, max_size=3)
 
 
+@pytest.mark.only("posix")
 @pytest.mark.capability("git")
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(FILES)

@@ -93,7 +93,7 @@ def key() -> str:
     wine = subprocess.run(["wine", "--version"], capture_output=True, check=True).stdout
     parts = [wine, *(path.read_bytes() for path in sorted((HERE / "stand_ins").iterdir()))]
     parts += [(HERE / name).read_bytes() for name in ("build.py", "wine.py")]
-    parts += [(CHECKOUT / "pyproject.toml").read_bytes()]
+    parts += [one.encode() for one in requirements()]
     return hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
 
 

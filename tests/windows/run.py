@@ -28,12 +28,14 @@ CLOSING = re.compile(r"^=+ (.*\bin [\d.]+s.*) =+$", re.MULTILINE)
 LIMIT_S = 900.0  # of one share, on a machine that others use too
 FEW = 3  # so many failed tests are tried once more, and said so; more are no accident
 SURVIVAL, HEALTH, WINDOWS = "tests/e2e/test_survival.py", "tests/health", "tests/windows"
+KEPT = ("tests/backup", "tests/unit", "tests/schedule")
 SHARES = (  # all of it on the oldest Python, the main job on the newest; the longest first
-    ("3.11", SURVIVAL),
-    ("3.13", WINDOWS),
-    ("3.11", "tests", "--ignore=tests/e2e", f"--ignore={HEALTH}", f"--ignore={WINDOWS}"),
+    ("3.11", *KEPT),
+    ("3.11", "tests", "--ignore=tests/e2e", *(f"--ignore={place}" for place in (HEALTH, WINDOWS, *KEPT))),
     ("3.11", "tests/e2e", f"--ignore={SURVIVAL}"),
+    ("3.11", SURVIVAL),
     ("3.11", HEALTH),
+    ("3.13", WINDOWS),
 )
 
 
@@ -123,7 +125,7 @@ def once(rig: Path, python: Python, args: list[str]) -> Counted:
     with Machine(rig, python.folder) as machine:
         place = machine.prefix / C / PLACE
         lay(CHECKOUT, place)
-        argv = ["-m", "pytest", "-p", "no:cacheprovider", "--durations=5", "--color=no", *args]
+        argv = ["-m", "pytest", "-p", "no:cacheprovider", "--durations=30", "--color=no", *args]
         said = machine.python(*argv, cwd=place, timeout_s=LIMIT_S, told=Lines(python.version), **required)
     return counted(" ".join([f"Python {python.version}", *args]), said)
 
