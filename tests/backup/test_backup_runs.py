@@ -16,9 +16,12 @@ import pytest
 import rig
 
 from autosys_tasks import host
-from autosys_tasks.backup import manifest, store, verify
+from autosys_tasks.backup import manifest, run, store, verify
 from autosys_tasks.backup.values import Backup
+from autosys_tasks.config.load import load
+from autosys_tasks.core.clock import parse_utc
 from autosys_tasks.core.faults import POINTS
+from autosys_tasks.supervise.house import house_of
 
 Cli = Callable[..., rig.Result]
 SETS = """[watchdog]
@@ -40,6 +43,20 @@ def desk(workspace: rig.Workspace) -> rig.Workspace:
     workspace.file("설정/비밀 아님.txt", "값\n" * 1000)
     workspace.file("설정/a/b.json", "{}")
     return workspace
+
+
+@pytest.fixture
+def make(desk: rig.Workspace, monkeypatch: pytest.MonkeyPatch) -> Callable[..., run.Report]:
+    """make(now): a backup as the command makes it, without a process of its own, where none is to end."""
+    monkeypatch.setenv("AUTOSYS_STATE", str(desk.state))
+
+    def made(now: str = "") -> run.Report:
+        with pytest.MonkeyPatch.context() as patch:
+            if now:
+                patch.setenv("AUTOSYS_NOW", now)
+            return run.backup(house_of(load(desk.root)))
+
+    return made
 
 
 def folder(desk: rig.Workspace) -> Path:
@@ -200,9 +217,11 @@ def test_two_at_once_the_second_ends_11_and_names_the_first(desk: rig.Workspace)
 
 @pytest.mark.parametrize("how", HOWS)
 @pytest.mark.parametrize("point", STEPS)
-def test_no_end_at_any_step_harms_what_is_there(desk: rig.Workspace, point: str, how: str) -> None:
+def test_no_end_at_any_step_harms_what_is_there(
+    desk: rig.Workspace, point: str, how: str, make: Callable[..., run.Report]
+) -> None:
     """The earlier backup stays whole to the byte, no half is seen under a final name, the next run tidies up."""
-    desk.cli("backup").rc(0)
+    assert make().code == 0
     earlier = {path.name: path.read_bytes() for path in folder(desk).iterdir()}
     desk.file("설정/new.txt", "new\n" * 5000)
     ended = desk.cli("backup", env={"AUTOSYS_FAULT": f"{point}:{how}"})
@@ -212,7 +231,7 @@ def test_no_end_at_any_step_harms_what_is_there(desk: rig.Workspace, point: str,
     assert {name: (folder(desk) / name).read_bytes() for name in earlier} == earlier
     seen = whole_or_none(desk)
     assert len(seen) in ((1, 2) if point == "backup.after-rename" else (1,)), "half of one has no name"
-    desk.cli("backup").rc(0)
+    assert make().code == 0
     assert len(whole(desk)) >= 2
     nothing_is_left_over(desk)
 
@@ -225,16 +244,18 @@ def whole_or_none(desk: rig.Workspace) -> list[Backup]:
     return found
 
 
-def test_what_a_removal_leaves_is_taken_away_by_the_next_run(desk: rig.Workspace) -> None:
+def test_what_a_removal_leaves_is_taken_away_by_the_next_run(
+    desk: rig.Workspace, make: Callable[..., run.Report]
+) -> None:
     desk.write(SETS.replace("[backup.git]", "[backup]\nkeep_days = 0\n[backup.git]"))
     for day in range(1, 5):
         desk.file("설정/day.txt", str(day))
-        desk.cli("backup", env={"AUTOSYS_NOW": f"2027-01-{9 * day:02d}T02:30:00Z"})
+        assert make(f"2027-01-{7 * day:02d}T02:30:00Z").code == 0
     there = {each.id for each in whole(desk)}
     env = {"AUTOSYS_NOW": "2027-02-20T02:30:00Z", "AUTOSYS_FAULT": "backup.before-remove:kill"}
     desk.cli("backup", env=env)
     assert {each.id for each in whole_or_none(desk)} >= there
-    desk.cli("backup", env={"AUTOSYS_NOW": "2027-02-21T02:30:00Z"}).rc(0)
+    assert make("2027-02-21T02:30:00Z").code == 0
     whole(desk)
     nothing_is_left_over(desk)
 
@@ -338,7 +359,7 @@ def test_ctrl_c_leaves_no_half(desk: rig.Workspace) -> None:
     told = running.process.stderr
     assert told is not None
     line = told.readline().decode("utf-8")
-    assert re.search(r"writing: \d+ %, .* MB of 50.0 MB, .*/s, .* s left", line), line
+    assert re.search(r"writing: \d+ %, .* MB of 50.0 MB, .*/s, .* left", line), line
     running.interrupt()
     ended = running.result().rc(130)
     assert "the earlier backups are as they were" in ended.err
@@ -346,23 +367,14 @@ def test_ctrl_c_leaves_no_half(desk: rig.Workspace) -> None:
     assert lines(desk)[-1]["detail"] == "interrupted"
 
 
-def test_thirty_nights_in_a_minute(desk: rig.Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_thirty_nights_in_a_minute(desk: rig.Workspace, make: Callable[..., run.Report]) -> None:
     """P53: what is older than 14 days goes, never the newest, never what another needs, never what is not ours."""
-    from autosys_tasks.backup import run
-    from autosys_tasks.config.load import load
-    from autosys_tasks.core.clock import parse_utc
-    from autosys_tasks.supervise.house import house_of
-
-    monkeypatch.setenv("AUTOSYS_STATE", str(desk.state))
-    monkeypatch.delenv("AUTOSYS_WORKSPACE", raising=False)
-    house = house_of(load(desk.root))
     folder(desk).mkdir()
     foreign = folder(desk) / "photos-2019.7z"
     foreign.write_bytes(b"not ours")
     for night in range(30):
-        monkeypatch.setenv("AUTOSYS_NOW", f"2027-03-{night + 1:02d}T02:30:00Z")
         desk.file("설정/day.txt", f"night {night}\n" * 100)
-        report = run.backup(house)
+        report = make(f"2027-03-{night + 1:02d}T02:30:00Z")
         assert report.code == 0
         found, strange = store.listed(folder(desk))
         assert [each.partition(":")[0] for each in strange] == ["photos-2019.7z"]

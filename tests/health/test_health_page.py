@@ -92,16 +92,32 @@ def test_what_a_person_stopped_is_no_red(workspace: rig.Workspace) -> None:
 
 def test_a_hung_endpoint_delays_nobody_and_is_named(workspace: rig.Workspace, deaf: int) -> None:
     """A check that hangs holds the page up for its own deadline at most."""
-    workspace.write(f'[probes.deaf]\nhttp = "http://127.0.0.1:{deaf}/"\n')
+    names = [f"deaf{n}" for n in range(6)]
+    workspace.write("".join(f'[probes.{name}]\nhttp = "http://127.0.0.1:{deaf}/"\n' for name in names))
     workspace.service("api", "sleeps.py", 100)
     workspace.cli("bringup").rc(0)
-    result = workspace.cli("health", "--json").rc(3)
-    slow = 2.0 if sys.platform == "win32" else 0.5  # the machine that tests run on may be busy, or Wine
-    assert result.took_s < 2.5 + slow
+    result = workspace.cli("health", "--json").rc(0, 3)
+    assert result.took_s < 2.0 * len(names), "so long would they take one after the other"
     found = checks(result)
+    for name in names:
+        verdict, why = found[f"probe.{name}"]["verdict"], str(found[f"probe.{name}"]["why"])
+        assert verdict in (NG, UNKNOWN)
+        late = f"`probe.{name}` did not answer within 2.3 s"  # what a busy machine has
+        assert why.startswith("timed out after 2 s" if verdict == NG else late)
+    assert found["service.api"]["verdict"] == OK
+
+
+def test_a_hung_endpoint_is_red_at_its_own_deadline(workspace: rig.Workspace, deaf: int) -> None:
+    workspace.write(f'[probes.deaf]\nhttp = "http://127.0.0.1:{deaf}/"\n')
+    found = rig.wait_for(lambda: red_page(workspace), 60, what="a page that came in time")
     assert found["probe.deaf"]["verdict"] == NG
     assert str(found["probe.deaf"]["why"]).startswith("timed out after 2 s")
-    assert found["service.api"]["verdict"] == OK
+
+
+def red_page(workspace: rig.Workspace) -> dict[str, dict[str, object]]:
+    """The page, unless this machine is too busy to hear an answer in time."""
+    found = health(workspace, "--only", "probe.deaf")
+    return found if found["probe.deaf"]["verdict"] != UNKNOWN else {}
 
 
 def test_a_broken_configuration_ends_2_with_every_problem(workspace: rig.Workspace) -> None:
@@ -148,7 +164,7 @@ def test_a_look_that_raises_or_hangs_costs_only_its_own_check() -> None:
     ]
     began = time.monotonic()
     seen = run.see_all(looks)
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 15, "half of what it hangs"
     from autosys_tasks.config.model import Config
 
     found = plan.page(Config("/w", "w"), looks, seen, Now(0.0, 0.0, "b"))
