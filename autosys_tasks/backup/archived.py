@@ -150,7 +150,8 @@ def drill_plan(house: House) -> Plan:
 
 
 def drilled(house: House, tell: Tell) -> Drill:
-    """Prove that the newest backup restores; what came of it is in the journal too."""
+    """Prove that the newest backup restores; what came of it is in the journal too. UsageError when there is none."""
+    store.find(folder_of(house), "")  # that nothing is there proves nothing of what comes later
     began = time.monotonic()
     with Journal(house.outputs, "backup.drill", host.open_append, file="backup") as journal:
         secret, state = passphrase(house.config.name), Path(house.place.folder)

@@ -24,12 +24,19 @@ LEADS_OUT = "leads-out"
 
 
 def collect(
-    config: Config, folder: Path, now: float, staging: Path, *, tell: Callable[[str], object] = lambda _: None
+    config: Config,
+    folder: Path,
+    now: float,
+    staging: Path,
+    *,
+    tell: Callable[[str], object] = lambda _: None,
+    databases: bool = True,
 ) -> Collected:
     """Everything in the workspace that `[backup]` asks for, in order of path.
 
     `folder` is where backups lie: it is never collected, nor are the state folder and `staging`, which takes
     copies of what cannot be read as it lies there. `now` (seconds since 1970) is what `newer_than` counts from.
+    Without `databases` these are shown as they lie there: to open one that is written to leaves marks beside it.
     """
     site = site_of(config, folder, staging)
     wanted = patterns(config.backup.sets.values(), fold=site.fold)
@@ -39,10 +46,12 @@ def collect(
         if len(gathered.found) % EVERY == EVERY - 1:
             tell(f"looking: {len(gathered.found) + 1} paths")
     gathered.add_parents()
-    required = {one.name for one in config.backup.sets.values() if one.required}
-    things, damaged = copy_databases(
-        gathered.found, staging, gathered.patience, lambda one: not required.isdisjoint(one.sets)
-    )
+    things, damaged = gathered.found, list[Failed]()
+    if databases:
+        required = {one.name for one in config.backup.sets.values() if one.required}
+        things, damaged = copy_databases(
+            gathered.found, staging, gathered.patience, lambda one: not required.isdisjoint(one.sets)
+        )
     repository = capture_git(site.root, site.own, staging) if config.backup.git else Staged()
     if config.backup.git:
         tell(f"git: {repository.summary}")

@@ -57,7 +57,7 @@ def _failed(run: Record, each: Failed) -> None:
 def drafted(house: House, scratch: Path) -> tuple[Load, str, tuple[str, ...]]:
     """What a backup would store now, why as a full or a differential one, and what a person should know."""
     folder = act.folder_of(house.config.path)
-    found = collect(house.config, folder, wall(), scratch)
+    found = collect(house.config, folder, wall(), scratch, databases=False)
     backups, _strange = store.listed(folder)
     load, reason = _load(house.config, folder, backups, found, passphrase(house.config.name), "")
     lacking = [f"{each.path}: {each.why}" for each in found.missing]
@@ -116,7 +116,7 @@ def _load(
     now, digest = wall(), sets_digest(config)
     identity = next_id(now, [each.id for each in backups])
     head = Backup(
-        identity, FULL, moment(identity), sets=digest, git=found.git, note=note, encrypted=bool(secret),
+        identity, FULL, now, sets=digest, git=found.git, note=note, encrypted=bool(secret),
         failed=tuple(each for each in found.missing if each.required or not each.idle),
         local_only=not secret and any(SECRET in each.flags for each in found.found),
     )  # fmt: skip
@@ -181,7 +181,10 @@ def sets_digest(config: Config) -> str:
 
 
 def next_id(now: float, taken: Sequence[str]) -> str:
-    """This moment as the id of a backup; a second after the newest one, when the clock was set back."""
+    """This moment as the id of a backup; a second after the newest one, when the clock was set back.
+
+    Ids alone are never set back: `created` is what the clock says, and ages are counted by that.
+    """
     said, newest = text_of(now), max(taken, default="")
     return said if said > newest else text_of(moment(newest) + 1)
 

@@ -47,6 +47,8 @@ def find(folder: Path, wanted: str) -> Backup:
     for other in others:
         if re.match(rf"{re.escape(wanted)}\b", other):
             raise Damaged(other, where=wanted)
+    if not backups:
+        raise UsageError(f"there is no backup in `{folder}`", where=str(folder), hint="inv backup")
     raise unknown_name("backup", wanted, (backup.id for backup in backups))
 
 

@@ -68,7 +68,7 @@ class Backup(NamedTuple):
 
     id: str
     kind: str  # full | differential
-    created: float  # seconds since 1970
+    created: float  # seconds since 1970, by the clock then; the id is later where an earlier clock was ahead
     base: str = ""  # a differential: the id of its full
     base_sha256: str = ""  # of that full's archive: another file of the same name is no base
     sets: str = ""  # a digest of what was asked for: another digest needs a new full

@@ -12,6 +12,7 @@ TASKS = '''"""Invoke tasks of this workspace; `inv --list` shows them. To add on
 
 from autosys_tasks import ns  # noqa: F401
 '''
+KEPT = (".env", "config.json")  # what only this machine has, where it is there: a required set asks for it
 WHY = {
     "autosys.toml": "what this workspace runs, commented",
     "tasks.py": "so that `inv` finds the tasks here",
@@ -27,7 +28,8 @@ def plan(folder: Path) -> Plan:
 
 def carry_out(plan: Plan, folder: Path) -> list[Outcome]:
     """Write those files; one that has appeared meanwhile stays as it is."""
-    texts = {"autosys.toml": template(folder.resolve().name), "tasks.py": TASKS}
+    keep = [name for name in KEPT if (folder / name).is_file()]
+    texts = {"autosys.toml": template(folder.resolve().name, keep), "tasks.py": TASKS}
     return [_write(step, folder / step.target, texts[step.target]) for step in plan.steps]
 
 

@@ -5,7 +5,7 @@ Prose lines begin with `# `; a line that begins with `#` alone becomes TOML when
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from autosys_tasks.config.entries import ENTRIES, TOP
 from autosys_tasks.config.keys import IDLE, ONLY_FOR, TABLES, Key
@@ -48,21 +48,26 @@ EXAMPLES: Mapping[str, tuple[str, Mapping[str, object]]] = {
     "watchdog": ("watchdog", {}),
     "upgrade": ("upgrade", {}),
     "backup": ("backup", {}),
-    "backup.sets.config": ("backup.sets.*", {"include": ["autosys.toml", ".env"], "required": True}),
-    "backup.sets.outputs": ("backup.sets.*", {"include": ["outputs/**"], "exclude": ["outputs/logs/**"]}),
-    "backup.sets.logs": ("backup.sets.*", {"include": ["outputs/logs/**"], "newer_than": "7d"}),
+    "backup.sets.config": ("backup.sets.*", {"include": ["autosys.toml"], "required": True}),
+    "backup.sets.outputs": ("backup.sets.*", {"include": ["outputs"], "exclude": ["outputs/logs"]}),
+    "backup.sets.logs": ("backup.sets.*", {"include": ["outputs"], "newer_than": "7d"}),
     "backup.git": ("backup.git", {}),
     "schedule": ("schedule", {"master": {"at": "logon", "delay": "30s"}}),
     "notify": ("", {}),
 }
 
 
-def template(name: str) -> str:
-    """The file's text for a workspace of this name; valid as it is, and with its tables uncommented."""
+def template(name: str, keep: Sequence[str] = ()) -> str:
+    """The file's text for a workspace of this name; valid as it is, and with its tables uncommented.
+
+    `keep`: files that are there and that a backup must have, beside autosys.toml.
+    """
     named = f"name = {toml(name)}" if _can_be_a_name(name) else "# the name is that of the folder"
     parts = [HEAD, f'[workspace]\n{named}\n#language = "auto"  # en | ko | auto\n']
     seen: set[str] = set()
     for header, (table, example) in EXAMPLES.items():
+        if header == "backup.sets.config":
+            example = {**example, "include": ["autosys.toml", *keep]}
         top = header.partition(".")[0]
         prose = "" if top in seen else "".join(f"# {line}\n" for line in _folded(TOP[top].meaning))
         seen.add(top)

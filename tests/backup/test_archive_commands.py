@@ -77,9 +77,13 @@ def test_an_empty_list_says_what_makes_a_backup(workspace: rig.Workspace) -> Non
     workspace.write(TOML)
     workspace.cli("backup.list").rc(0).says("inv backup")
     assert workspace.cli("backup.list", "--json").rc(0).json()["backups"] == []
-    for task in ("backup.verify", "backup.drill --dry-run", "backup.verify --all", "backup.show latest"):
+    tasks = ("backup.verify", "backup.drill", "backup.drill --dry-run", "backup.verify --all", "backup.diff latest")
+    for task in tasks:
         workspace.cli(*task.split()).rc(2).says("no verified backup")
-    workspace.cli("backup.drill").rc(3).says("no verified backup")
+    workspace.cli("backup.show", "2026-11-29T033000Z").rc(2).says("there is no backup", "inv backup")
+    workspace.cli("backup").rc(0)
+    (check,) = workspace.cli("health", "--only", "backup", "--json").json()["checks"]  # type: ignore[misc]
+    assert "restoring was never tried" in check["why"], "a drill without a backup says nothing of one"
 
 
 def test_show_tells_all_that_can_be_restored(desk: rig.Workspace) -> None:

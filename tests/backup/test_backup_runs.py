@@ -7,9 +7,11 @@ import os
 import random
 import re
 import shlex
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -141,6 +143,17 @@ def test_the_dry_run_shows_the_plan_and_changes_not_one_byte(desk: rig.Workspace
     before = tree(desk)
     look()
     assert tree(desk) == before
+
+
+def test_a_dry_run_leaves_no_mark_on_a_database_that_is_written_to(desk: rig.Workspace) -> None:
+    """Not one byte changed, nor a time: whoever reads a database marks that in its `-shm`."""
+    with closing(sqlite3.connect(desk.root / "설정" / "memory.db")) as database:
+        database.executescript("pragma journal_mode=wal; create table a (b); insert into a values (1)")
+        beside = desk.root / "설정" / "memory.db-shm"
+        os.utime(beside, ns=(0, 0))
+        plan = desk.cli("backup", "--dry-run", "--json").rc(0).json()
+        assert plan["steps"][0]["files"] >= 4  # type: ignore[index, call-overload]
+        assert beside.stat().st_mtime_ns == 0
 
 
 def tree(desk: rig.Workspace) -> dict[str, object]:
@@ -390,3 +403,31 @@ def test_thirty_nights_in_a_minute(desk: rig.Workspace, make: Callable[..., run.
     assert parse_utc("2027-03-30T02:30:00Z") == found[-1].created
     for each in found:
         assert verify.verify(folder(desk), each)[1] == []
+
+
+def test_a_clock_that_was_years_ahead_once_spoils_no_later_night(
+    desk: rig.Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ids go on from the wrong one, ages do not: nights are differentials again, old ones go, health sees the youth."""
+    from autosys_tasks.backup import run
+    from autosys_tasks.config.load import load
+    from autosys_tasks.supervise.house import house_of
+
+    desk.write(f"[backup]\nkeep_days = 3\n{SETS}")
+    monkeypatch.setenv("AUTOSYS_STATE", str(desk.state))
+    monkeypatch.delenv("AUTOSYS_WORKSPACE", raising=False)
+    house = house_of(load(desk.root))
+    kinds = []
+    for when in ["2027-03-01", "2099-01-01", *(f"2027-03-{day:02d}" for day in range(2, 21))]:
+        monkeypatch.setenv("AUTOSYS_NOW", f"{when}T02:30:00Z")
+        made = run.backup(house).backup
+        assert made
+        kinds.append(made.kind)
+    found, _strange = store.listed(folder(desk))
+    assert [each.id for each in found] == sorted(each.id for each in found)
+    assert made == found[-1] == store.find(folder(desk), "latest"), "the newest is the last one made"
+    assert kinds.count("full") <= 5, kinds
+    assert len(found) <= 9, "what is older than keep_days went"
+    assert "2099-01-01T023000Z" in {each.id for each in found}, "that one is a person's to judge"
+    (check,) = desk.cli("health", "--only", "backup", "--json").json()["checks"]  # type: ignore[misc]
+    assert "ahead of now" not in (check["why"] or "")
