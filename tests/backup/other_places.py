@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import getpass
 import os
 import shutil
@@ -11,7 +12,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 import rig
@@ -112,6 +113,14 @@ def sftp_server(folder: Path) -> Iterator[Sshd]:
         yield Sshd(port, folder, process)
 
 
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keys for the S3 server, and nothing of this machine's."""
+    for name, value in AWS.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "")
+
+
 @pytest.fixture(scope="session")
 def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of an S3 server for all tests of this process."""
@@ -128,6 +137,11 @@ def sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
 
 def s3_client() -> object:
     """A client of the test's own, made from the environment."""
+    return _session().create_client("s3", region_name="us-east-1")
+
+
+@functools.cache
+def _session() -> Any:
     from botocore.session import get_session
 
-    return get_session().create_client("s3", region_name="us-east-1")
+    return get_session()  # which reads what S3 is once

@@ -12,8 +12,7 @@ import pytest
 import rig
 from copying import DAY, declared, keep_all
 from kept_trees import FIRST, SECOND, keep, things, write
-from other_places import Sshd, s3, sshd  # noqa: F401  fixtures
-from test_places import KINDS, Site, aws  # noqa: F401  fixtures
+from test_places import KINDS, Site
 
 from autosys_tasks.backup import store
 from autosys_tasks.backup.copies import copy_all
@@ -52,7 +51,7 @@ def away(workspace: rig.Workspace, site: Site, tmp_path: Path) -> Away:
 
 @pytest.fixture(params=KINDS)
 def anywhere(
-    request: pytest.FixtureRequest, workspace: rig.Workspace, tmp_path: Path, aws: None  # noqa: F811
+    request: pytest.FixtureRequest, workspace: rig.Workspace, tmp_path: Path, aws: None
 ) -> Away:
     return away(workspace, Site(request.param, tmp_path, request), tmp_path)
 

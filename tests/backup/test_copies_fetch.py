@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 from copying import DAY, declared, keep_all
-from other_places import Sshd, s3, sshd  # noqa: F401  fixtures
-from test_places import KINDS, Site, aws  # noqa: F401  fixtures
+from test_places import KINDS, Site
 
 from autosys_tasks.backup import copies_fetch, manifest, store
 from autosys_tasks.backup.copies import copy_all
@@ -54,7 +53,7 @@ class Trip:
 
 
 @pytest.fixture(params=KINDS)
-def trip(request: pytest.FixtureRequest, tmp_path: Path, aws: None) -> Trip:  # noqa: F811
+def trip(request: pytest.FixtureRequest, tmp_path: Path, aws: None) -> Trip:
     return Trip(Site(request.param, tmp_path, request), tmp_path)
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import other_places
 import pytest
 import rig
-from other_places import AWS, Sshd, s3, sshd  # noqa: F401  fixtures
+from other_places import Sshd
 
 from autosys_tasks.backup import place_s3
 from autosys_tasks.backup.place_folder import folder_of
@@ -51,13 +51,6 @@ class Site:
     def open(self, name: str = "백업 a", **more: object) -> Place:
         """The same, opened."""
         return opened(self.address(name), "the place", **{"make": True, **more})
-
-
-@pytest.fixture
-def aws(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in AWS.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "")
 
 
 @pytest.fixture(params=KINDS)
@@ -224,12 +217,12 @@ class TestBucket:
     def env(self, aws: None) -> None:
         return
 
-    def test_a_bucket_that_is_not_there(self, s3: str, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+    def test_a_bucket_that_is_not_there(self, s3: str, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("AWS_ENDPOINT_URL_S3", s3)
         error = said("s3://nobodys-bucket/x")
         assert "there is no bucket `nobodys-bucket`" in error.message and "aws s3 mb" in error.hint
 
-    def test_no_credentials(self, s3: str, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+    def test_no_credentials(self, s3: str, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("AWS_ENDPOINT_URL_S3", s3)
         monkeypatch.delenv("AWS_ACCESS_KEY_ID")
         error = said("s3://bucket/x")
@@ -260,7 +253,7 @@ class TestBucket:
             error = said("s3://bucket/x")
         assert f"is full: It is so ({code})" in error.message and "make room" in error.hint
 
-    def test_a_name_that_can_be_no_bucket(self, s3: str, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+    def test_a_name_that_can_be_no_bucket(self, s3: str, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("AWS_ENDPOINT_URL_S3", s3)
         assert "no bucket can be named `a*b`" in said("s3://a*b/x").message
 
@@ -291,14 +284,14 @@ class TestServer:
     def env(self, aws: None) -> None:
         return
 
-    def test_a_server_that_nobody_knows_is_refused_with_the_command_to_type(self, sshd: Sshd, tmp_path: Path) -> None:  # noqa: F811
+    def test_a_server_that_nobody_knows_is_refused_with_the_command_to_type(self, sshd: Sshd, tmp_path: Path) -> None:
         sshd.home(Path.home(), known=False)
         error = said(sshd.address(tmp_path))
         assert "is not known here: its key is ssh-ed25519 SHA256:" in error.message
         assert f"type: ssh -p {sshd.port} " in error.hint and list(tmp_path.iterdir()) == []
         assert not (Path.home() / ".ssh" / "known_hosts").exists()
 
-    def test_a_server_with_another_key_than_before_gets_nothing(self, sshd: Sshd, tmp_path: Path) -> None:  # noqa: F811
+    def test_a_server_with_another_key_than_before_gets_nothing(self, sshd: Sshd, tmp_path: Path) -> None:
         sshd.home(Path.home())
         other = (sshd.folder / "user.pub").read_text(encoding="ascii").split()[1]
         known = Path.home() / ".ssh" / "known_hosts"
@@ -306,7 +299,7 @@ class TestServer:
         error = said(sshd.address(tmp_path))
         assert "another key" in error.message and f'ssh-keygen -R "[127.0.0.1]:{sshd.port}"' in error.hint
 
-    def test_a_key_that_is_not_let_in(self, sshd: Sshd, tmp_path: Path) -> None:  # noqa: F811
+    def test_a_key_that_is_not_let_in(self, sshd: Sshd, tmp_path: Path) -> None:
         sshd.home(Path.home(), key=False)
         error = said(sshd.address(tmp_path).replace("@", ":hunter2@"))
         assert "does not let" in error.message and "ssh-copy-id" in error.hint
@@ -336,12 +329,12 @@ class TestServer:
             place.close()
         assert "the place" in caught.value.message
 
-    def test_a_folder_that_may_not_be_written(self, sshd: Sshd) -> None:  # noqa: F811
+    def test_a_folder_that_may_not_be_written(self, sshd: Sshd) -> None:
         sshd.home(Path.home())
         error = said(sshd.address("/proc/nothing"))
         assert "cannot open" in error.message or "is not there" in error.message
 
-    def test_what_ssh_knows_of_the_host_holds(self, sshd: Sshd, tmp_path: Path) -> None:  # noqa: F811
+    def test_what_ssh_knows_of_the_host_holds(self, sshd: Sshd, tmp_path: Path) -> None:
         sshd.home(Path.home())
         ssh = Path.home() / ".ssh"
         (ssh / "id_ed25519").rename(ssh / "other key")
@@ -380,7 +373,7 @@ class TestFull:
         assert "`the place` is full" in caught.value.message and "make room" in caught.value.hint
 
     @pytest.mark.capability("sshd")
-    def test_an_sftp_server(self, small: Path, sshd: Sshd) -> None:  # noqa: F811
+    def test_an_sftp_server(self, small: Path, sshd: Sshd) -> None:
         sshd.home(Path.home())
         place = opened(sshd.address(small), "the place")
         with pytest.raises(PlaceError) as caught:
