@@ -12,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PACKAGE, FOLDER, ORIGIN = "autosys_tasks", "last-good", "origin.json"
+PACKAGE, ENTRY, FOLDER, ORIGIN = "autosys_tasks", "tasks.py", "last-good", "origin.json"
 HERE = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))  # the package that runs
 INSTALLED = ("site-packages", "dist-packages")
 KEPT = 3  # copies: a guard may still run from an older one
@@ -35,10 +35,13 @@ def at_risk(root: str) -> bool:
 
 
 def seen(root: str) -> str:
-    """Every file of the package with time and size, and what is installed beside it: one digest for 2 ms."""
+    """Every file of the package and tasks.py with time and size, and what is installed beside: one digest for 2 ms."""
     found: list[tuple[object, ...]] = []
+    tasks = os.path.join(root, ENTRY)
     folders = [os.path.join(root, PACKAGE)]
     try:
+        if os.path.exists(tasks):
+            found.append((tasks, os.stat(tasks).st_mtime_ns, os.stat(tasks).st_size))
         while folders:
             with os.scandir(folders.pop()) as entries:
                 for entry in entries:

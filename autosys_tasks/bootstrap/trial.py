@@ -1,4 +1,4 @@
-"""Imports the whole package of a folder, in a process of its own: 1 when that fails, and what does.
+"""Imports the whole package of a folder and the tasks.py beside it, in a process of its own: 1 when that fails.
 
 What is about another system is only read: no machine can import all of it.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import runpy
 import sys
 import traceback
 
@@ -15,7 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PACKAGE = "autosys_tasks"
+PACKAGE, ENTRY = "autosys_tasks", "tasks.py"
 OURS = ("trial.py", "lastgood.py")  # who tries is not who breaks
 ONLY_READ = (f"{PACKAGE}.host.",)  # `host` itself imports what is about this system
 
@@ -34,6 +35,9 @@ def main(root: str) -> int:
                 compile(source, path, "exec", dont_inherit=True)
             else:
                 importlib.import_module(name)
+        if os.path.exists(os.path.join(root, ENTRY)):
+            sys.path.insert(0, root)  # as Invoke has it
+            runpy.run_path(os.path.join(root, ENTRY), run_name="tasks")
     except BaseException as error:  # noqa: BLE001 (this is what it is for)
         file_of, line = place_of(error, root)
         said = {"why": f"{type(error).__name__}: {_plain(error)}", "file": file_of, "line": line}
@@ -57,7 +61,7 @@ def _plain(error: BaseException) -> str:
 
 
 def place_of(error: BaseException, root: str) -> tuple[str, int]:
-    """(file seen from the root, line) where it went wrong in the package; ("", 0) when that is elsewhere."""
+    """(file seen from the root, line) where it went wrong in the package or tasks.py; ("", 0) when elsewhere."""
     missing = getattr(error, "name", None) if isinstance(error, ModuleNotFoundError) else None
     if missing and missing.partition(".")[0] == PACKAGE:  # a file of ours is gone: that is what somebody changed
         return f"{missing.replace('.', '/')}.py", 0
@@ -65,9 +69,10 @@ def place_of(error: BaseException, root: str) -> tuple[str, int]:
     places = [(path, line) for path, line in places if os.path.basename(path) not in OURS]
     if isinstance(error, SyntaxError) and error.filename:
         places.append((error.filename, error.lineno or 0))
-    top = os.path.realpath(os.path.join(root, PACKAGE)) + os.sep
-    inside = [(path, line) for path, line in places if os.path.realpath(path).startswith(top)]
+    package, entry = (os.path.realpath(os.path.join(root, each)) for each in (PACKAGE, ENTRY))
+    places = [(os.path.realpath(path), line) for path, line in places]
+    inside = [each for each in places if each[0] == entry or each[0].startswith(package + os.sep)]
     if not inside:
         return "", 0
     path, line = inside[-1]
-    return os.path.relpath(os.path.realpath(path), os.path.realpath(root)).replace(os.sep, "/"), line
+    return os.path.relpath(path, os.path.realpath(root)).replace(os.sep, "/"), line

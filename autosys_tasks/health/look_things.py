@@ -46,12 +46,12 @@ def _does_not_run(python: str, cwd: str) -> str:
 
 
 def see_upgrade(house: House) -> UpgradeSeen:
-    """What the stamps say of every environment; reads what changed, runs nothing, keeps nothing."""
+    """What an upgrade would do now, and how the last one ended; reads what changed, runs nothing, keeps nothing."""
     from autosys_tasks.bootstrap import lastgood
-    from autosys_tasks.upgrade import hooks, look, memory, plan, stamps
+    from autosys_tasks.upgrade import hooks, plan, run, stamps
 
     broken = lastgood.verdict(house.place.folder)
-    facts = look.look(house, memory.Memory(house.place, house.config.path), look.ignored_by_git)
+    todo, facts, _memory, _came = run.planned(house)
     found = list(zip(facts.environments, plan.explained(facts), strict=True))
     stale = [(seen, each) for seen, each in found if each.why]
     kept = stamps.read_kept(house.place)
@@ -68,6 +68,8 @@ def see_upgrade(house: House) -> UpgradeSeen:
         max(done, default=None),
         tuple(broken.lines()) if broken else (),
         hooks.look(house).state,
+        tuple((step.target, step.reason) for step in todo.steps if step.kind == "restart"),
+        tuple(dict.fromkeys(step.target for step in todo.steps if kept and step.kind in plan.OF_SCRIPTS)),
     )  # fmt: skip
 
 

@@ -108,7 +108,7 @@ def of_upgrade(scene: Scene, name: str, seen: UpgradeSeen) -> Finding:
         *told, back = seen.broken
         why = f"autosys as it was pulled does not work, the last good version runs: {'; '.join(told)}"
         return Finding(NG, "autosys runs from a copy of its last good version", why, Fix(text=back.removeprefix("-> ")))
-    if not (seen.names or seen.warnings or seen.faults):
+    if not (seen.names or seen.warnings or seen.faults or seen.old or seen.unseen):
         return Finding(SKIP, "no evidence", "no environment is declared, and none was found")
     fix = Fix(("inv", "upgrade"))
     evidence = f"{', '.join(seen.names) or 'no environment'}; {_upgrade_text(seen, scene)}"
@@ -124,6 +124,11 @@ def of_upgrade(scene: Scene, name: str, seen: UpgradeSeen) -> Finding:
         told = [f"{path}: {what}" for path, what in seen.faults]
         mend = Fix(text="mend what it says, then inv upgrade")
         return Finding(NG, evidence, f"scripts with a fault: {'; '.join(told)}", mend)
+    if seen.old:
+        told = [f"{each} still runs what was there before: {why}" for each, why in seen.old]
+        return Finding(NG, evidence, "; ".join(told), fix)
+    if seen.unseen:
+        return Finding(WARN, evidence, f"scripts came that nobody has looked at: {', '.join(seen.unseen)}", fix)
     if seen.hooks == "differs":
         why = "the git hooks that begin an upgrade are not as this version writes them"
         return Finding(WARN, evidence, why, Fix(text="inv upgrade.hooks install"))

@@ -134,6 +134,8 @@ class UpgradeSeen(NamedTuple):
     last: float | None = None  # the newest success, seconds since 1970
     broken: tuple[str, ...] = ()  # why autosys itself as pulled does not work, which commit brought that, the way back
     hooks: str = ""  # installed | missing | differs | managed | no repository
+    old: tuple[tuple[str, str], ...] = ()  # (service that still runs what it was before a pull, why)
+    unseen: tuple[str, ...] = ()  # scripts that came, and that no upgrade has looked at
 
 
 class OutputSeen(NamedTuple):

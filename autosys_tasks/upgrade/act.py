@@ -94,17 +94,7 @@ def _site(job: Job, path: str, *, fresh: bool) -> Site:
 def _beside(job: Job, restarts: list[Outcome]) -> str:
     path, root = job.seen.environment.path, job.house.config.path
     before = host.pointed(path) or ""
-    target = _target(job, before)
-    site = _site(job, target, fresh=job.force or not ways.is_whole(target))
-    if site.fresh:
-        shutil.rmtree(target, ignore_errors=True)
-        os.makedirs(target)
-        ways.label(target, job.seen.name, whole=False)
-        notes = build.make(site)
-    else:
-        notes = ["it was built before"]
-    build.verify(site, frozenset())
-    ways.label(target, job.seen.name, whole=True)
+    target, notes = _built(job, before)
     way = Way("link", before if os.path.isdir(before) else "", job.seen.record.done)
     with _or_back(job, way, restarts):
         pause(job)
@@ -118,12 +108,37 @@ def _beside(job: Job, restarts: list[Outcome]) -> str:
     return _detail(f"{os.path.basename(path)} leads to {os.path.basename(target)} now", notes)
 
 
-def _target(job: Job, before: str) -> str:
-    """The folder of an environment that is made from exactly this; another one when it is to be made anew."""
+def _built(job: Job, before: str) -> tuple[str, list[str]]:
+    """The folder of an environment that is made from exactly this, proven; one from earlier when that still is whole.
+
+    One that is to be made anew is never made where the link leads to, or would lead back to: somebody may run there.
+    """
     made_of = digest(job.seen.name, job.seen.wanted, sys.version_info[:3])
     base = f"{ways.store(job.house.config.path, job.seen.environment)}/{made_of}"
-    again = job.force and os.path.abspath(before) == os.path.abspath(base)
-    return f"{base}-2" if again else base
+    if not job.force and _is_sound(_site(job, base, fresh=False)):
+        return base, ["it was built before"]
+    kept = job.seen.record.before
+    taken = {os.path.abspath(path) for path in (before, kept.path if kept else "") if path}
+    target = next(path for path in (base, f"{base}-2", f"{base}-3") if os.path.abspath(path) not in taken)
+    shutil.rmtree(target, ignore_errors=True)
+    os.makedirs(target)
+    ways.label(target, job.seen.name, whole=False)
+    site = _site(job, target, fresh=True)
+    notes = build.make(site)
+    build.verify(site, frozenset())
+    ways.label(target, job.seen.name, whole=True)
+    return target, notes
+
+
+def _is_sound(site: Site) -> bool:
+    """Whether an environment of ours was built to its end, and nobody has taken anything away since."""
+    if not ways.is_whole(site.path):
+        return False
+    try:
+        build.verify(site, frozenset())
+    except Trouble:
+        return False
+    return True
 
 
 # --- the person's own, changed in place -------------------------------------------------------------------

@@ -57,9 +57,25 @@ def place(folder: str) -> tuple[str, str] | None:
         at = above
 
 
+def ignores(folder: str) -> list[str]:
+    """What outside of `folder` tells git to leave something in it out, there or not: its own list, those above."""
+    found = place(folder)
+    if found is None:
+        return []
+    top, git_dir = found
+    above = os.path.relpath(os.path.realpath(folder), top).split(os.sep)
+    depth = 0 if above == ["."] else len(above)
+    return [f"{_shared(git_dir)}/info/exclude", *(f"{'../' * up}.gitignore" for up in range(1, depth + 1))]
+
+
+def _shared(git_dir: str) -> str:
+    """What a work tree's own git folder shares with the other ones."""
+    return os.path.normpath(os.path.join(git_dir, _text(f"{git_dir}/commondir") or "."))
+
+
 def _commit(git_dir: str, name: str) -> str:
     """The commit that a reference names; "" when nothing has it. Loose references come before packed ones."""
-    shared = os.path.normpath(os.path.join(git_dir, _text(f"{git_dir}/commondir") or "."))
+    shared = _shared(git_dir)
     for _ in range(CHAIN):
         said = _text(f"{shared}/{name}")
         if said is None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from autosys_tasks.config.model import Config, Environment
 from autosys_tasks.core import globs
 from autosys_tasks.supervise.house import House
-from autosys_tasks.upgrade import came, mapping, names, there
+from autosys_tasks.upgrade import came, head, mapping, names, there
 from autosys_tasks.upgrade.discover import Found, matching, walk
 from autosys_tasks.upgrade.memory import Memory
 from autosys_tasks.upgrade.stamps import known_names, marks_of, read_record
@@ -78,7 +78,7 @@ def ignored_by_git(root: str, paths: Collection[str]) -> Collection[str]:
 
 def _left_out(memory: Memory, found: Found, ignored: Ignored) -> Collection[str]:
     """What git leaves out of the manifests; asked again only when one of them, or what decides it, is new."""
-    basis = [[path, memory.said(path, whole=True).digest] for path in (*found.ignores, ".git/info/exclude")]
+    basis = [[path, memory.said(path, whole=True).digest] for path in (*found.ignores, *head.ignores(memory.root))]
     question = {"manifests": list(found.manifests), "ignores": basis}
     if memory.notes.get("question") != question:
         memory.notes["question"] = question

@@ -129,6 +129,26 @@ def test_a_script_that_nobody_has_committed_is_checked_too_and_stays_red(pulled:
     assert desk.upgrade().code == 0 and desk.planned() == []
 
 
+def test_health_is_no_green_while_something_runs_as_before_the_pull_or_nobody_has_looked_at_it(
+    pulled: tuple[Desk, Repo],
+) -> None:
+    """Every green is proven: what `inv upgrade` would do now, health tells."""
+    desk, origin = pulled
+    health = ("health", "--only", "upgrade", "--json")
+    assert desk.space.cli(*health).rc(0).json()["verdict"] == "OK"
+    origin.commit({"앱/하나.py": "2\n"})
+    pull(desk)
+    desk.space.cli(*health).rc(3).says("watcher", "앱/하나.py changed")
+    desk.space.cli(*health, "--fix").rc(0)
+    assert desk.planned() == []
+    origin.commit({"새것.sh": "#!/bin/sh\necho hi\n"})
+    pull(desk)
+    page = desk.space.cli(*health).rc(0).says("새것.sh").json()
+    assert page["verdict"] == "WARN"
+    assert desk.upgrade().code == 0
+    assert desk.space.cli(*health).rc(0).json()["verdict"] == "OK"
+
+
 def test_pulling_goes_forward_and_installs_and_a_refusal_is_a_failure(pulled: tuple[Desk, Repo]) -> None:
     desk, origin = pulled
     origin.commit({"requirements.txt": "--no-index\n--find-links ./wheels\ntiny==2.0\n"})

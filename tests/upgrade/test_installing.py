@@ -158,6 +158,21 @@ def test_an_environment_without_its_interpreter_is_stale(desk: Desk) -> None:
     assert desk.upgrade().code == 0 and desk.says("print(1)") == "1"
 
 
+@pytest.mark.parametrize("gone", ["bin/python", "pyvenv.cfg"])
+def test_an_environment_of_ours_that_was_damaged_is_built_anew_and_not_taken_for_whole(desk: Desk, gone: str) -> None:
+    """A red check's own fix (`inv upgrade`) has to mend it; what the link leads to is never built over."""
+    desk.wheels("1.0")
+    desk.wants("tiny==1.0")
+    desk.upgrade()
+    damaged = host.pointed(str(desk.root / ".venv"))
+    assert damaged is not None
+    (Path(damaged) / gone).unlink()
+    assert desk.planned() == [("install", "main")]
+    report = desk.upgrade()
+    assert report.code == 0 and desk.version() == "1.0", report
+    assert host.pointed(str(desk.root / ".venv")) != damaged and desk.planned() == []
+
+
 @pytest.mark.parametrize("whose", ["ours", "the person's"])
 def test_a_service_that_is_not_ready_with_the_new_environment_gets_the_old_one_back(desk: Desk, whose: str) -> None:
     desk.wheels("1.0")

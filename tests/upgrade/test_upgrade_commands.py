@@ -144,6 +144,19 @@ def test_ignored_folders_are_left_alone_in_a_repository(loose: Desk) -> None:
     assert "도구" not in str(loose.upgrade().notes)
 
 
+def test_what_a_repository_above_the_workspace_leaves_out_is_left_alone(loose: Desk) -> None:
+    above = loose.root.parent
+    subprocess.run(["git", "init", "-q", str(above)], check=True)
+    assert "도구" in str(loose.upgrade().notes)
+    (above / ".gitignore").write_text("도구/\n", encoding="utf-8")
+    assert "도구" not in str(loose.upgrade().notes)
+    (above / ".gitignore").unlink()
+    assert "도구" in str(loose.upgrade().notes)
+    (above / ".git" / "info").mkdir(exist_ok=True)
+    (above / ".git" / "info" / "exclude").write_text("도구/\n", encoding="utf-8")
+    assert "도구" not in str(loose.upgrade().notes)
+
+
 def test_what_was_read_while_it_was_young_is_read_again(loose: Desk) -> None:
     """A file may change twice within one tick of the file system's clock."""
     path = loose.root / "requirements.txt"
