@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from autosys_tasks import host
-from autosys_tasks.backup import collect, diff, drill, drill_memory, manifest, restore, store, verify
-from autosys_tasks.backup.damaged import Damaged
+from autosys_tasks.backup import collect, damage_memory, diff, drill, drill_memory, manifest, restore, store, verify
+from autosys_tasks.backup.damaged import Damaged, NeedsPassphrase
 from autosys_tasks.backup.drill_memory import Drill
 from autosys_tasks.backup.git_rebuild import must_be_new, rebuild
 from autosys_tasks.backup.passphrase import passphrase
 from autosys_tasks.backup.progress import Progress
 from autosys_tasks.backup.restore_put import own_folder
-from autosys_tasks.backup.values import GIT, Backup, Damage, Entry
+from autosys_tasks.backup.values import DIFFERENTIAL, GIT, Backup, Damage, Entry
 from autosys_tasks.core.clock import size, wall
 from autosys_tasks.core.errors import UsageError
 from autosys_tasks.core.journal import Journal
@@ -48,7 +49,10 @@ def entries(house: House, backup: Backup) -> list[Entry] | None:
 def verified(
     house: House, words: Sequence[str], *, every: bool, tell: Tell, folder: Path | None = None
 ) -> tuple[list[Backup], int, list[Damage]]:
-    """Read backups back (the newest verified one, unless one is named): which, how many files, and what is damaged."""
+    """Read backups back (the newest verified one, unless one is named): which, how many files, and what is damaged.
+
+    What is damaged in `backups/` is remembered: the next backup is not built upon it.
+    """
     folder, secret = folder or folder_of(house), passphrase(house.config.name)
     if every and words:
         raise UsageError("backup.verify takes an id or --all", hint="inv backup.verify --all")
@@ -57,11 +61,23 @@ def verified(
     except Damaged as error:
         return [], 0, [Damage(error.where, error.message)]
     progress = Progress("reading", backups[0].bytes if len(backups) == 1 else 0, tell)
-    checked = 0
-    for backup in backups:
-        count, bad = verify.verify(folder, backup, secret, progress.add, base=not every)
+    checked, whys = 0, {}
+    for backup in backups if every else _with_base(folder, backups):
+        count, bad = verify.verify(folder, backup, secret, progress.add)
         checked, damaged = checked + count, [*damaged, *bad]
+        whys[backup.id] = f"{bad[0].path}: {bad[0].why}" if bad else ""
+    if folder == folder_of(house):
+        damage_memory.remember(Path(house.place.folder), whys)
     return backups, checked, damaged
+
+
+def _with_base(folder: Path, backups: Sequence[Backup]) -> Iterator[Backup]:
+    """Each of them after the full that it needs, where that is there: where it is not, its own verification says so."""
+    for backup in backups:
+        if backup.kind == DIFFERENTIAL:
+            with contextlib.suppress(Damaged):
+                yield manifest.base_of(folder, backup)
+        yield backup
 
 
 def _asked(house: House, words: Sequence[str], folder: Path, *, every: bool) -> tuple[list[Backup], list[Damage]]:
@@ -69,7 +85,8 @@ def _asked(house: House, words: Sequence[str], folder: Path, *, every: bool) -> 
     if words:
         return [one(house, words, "backup.verify", folder=folder)], []
     backups, others = store.listed(folder)
-    damaged = [Damage(*_split(other)) for other in others if other.partition(":")[0].endswith(store.MANIFEST)]
+    ours = [other for other in others if store.NAME.match(other)]
+    damaged = [Damage(*_split(other)) for other in ours if other.partition(":")[0].endswith(store.MANIFEST)]
     if not damaged and not (every and backups):
         return [store.find(folder, "latest")], []  # or the error that says there is nothing to read
     return backups if every else [backup for backup in backups if backup.verified][-1:], damaged
@@ -159,6 +176,9 @@ def drilled(house: House, tell: Tell) -> Drill:
         said = drill.verdict(found)
         journal.add(Outcome(Step(DRILL, found.id, "the newest verified backup"), found.ok, said, _ms(began)))
         journal.close(ok=found.ok, detail=said, ms=_ms(began))
+    if not found.ok:
+        with contextlib.suppress(NeedsPassphrase):  # that is why
+            verified(house, [found.id], every=False, tell=tell)  # an archive that is damaged is remembered
     return found
 
 

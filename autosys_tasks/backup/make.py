@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from autosys_tasks.backup import act, manifest, pack, plan, store
+from autosys_tasks.backup import act, damage_memory, manifest, pack, plan, store
 from autosys_tasks.backup.collect import collect
 from autosys_tasks.backup.damaged import Damaged, NeedsPassphrase
 from autosys_tasks.backup.pack import Load, Packed
@@ -59,7 +59,7 @@ def drafted(house: House, scratch: Path) -> tuple[Load, str, tuple[str, ...]]:
     folder = act.folder_of(house.config.path)
     found = collect(house.config, folder, wall(), scratch, databases=False)
     backups, _strange = store.listed(folder)
-    load, reason = _load(house.config, folder, backups, found, passphrase(house.config.name), "")
+    load, reason = _load(house, folder, backups, found, passphrase(house.config.name), "")
     lacking = [f"{each.path}: {each.why}" for each in found.missing]
     return load, reason, (*lacking, *found.notes, *_warnings(load.head, found, backups))
 
@@ -68,12 +68,15 @@ def _stored(run: Record, folder: Path, staging: Path, found: Collected, note: st
     """The new backup, verified and with its name; whatever goes wrong before that leaves nothing of it."""
     secret = passphrase(run.house.config.name)
     backups, _strange = store.listed(folder)
-    load, reason = _load(run.house.config, folder, backups, found, secret, note)
+    load, reason = _load(run.house, folder, backups, found, secret, note)
     part = folder / f"{load.head.stem}{act.ARCHIVE}{act.PART}"
     act.ready(folder, sum(each.size for each, _before in load.found))
     try:
         packed = _written(run, load, part, staging, secret, reason)
-        run.notes += _warnings(packed.backup, found, backups, packed.secrets)
+        warnings = _warnings(packed.backup, found, backups, packed.secrets)
+        run.notes += warnings
+        for warning in warnings:
+            run.say(warning)
         _proven(run, packed, part, secret)
         described = folder / f"{load.head.stem}{act.MANIFEST}{act.PART}"
         manifest.write(described, packed.backup, packed.entries.read(), load.deleted, packed.backup)
@@ -110,10 +113,10 @@ def made_text(backup: Backup) -> str:
 
 
 def _load(
-    config: Config, folder: Path, backups: Sequence[Backup], found: Collected, secret: str, note: str
+    house: House, folder: Path, backups: Sequence[Backup], found: Collected, secret: str, note: str
 ) -> tuple[Load, str]:
     """What is to be stored, and why as a full or a differential one."""
-    now, digest = wall(), sets_digest(config)
+    config, now, digest = house.config, wall(), sets_digest(house.config)
     identity = next_id(now, [each.id for each in backups])
     head = Backup(
         identity, FULL, now, sets=digest, git=found.git, note=note, encrypted=bool(secret),
@@ -121,7 +124,8 @@ def _load(
         local_only=not secret and any(SECRET in each.flags for each in found.found),
     )  # fmt: skip
     load = Load(head, tuple((each, None) for each in found.found), required=_required(config))
-    choice = plan.choose(backups, digest, now, encrypted=bool(secret), spoiled=_spoiled(folder, backups))
+    spoiled = {**damage_memory.remembered(Path(house.place.folder)), **_spoiled(folder, backups)}
+    choice = plan.choose(backups, digest, now, encrypted=bool(secret), spoiled=spoiled)
     if choice.base is None:
         return load, choice.reason
     try:

@@ -6,7 +6,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from autosys_tasks.backup import act, store
+from autosys_tasks.backup import act, damage_memory, store
 from autosys_tasks.backup.copies import COPY, copy_all
 from autosys_tasks.backup.make import WRITE, drafted, make
 from autosys_tasks.backup.record import REMOVE, Record, Report, Say, Tell, verdict
@@ -66,7 +66,7 @@ def planned_prune(house: House) -> Plan:
 
 def _judged(house: House) -> list[Kept]:
     backups, _strange = store.listed(act.folder_of(house.config.path))
-    return retain(backups, house.config.backup, wall())
+    return retain(backups, house.config.backup, wall(), damage_memory.remembered(Path(house.place.folder)))
 
 
 def _retain(run: Record) -> None:

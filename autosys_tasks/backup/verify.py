@@ -22,12 +22,12 @@ def _silent(count: int) -> None:
 
 
 def verify(
-    folder: Path, backup: Backup, passphrase: str = "", tell: Tell = _silent, *, base: bool = False
+    folder: Path, backup: Backup, passphrase: str = "", tell: Tell = _silent
 ) -> tuple[int, list[Damage]]:
-    """How many files were compared, and what is damaged: of the archive, its manifest, a differential's base.
+    """How many files were compared, and what is damaged: of the archive and its manifest.
 
-    Of the base only that it is there and the same, unless `base`: then all of it. `tell` is given the bytes done, of
-    all files. Raises NeedsPassphrase.
+    Of a differential's base only that it is there and the same. `tell` is given the bytes done, of all files. Raises
+    NeedsPassphrase.
     """
     archive = folder / f"{backup.stem}.7z"
     with ThreadPoolExecutor(1) as pool:
@@ -38,8 +38,7 @@ def verify(
             checked, damaged = 0, [Damage(f"{backup.stem}.manifest.json", error.message)]
         damaged += _as_recorded(archive, backup, hashed.result())
     if backup.kind == DIFFERENTIAL:
-        more, worse = _base(folder, backup, passphrase, tell, base)
-        checked, damaged = checked + more, damaged + worse
+        damaged += _of_base(folder, backup)
     return checked, damaged
 
 
@@ -87,7 +86,10 @@ def _wanted(entries: Iterable[Entry]) -> tuple[dict[str, _Wanted], dict[str, lis
         if entry.kind == HARDLINK:
             continue
         text = link_bytes(entry.link) if entry.kind == LINK else b""
-        digest = bytes.fromhex(entry.sha256) if entry.kind == FILE else hashlib.sha256(text).digest()
+        try:
+            digest = bytes.fromhex(entry.sha256) if entry.kind == FILE else hashlib.sha256(text).digest()
+        except ValueError:
+            raise Damaged(f"`{entry.path}` has no SHA-256 in it, but `{entry.sha256}`") from None
         one = _Wanted(entry.kind, entry.size if entry.kind == FILE else len(text), digest)
         if wanted.setdefault(entry.member or entry.path, one) != one:
             raise Damaged(f"`{entry.member or entry.path}` is two things at once in it")
@@ -114,16 +116,14 @@ def _compared(member: Member, pieces: Iterator[bytes], wanted: _Wanted | None, t
     return ""
 
 
-def _base(folder: Path, backup: Backup, passphrase: str, tell: Tell, whole: bool) -> tuple[int, list[Damage]]:
+def _of_base(folder: Path, backup: Backup) -> list[Damage]:
     try:
         base = base_of(folder, backup)
     except Damaged as error:
-        return 0, [Damage(backup.stem, error.message)]
+        return [Damage(backup.stem, error.message)]
     archive = folder / f"{base.stem}.7z"
-    if whole:
-        return verify(folder, base, passphrase, tell)
     size = archive.stat().st_size if archive.exists() else -1
-    return 0, [] if size == base.archive_bytes else [Damage(archive.name, _sizes(size, base))]
+    return [] if size == base.archive_bytes else [Damage(archive.name, _sizes(size, base))]
 
 
 def _as_recorded(archive: Path, backup: Backup, hashed: tuple[int, str]) -> list[Damage]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from autosys_tasks.backup.values import FULL, Backup
@@ -15,18 +15,20 @@ from autosys_tasks.supervise.state import Place
 
 def see_backup(house: House) -> BackupSeen:
     """What is known of this workspace's backups."""
-    from autosys_tasks.backup import store
+    from autosys_tasks.backup import damage_memory, store
     from autosys_tasks.schedule import wanted
     from autosys_tasks.schedule.values import BACKUP
 
     root, place = Path(house.config.path), house.place
-    backups, _strange = store.listed(root / "backups")
+    backups, strange = store.listed(root / "backups")
+    damaged = damage_memory.remembered(Path(place.folder))
     newest = next((each for each in reversed(backups) if each.verified), None)
     seen = BackupSeen(
         sets=len(house.config.backup.sets),
         git=house.config.backup.git and any((folder / ".git").exists() for folder in (root, *root.parents)),
         newest=newest,
-        lost=_lost(root / "backups", newest, backups) if newest else "",
+        lost=_lost(root / "backups", newest, backups, damaged) if newest else "",
+        halves=tuple(each for each in strange if (match := store.NAME.match(each)) and not match[3]),
         wanted=BACKUP in wanted.read(place),
         since=wanted.changed_at(place),
         late=_late(house),
@@ -43,14 +45,16 @@ def _late(house: House) -> tuple[str, ...]:
     return tuple(said for memory in known if (said := memory.late(now)))
 
 
-def _lost(folder: Path, newest: Backup, backups: Sequence[Backup]) -> str:
-    """What is no longer as it was verified; only a drill reads the archives themselves."""
+def _lost(folder: Path, newest: Backup, backups: Sequence[Backup], damaged: Mapping[str, str]) -> str:
+    """What is no longer as it was verified; the archives themselves are read by drills and `backup.verify` alone."""
     base = next((each for each in backups if each.kind == FULL and each.id == newest.base), None)
     if newest.kind != FULL and base is None:
         return f"the full backup {newest.base} that it needs is gone"
     for each in (newest, base):
         if each is None:
             continue
+        if each.id in damaged:
+            return f"{each.id} is damaged: {damaged[each.id]}"
         archive = folder / f"{each.stem}.7z"
         try:
             size = archive.stat().st_size

@@ -14,6 +14,7 @@ AHEAD_S = 60.0
 SHOWN = 3  # names of a kind
 RUN = Fix(("inv", "backup"))
 DRILL = Fix(text="inv backup.drill restores the newest one and compares every file")
+HALVES = Fix(text="bring back what is missing, or remove these files; inv backup.verify reads the newest one")
 Judged = tuple[str, str, Fix]  # verdict, why, fix
 
 
@@ -57,6 +58,8 @@ def _of_newest(scene: Scene, seen: BackupSeen) -> Iterator[Judged]:
         yield WARN, f"the newest one is dated {span(-age)} ahead of now, which proves no youth", RUN
     if seen.run_at is not None and not seen.run_ok and not seen.run_made and seen.run_at >= newest.created:
         yield NG, f"the last run failed {_ago(scene, seen.run_at)}: {seen.run_detail}", RUN
+    if seen.halves:
+        yield WARN, f"no backup any more: {_few(seen.halves)}", HALVES
     yield from _of_what_it_lacks(seen)
     for said in seen.late:
         yield WARN, said, Fix(text="mend that, then inv backup: it goes on from what is there")

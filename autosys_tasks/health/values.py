@@ -80,6 +80,7 @@ class BackupSeen(NamedTuple):
     git: bool = False  # there is a repository, and its state is asked for
     newest: Backup | None = None  # the newest verified one
     lost: str = ""  # what of it is not as it was verified: an archive that is gone, or has another size
+    halves: tuple[str, ...] = ()  # archives and manifests that are no backup any more, each as `NAME: why`
     run_at: float | None = None  # the last run in the journal, seconds since 1970; None: none
     run_made: str = ""  # the id of the backup that it made
     run_ok: bool = True

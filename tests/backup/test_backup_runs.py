@@ -156,6 +156,47 @@ def test_a_dry_run_leaves_no_mark_on_a_database_that_is_written_to(desk: rig.Wor
         assert beside.stat().st_mtime_ns == 0
 
 
+def health(desk: rig.Workspace) -> dict[str, str]:
+    (check,) = desk.cli("health", "--only", "backup", "--json").json()["checks"]  # type: ignore[misc]
+    return check  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("task", ["backup.verify", "backup.drill"])
+def test_nothing_is_built_upon_an_archive_that_was_found_damaged(desk: rig.Workspace, task: str) -> None:
+    """A bit that flipped within an archive leaves its size: health and backups must believe whoever read it."""
+    desk.cli("backup").rc(0)
+    desk.cli("backup").rc(0)
+    full, upon = whole(desk)
+    archive = folder(desk) / f"{full.stem}.7z"
+    good = archive.read_bytes()
+    archive.write_bytes(good[:60] + bytes([good[60] ^ 1]) + good[61:])
+    desk.cli(task).rc(3)
+    assert health(desk)["verdict"] == "NG" and "damaged" in health(desk)["why"]
+    made = desk.cli("backup", "--json").rc(0).json()
+    assert made["backup"]["kind"] == "full"  # type: ignore[index, call-overload]
+    desk.cli("backup.verify").rc(0)
+    desk.cli("backup.drill").rc(0)
+    assert health(desk)["verdict"] == "OK"
+    desk.cli("backup.prune", "--dry-run").rc(0).says(f"{full.id} stays: damaged")
+    archive.write_bytes(good)
+    desk.cli("backup.verify", upon.id).rc(0)
+    assert json.loads((desk.state / "backup" / "damaged.json").read_text(encoding="utf-8")) == {}
+
+
+def test_a_half_of_a_backup_is_no_green(desk: rig.Workspace) -> None:
+    """Given that the newest archive is gone, then health says so, though an earlier one restores."""
+    desk.cli("backup").rc(0)
+    desk.cli("backup").rc(0)
+    desk.cli("backup.drill").rc(0)
+    assert health(desk)["verdict"] == "OK"
+    (folder(desk) / "notes.manifest.json").write_text("not ours", encoding="utf-8")
+    assert health(desk)["verdict"] == "OK"
+    desk.cli("backup.verify").rc(0)
+    next(folder(desk).glob("*-differential.7z")).unlink()
+    check = health(desk)
+    assert check["verdict"] == "WARN" and "its archive is gone" in check["why"]
+
+
 def tree(desk: rig.Workspace) -> dict[str, object]:
     """Every path of the workspace and its state folder, with its content."""
     paths = [path for root in (desk.root, desk.state) for path in root.rglob("*")]
@@ -307,6 +348,7 @@ def test_secrets_in_clear_are_for_this_user_alone_and_said_once(desk: rig.Worksp
     result = desk.cli("backup", "--json").rc(0)
     assert result.json()["backup"]["local_only"] is True  # type: ignore[index, call-overload]
     assert "hunter2" not in result.out + result.err
+    assert result.err.count("WARN it holds 1 file that looks like a secret") == 1, "warnings go to stderr"
     (made,) = whole(desk)
     assert made.local_only and not made.encrypted
     if os.name == "posix":
@@ -329,7 +371,7 @@ def test_with_a_passphrase_contents_and_names_are_encrypted(desk: rig.Workspace)
     assert again["backup"]["kind"] == "differential"  # type: ignore[index, call-overload]
     (first, second), _strange = store.listed(folder(desk))
     for each in (first, second):
-        assert verify.verify(folder(desk), each, "열려라 참깨", base=True)[1] == []
+        assert verify.verify(folder(desk), each, "열려라 참깨")[1] == []
     clear = desk.cli("backup", "--json").rc(0)
     assert clear.json()["backup"]["kind"] == "full", "nothing is added in clear to an encrypted one"  # type: ignore[index, call-overload]
     assert "the last backup was encrypted, and this one is not" in clear.out

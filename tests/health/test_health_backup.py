@@ -49,6 +49,7 @@ CASES = {
     "old, within a night": (made(created=WALL - 25 * HOUR), OK, "", None),
     "of tomorrow": (made(created=WALL + 20 * HOUR), WARN, "ahead of now", RUN),
     "an archive of another size": (GOOD._replace(lost="x.7z has 1 bytes, and had 2"), NG, "x.7z has 1 bytes", RUN),
+    "a manifest without its archive": (GOOD._replace(halves=("x: its archive is gone",)), WARN, "x: its archive", None),
     "the last run failed": (
         GOOD._replace(run_at=WALL - HOUR, run_made="", run_ok=False, run_detail="interrupted"), NG, "interrupted", RUN,
     ),
