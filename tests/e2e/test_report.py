@@ -290,7 +290,7 @@ def test_a_full_day_is_told_within_a_second_and_a_half(workspace: rig.Workspace)
         line % (stamp, n // 60, n % 60) + '"ok":true,"detail":"3 as wanted","ms":5,"counts":{}}\n' for n in range(1440)
     ]
     workspace.file("outputs/watchdog_log.jsonl", "".join(ticks))
-    took_s = min(workspace.cli("report", "--json").rc(0).took_s for _ in range(3))
+    took_s = min(rig.cost_s(lambda: workspace.cli("report", "--json").rc(0)) for _ in range(3))
     assert took_s < (1.5 if sys.platform == "linux" else 6), took_s
     sizes = [path.stat().st_size for path in workspace.outputs.glob("monitoring*")]
     assert len(sizes) == 3 and max(sizes) < 60_000

@@ -246,13 +246,15 @@ def test_opening_the_folder_brings_up_and_says_how_each_step_ended(workspace: ri
     workspace.cli("bringup").rc(0)
     workspace.cli("down", "rests").rc(0)
     pid = row(workspace, "api")["pid"]
-    result = workspace.cli("vscode.open").rc(0)
+    results: list[rig.Result] = []
+    cost_s = rig.cost_s(lambda: results.append(workspace.cli("vscode.open").rc(0)))
+    (result,) = results
     said = links(result)
     numbers = [line.partition("]")[0] for line in said]
     assert numbers == [f"[{n}/{len(said)}" for n in range(1, len(said) + 1)]
     assert said[0].startswith(f"[1/{len(said)}] bringup: OK") and said[-1].split("] ")[1].startswith("health: ")
     assert result.out.splitlines()[-1].startswith("OK")
-    assert result.took_s < (5 if sys.platform != "win32" else 20)
+    assert cost_s < (5 if sys.platform != "win32" else 20) and result.took_s < 20
     assert row(workspace, "api")["pid"] == pid, "what is up is left alone"
     assert row(workspace, "rests")["state"] == "stopped", "what a person stopped stays stopped"
 

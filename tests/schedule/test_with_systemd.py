@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import time
 from pathlib import Path
 
 import psutil
@@ -187,18 +188,12 @@ def test_asking_is_quick(workspace: rig.Workspace, manager: user_manager.UserMan
     workspace.service("api", "sleeps.py")
     workspace.cli("schedule.register", env=manager.env).rc(0)
 
-    def best(*words: str) -> tuple[float, float]:
-        """The least time on the clock, and of a processor."""
-        took = []
-        for _ in range(5):
-            before = os.times()
-            workspace.cli(*words, env=manager.env).rc(0)
-            after = os.times()
-            used = after.children_user - before.children_user + after.children_system - before.children_system
-            took.append((after.elapsed - before.elapsed, used))
-        clock, used = zip(*took, strict=True)
-        return min(clock), min(used)
+    def once(*words: str) -> tuple[float, float]:
+        """The time on the clock, and of a processor."""
+        began = time.monotonic()
+        used = rig.cost_s(lambda: workspace.cli(*words, env=manager.env).rc(0))
+        return time.monotonic() - began, used
 
-    asking, bare = best("schedule.status"), best("journal")
-    assert asking[1] - bare[1] < 0.15
-    assert asking[0] - bare[0] < 0.15 * max(1.0, bare[0] / bare[1])
+    pairs = [(once("schedule.status"), once("journal")) for _ in range(5)]
+    assert min(asking[1] for asking, _bare in pairs) - min(bare[1] for _asking, bare in pairs) < 0.15
+    assert any(asking[0] - bare[0] < 0.15 * max(1.0, bare[0] / bare[1]) for asking, bare in pairs), pairs
