@@ -30,14 +30,14 @@ def read_record(place: Place, name: str) -> Record:
     try:
         found = read_json(f"{folder(place)}/{name}.json")
         return _record(found) if isinstance(found, dict) and found.get("v") == VERSION else Record()
-    except (ValueError, TypeError, AttributeError):
+    except (ValueError, TypeError, AttributeError, KeyError):
         return Record()
 
 
 def _record(found: Mapping[str, Any]) -> Record:
     return Record(
         done=_done(found.get("done")),
-        failed=Failed(**found["failed"]) if found.get("failed") else None,
+        failed=_failed(found.get("failed")),
         refused=str(found.get("refused", "")),
         before=_way(found.get("before")),
         pending=_way(found.get("pending")),
@@ -55,7 +55,15 @@ def known_names(place: Place) -> list[str]:
 
 
 def _done(found: Mapping[str, Any] | None) -> Done | None:
-    return Done(**found) if found else None
+    if not found:
+        return None
+    return Done(dict(found["files"]), str(found["command"]), str(found["interpreter"]), float(found["at"]))
+
+
+def _failed(found: Mapping[str, Any] | None) -> Failed | None:
+    if not found:
+        return None
+    return Failed(str(found["wanted"]), str(found["why"]), float(found["at"]), int(found["tries"]))
 
 
 def _way(found: Mapping[str, Any] | None) -> Way | None:
@@ -79,9 +87,11 @@ def read_kept(place: Place) -> Kept | None:
     """What is remembered of the workspace itself; None when no upgrade has ended well here, or it cannot be read."""
     try:
         found = read_json(f"{folder(place)}/{WORKSPACE}")
-        known = isinstance(found, dict) and found.pop("v", None) == VERSION
-        return Kept(**found) if isinstance(found, dict) and known else None
-    except (ValueError, TypeError):
+        if not isinstance(found, dict) or found.get("v") != VERSION:
+            return None
+        scripts, faults, restarted = (dict(found[key]) for key in ("scripts", "faults", "restarted"))
+        return Kept(str(found["commit"]), scripts, faults, restarted)
+    except (ValueError, TypeError, KeyError):
         return None
 
 
@@ -107,7 +117,10 @@ def stirred(place: Place, root: str) -> bool:
     known = files_of(place).get("files")
     if not isinstance(known, dict):
         return True
-    return any(list(marks_of(os.path.join(root, key.partition("\0")[0]))) != seen[0] for key, seen in known.items())
+    try:
+        return any(list(marks_of(os.path.join(root, key.partition("\0")[0]))) != seen[0] for key, seen in known.items())
+    except (TypeError, LookupError):
+        return True  # nothing that we wrote: a look reads everything anew
 
 
 def files_of(place: Place) -> dict[str, Any]:

@@ -106,6 +106,24 @@ def test_a_tick_looks_at_the_stamps_alone_and_begins_an_upgrade_beside_it(loose:
     assert notice.due(loose.house()) == "", "switched off"
 
 
+BROKEN = {
+    "python.json": ['{"v":1,"done":{"files":3,"command":1,"interpreter":2,"at":1}}', '{"v":1,"failed":{"at":1}}', "{"],
+    "@workspace.json": ['{"v":1,"commit":3,"scripts":4}', "[]"],
+    "@files.json": ['{"v":1,"files":{"a":1},"notes":3}', ""],
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_what_is_remembered_and_cannot_be_read_is_nothing_remembered_and_no_tick_fails_for_it(
+    loose: Desk, name: str
+) -> None:
+    loose.upgrade()
+    for text in BROKEN[name]:
+        (loose.space.state / "upgrade" / name).write_text(text, encoding="utf-8")
+        notice.due(loose.house(), dry=True)
+        assert loose.upgrade().code == 0 and loose.planned() == []
+
+
 def test_a_failed_upgrade_is_tried_again_by_ticks_ever_more_rarely(
     loose: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
