@@ -8,7 +8,18 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from autosys_tasks import host
-from autosys_tasks.backup import collect, damage_memory, diff, drill, drill_memory, manifest, restore, store, verify
+from autosys_tasks.backup import (
+    act,
+    collect,
+    damage_memory,
+    diff,
+    drill,
+    drill_memory,
+    manifest,
+    restore,
+    store,
+    verify,
+)
 from autosys_tasks.backup.damaged import Damaged, NeedsPassphrase
 from autosys_tasks.backup.drill_memory import Drill
 from autosys_tasks.backup.git_rebuild import must_be_new, rebuild
@@ -28,7 +39,7 @@ Tell = Callable[[str], object]
 
 def folder_of(house: House) -> Path:
     """Where the workspace's backups lie."""
-    return Path(house.config.path, "backups")
+    return act.folder_of(house.config.path)
 
 
 def one(house: House, words: Sequence[str], task: str, *, most: int = 1, folder: Path | None = None) -> Backup:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
+from autosys_tasks.backup.plan import side_by_side
 from autosys_tasks.backup.restore_look import hash_of
 from autosys_tasks.backup.values import FILE, HARDLINK, LINK, Entry, Found
 
-T = TypeVar("T", Entry, Found)
 ADDED, REMOVED, CHANGED = "added", "removed", "changed"
 
 
@@ -22,7 +22,7 @@ class Difference(NamedTuple):
 
 def of_backups(old: Iterable[Entry], new: Iterable[Entry]) -> Iterator[Difference]:
     """From one state to another, both in order of path."""
-    for one, other in _pairs(old, new):
+    for one, other in side_by_side(old, new):
         if one is None or other is None:
             yield _alone(one, other)
         elif what := _changed(one, other):
@@ -33,7 +33,7 @@ def of_disk(
     old: Iterable[Entry], found: Iterable[Found], tell: Callable[[int], None] = lambda count: None
 ) -> Iterator[Difference]:
     """From a state to what a backup would find now, both in order of path. Files of one size are read."""
-    for one, other in _pairs(old, found):
+    for one, other in side_by_side(old, found):
         if one is None or other is None:
             yield _alone(one, other)
         elif what := _changed(one, _read(one, other, tell)):
@@ -49,22 +49,6 @@ def _read(old: Entry, found: Found, tell: Callable[[int], None]) -> Entry:
         return made._replace(sha256=hash_of(found.source, tell))
     except OSError:
         return made._replace(sha256="")
-
-
-def _pairs(old: Iterable[Entry], new: Iterable[T]) -> Iterator[tuple[Entry | None, T | None]]:
-    """Both streams side by side, by path."""
-    ones, others = iter(old), iter(new)
-    one, other = next(ones, None), next(others, None)
-    while one or other:
-        if other is None or (one is not None and one.path < other.path):
-            yield one, None
-            one = next(ones, None)
-        elif one is None or other.path < one.path:
-            yield None, other
-            other = next(others, None)
-        else:
-            yield one, other
-            one, other = next(ones, None), next(others, None)
 
 
 def _alone(one: Entry | None, other: Entry | Found | None) -> Difference:

@@ -23,6 +23,7 @@ from autosys_tasks.backup.secrets_text import LARGEST, SECRET
 from autosys_tasks.backup.seven_zip_write import Writer
 from autosys_tasks.backup.spool import Spool
 from autosys_tasks.backup.values import FILE, FOLDER, HARDLINK, LINK, MANIFEST, OWN, Backup, Entry, Failed, Found
+from autosys_tasks.backup.walk import reason
 
 README = f"{OWN}/README.txt"
 BULK = 64_000_000  # bytes to store from which on speed counts more than size
@@ -149,13 +150,6 @@ class _Noted:
         if len(self.text) <= LARGEST:
             self.text += data[: LARGEST + 1]
         return data
-
-
-def reason(error: OSError) -> str:
-    """Why something could not be read, for a person."""
-    if isinstance(error, FileNotFoundError):
-        return "vanished before it could be read"
-    return error.strerror or str(error)
 
 
 def check(packed: Packed, part: Path, secret: str, say: Say) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from autosys_tasks.backup.secrets_text import SECRET
 from autosys_tasks.backup.values import DIFFERENTIAL, FILE, FULL, Backup, Entry, Found
@@ -15,6 +15,8 @@ GROWN, GROWN_BYTES = 0.3, 1_000_000  # a differential of this share of its full,
 RACY_S = 2.0  # a file that changed so shortly before it was looked at may have changed again in the same tick
 NO_STAMP = (0, 0)
 NOTHING: Mapping[str, str] = {}
+One = TypeVar("One", Entry, Found)
+Other = TypeVar("Other", Entry, Found)
 
 
 class Choice(NamedTuple):
@@ -79,7 +81,7 @@ def changed(found: Iterable[Found], before: Iterable[Entry], scanned: float, unr
     read: list[tuple[Found, Entry | None]] = []
     deleted: list[str] = []
     unseen: list[str] = []
-    for thing, entry in _side_by_side(iter(found), iter(before)):
+    for thing, entry in side_by_side(found, before):
         if thing is None:
             assert entry is not None
             (unseen if _is_below(entry.path, unread) else deleted).append(entry.path)
@@ -101,19 +103,20 @@ def is_same(thing: Found, entry: Entry, scanned: float) -> bool:
     return not racy and thing.stamp == entry.stamp != NO_STAMP and thing.size == entry.size
 
 
-def _side_by_side(found: Iterator[Found], before: Iterator[Entry]) -> Iterator[tuple[Found | None, Entry | None]]:
-    """Both streams as one, what has the same path together."""
-    thing, entry = next(found, None), next(before, None)
-    while thing or entry:
-        if entry is None or (thing and thing.path < entry.path):
-            yield thing, None
-            thing = next(found, None)
-        elif thing is None or entry.path < thing.path:
-            yield None, entry
-            entry = next(before, None)
+def side_by_side(ones: Iterable[One], others: Iterable[Other]) -> Iterator[tuple[One | None, Other | None]]:
+    """Two streams in order of path as one, what has the same path together."""
+    first, second = iter(ones), iter(others)
+    one, other = next(first, None), next(second, None)
+    while one or other:
+        if other is None or (one and one.path < other.path):
+            yield one, None
+            one = next(first, None)
+        elif one is None or other.path < one.path:
+            yield None, other
+            other = next(second, None)
         else:
-            yield thing, entry
-            thing, entry = next(found, None), next(before, None)
+            yield one, other
+            one, other = next(first, None), next(second, None)
 
 
 def _is_below(path: str, folders: Collection[str]) -> bool:

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import os
+
 from autosys_tasks.backup.patience import Patience
 from autosys_tasks.backup.read import read_steadily
 from autosys_tasks.backup.secrets_text import LARGEST, SECRET, holds_secret
 from autosys_tasks.backup.values import FILE, Found
 
 
-def flagged(found: Found, patience: Patience | None = None) -> Found:
-    """`found`, flagged when its text holds a secret; a file that cannot be read is named when it is packed."""
-    if found.kind != FILE or SECRET in found.flags or not 0 < found.size <= LARGEST:
-        return found
+def text_tells(source: str) -> bool:
+    """Whether a small file's text holds a secret; of one that cannot be read it is said when it is packed."""
     try:
-        text = read_steadily(found, lambda stream: stream.read(), patience or Patience(0))
+        size = os.lstat(source).st_size
+        if not 0 < size <= LARGEST:
+            return False
+        text = read_steadily(Found(source, source, FILE, size, 0, 0), lambda stream: stream.read(), Patience(0))
     except OSError:
-        return found
-    return found._replace(flags=with_secret(found.flags, text))
+        return False
+    return bool(with_secret((), text))
 
 
 def with_secret(flags: tuple[str, ...], text: bytes | bytearray) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from autosys_tasks.backup import git_state, sqlite_copy
 from autosys_tasks.backup.patience import Patience
-from autosys_tasks.backup.secret_files import flagged
+from autosys_tasks.backup.secret_files import text_tells
 from autosys_tasks.backup.secrets_text import SECRET, looks_secret
 from autosys_tasks.backup.values import FILE, FOLDER, GIT, Failed, Found
 from autosys_tasks.backup.walk import reason
@@ -64,7 +64,7 @@ def capture_git(root: str, own: Iterable[str], staging: Path) -> Staged:
             into,
             untracked_max=UNTRACKED_MAX,
             exclude=tuple(own),
-            is_secret=lambda path: _is_secret(top, path),
+            is_secret=lambda path: looks_secret(path) or text_tells(os.path.join(top, path)),
         )
     except (git.GitError, OSError) as error:
         if not any(os.path.lexists(above / ".git") for above in (Path(root), *Path(root).parents)):
@@ -74,16 +74,6 @@ def capture_git(root: str, own: Iterable[str], staging: Path) -> Staged:
     notes = tuple(f"git: {why}" for why in (*captured.notes, *captured.left_out))
     found = tuple(_things(into, set(captured.secrets))) if captured.there else ()
     return Staged(found, failed, notes, captured.summary)
-
-
-def _is_secret(top: str, path: str) -> bool:
-    """Whether a file of the work tree is a secret, by its name or by its text."""
-    source = os.path.join(top, path)
-    try:
-        size = os.lstat(source).st_size
-    except OSError:
-        size = 0
-    return looks_secret(path) or SECRET in flagged(Found(path, source, FILE, size, 0, 0)).flags
 
 
 def _things(into: Path, secrets: set[str]) -> Iterable[Found]:

@@ -154,5 +154,5 @@ def is_link(status: os.stat_result) -> bool:
 def reason(error: OSError) -> str:
     """Why something could not be read, for a person."""
     if isinstance(error, FileNotFoundError):
-        return "vanished while it was looked at"
+        return "vanished before it could be read"
     return error.strerror or str(error)
