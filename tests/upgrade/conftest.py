@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import rig
-from repos import Repo, pair
+from repos import Repo, pair, template
 from upgrade_desk import Desk
 
 
@@ -18,10 +18,16 @@ def desk(workspace: rig.Workspace, monkeypatch: pytest.MonkeyPatch) -> Desk:
     return Desk(workspace)
 
 
+@pytest.fixture(scope="session")
+def first_pair(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What every test's repositories are copied from."""
+    return template(tmp_path_factory.mktemp("template"))
+
+
 @pytest.fixture
-def both_ends(tmp_path: Path) -> tuple[Repo, Repo]:
+def both_ends(first_pair: Path, tmp_path: Path) -> tuple[Repo, Repo]:
     """Where everybody pushes to, and a workspace with an awkward path that pulls from there."""
-    return pair(tmp_path / "원본", tmp_path / "책상 R&D 100%")
+    return pair(first_pair, tmp_path / "원본", tmp_path / "책상 R&D 100%")
 
 
 @pytest.fixture

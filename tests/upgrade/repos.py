@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import atexit
-import functools
 import os
 import shutil
 import subprocess
-import tempfile
 from pathlib import Path
 
 IDENTITY = {
@@ -85,9 +82,8 @@ def made(root: Path, files: dict[str, str | None] | None = None) -> Repo:
     return repo
 
 
-def pair(origin: Path, here: Path) -> tuple[Repo, Repo]:
-    """A repository with a few files, and a clone of it; copies of one that is made once, which is quicker."""
-    first = template()
+def pair(first: Path, origin: Path, here: Path) -> tuple[Repo, Repo]:
+    """A repository with a few files, and a clone of it: copies of the `template` in `first`, which is quicker."""
     shutil.copytree(first / "origin", origin)
     shutil.copytree(first / "here", here)
     config = here / ".git" / "config"
@@ -96,10 +92,7 @@ def pair(origin: Path, here: Path) -> tuple[Repo, Repo]:
     return Repo(origin), Repo(here)
 
 
-@functools.cache
-def template() -> Path:
-    """Where the pair lies that others are copied from."""
-    folder = Path(tempfile.mkdtemp(prefix="autosys-test-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+def template(folder: Path) -> Path:
+    """Make the pair that others are copied from."""
     made(folder / "origin", {"a.txt": "1\n", "sub/b.txt": "1\n", "sub/deep/c.txt": "1\n"}).clone(folder / "here")
     return folder
