@@ -15,6 +15,7 @@ from autosys_tasks.backup.damaged import Damaged, NeedsPassphrase
 from autosys_tasks.backup.pack import Load, Packed
 from autosys_tasks.backup.passphrase import VARIABLE, passphrase
 from autosys_tasks.backup.record import Record
+from autosys_tasks.backup.spool import Spool
 from autosys_tasks.backup.values import DIFFERENTIAL, FILE, FULL, Backup, Collected, Failed
 from autosys_tasks.config.model import Config
 from autosys_tasks.core.clock import size, wall
@@ -36,7 +37,8 @@ def make(run: Record, note: str) -> None:
     with act.staging(place.folder) as staging:
         found = collect(config, folder, wall(), staging, tell=run.say)
         _tell_of(run, found)
-        run.made = _stored(run, folder, staging, found, note)
+        with Spool(staging / "entries") as spool:
+            run.made = _stored(run, folder, spool, found, note)
 
 
 def _tell_of(run: Record, found: Collected) -> None:
@@ -64,7 +66,7 @@ def drafted(house: House, scratch: Path) -> tuple[Load, str, tuple[str, ...]]:
     return load, reason, (*lacking, *found.notes, *_warnings(load.head, found, backups))
 
 
-def _stored(run: Record, folder: Path, staging: Path, found: Collected, note: str) -> Backup:
+def _stored(run: Record, folder: Path, spool: Spool, found: Collected, note: str) -> Backup:
     """The new backup, verified and with its name; whatever goes wrong before that leaves nothing of it."""
     secret = passphrase(run.house.config.name)
     backups, _strange = store.listed(folder)
@@ -72,7 +74,7 @@ def _stored(run: Record, folder: Path, staging: Path, found: Collected, note: st
     part = folder / f"{load.head.stem}{act.ARCHIVE}{act.PART}"
     act.ready(folder, sum(each.size for each, _before in load.found))
     try:
-        packed = _written(run, load, part, staging, secret, reason)
+        packed = _written(run, load, part, spool, secret, reason)
         warnings = _warnings(packed.backup, found, backups, packed.secrets)
         run.notes += warnings
         for warning in warnings:
@@ -87,10 +89,10 @@ def _stored(run: Record, folder: Path, staging: Path, found: Collected, note: st
     return packed.backup
 
 
-def _written(run: Record, load: Load, part: Path, staging: Path, secret: str, reason: str) -> Packed:
+def _written(run: Record, load: Load, part: Path, spool: Spool, secret: str, reason: str) -> Packed:
     fault("backup.before-write")
     began = time.monotonic()
-    packed = pack.pack(load, part, staging, secret, run.say)
+    packed = pack.pack(load, part, spool, secret, run.say)
     fault("backup.after-write")
     for each in packed.backup.failed[len(load.head.failed) :]:
         _failed(run, each)

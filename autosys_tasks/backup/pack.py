@@ -51,12 +51,15 @@ class Packed(NamedTuple):
     secrets: int = 0  # files with something like a key in their text, beside those whose names tell
 
 
-def pack(load: Load, part: Path, staging: Path, secret: str, say: Say) -> Packed:
-    """Write the archive. Raises StateError when it cannot be written; what cannot be read is in `failed`."""
+def pack(load: Load, part: Path, spool: Spool, secret: str, say: Say) -> Packed:
+    """Write the archive. Raises StateError when it cannot be written; what cannot be read is in `failed`.
+
+    `spool` takes the entries; the manifest within the archive is made beside it.
+    """
     total = sum(each.size for each, _before in load.found)
     progress, failed = Progress("writing", total, say), list(load.head.failed)
     files, size, secrets = load.files, load.bytes, 0
-    spool, patience = Spool(staging / "entries"), Patience()
+    patience = Patience()
     with Writer(part, passphrase=secret, bulk=total >= BULK, tell=progress.add) as writer:
         for each, before in load.found:
             try:
@@ -76,7 +79,7 @@ def pack(load: Load, part: Path, staging: Path, secret: str, say: Say) -> Packed
                 files, size = files + 1, size + entry.size
         backup = load.head._replace(files=files, bytes=size, failed=tuple(failed), verified=True)
         backup = backup._replace(local_only=backup.local_only or (bool(secrets) and not secret))
-        _describe(writer, load, backup, spool, staging / "manifest.json")
+        _describe(writer, load, backup, spool, spool.path.with_name("manifest.json"))
         archive_bytes, archive_sha256 = writer.finish()
     return Packed(backup._replace(archive_bytes=archive_bytes, archive_sha256=archive_sha256), spool, secrets)
 

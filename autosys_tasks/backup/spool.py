@@ -6,22 +6,28 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
+from typing import TextIO
 
 from autosys_tasks.backup.values import Entry
 
 
 class Spool:
-    """Entries in the order in which they came, written once and then read as often as needed."""
+    """Entries in the order in which they came, written once and then read as often as needed.
+
+    At its end all is closed, a reading that broke off, too: Windows removes no file that is open.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._file = path.open("w", encoding="utf-8", errors="surrogateescape", newline="\n")
+        self._readings: list[TextIO] = []
 
     def __enter__(self) -> Spool:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
-        self._file.close()
+        for file in (self._file, *self._readings):
+            file.close()
 
     def add(self, entry: Entry) -> None:
         """One more."""
@@ -31,6 +37,7 @@ class Spool:
         """All of them, from the first."""
         self._file.flush()
         with self.path.open(encoding="utf-8", errors="surrogateescape") as lines:
+            self._readings.append(lines)
             for line in lines:
                 path, kind, size, mtime_ns, mode, sha256, member, link, flags, stamp = json.loads(line)
                 yield Entry(

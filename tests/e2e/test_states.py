@@ -60,8 +60,9 @@ def test_starting_then_unready_then_ready(workspace: rig.Workspace) -> None:
 
 def test_backoff_blocked_half_open_and_reset(workspace: rig.Workspace) -> None:
     """P2; pains 9 and 10: neither a storm nor giving up for good."""
-    workspace.write("[watchdog]\nretries = 1\nbackoff_s = [0, 4]\n")
-    workspace.service("bad", "crashes.py", 0, 7).service("good", "sleeps.py")
+    workspace.write("[watchdog]\nretries = 1\nbackoff_s = [0, 60]\n")
+    more = 'readiness.log = "never said"'  # on a busy machine it lives for longer than 0.3 s
+    workspace.service("bad", "crashes.py", 0, 7, more=more).service("good", "sleeps.py")
     workspace.cli("bringup", "--no-guard", "--timeout", "1").rc(3)
     seen = row(workspace, "bad")
     assert seen["state"] == "backoff" and seen["last_exit"]["code"] == 7  # type: ignore[index]
