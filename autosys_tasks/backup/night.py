@@ -37,8 +37,10 @@ def newest(folder: Path, now: float) -> float | None:
 def _names(folder: Path) -> list[str]:
     try:
         return [name for name in os.listdir(folder) if name.endswith(ENDING)]
-    except (FileNotFoundError, NotADirectoryError):
-        return []
+    except OSError:
+        if os.path.isdir(folder):
+            raise
+        return []  # not there, or no folder
 
 
 def _made_at(name: str) -> float | None:

@@ -98,8 +98,10 @@ class Bucket:
 
     @contextmanager
     def _said(self) -> Iterator[None]:
-        from botocore import exceptions as wrong
-
+        try:
+            from botocore import exceptions as wrong
+        except ImportError:
+            raise lacks("botocore", self.shown) from None
         try:
             yield
         except wrong.ClientError as error:

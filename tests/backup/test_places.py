@@ -385,7 +385,7 @@ class TestFull:
 def test_a_package_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     import sys
 
-    for module, address in (("botocore.config", "s3://bucket"), ("paramiko", "sftp://nas/x")):
+    for module, address in (("botocore", "s3://bucket"), ("paramiko", "sftp://nas/x")):
         monkeypatch.setitem(sys.modules, module, None)
         with pytest.raises(PlaceError) as caught:
             opened(address, address)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import socket
 import sys
@@ -287,7 +288,7 @@ def test_every_check_can_be_made_to_fail_and_nothing_is_left_of_it(workspace: ri
     scratch = workspace.root / "tmp"
     scratch.mkdir()
     result = workspace.cli("health", "--selftest", "--json", env={"TMPDIR": str(scratch)}).rc(0)
-    assert result.took_s < 20
+    assert result.took_s < (20 if os.name == "posix" else 40)
     rows = result.json()["checks"]
     assert isinstance(rows, list)
     turned = {row["check"].partition(".")[0] for row in rows if row["before"] in (OK, "SKIP") and row["after"] == NG}
