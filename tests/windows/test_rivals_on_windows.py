@@ -164,7 +164,7 @@ def test_of_the_task_scheduler_and_the_run_key_at_once_the_run_value_is_the_riva
         check(workspace, "--fix")
         assert run_key._read(RUN, start_text.value_name(desk)) is None
         rows = workspace.cli("schedule.status", "--json").rc(0).json()["entries"]
-        assert [row["state"] for row in rows] == ["registered"] * 2  # type: ignore[attr-defined]
+        assert [row["state"] for row in rows] == ["registered"] * 3  # type: ignore[attr-defined]
         assert check(workspace)["verdict"] == ("OK" if is_listed() else "UNKNOWN")
     finally:
         workspace.cli("schedule.unregister").rc(0)

@@ -221,10 +221,10 @@ def test_the_commands_register_prove_and_take_away(workspace: rig.Workspace) -> 
         rows = workspace.cli("schedule.status", "--json").rc(0).json()["entries"]
         assert isinstance(rows, list)
         told = {row["name"]: (row["state"], row["mechanism"], row["last_result"]) for row in rows}
-        assert told == dict.fromkeys(("master", "watchdog"), ("registered", "task scheduler", None)), rows
+        assert told == dict.fromkeys(("master", "watchdog", "backup"), ("registered", "task scheduler", None)), rows
         workspace.write('[watchdog]\nevery = "10min"\n')
         rows = workspace.cli("schedule.status", "--json").rc(0).json()["entries"]
-        assert isinstance(rows, list) and [row["state"] for row in rows] == ["registered", "differs"]
+        assert isinstance(rows, list) and [row["state"] for row in rows] == ["registered", "differs", "registered"]
         workspace.cli("schedule.register").rc(0)
         workspace.cli("schedule.register", "--dry-run", "--exit-code").rc(0).says("nothing to do")
     finally:
