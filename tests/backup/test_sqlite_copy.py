@@ -17,6 +17,7 @@ from desk_tree import collected, config_of, paths
 from autosys_tasks.backup.patience import Patience
 from autosys_tasks.backup.sqlite_copy import Unusable, copy, is_sqlite, stamp_of
 from autosys_tasks.backup.values import FILE
+from autosys_tasks.core.files import long_path
 
 
 @pytest.fixture
@@ -181,7 +182,7 @@ def test_a_damaged_database_is_kept_as_it_lies_and_named(desk: Path) -> None:
         file.seek(8192)
         file.write(os.urandom(8192))
     found = collected(config_of(desk, "*.db", required=True))
-    assert [(one.path, one.kind, one.source) for one in found.found] == [("bad.db", FILE, str(base))]
+    assert [(one.path, one.kind, one.source) for one in found.found] == [("bad.db", FILE, long_path(str(base)))]
     assert [(one.path, one.required) for one in found.missing] == [("bad.db", True)]
     assert "SQLite" in found.missing[0].why and "as it lies there" in found.missing[0].why
 
