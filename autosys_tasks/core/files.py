@@ -22,7 +22,7 @@ HELD_FOR_S = 1.0  # another process may hold a file without delete sharing for a
 
 def patiently(action: Callable[[], T], *, for_s: float = HELD_FOR_S) -> T:
     """`action()`, tried again while somebody else holds the file; the last PermissionError is raised."""
-    deadline = time.monotonic() + for_s
+    deadline, pause_s = time.monotonic() + for_s, 0.001
     while True:
         try:
             return action()
@@ -30,7 +30,8 @@ def patiently(action: Callable[[], T], *, for_s: float = HELD_FOR_S) -> T:
             transient = getattr(error, "winerror", "posix") in (5, 32, None)
             if not transient or time.monotonic() > deadline:
                 raise
-            time.sleep(0.01)
+        time.sleep(pause_s)
+        pause_s = pause_s * 1.3 % 0.02  # uneven: else somebody who comes as regularly might always be in the way
 
 
 def write_atomic(path: Path | str, text: str | bytes, *, durable: bool = False, mode: int = 0o644) -> None:

@@ -150,10 +150,12 @@ def test_a_dry_run_leaves_no_mark_on_a_database_that_is_written_to(desk: rig.Wor
     with closing(sqlite3.connect(desk.root / "설정" / "memory.db")) as database:
         database.executescript("pragma journal_mode=wal; create table a (b); insert into a values (1)")
         beside = desk.root / "설정" / "memory.db-shm"
-        os.utime(beside, ns=(0, 0))
+        if os.name == "posix":  # Windows lets nobody set the times of what is open
+            os.utime(beside, ns=(0, 0))
+        before = beside.stat().st_mtime_ns
         plan = desk.cli("backup", "--dry-run", "--json").rc(0).json()
         assert plan["steps"][0]["files"] >= 4  # type: ignore[index, call-overload]
-        assert beside.stat().st_mtime_ns == 0
+        assert beside.stat().st_mtime_ns == before
 
 
 def health(desk: rig.Workspace) -> dict[str, str]:
