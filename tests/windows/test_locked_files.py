@@ -114,11 +114,13 @@ def test_who_writes_and_who_reads_a_record_at_once_see_whole_ones(tmp_path: Path
     for reader in readers:
         reader.start()
     number = 0
-    while time.monotonic() < ends:
-        number += 1
-        files.write_atomic(path, json.dumps({"n": number}))
-    over.set()
-    for reader in readers:
-        reader.join()
+    try:
+        while time.monotonic() < ends:
+            number += 1
+            files.write_atomic(path, json.dumps({"n": number}))
+    finally:
+        over.set()
+        for reader in readers:
+            reader.join()
     assert number > 5 and len(seen) > 20
     assert all(isinstance(one, dict) and isinstance(one["n"], int) for one in seen)
