@@ -34,7 +34,8 @@ enabled = false
 include = ["autosys.toml", "설정/**"]
 required = true
 """
-HOWS = ["kill", *(pytest.param(how, marks=pytest.mark.only("posix")) for how in ("enospc", "raise"))]  # 63 commands
+RARE = [pytest.mark.live, pytest.mark.only("posix")]  # 42 of 63 commands
+HOWS = ["kill", *(pytest.param(how, marks=RARE) for how in ("enospc", "raise"))]
 STEPS = [point for point in POINTS if point.startswith("backup.") and point != "backup.before-remove"]
 
 

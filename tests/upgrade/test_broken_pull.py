@@ -131,6 +131,7 @@ def test_a_pulled_syntax_error_stops_nothing_and_goes_when_it_is_mended(
     assert home.check()["exit_code"] == 0
 
 
+@pytest.mark.live
 @pytest.mark.parametrize("how", BREAKS)
 def test_whatever_breaks_the_package_is_named_with_its_commit(home: House, how: str) -> None:
     name, text, says = BREAKS[how]
@@ -169,6 +170,7 @@ def registered(home: House) -> list[str]:
     return [str(word) for word in json.loads(said.out)]
 
 
+@pytest.mark.live
 @pytest.mark.parametrize("how", DEEP)
 def test_what_the_scheduler_starts_survives_a_break_of_whatever_it_begins_with(home: House, how: str) -> None:
     argv = registered(home)
@@ -188,6 +190,7 @@ def test_what_the_scheduler_starts_survives_a_break_of_whatever_it_begins_with(h
     assert kept["commit"] == home.here.head(), "today's version ran, and is the last good one now"
 
 
+@pytest.mark.live
 @pytest.mark.parametrize("name", ["__init__.py", "bootstrap/lastgood.py", "bootstrap/trial.py"])
 def test_a_person_who_types_a_command_sees_no_traceback_whatever_broke(home: House, name: str) -> None:
     """P48: one clear message with the commit and the way back, and the last good version where that can be begun."""
