@@ -139,7 +139,7 @@ class Site:
             is_folder = os.path.isdir(os.path.join(os.path.dirname(target), text))
             os.symlink(text, scratch, target_is_directory=is_folder)
             mtime = item.wanted.entry.mtime_ns
-            with contextlib.suppress(OSError, NotImplementedError):
+            with contextlib.suppress(OSError, NotImplementedError):  # not every system sets the time of a link itself
                 os.utime(scratch, ns=(mtime, mtime), follow_symlinks=False)
             self._rename(scratch, item)
 
