@@ -1,7 +1,8 @@
 """The resident guard: sleeps on the kernel until something it keeps dies, and starts it again within milliseconds.
 
-Right without the tick, as the tick is right without it. Ended at any instruction, nothing starts twice: it
-holds no truth of its own. Run as `inv watchdog --follow`, or started by bring-up and by the tick.
+Right without the tick, as the tick is right without it; where nobody runs ticks, it has them run (ticking.py). Ended at
+any instruction, nothing starts twice: it holds no truth of its own. Run as `inv watchdog --follow`, or started by
+bring-up and by the tick.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from autosys_tasks.core.plan import Outcome
 from autosys_tasks.supervise import environ, runs, units
 from autosys_tasks.supervise.house import House, house_of
 from autosys_tasks.supervise.keeper import Keeper
+from autosys_tasks.supervise.ticking import Ticks
 from autosys_tasks.supervise.words import outcome_line
 
 PASS_S = 60.0  # lost events, sleep and resume, changed clocks: a full look costs milliseconds
@@ -92,7 +94,7 @@ def _keep(
     workspace: Path,
 ) -> str:
     next_pass = next_beat = 0.0
-    passes = 0
+    passes, ticks = 0, Ticks(house, _tell)
     while not ending.is_set():
         _report(house, outcomes)
         moment = host.boot_clock()
@@ -114,7 +116,8 @@ def _keep(
             passes += 1
             keeper.look()
             continue
-        keeper.turn(max(0.0, min(next_beat, next_pass) - moment))
+        ticks.turn()
+        keeper.turn(max(0.0, min(next_beat, next_pass, ticks.due) - moment))
         if bell.rung():
             next_pass = 0.0
     return "asked"
