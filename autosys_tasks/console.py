@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ class Autosys(Program):
     def parse_core(self, argv: list[str] | None) -> None:
         """Read what stands before the first task."""
         self._usage(lambda: super(Autosys, self).parse_core(argv))
+        sys.dont_write_bytecode = False  # Invoke sets it, and then our modules would be compiled anew at every start
 
     def parse_tasks(self) -> None:
         """Read the tasks and their flags."""

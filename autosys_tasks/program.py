@@ -12,6 +12,9 @@ def main() -> None:
     """Entry point of the console command; Ctrl-C while it is still being read ends as cleanly as later."""
     try:
         with _undisturbed():
+            from autosys_tasks.slim import load_invoke
+
+            load_invoke()
             from autosys_tasks import ns  # noqa: F401 (first: it says which version runs, and `console` is of that one)
             from autosys_tasks.console import program
         program().run()

@@ -38,6 +38,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure() -> None:
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # with it each command of a test compiles all of ours anew
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started with `&` by a script: our children inherit it
         signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -192,7 +192,7 @@ HEAVY = {"git", "py7zr", "rich", "psutil", "filelock", "sqlite3", "http.server",
 def loaded_after(code: str) -> set[str]:
     import subprocess
 
-    script = f"import sys; {code}; print(*sys.modules)"
+    script = f"import sys; {code}\nprint(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     return set(done.stdout.split())
 
@@ -202,6 +202,33 @@ def test_listing_the_tasks_loads_none_of_the_heavy_libraries() -> None:
     bare = loaded_after("import invoke.program")
     assert not (ours - bare) & HEAVY
     assert len(ours - bare) < 40, sorted(ours - bare)
+
+
+def test_the_console_command_loads_an_invoke_without_what_no_task_uses(tmp_path: Path) -> None:
+    """Without it half of what Invoke loads, and a third of what a command costs; who does use it gets it."""
+    slim = "from autosys_tasks.slim import load_invoke; load_invoke(); import autosys_tasks.console as console"
+    unused = {"asyncio", "unittest", "email", "zipfile", "invoke.vendor.yaml"}
+    loaded = loaded_after(f"{slim}; console.program().run('autosys --version', exit=False)")
+    assert "invoke" in loaded and not loaded & unused
+    (tmp_path / "invoke.yaml").write_text("run:\n  echo: true\n", encoding="utf-8")
+    uses = f"""
+{slim}
+import importlib.metadata
+from invoke import Config, MockContext, Result
+done = MockContext(run=Result("well"), repeat=True)
+assert done.run("x").ok and done.run.called
+here = Config(project_location={str(tmp_path)!r})
+here.load_project()
+assert here.run.echo
+assert importlib.metadata.version("invoke")[0].isdigit()
+"""
+    assert loaded_after(uses) >= {"asyncio", "unittest.mock", "invoke.vendor.yaml"}
+
+
+def test_what_the_console_command_has_compiled_once_it_keeps() -> None:
+    """Invoke forbids it, and then our modules are compiled anew at every start: half of what a command costs."""
+    run = "import autosys_tasks.console as console; console.program().run('autosys --list', exit=False)"
+    loaded_after(f"sys.dont_write_bytecode = True; {run}; assert not sys.dont_write_bytecode")
 
 
 def test_the_guard_needs_no_invoke_and_nothing_heavy() -> None:
