@@ -235,13 +235,16 @@ def of_editor(scene: Scene, name: str, seen: Facts) -> Finding:
 
 
 def of_autostart(scene: Scene, name: str, seen: AutostartSeen) -> Finding:
-    """What was registered is registered, as this version has it, its command runs, and its last run was good."""
+    """What was registered is registered, as this version has it, its command runs, and its last run was good.
+
+    A scheduler that does not answer is no evidence of either: registering anew could only make a second entry.
+    """
     if not seen.wanted and not any(each.state in ("registered", "differs") for each in seen.entries):
         why = "nothing is registered that starts this workspace after logon (inv schedule.register does it)"
         return Finding(SKIP, "no evidence", why)
     told = [(each, _of_entry(scene, each, seen)) for each in seen.entries]
     evidence = ", ".join(f"{each.name} {_entry_text(scene, each)}" for each, _judged in told)
-    for verdict in (NG, WARN):
+    for verdict in (NG, UNKNOWN, WARN):
         whys = [f"{each.name}: {why}" for each, (judged, why) in told if judged == verdict]
         if whys:
             gone = any(each.state != "registered" for each, (judged, _why) in told if judged == NG)
@@ -252,6 +255,8 @@ def of_autostart(scene: Scene, name: str, seen: AutostartSeen) -> Finding:
 def _autostart_fix(verdict: str, gone: bool) -> Fix:
     if verdict == NG and gone:
         return Fix(("inv", "schedule.register"))
+    if verdict == UNKNOWN:
+        return Fix(text="where the scheduler answers (a session of your own, no `su`): inv health --only autostart")
     return Fix(text="inv journal --since 24h shows what that run found; inv health what is so now")
 
 
@@ -260,8 +265,9 @@ def _of_entry(scene: Scene, each: Scheduled, seen: AutostartSeen) -> tuple[str, 
     if each.state == "differs":
         return NG, f"not as it was registered: {each.why}"
     if each.state != "registered":
+        verdict = UNKNOWN if each.state == "unknown" else NG
         wanted = each.name in seen.wanted
-        return (NG, f"it was registered, and is {each.state} now: {each.why}") if wanted else (OK, "")
+        return (verdict, f"it was registered, and is {each.state} now: {each.why}") if wanted else (OK, "")
     if each.name in refusals:
         return NG, refusals[each.name]
     if each.last_result in (3, 4):

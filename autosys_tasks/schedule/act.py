@@ -53,6 +53,12 @@ def _install(site: Site, entry: Entry) -> str:
 
 
 def _remove(site: Site, name: str, known: list[Mechanism]) -> str:
-    """From every mechanism of these that is of use here."""
-    usable = [mechanism for mechanism in known if not mechanism.why_not()]
-    return "; ".join(f"{mechanism.NAME}: {mechanism.remove(site, name)}" for mechanism in usable)
+    """From every mechanism of these; what one of them refuses keeps none from trying, and is seen when it is asked."""
+    return "; ".join(f"{mechanism.NAME}: {_removed(mechanism, site, name)}" for mechanism in known)
+
+
+def _removed(mechanism: Mechanism, site: Site, name: str) -> str:
+    try:
+        return mechanism.remove(site, name)
+    except (AutosysError, OSError) as error:
+        return getattr(error, "message", "") or str(error)

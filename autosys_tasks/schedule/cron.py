@@ -1,21 +1,25 @@
-"""cron, where no systemd user manager answers: one block in this user's crontab. It keeps no results."""
+"""cron, where no systemd user manager answers: one block in this user's crontab. It keeps no results: the lines do."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 from collections.abc import Iterable
-from pathlib import Path
 
 from autosys_tasks import host
 from autosys_tasks.core.errors import StateError
-from autosys_tasks.core.files import make_folder
-from autosys_tasks.schedule import cron_text
-from autosys_tasks.schedule.values import Entry, File, Listing, Seen, Site, Starter, counted
+from autosys_tasks.schedule import cron_text, noted
+from autosys_tasks.schedule.noted_text import limited
+from autosys_tasks.schedule.values import AtLogon, Daily, Entry, File, Listing, Seen, Site, Starter, counted
 
-NAME = "cron"
+NAME = cron_text.NAME
 PATIENCE_S = 15.0
-KEEPS = "cron keeps no results; `inv journal` shows the runs"
+NO_PROGRAM = "no crontab command"
+NOT_THERE = ("no crontab for", "no such file or directory")  # what is said of a user who has no table (cronie, busybox)
+WEAK = {
+    AtLogon: "cron knows no logon: it comes when the machine starts",
+    Daily: "cron catches no missed one up: the next tick does",
+}
 
 
 def show(site: Site, entry: Entry) -> tuple[File, ...]:
@@ -23,29 +27,33 @@ def show(site: Site, entry: Entry) -> tuple[File, ...]:
     return (File(entry.name, f"autosys-{site.id}-{entry.name}.cron", cron_text.line_of(site, entry) + "\n"),)
 
 
+def runs(site: Site, entry: Entry) -> tuple[str, ...]:
+    """The program that an entry's line runs, and its words."""
+    return limited(site, entry)
+
+
 def why_not() -> str:
     """Why there is no cron here; empty when there is."""
-    if host.program("crontab", _path(), ".") is None:
-        return "no crontab command"
-    answer = _crontab("-l")
-    return "" if answer.returncode == 0 or _is_empty(answer) else f"crontab -l: {answer.stderr.strip()}"
+    return _table()[1]
 
 
 def look(site: Site, entries: Iterable[Entry]) -> dict[str, Seen]:
-    """What stands in the crontab of each entry."""
-    wanted, reason = list(entries), why_not()
-    if reason:
-        return {entry.name: Seen(entry.name, "unknown", reason, NAME) for entry in wanted}
-    lines = cron_text.ours(_crontab("-l").stdout, site)
+    """What stands in the crontab of each entry, and what the very line noted of its last run."""
+    wanted, (table, trouble) = list(entries), _table()
+    if trouble:
+        state = "missing" if trouble == NO_PROGRAM else "unknown"
+        return {entry.name: Seen(entry.name, state, trouble, NAME) for entry in wanted}
+    lines = cron_text.ours(table, site)
     return {entry.name: _seen(site, entry, lines) for entry in wanted}
 
 
 def _seen(site: Site, entry: Entry, lines: list[str]) -> Seen:
+    if not any(_is_for(line, entry.name) for line in lines):
+        return Seen(entry.name, "missing", "no such line in the crontab", NAME)
+    ran = noted.last(site, NAME, entry.name)
     if cron_text.line_of(site, entry) in lines:
-        return Seen(entry.name, "registered", KEEPS, NAME)
-    if any(_is_for(line, entry.name) for line in lines):
-        return Seen(entry.name, "differs", "the line is not as this version writes it", NAME)
-    return Seen(entry.name, "missing", "no such line in the crontab", NAME)
+        return Seen(entry.name, "registered", WEAK.get(type(entry.when), ""), NAME, ran.at, ran.code)
+    return Seen(entry.name, "differs", "the line is not as this version writes it", NAME, ran.at, ran.code)
 
 
 def _is_for(line: str, name: str) -> bool:
@@ -54,18 +62,20 @@ def _is_for(line: str, name: str) -> bool:
 
 def install(site: Site, entry: Entry) -> str:
     """Put an entry's line into our block."""
-    make_folder(Path(site.log).parent)  # a line whose output goes nowhere is not run
+    noted.prepare(site, NAME, entry.name)
     _write(site, entry.name, [cron_text.line_of(site, entry)])
     return "a line in the crontab"
 
 
 def remove(site: Site, name: str) -> str:
     """Take an entry's line away; nothing there is fine."""
-    return "removed from the crontab" if _write(site, name, []) else "nothing to remove"
+    gone = _table()[1] != NO_PROGRAM and _write(site, name, [])
+    noted.forget(site, NAME, name)
+    return "removed from the crontab" if gone else "nothing to remove"
 
 
 def _write(site: Site, name: str, new: list[str]) -> bool:
-    old = _crontab("-l").stdout
+    old = _readable()
     kept = [line for line in cron_text.ours(old, site) if not _is_for(line, name)]
     text = cron_text.with_block(old, site, [*kept, *new])
     if text == old:
@@ -75,19 +85,17 @@ def _write(site: Site, name: str, new: list[str]) -> bool:
 
 
 def _replace(text: str) -> None:
-    answer = _crontab("-", given=text)
+    answer = _crontab("-", given=text) if text else _crontab("-r")
     if answer.returncode:
-        raise StateError(f"crontab -: {answer.stderr.strip()}", hint="crontab -l shows what it holds")
+        raise StateError(f"crontab: {answer.stderr.strip()}", hint="crontab -l shows what it holds")
 
 
 def listings(site: Site) -> list[Listing]:
     """Everything that this user's crontab starts."""
-    if host.program("crontab", _path(), ".") is None:
-        return [Listing("no cron")]
-    answer = _crontab("-l")
-    if answer.returncode and not _is_empty(answer):
-        return [Listing("", trouble=f"crontab -l: {answer.stderr.strip() or f'exit code {answer.returncode}'}")]
-    found = cron_text.starters(answer.stdout)
+    table, trouble = _table()
+    if trouble:
+        return [Listing("no cron") if trouble == NO_PROGRAM else Listing("", trouble=trouble)]
+    found = cron_text.starters(table)
     return [Listing(counted(len(found), "crontab line"), found)]
 
 
@@ -96,18 +104,29 @@ def take_away(site: Site, starter: Starter) -> None:
     if starter.ours:
         remove(site._replace(id=starter.ours), starter.entry)
         return
-    lines, line = _crontab("-l").stdout.split("\n"), starter.kept[0][1].decode("utf-8", "surrogateescape")
+    lines, line = _readable().split("\n"), starter.kept[0][1].decode("utf-8", "surrogateescape")
     if line in lines:
         lines.remove(line)
         _replace("\n".join(lines))
 
 
-def _is_empty(answer: subprocess.CompletedProcess[str]) -> bool:
-    return answer.returncode == 1 and answer.stderr.lower().startswith("no crontab")
+def _table() -> tuple[str, str]:
+    """What the crontab holds, and why that cannot be told."""
+    if host.program("crontab", os.environ.get("PATH", ""), ".") is None:
+        return "", NO_PROGRAM
+    answer = _crontab("-l")
+    said = answer.stderr.strip()
+    if answer.returncode == 0 or (answer.returncode == 1 and any(text in said.lower() for text in NOT_THERE)):
+        return answer.stdout, ""
+    return "", f"crontab -l: {said or f'exit code {answer.returncode}'}"
 
 
-def _path() -> str:
-    return os.environ.get("PATH", "")
+def _readable() -> str:
+    """What the crontab holds; raises StateError, since what cannot be read must not be written over."""
+    table, trouble = _table()
+    if trouble:
+        raise StateError(trouble, hint="crontab -l")
+    return table
 
 
 def _crontab(*words: str, given: str | None = None) -> subprocess.CompletedProcess[str]:

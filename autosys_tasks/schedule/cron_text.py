@@ -7,9 +7,11 @@ import shlex
 from collections.abc import Iterable
 
 from autosys_tasks.schedule.command_text import words
+from autosys_tasks.schedule.noted_text import limited, note_of
 from autosys_tasks.schedule.values import AtLogon, Daily, Entry, Every, Site, Starter
 
 TIMED = re.compile(r"\s*(?:@\w+|(?:\S+\s+){4}\S+)\s+(?P<command>\S.*)")
+NAME = "cron"
 NO_JOB = re.compile(r"\s*(?:#|$|[A-Za-z_]\w*\s*=)")  # a comment, nothing, a variable
 
 
@@ -19,9 +21,10 @@ def marks(site: Site) -> tuple[str, str]:
 
 
 def line_of(site: Site, entry: Entry) -> str:
-    """One entry as one line. `%` would end the command, so it is masked."""
+    """One entry as one line, which notes how its run ended. `%` would end the command, so it is masked."""
     env = "".join(f"{key}={shlex.quote(value)} " for key, value in site.env)
-    command = f"cd {shlex.quote(site.folder)} && {env}{shlex.join(site.argv(entry))} >>{shlex.quote(site.log)} 2>&1"
+    run = f"cd {shlex.quote(site.folder)} && {env}{shlex.join(limited(site, entry))} >>{shlex.quote(site.log)} 2>&1"
+    command = f"{run}; echo $? >{shlex.quote(note_of(site, NAME, entry.name))}"
     if isinstance(entry.when, AtLogon):
         command = f"sleep {entry.when.delay_s:g}; {command}"
     if "\n" in command:

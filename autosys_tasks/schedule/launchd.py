@@ -5,22 +5,29 @@ from __future__ import annotations
 import re
 import subprocess
 import time
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from pathlib import Path
 
 from autosys_tasks.core.errors import StateError
 from autosys_tasks.core.files import make_folder, read_bytes, write_atomic
-from autosys_tasks.schedule import launchd_text
+from autosys_tasks.schedule import launchd_text, noted
 from autosys_tasks.schedule.launchd_text import label_of
+from autosys_tasks.schedule.noted_text import limited
 from autosys_tasks.schedule.values import Entry, File, Listing, Seen, Site, Starter, counted
 
-NAME = "launchd"
+NAME = launchd_text.NAME
 PATIENCE_S, TRIES = 15.0, 5
+NOT_RUN = 127  # launchctl itself is not there, or hangs
 
 
 def show(site: Site, entry: Entry) -> tuple[File, ...]:
     """The file of one entry."""
     return (launchd_text.file_of(site, entry),)
+
+
+def runs(site: Site, entry: Entry) -> tuple[str, ...]:
+    """The program that an entry's agent runs, and its words, less the shell's."""
+    return limited(site, entry)
 
 
 def why_not() -> str:
@@ -30,31 +37,39 @@ def why_not() -> str:
 
 
 def look(site: Site, entries: Iterable[Entry]) -> dict[str, Seen]:
-    """What launchd says of each entry."""
-    return {entry.name: _seen(site, entry) for entry in entries}
+    """What launchd says of each entry, and what the agent noted of its last run."""
+    off = _disabled(site)
+    return {entry.name: _seen(site, entry, off) for entry in entries}
 
 
-def _seen(site: Site, entry: Entry) -> Seen:
-    file = launchd_text.file_of(site, entry)
-    there, answer = read_bytes(folder() / file.name), _ask("print", f"{_domain(site)}/{label_of(site, entry.name)}")
-    if answer.returncode == 127:
+def _seen(site: Site, entry: Entry, off: Container[str]) -> Seen:
+    file, label = launchd_text.file_of(site, entry), label_of(site, entry.name)
+    there, answer = read_bytes(folder() / file.name), _ask("print", f"{_domain(site)}/{label}")
+    if answer.returncode == NOT_RUN:
         return Seen(entry.name, "unknown", answer.stderr, NAME)
+    if answer.returncode and there is None:
+        return Seen(entry.name, "missing", "no such agent", NAME)
+    state, why = "differs", ""
     if answer.returncode:
-        state, why = ("missing", "no such agent") if there is None else ("differs", "the agent is not loaded")
-        return Seen(entry.name, state, why, NAME)
-    state = "registered" if there == file.data else "differs"
-    found = re.search(r"last exit code = (\d+)", answer.stdout)
-    why = "" if there == file.data else f"{file.name} is not as this version writes it"
-    return Seen(entry.name, state, why, NAME, last_result=int(found[1]) if found else None)
+        why = "the agent is not loaded"
+    elif there != file.data:
+        why = f"{file.name} is not as this version writes it"
+    elif label in off:
+        why = "the agent is disabled"
+    else:
+        state = "registered"
+    ran, told = noted.last(site, NAME, entry.name), launchd_text.exit_code(answer.stdout)
+    return Seen(entry.name, state, why, NAME, ran.at, ran.code if told is None else told)
 
 
 def install(site: Site, entry: Entry) -> str:
     """Write an entry's agent and load it."""
     file, service = launchd_text.file_of(site, entry), f"{_domain(site)}/{label_of(site, entry.name)}"
-    make_folder(Path(site.log).parent)
+    noted.prepare(site, NAME, entry.name)
     make_folder(folder())
     write_atomic(folder() / file.name, file.text)
     _ask("bootout", service)
+    _ask("enable", service)  # launchd loads none that somebody has disabled, nor at the next logon
     for attempt in range(TRIES):
         answer = _ask("bootstrap", _domain(site), str(folder() / file.name))
         if answer.returncode == 0:
@@ -67,16 +82,21 @@ def remove(site: Site, name: str) -> str:
     """Unload an entry's agent and delete its file; nothing there is fine."""
     path = folder() / f"{label_of(site, name)}.plist"
     gone = _ask("bootout", f"{_domain(site)}/{label_of(site, name)}").returncode
+    noted.forget(site, NAME, name)
     if gone and not path.exists():
         return "nothing to remove"
     path.unlink(missing_ok=True)
     return f"{path.name} removed"
 
 
+def _disabled(site: Site) -> frozenset[str]:
+    """The labels that a person has disabled."""
+    return frozenset(re.findall(r'"([^"]+)" => (?:disabled|true)', _ask("print-disabled", _domain(site)).stdout))
+
+
 def listings(site: Site) -> list[Listing]:
     """The agents in this user's own folder; one that a person disabled starts nothing."""
-    answer = _ask("print-disabled", _domain(site)).stdout
-    return [listing(folder(), frozenset(re.findall(r'"([^"]+)" => (?:disabled|true)', answer)))]
+    return [listing(folder(), _disabled(site))]
 
 
 def listing(place: Path, disabled: frozenset[str] = frozenset()) -> Listing:
@@ -116,4 +136,4 @@ def _ask(*words: str) -> subprocess.CompletedProcess[str]:
             errors="replace",
         )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired) as error:
-        return subprocess.CompletedProcess(argv, 127, "", str(error))
+        return subprocess.CompletedProcess(argv, NOT_RUN, "", str(error))

@@ -8,8 +8,11 @@ import re
 from collections.abc import Container
 from xml.parsers.expat import ExpatError
 
+from autosys_tasks.schedule.noted_text import limited, note_of
 from autosys_tasks.schedule.values import AtLogon, Entry, Every, File, Site, Starter
 
+NAME = "launchd"
+RUN = 'sleep "$1"; shift; "$@"; code=$?; echo "$code" >"$0"; exit "$code"'  # launchd knows no delay, and keeps no time
 PATH = "/opt/homebrew/bin:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"  # launchd's own has no brew in it
 
 TIMED = ("StartInterval", "StartCalendarInterval")
@@ -23,10 +26,10 @@ def label_of(site: Site, name: str) -> str:
 
 
 def file_of(site: Site, entry: Entry) -> File:
-    """The agent of one entry. launchd knows no delay: `sleep` makes it, then becomes the command."""
-    when, argv = entry.when, list(site.argv(entry))
+    """The agent of one entry: a shell that waits, runs the command, and notes how it ended."""
+    when, delay = entry.when, "0"
     if isinstance(when, AtLogon):
-        argv = ["/bin/sh", "-c", 'sleep "$0"; exec "$@"', f"{when.delay_s:g}", *argv]
+        delay = f"{when.delay_s:g}"
         times: dict[str, object] = {"RunAtLoad": True}
     elif isinstance(when, Every):
         times = {"StartInterval": max(1, round(when.every_s))}
@@ -36,7 +39,7 @@ def file_of(site: Site, entry: Entry) -> File:
     background = {"ProcessType": "Background", "LowPriorityIO": True, "Nice": 10} if entry.background else {}
     agent = {
         "Label": label_of(site, entry.name),
-        "ProgramArguments": argv,
+        "ProgramArguments": ["/bin/sh", "-c", RUN, note_of(site, NAME, entry.name), delay, *limited(site, entry)],
         "WorkingDirectory": site.folder,
         "EnvironmentVariables": {"PATH": PATH, **dict(site.env)},
         "AbandonProcessGroup": True,  # what a tick started is no part of the tick
@@ -46,6 +49,14 @@ def file_of(site: Site, entry: Entry) -> File:
         **background,
     }
     return File(entry.name, f"{label_of(site, entry.name)}.plist", plistlib.dumps(agent).decode("utf-8"))
+
+
+def exit_code(printed: str) -> int | None:
+    """How `launchctl print` says that an agent's last run ended; None when it does not say."""
+    if found := re.search(r"last terminating signal = .*?(\d+)\s*$", printed, re.MULTILINE):
+        return 128 + int(found[1])
+    found = re.search(r"last exit code = (\d+)", printed)
+    return int(found[1]) if found else None
 
 
 def starter(path: str, data: bytes, disabled: Container[str]) -> Starter:

@@ -23,6 +23,9 @@ class Mechanism(Protocol):
 
     NAME: str
 
+    def runs(self, site: Site, entry: Entry) -> tuple[str, ...]:
+        """The program that it has an entry run, and its words."""
+
     def why_not(self) -> str:
         """Why it is of no use here; empty when it is."""
 
@@ -56,15 +59,17 @@ def see(site: Site, entries: Sequence[Entry]) -> dict[str, Seen]:
     return {name: best(seen) for name, seen in told.items()}
 
 
-def refuses(site: Site, entry: Entry) -> str:
-    """Why the very command of an entry cannot run, with --dry-run behind it; empty when it can."""
+def refuses(site: Site, entry: Entry, name: str) -> str:
+    """Why the very command that this mechanism has an entry run cannot, with --dry-run behind it; empty when it can."""
     import os
 
     from autosys_tasks.host import child
+    from autosys_tasks.supervise.environ import base_environ
 
-    env = {key: value for key, value in os.environ.items() if key != "AUTOSYS_FAULT"} | dict(site.env)
+    mechanism = next(each for each in mechanisms() if name == each.NAME)
+    ours = {key: value for key, value in base_environ(os.environ).items() if not key.startswith("AUTOSYS_")}
     try:
-        done = child.run([*site.argv(entry), "--dry-run"], site.folder, env, TRIAL_S)
+        done = child.run([*mechanism.runs(site, entry), "--dry-run"], site.folder, ours | dict(site.env), TRIAL_S)
     except OSError as error:
         return f"its command cannot be run: {error}"
     except child.Late:

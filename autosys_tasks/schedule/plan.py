@@ -9,16 +9,16 @@ from autosys_tasks.core.plan import Plan, Step
 from autosys_tasks.schedule.values import AtLogon, Entry, Every, Seen
 
 REGISTER, UPDATE, REMOVE, START = "register", "update", "remove", "start"
-BEST = ("registered", "differs", "missing", "unknown")  # what counts of one entry in several mechanisms
+BEST = ("registered", "differs", "unknown", "missing")  # what counts of one entry in several mechanisms
 
 
 def best(seen: Iterable[Seen]) -> Seen:
-    """What holds of an entry that several mechanisms were asked about; unknown only when none could tell."""
+    """What holds of an entry that several mechanisms were asked about; missing only when none of them may have it."""
     told = list(seen)
     chosen = min(told, key=lambda each: BEST.index(each.state))
-    if chosen.state == "unknown":
-        return chosen._replace(why="; ".join(each.why for each in told if each.why), mechanism="")
-    return chosen
+    if chosen.state != "unknown":
+        return chosen
+    return chosen._replace(why="; ".join(each.why for each in told if each.state == "unknown"), mechanism="")
 
 
 def to_register(seen: Mapping[str, Seen]) -> Plan:
@@ -34,10 +34,11 @@ def _step(seen: Seen) -> Step:
 
 
 def to_remove(seen: Mapping[str, Seen]) -> Plan:
-    """Remove whatever is there."""
-    there = [each for each in seen.values() if each.state in ("registered", "differs")]
-    steps = tuple(Step(REMOVE, each.name, f"registered with {each.mechanism}") for each in there)
-    return Plan("schedule.unregister", steps)
+    """Remove whatever is there, or may be."""
+    there = [each for each in seen.values() if each.state != "missing"]
+    steps = (Step(REMOVE, each.name, f"not known: {each.why}") if each.state == "unknown"
+             else Step(REMOVE, each.name, f"registered with {each.mechanism}") for each in there)  # fmt: skip
+    return Plan("schedule.unregister", tuple(steps))
 
 
 def to_keep(entries: Iterable[Entry], keeper: int | None) -> Plan:

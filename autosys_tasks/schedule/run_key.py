@@ -28,6 +28,11 @@ def show(site: Site, entry: Entry) -> tuple[File, ...]:
     return (start_text.registry_file(site, entry, _starter(kept.place_of(site))), starter)
 
 
+def runs(site: Site, entry: Entry) -> tuple[str, ...]:
+    """The program that the keeper runs for an entry, and its words."""
+    return site.argv(entry)
+
+
 def why_not() -> str:
     """Why nothing can be started at logon this way; empty when it can."""
     if host.PLATFORM != "windows":

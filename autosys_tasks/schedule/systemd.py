@@ -27,6 +27,11 @@ def show(site: Site, entry: Entry) -> tuple[File, ...]:
     return systemd_text.files_of(site, entry)
 
 
+def runs(site: Site, entry: Entry) -> tuple[str, ...]:
+    """The program that an entry's service runs, and its words."""
+    return site.argv(entry)
+
+
 def why_not() -> str:
     """Why no unit can be registered here; empty when one can."""
     answer = _ask("show", "--property=Version")
@@ -36,7 +41,7 @@ def why_not() -> str:
 
 
 def look(site: Site, entries: Iterable[Entry]) -> dict[str, Seen]:
-    """What the manager says of each entry; unknown when it does not answer."""
+    """What the manager says of each entry; when it does not answer, unknown of those whose units are there."""
     wanted = list(entries)
     units = [unit_of(site, entry.name, kind) for entry in wanted for kind in ("timer", "service")]
     listing = _begin("list-timers", "--all", "--output=json")
@@ -44,10 +49,15 @@ def look(site: Site, entries: Iterable[Entry]) -> dict[str, Seen]:
     listed = _end(listing)
     if answer.returncode:
         why = answer.stderr.strip() or f"systemctl ended {answer.returncode}"
-        return {entry.name: Seen(entry.name, "unknown", why, NAME) for entry in wanted}
+        return {entry.name: _unasked(site, entry, why) for entry in wanted}
     told = {block["Id"]: block for block in _blocks(answer.stdout) if "Id" in block}
     times = _times(listed.stdout)
     return {entry.name: _seen(site, entry, told, times) for entry in wanted}
+
+
+def _unasked(site: Site, entry: Entry, why: str) -> Seen:
+    there = _files(site, entry.name)
+    return Seen(entry.name, "unknown" if there else "missing", why, NAME)
 
 
 def _seen(site: Site, entry: Entry, told: dict[str, dict[str, str]], times: dict[str, tuple[float, float]]) -> Seen:
@@ -92,16 +102,23 @@ def install(site: Site, entry: Entry) -> str:
 def remove(site: Site, name: str) -> str:
     """Take an entry's units away; nothing there is fine."""
     timer, service = (unit_of(site, name, kind) for kind in ("timer", "service"))
-    there = [folder() / unit for unit in (timer, service) if (folder() / unit).exists()]
+    there = _files(site, name)
     if not there:
         return "nothing to remove"
     _ask("disable", "--now", timer)
     _ask("stop", service)  # a run that outlived its file would end with the default KillMode, and take all with it
-    for path in (*there, _stamps() / f"stamp-{timer}"):
+    for path in (*there, _stamps() / f"stamp-{timer}"):  # the link too, where no manager has answered
         path.unlink(missing_ok=True)
     _ask("daemon-reload")
     _ask("reset-failed", timer, service)
     return f"{timer} removed"
+
+
+def _files(site: Site, name: str) -> list[Path]:
+    """What is there of an entry's units, and the link that enables it."""
+    timer, service = (unit_of(site, name, kind) for kind in ("timer", "service"))
+    places = (folder() / timer, folder() / service, folder() / "timers.target.wants" / timer)
+    return [path for path in places if os.path.lexists(path)]
 
 
 def stop(unit: str) -> None:
@@ -129,7 +146,9 @@ def _ask(*words: str) -> subprocess.CompletedProcess[str]:
 
 
 def _begin(*words: str) -> subprocess.Popen[str] | OSError:
-    argv, env = ["systemctl", "--user", "--no-pager", *words], {**os.environ, "LC_ALL": "C", "TZ": "UTC"}
+    where = {"XDG_RUNTIME_DIR": f"/run/user/{host.user_id()}"}  # which shells of cron and su are not told
+    env = {**where, **os.environ, "LC_ALL": "C", "TZ": "UTC"}
+    argv = ["systemctl", "--user", "--no-pager", *words]
     pipe = subprocess.PIPE
     try:
         return subprocess.Popen(

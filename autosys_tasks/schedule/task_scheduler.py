@@ -9,6 +9,7 @@ from typing import Any
 from autosys_tasks import host
 from autosys_tasks.core.errors import UsageError
 from autosys_tasks.schedule import task_text
+from autosys_tasks.schedule.start_text import argv_of
 from autosys_tasks.schedule.values import Entry, File, Listing, Seen, Site, Starter, counted
 
 NAME = "task scheduler"
@@ -18,6 +19,11 @@ WINDOWS_OWN = ("\\Microsoft",)
 def show(site: Site, entry: Entry) -> tuple[File, ...]:
     """The task of one entry as it is registered."""
     return (task_text.file_of(site, entry),)
+
+
+def runs(site: Site, entry: Entry) -> tuple[str, ...]:
+    """The program that an entry's task runs, and its words."""
+    return argv_of(site, entry)
 
 
 def why_not() -> str:

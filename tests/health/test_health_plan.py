@@ -531,7 +531,7 @@ AUTOSTART = [
     ("registered and run", scheduled(), frozenset({"watchdog"}), (), OK, None),
     ("registered and not run yet", scheduled(result=None), frozenset({"watchdog"}), (), OK, None),
     ("gone", scheduled("missing", None), frozenset({"watchdog"}), (), NG, Fix(("inv", "schedule.register"))),
-    ("nobody to ask", scheduled("unknown", None), frozenset({"watchdog"}), (), NG, Fix(("inv", "schedule.register"))),
+    ("nobody to ask", scheduled("unknown", None), frozenset({"watchdog"}), (), UNKNOWN, None),
     ("changed by hand", scheduled("differs"), frozenset(), (), NG, Fix(("inv", "schedule.register"))),
     ("its last run failed", scheduled(result=1), frozenset({"watchdog"}), (), NG, None),
     ("its last run found a red", scheduled(result=3), frozenset({"watchdog"}), (), WARN, None),
@@ -575,5 +575,5 @@ def test_registered_is_not_working(
     assert found.verdict == verdict
     if fix is not None:
         assert found.fix == fix
-    if verdict in (NG, WARN):
+    if verdict in (NG, UNKNOWN, WARN):
         assert "watchdog: " in found.why and found.fix is not None

@@ -22,7 +22,7 @@ class Home:
 
     def __init__(self, workspace: rig.Workspace, folder: Path) -> None:
         self.workspace, self.folder = workspace, folder
-        self.env: dict[str, str | None] = {"HOME": str(folder), "XDG_CONFIG_HOME": None, "XDG_RUNTIME_DIR": None}
+        self.env: dict[str, str | None] = {"HOME": str(folder), "XDG_CONFIG_HOME": None}
 
     def starts(self, name: str, command: object) -> Path:
         """A desktop entry of this user."""

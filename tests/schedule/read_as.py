@@ -47,7 +47,7 @@ def crontab(text: str) -> Command:
     """A line of a crontab: the first bare `%` ends the command, `\\%` is one; a shell reads the rest."""
     line = re.sub(TIMES, "", text.rstrip("\n"), count=1)
     command = re.split(r"(?<!\\)%", line, maxsplit=1)[0].replace("\\%", "%")
-    return Command(("/bin/sh", "-c", f'{command} "$@"', "sh"), "/", {})
+    return Command(("/bin/sh", "-c", command.replace(" >>", ' "$@" >>', 1), "sh"), "/", {})
 
 
 def agent(text: str) -> Command:

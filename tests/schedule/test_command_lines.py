@@ -43,8 +43,8 @@ def desk(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mon
     root.mkdir()
     scratch = rig.scratch_state().parent
     space = rig.Workspace(root, scratch / "상태 & 5% 'x'").write(TOML)
-    (space.outputs / "logs").mkdir(parents=True)  # as registering makes it
-    space.state.mkdir()
+    (space.outputs / "logs").mkdir(parents=True)  # as registering makes them
+    (space.state / "ran").mkdir(parents=True)
     if request.param == "invoke":  # as `python tasks.py` leaves it: with an environment of its own
         space.cli("init").rc(0)
         if HERE != "windows":
@@ -105,6 +105,9 @@ def test_every_command_line_runs_dry_and_changes_not_one_byte(desk: rig.Workspac
         if log.exists():
             said += log.read_text(encoding="utf-8")
             log.unlink()
+        for note in (desk.state / "ran").iterdir():  # of its exit code, by the shell around it
+            assert note.read_text(encoding="ascii") == "0\n", f"{name}: {said}"
+            note.unlink()
         assert done.returncode == 0 and said.strip(), f"{name}: {made.argv} ended {done.returncode}\n{said}"
         assert tree(desk.root, desk.state) == before, f"{name} changed something"
     assert not desk.alive(), "nothing was started"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import rig
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autosys_tasks.schedule import cron_text
+from autosys_tasks.schedule import cron_text, noted
 from autosys_tasks.schedule.values import AtLogon, Daily, Entry, Every, Site
 
 SITE = Site("desk-1a2b3c4d", "/w/내 책상 50%", ("/w/py thon", "-m", "invoke"), "1", "/w/내 책상 50%/log")
@@ -18,10 +20,14 @@ LINES = st.lists(st.text(st.characters(blacklist_categories=["Cs", "Cc"]), max_s
 CRONTAB = """\
 import pathlib, sys
 kept = pathlib.Path(__file__).with_name("kept")
+if kept.with_name("broken").exists():
+    sys.exit("crontab: the spool cannot be read")
 if sys.argv[1:] == ["-l"]:
     if not kept.exists():
         sys.exit("no crontab for me")
     sys.stdout.buffer.write(kept.read_bytes())
+elif sys.argv[1:] == ["-r"]:
+    kept.unlink()
 else:
     kept.write_bytes(sys.stdin.buffer.read())
 """
@@ -49,7 +55,8 @@ def crontab(folder: Path) -> Path:
 )
 def test_times_are_as_cron_has_them(when: AtLogon | Every | Daily, times: str) -> None:
     line = cron_text.line_of(SITE, Entry("watchdog", "heal", when, ("watchdog",), 600))
-    assert line.startswith(f"{times}cd '/w/내 책상 50\\%' && '/w/py thon' -m invoke watchdog >>")
+    assert line.startswith(f"{times}cd '/w/내 책상 50\\%' && '/w/py thon' -I -S -c '")
+    assert " 600 '/w/py thon' -m invoke watchdog >>" in line
     assert "%" not in line.replace("\\%", ""), "a bare one would end the command"
 
 
@@ -62,26 +69,114 @@ def test_taking_the_block_out_restores_the_rest(before: list[str], ours: list[st
     assert cron_text.with_block(added, SITE, ["a", *ours]) == added
 
 
+class Machine:
+    """A machine without a user manager: a crontab command of the test's own, since the real one is the person's."""
+
+    def __init__(self, workspace: rig.Workspace, folder: Path) -> None:
+        self.workspace, self.kept = workspace.service("api", "sleeps.py"), crontab(folder)
+        self.env: dict[str, str | None] = {"PATH": f"{folder}:/usr/bin:/bin"}
+
+    def cli(self, *words: str) -> rig.Result:
+        return self.workspace.cli(*words, env=self.env)
+
+    def entry(self, name: str) -> dict[str, object]:
+        (said,) = self.cli("schedule.status", "--only", name, "--json").rc(0).json()["entries"]  # type: ignore[misc]
+        return said  # type: ignore[no-any-return, has-type]
+
+    def autostart(self) -> dict[str, object]:
+        (check,) = self.cli("health", "--only", "autostart", "--json").json()["checks"]  # type: ignore[misc]
+        return check  # type: ignore[no-any-return, has-type]
+
+    def runs(self, name: str, cwd: Path) -> None:
+        """As cron would: a shell reads the line, with next to nothing set."""
+        line = next(one for one in self.kept.read_text("utf-8", "replace").splitlines() if f" {name} >>" in one)
+        given = {**{key: None for key in os.environ}, "HOME": os.environ["HOME"], "PATH": "/usr/bin:/bin"}
+        given["STARTS"] = str(self.workspace.starts_folder)
+        rig.start(["sh", "-c", line.split(" ", 5)[5].replace("\\%", "%")], cwd=cwd, env=given).result()
+
+
+@pytest.fixture
+def machine(workspace: rig.Workspace, tmp_path: Path) -> Machine:
+    """One with a service to start."""
+    return Machine(workspace, tmp_path / "bin")
+
+
 @pytest.mark.only("linux")
-def test_registered_seen_mended_and_removed_with_a_persons_lines_beside(
-    workspace: rig.Workspace, tmp_path: Path
-) -> None:
-    """A crontab command of the test's own, since the real one has one table for each user."""
-    folder = tmp_path / "bin"
-    kept = crontab(folder)
+def test_registered_seen_mended_and_removed_with_a_persons_lines_beside(machine: Machine, tmp_path: Path) -> None:
     mine = b"# \xb1\xe8 is not UTF-8\n0 1 * * * mine\n"
-    kept.write_bytes(mine)
-    env: dict[str, str | None] = {"PATH": f"{folder}:/usr/bin:/bin", "XDG_RUNTIME_DIR": None}
-    workspace.service("api", "sleeps.py")
-    workspace.cli("schedule.register", env=env).rc(0).says("cron")
-    assert kept.read_bytes().startswith(mine)
-    workspace.cli("schedule.status", env=env).rc(0).says("registered with cron", "keeps no results")
-    kept.write_bytes(kept.read_bytes().replace(b" watchdog >>", b" watchdog  >>"))
-    workspace.cli("schedule.status", "--only", "watchdog", env=env).rc(0).says("differs")
-    workspace.cli("schedule.register", env=env).rc(0).says("update watchdog")
-    line = next(one for one in kept.read_text("utf-8", "replace").splitlines() if " watchdog >>" in one)
-    rig.start(["sh", "-c", line.split(" ", 5)[5].replace("\\%", "%")], cwd=tmp_path, env=workspace.env()).result().rc(0)
-    assert len(workspace.starts()) == 1, "the very line that is registered runs a tick"
-    workspace.cli("schedule.unregister", env=env).rc(0)
-    assert kept.read_bytes() == mine
-    workspace.cli("down").rc(0)
+    machine.kept.write_bytes(mine)
+    machine.cli("schedule.register").rc(0).says("cron")
+    assert machine.kept.read_bytes().startswith(mine)
+    machine.cli("schedule.status").rc(0).says("registered with cron", "knows no logon")
+    machine.kept.write_bytes(machine.kept.read_bytes().replace(b" watchdog >>", b" watchdog  >>"))
+    machine.cli("schedule.status", "--only", "watchdog").rc(0).says("differs")
+    machine.cli("schedule.register").rc(0).says("update watchdog")
+    machine.runs("watchdog", tmp_path)
+    assert len(machine.workspace.starts()) == 1, "the very line that is registered runs a tick"
+    machine.cli("schedule.unregister").rc(0)
+    assert machine.kept.read_bytes() == mine
+    machine.workspace.cli("down").rc(0)
+
+
+@pytest.mark.only("linux")
+def test_the_line_itself_tells_how_its_last_run_ended_and_when(machine: Machine, tmp_path: Path) -> None:
+    """P15, though cron keeps nothing; a person's own run is no proof that cron has any."""
+    machine.cli("schedule.register").rc(0)
+    assert machine.entry("watchdog")["last_run"] is None
+    machine.cli("watchdog").rc(0)
+    assert machine.entry("watchdog")["last_run"] is None
+    machine.runs("watchdog", tmp_path)
+    told = machine.entry("watchdog")
+    assert (told["state"], told["last_result"]) == ("registered", 0) and told["last_run"]
+    assert machine.autostart()["verdict"] == "OK"
+    toml = machine.workspace.root / "autosys.toml"
+    whole = toml.read_text(encoding="utf-8")
+    toml.write_text(f"colour = 1\n{whole}", encoding="utf-8")
+    machine.runs("watchdog", tmp_path)
+    toml.write_text(whole, encoding="utf-8")
+    assert machine.entry("watchdog")["last_result"] == 2 and machine.autostart()["verdict"] == "NG"
+    machine.cli("schedule.unregister").rc(0)
+    assert not machine.kept.exists(), "there was no crontab before"
+    assert not (machine.workspace.state / "ran").exists()
+    machine.workspace.cli("down").rc(0)
+
+
+@pytest.mark.only("linux")
+def test_a_run_that_hangs_is_ended_and_its_exit_code_says_so(tmp_path: Path) -> None:
+    command = (sys.executable, "-m", "hangs")
+    site = Site("desk-1a2b3c4d", str(tmp_path), command, "1", f"{tmp_path}/log", state=str(tmp_path))
+    (tmp_path / "ran").mkdir()
+    (tmp_path / "hangs.py").write_text("import time; print('begun', flush=True); time.sleep(600)", encoding="utf-8")
+    line = cron_text.line_of(site, Entry("watchdog", "", Every(300), ("watchdog",), 1))
+    rig.start(["sh", "-c", line.split(" ", 5)[5]], cwd=tmp_path, env={}).result(30)
+    assert noted.last(site, "cron", "watchdog").code == 128 + signal.SIGALRM
+    assert (tmp_path / "log").read_text(encoding="utf-8").startswith("begun")
+
+
+@pytest.mark.only("linux")
+def test_a_crontab_that_cannot_be_read_is_never_written_over(machine: Machine) -> None:
+    machine.kept.write_bytes(b"0 1 * * * mine\n")
+    broken = machine.kept.with_name("broken")
+    broken.touch()
+    machine.cli("schedule.register").rc(3).says("the spool cannot be read")
+    assert machine.entry("master")["state"] == "unknown"
+    machine.cli("schedule.unregister").rc(3)
+    broken.unlink()
+    assert machine.kept.read_bytes() == b"0 1 * * * mine\n" and machine.entry("master")["state"] == "missing"
+
+
+@pytest.mark.only("linux")
+def test_units_that_nobody_answers_for_are_unknown_and_go_all_the_same(machine: Machine) -> None:
+    """A shell of `su`, or after a log-out: they are there, and the next logon would start them."""
+    units = Path(os.environ["XDG_CONFIG_HOME"]) / "systemd" / "user"
+    wants = units / "timers.target.wants"
+    wants.mkdir(parents=True)
+    (said,) = machine.cli("schedule.show", "--only", "master", "--json").rc(0).json()["files"][1:]  # type: ignore[index]
+    (units / said["path"]).write_text(said["text"], encoding="utf-8")
+    (wants / said["path"]).symlink_to(units / said["path"])
+    told = machine.entry("master")
+    assert told["state"] == "unknown" and told["why"]
+    assert machine.entry("watchdog")["state"] == "missing"
+    machine.cli("schedule.unregister").rc(0)
+    assert not list(units.glob("**/*autosys*")) and machine.entry("master")["state"] == "missing"
+    machine.cli("schedule.unregister").rc(0).says("OK")

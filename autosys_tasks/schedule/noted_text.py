@@ -1,0 +1,22 @@
+"""What a scheduler is given that ends no run which hangs and keeps no results (cron, launchd): limit and note. Pure."""
+
+from __future__ import annotations
+
+import posixpath
+
+from autosys_tasks.schedule.values import Entry, Site
+
+LIMITED = "import os,signal,sys;signal.alarm(int(sys.argv[1]));os.execv(sys.argv[2],sys.argv[2:])"
+
+
+def limited(site: Site, entry: Entry) -> tuple[str, ...]:
+    """An entry's command, which ends by a signal (exit code 142) when it takes too long: an alarm outlives `exec`.
+
+    What it has started goes on, as with every other scheduler.
+    """
+    return (site.command[0], "-I", "-S", "-c", LIMITED, str(entry.limit_s), *site.argv(entry))
+
+
+def note_of(site: Site, mechanism: str, name: str) -> str:
+    """The file that holds the exit code of an entry's last run; its own time is when that ended."""
+    return posixpath.join(site.state, "ran", f"{mechanism}-{name}")
