@@ -28,12 +28,7 @@ try:
     from autosys_tasks import ns
 except Exception as error:  # noqa: BLE001 (whatever a pull broke: the last good version goes on)
     sys.path.insert(0, os.path.join(HERE, "autosys_tasks"))
-    try:
-        from bootstrap import lastgood
-    except Exception:  # noqa: BLE001 (what chooses the version is broken itself)
-        sys.exit(
-            "broken: this version of autosys does not work\n  %s: %s\n  -> git -C \"%s\" log -1 -- autosys_tasks says "
-            "who changed it last, git revert takes that back" % (type(error).__name__, error, HERE)
-        )
+    from bootstrap import rescue
+
     del sys.path[0]
-    ns = lastgood.instead(error)
+    ns = rescue.table(error)

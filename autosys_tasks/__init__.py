@@ -11,7 +11,11 @@ __all__ = ["__version__", "ns"]
 def __getattr__(name: str) -> Any:
     """`ns` on demand: the resident guard imports this package too, and needs no Invoke (110 ms, 17 MB)."""
     if name == "ns":
-        from autosys_tasks.bootstrap import lastgood
+        try:
+            from autosys_tasks.bootstrap import lastgood
+        except Exception as error:  # noqa: BLE001 (what chooses the version is broken itself)
+            from autosys_tasks.bootstrap import rescue
 
+            return rescue.table(error)
         return lastgood.chosen()
     raise AttributeError(name)

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from . import blame
 from .place import state_folder
+from .rescue import no_way
 from .stamp import quiet_flags
 from .tree import FOLDER, HERE, PACKAGE, at_risk, copied, is_copy, read, seen, source, sweep, write, write_text
 
@@ -84,7 +85,7 @@ def chosen() -> Any:
     except Exception as error:
         if not at_risk(root) or TRIAL in os.environ:
             raise
-        raise SystemExit(_no_way(error, state)) from error
+        raise SystemExit(no_way(error, root, _commit(state))) from error
 
 
 def instead(error: Exception) -> Any:
@@ -92,7 +93,7 @@ def instead(error: Exception) -> Any:
     state = state_folder()
     copy = good_copy(state) if state else ""
     if not copy:
-        raise SystemExit(_no_way(error, state)) from error
+        raise SystemExit(no_way(error, source(), _commit(state))) from error
     _say(told_of(error, state))
     return _of(copy)
 
@@ -131,30 +132,13 @@ def _say(broken: Broken) -> None:
         pass  # nobody reads it (pythonw has no streams)
 
 
-def _no_way(error: Exception, state: str) -> str | int:
-    """What is said where no copy is there to go on with; a document where one was asked for."""
-    broken = told_of(error, state)
-    why, back = broken.lines()[:-1], broken.lines()[-1].removeprefix("-> ")
-    if "--json" in sys.argv:
-        said: dict[str, Any] = {"kind": "broken", "message": "; ".join(why), "where": broken.file or None}
-        said |= {"hint": back, "problems": []}
-        import time
-
-        at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        whose = {"name": None, "path": None}
-        document = {"schema": "autosys.error/1", "workspace": whose, "at": at, "exit_code": 1, "error": said}
-        sys.stdout.write(json.dumps(document) + "\n")
-        return 1
-    return "\n".join(["broken: this version of autosys does not work", *(f"  {line}" for line in why), f"  -> {back}"])
-
-
 def told_of(error: BaseException, state: str = "") -> Broken:
     """An error that came out of this package, as what is broken."""
     from .trial import place_of
 
     root = source()
     file, line = place_of(error, root)
-    return Broken(root, f"{type(error).__name__}: {error}", file, line, _good(state).get("commit", "") if state else "")
+    return Broken(root, f"{type(error).__name__}: {error}", file, line, _commit(state))
 
 
 # --- what is known of it ----------------------------------------------------------------------------------
@@ -256,6 +240,11 @@ def good_copy(state: str) -> str:
     name = str(_good(state).get("copy", ""))
     copy = os.path.join(state, FOLDER, name)
     return copy if name and os.path.isfile(os.path.join(copy, PACKAGE, "__init__.py")) else ""
+
+
+def _commit(state: str) -> str:
+    """The commit of the last good one, "" when that is not known."""
+    return str(_good(state).get("commit", "")) if state else ""
 
 
 def _good(state: str) -> dict[str, Any]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PACKAGE, ENTRY = "autosys_tasks", "tasks.py"
-OURS = ("trial.py", "lastgood.py")  # who tries is not who breaks
+OURS = "trial.py"  # who tries is not who breaks
 ONLY_READ = (f"{PACKAGE}.host.",)  # `host` itself imports what is about this system
 
 
@@ -66,7 +66,7 @@ def place_of(error: BaseException, root: str) -> tuple[str, int]:
     if missing and missing.partition(".")[0] == PACKAGE:  # a file of ours is gone: that is what somebody changed
         return f"{missing.replace('.', '/')}.py", 0
     places = [(frame.filename, frame.lineno or 0) for frame in traceback.extract_tb(error.__traceback__)]
-    places = [(path, line) for path, line in places if os.path.basename(path) not in OURS]
+    places = [(path, line) for path, line in places if os.path.basename(path) != OURS]
     if isinstance(error, SyntaxError) and error.filename:
         places.append((error.filename, error.lineno or 0))
     package, entry = (os.path.realpath(os.path.join(root, each)) for each in (PACKAGE, ENTRY))

@@ -45,7 +45,7 @@ def looks(
         Look("watchdog", "watchdog", lambda: see_watch(house, marks)),
         Look("autostart", "start after logon", lambda: see_autostart(house), TRIALS_S),
         Look("backup", "daily backup", lambda: see_backup(house), BACKUPS_S),
-        *(_environment_look(config, each) for each in config.environments.values()),
+        *(_environment_look(house, each) for each in _environments(house)),
         Look("upgrade", "upgrade after a pull", lambda: see_upgrade(house)),
         *(_output_look(config, path) for path in config.outputs),
         *(_probe_look(house, probe, dry=dry) for probe in config.probes.values()),
@@ -63,9 +63,16 @@ def _service_look(house: House, service: Service, marks: SharedMarks) -> Look:
     )
 
 
-def _environment_look(config: Config, environment: Environment) -> Look:
+def _environments(house: House) -> list[Environment]:
+    """Declared or discovered: both are proven."""
+    from autosys_tasks.upgrade import look
+
+    return list(look.environments(house).values())
+
+
+def _environment_look(house: House, environment: Environment) -> Look:
     title = f"environment {environment.name}"
-    return Look(f"environment.{environment.name}", title, lambda: see_environment(config, environment))
+    return Look(f"environment.{environment.name}", title, lambda: see_environment(house, environment))
 
 
 def _output_look(config: Config, path: str) -> Look:

@@ -19,17 +19,18 @@ RUNS_S = 1.7  # an interpreter says that it runs in 20 ms
 Usage = Callable[[str], tuple[int, int]]  # path -> (total, free) bytes
 
 
-def see_environment(config: Config, environment: Environment) -> EnvironmentSeen:
+def see_environment(house: House, environment: Environment) -> EnvironmentSeen:
     """Whether an environment is there, and its interpreter runs."""
     from autosys_tasks.upgrade import look, there
 
     if environment.kind == "command" and not environment.outputs:
         return EnvironmentSeen("it declares no `outputs`", nothing_to_see=True)
-    found = there.see(environment, config.path)
-    missing = found.missing
+    found, seen = there.see(environment, house.config.path), look.see(house, environment)
+    missing = seen.missing
     if environment.kind == "python" and not missing:
-        missing = _does_not_run(host.python_in(environment.path), config.path)
-    return EnvironmentSeen(found.found, missing, can_be_made=bool(look.manifests_of(environment, config)))
+        missing = _does_not_run(host.python_in(environment.path), house.config.path)
+    told = "nothing is asked for, and nothing is there" if seen.idle and found.missing else found.found
+    return EnvironmentSeen(told, missing, manifests=environment.manifests, can_be_made=bool(seen.manifests))
 
 
 def _does_not_run(python: str, cwd: str) -> str:

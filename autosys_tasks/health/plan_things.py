@@ -97,8 +97,8 @@ def of_environment(scene: Scene, name: str, seen: EnvironmentSeen) -> Finding:
         return Finding(SKIP, "no evidence", seen.found)
     if not seen.missing:
         return Finding(OK, seen.found)
-    manifests = ", ".join(scene.config.environments[name].manifests)
-    fix = Fix(("inv", "upgrade")) if seen.can_be_made else Fix(text=f"write one of {manifests}; then inv upgrade")
+    named = ", ".join(seen.manifests)
+    fix = Fix(("inv", "upgrade")) if seen.can_be_made else Fix(text=f"write one of {named}; then inv upgrade")
     return Finding(NG, seen.found, seen.missing, fix)
 
 

@@ -120,7 +120,8 @@ class EnvironmentSeen(NamedTuple):
     found: str
     missing: str = ""
     nothing_to_see: bool = False  # it declares nothing that could be missing
-    can_be_made: bool = True  # one of its manifests is there, so that `inv upgrade` makes it
+    manifests: tuple[str, ...] = ()  # globs of what it is made from
+    can_be_made: bool = True  # one of these is there, so that `inv upgrade` makes it
 
 
 class UpgradeSeen(NamedTuple):

@@ -16,7 +16,7 @@ from autosys_tasks.core.files import read_bytes
 from autosys_tasks.upgrade import commands, manifests, running, there, ways
 from autosys_tasks.upgrade.commands import Command, Python, Tools
 from autosys_tasks.upgrade.running import Bench, Trouble
-from autosys_tasks.upgrade.values import ABSENT, EnvironmentSeen
+from autosys_tasks.upgrade.values import EnvironmentSeen
 
 OURS = ("python", "-m", "autosys_tasks.program", "--version")
 
@@ -135,17 +135,17 @@ def complaints(site: Site) -> frozenset[str]:
     return frozenset(_complaint_lines(said)) if code else frozenset()
 
 
-def _complaint_lines(said: str) -> list[str]:
+def _complaint_lines(said: list[str]) -> list[str]:
     """One for each conflict; less what differs from call to call: the summary and its times."""
-    lines = (line.strip() for line in said.split(" | "))
+    lines = (line.strip() for line in said)
     return [line for line in lines if line and not re.match(r"Checked \d|Found \d|Using |warning", line)]
 
 
 def verify(site: Site, before: frozenset[str]) -> None:
     """What was installed is there, fits together as well as before, and does what it must; raises Trouble."""
     environment = site.environment
-    idle = environment.kind == "node" and not any(each not in ("", ABSENT) for each in site.seen.files.values())
-    missing = "" if idle else there.see(environment._replace(path=site.path), site.root).missing
+    there_now = environment._replace(path=site.path)
+    missing = "" if site.seen.idle else there.see(there_now, site.root).missing or there.lacks(there_now)
     if missing:
         raise Trouble(f"the install ended with 0, and {missing}")
     if environment.kind == "python":

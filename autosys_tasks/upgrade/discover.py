@@ -32,7 +32,7 @@ def walk(root: str, scripts: Collection[str] = ()) -> Found:
     while todo:
         folder = todo.pop()
         entries = listed(f"{root}/{folder}")
-        there = {entry.name for entry in entries}
+        there = {entry.name for entry in entries if not _is_folder(entry)}
         if folder and "pyvenv.cfg" in there:
             parent, _, name = folder.rpartition("/")
             venvs.setdefault(parent, []).append(name)
@@ -59,6 +59,10 @@ def listed(folder: str) -> list[os.DirEntry[str]]:
             return list(entries)
     except OSError:
         return []
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    return entry.is_dir(follow_symlinks=False) or (entry.is_symlink() and os.path.isdir(entry.path))
 
 
 def _folders(entries: list[os.DirEntry[str]]) -> Iterator[str]:

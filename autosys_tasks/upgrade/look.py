@@ -26,7 +26,7 @@ def look(house: House, memory: Memory, ignored: Ignored = lambda root, paths: ()
     left_out = set(_left_out(memory, found, ignored))
     candidates = [path for path in found.manifests if path not in left_out]
     said = {path: memory.said(path) for path in candidates}
-    mapped = _declared(config) or mapping.discovered(root, candidates, found.venvs, said)
+    mapped = _declared(config) or mapping.discovered(root, candidates, _venvs(house, found.venvs), said)
     seen = tuple(_seen(house, memory, each, discovered=not config.environments) for each in mapped)
     known = [path for each in seen for path in each.files]
     loose = mapping.unmapped(candidates, said, known)
@@ -45,6 +45,31 @@ def _gone(house: House, seen: Iterable[EnvironmentSeen]) -> Iterator[str]:
         record = read_record(house.place, name)
         if name not in names and record.done and os.path.isdir(record.path):
             yield f"{name}: WARN none of its manifests is there ({', '.join(record.done.files)}), nothing is installed"
+
+
+def _venvs(house: House, venvs: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    """The virtual environments of each folder, with those that were discovered once and are gone without another."""
+    root, found = house.config.path, dict(venvs)
+    for record in (read_record(house.place, name) for name in known_names(house.place)):
+        if record.done and record.done.command == "pip" and record.path and not os.path.lexists(record.path):
+            folder, _, name = os.path.relpath(record.path, root).replace(os.sep, "/").rpartition("/")
+            if folder not in venvs and not folder.startswith(".."):
+                found[folder] = (name,)
+    return found
+
+
+def environments(house: House) -> Mapping[str, Environment]:
+    """Those that are declared; where none is, those that are discovered."""
+    if house.config.environments:
+        return house.config.environments
+    facts = look(house, Memory(house.place, house.config.path), ignored_by_git)
+    return {seen.name: seen.environment for seen in facts.environments}
+
+
+def see(house: House, environment: Environment) -> EnvironmentSeen:
+    """One environment, and what its manifests say now."""
+    mapped = mapping.Mapped(environment, tuple(manifests_of(environment, house.config)))
+    return _seen(house, Memory(house.place, house.config.path), mapped, discovered=not house.config.environments)
 
 
 def discovered_keys(house: House) -> dict[str, dict[str, object]]:
@@ -121,14 +146,17 @@ def _seen(house: House, memory: Memory, mapped: mapping.Mapped, *, discovered: b
     environment = mapped.environment
     files = memory.with_includes(mapped.manifests, whole=environment.kind == "command")
     found = there.see(environment, house.config.path)
-    idle = environment.kind == "node" and not any(files.values())
     record = read_record(house.place, environment.name)
     if (at := _by_tasks_py(environment, mapped.manifests, house.config.path)) is not None:
         record = record._replace(done=Done(files, command_of(environment, files), found.interpreter, at))
-    return EnvironmentSeen(
-        environment, files, command_of(environment, files), found.interpreter, "" if idle else found.missing,
+    seen = EnvironmentSeen(
+        environment, files, command_of(environment, files), found.interpreter, found.missing,
         record, discovered, mapped.manifests,
     )  # fmt: skip
+    if seen.idle:
+        return seen._replace(missing="")
+    made = record.done is not None and record.done.files == files  # else it is stale, and may well lack something
+    return seen._replace(missing=there.lacks(environment)) if made and not seen.missing else seen
 
 
 def _by_tasks_py(environment: Environment, own: Collection[str], root: str) -> float | None:

@@ -61,7 +61,7 @@ def _preferred(names: Sequence[str]) -> str:
 
 def _name(folder: str, kind: str, taken: set[str]) -> str:
     """What a discovered environment is called: its kind at the top, else its folder."""
-    base = folder.replace("/", "-").replace(" ", "_") or kind
+    base = folder.replace("/", "-").replace(" ", "_").lstrip("@") or kind  # `@` begins our own files of that name
     name = base if base not in taken else f"{base}-{kind}"
     taken.add(name)
     return name

@@ -52,7 +52,10 @@ class Memory:
         marks, known = marks_of(os.path.join(self.root, path)), self.before.get(key)
         if known is not None and known.marks == marks and not known.young:
             return known
-        raw = read_bytes(os.path.join(self.root, path)) if marks else None
+        try:
+            raw = read_bytes(os.path.join(self.root, path)) if marks else None
+        except OSError:  # what installs it says why; until then it is none that any upgrade has seen
+            return Seen(marks, True, "unreadable")
         if raw is None:
             return Seen(marks, False, ABSENT)
         from autosys_tasks.upgrade import manifests  # not needed where nothing changed

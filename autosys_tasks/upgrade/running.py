@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from autosys_tasks import host
@@ -17,10 +17,17 @@ from autosys_tasks.core.clock import span
 from autosys_tasks.core.files import read_tail
 from autosys_tasks.upgrade.commands import Command
 
-TAIL_LINES = 8
+FIRST_LINES, LAST_LINES = 4, 4  # of what is told: where an error is named first, and the end
+SAID_BYTES = 65536
 RETRIES = 3
 PAUSE_S = 1.0
 HELD = re.compile(r"\[WinError (?:5|32)\]|os error (?:5|32)\b|\b(?:EPERM|EBUSY)\b")
+_NAMED = re.compile(
+    r"\bE[A-Z]{4,}\b|[A-Z]\w+(?:Error|Exception)\b|[×✖]|"
+    r"(?i:\berror\b|\bfailed\b|refused|denied|not found|cannot|could not|couldn't|no such|unsatisfiable|conflict)"
+)
+_NOISE = re.compile(r"at \S.*:\d+:\d+\)?(?: \{)?|A complete log of this run.*|[{}]?")
+_PREFIX = re.compile(r"npm (?:error|ERR!|warn)")
 _LOGIN = re.compile(r"(://)[^/\s@]+@")
 
 
@@ -44,7 +51,7 @@ def environ(base: Mapping[str, str]) -> dict[str, str]:
 
 
 def must(command: Command, bench: Bench) -> None:
-    """Run a command to its end; raises Trouble with the end of what it said when that is not 0.
+    """Run a command to its end; raises Trouble with what counts of what it said when that is not 0.
 
     Tried again where somebody holds a file for a moment: a virus scanner, an editor's language server.
     """
@@ -52,8 +59,9 @@ def must(command: Command, bench: Bench) -> None:
         code, said = run(command, bench)
         if code == 0:
             return
-        if attempt == RETRIES or not HELD.search(said):
-            raise Trouble(f"`{shown(command)}` {_how(code)}: {said or 'and said nothing'} (all of it: {bench.log})")
+        if attempt == RETRIES or not HELD.search("\n".join(said)):
+            told = reason(said) or "and said nothing"
+            raise Trouble(f"`{shown(command)}` {_how(code)}: {told} (all of it: {bench.log})")
         time.sleep(PAUSE_S * attempt)
 
 
@@ -69,21 +77,34 @@ def _how(code: int | None) -> str:
 LIMIT_S = 1200.0
 
 
-def run(command: Command, bench: Bench) -> tuple[int | None, str]:
-    """(exit code, the end of what it said); None when it was ended at the deadline, with all it had started."""
+def reason(said: Sequence[str]) -> str:
+    """Of what an installer said the lines that name the error, wherever they stand, and the last ones."""
+    lines = [line for line in said if not _NOISE.fullmatch(_bare(line))]
+    named = [number for number, line in enumerate(lines) if _NAMED.search(_bare(line))]
+    chosen = {*named[:FIRST_LINES], *range(max(0, len(lines) - LAST_LINES), len(lines))}
+    return " | ".join(lines[number].strip() for number in sorted(chosen))
+
+
+def _bare(line: str) -> str:
+    """A line without the name that its tool writes before each."""
+    return _PREFIX.sub("", line, count=1).strip()
+
+
+def run(command: Command, bench: Bench) -> tuple[int | None, list[str]]:
+    """(exit code, the lines that it said); None when it was ended at the deadline, with all it had started."""
     note(bench.log, f"$ {_masked(' '.join(command.argv))}")
     began = os.path.getsize(bench.log)
     order = host.Launch(command.argv, {**bench.env, **command.env}, command.cwd, bench.log)
     try:
         pid = host.spawn(order, bench.lock)
     except OSError as error:
-        return 127, f"cannot run `{command.argv[0]}`: {error.strerror}"
+        return 127, [f"cannot run `{command.argv[0]}`: {error.strerror}"]
     who = host.identity(pid) or host.Identity(pid, "", host.boot_id())  # "": it has ended already
     try:
         code = _waited(who, bench.ends)
     finally:
         _end(who)
-    return code, _tail(bench.log, began)
+    return code, _said(bench.log, began)
 
 
 def note(log: str, line: str) -> None:
@@ -122,10 +143,9 @@ def _end(who: host.Identity) -> None:
             host.end(member)
 
 
-def _tail(log: str, began: int) -> str:
-    size = min(os.path.getsize(log) - began, 8192)
-    lines = [line.rstrip() for line in read_tail(log, size).splitlines() if line.strip()] if size > 0 else []
-    return _masked(" | ".join(lines[-TAIL_LINES:]))
+def _said(log: str, began: int) -> list[str]:
+    size = min(os.path.getsize(log) - began + 1, SAID_BYTES)  # with the line end before it: a tail begins behind one
+    return [_masked(line.rstrip()) for line in read_tail(log, size).splitlines() if line.strip()]
 
 
 def _masked(text: str) -> str:

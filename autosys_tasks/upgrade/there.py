@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from autosys_tasks import host
 from autosys_tasks.config.model import Environment
+from autosys_tasks.core.files import read_json
 from autosys_tasks.upgrade.discover import matching
+
+PNP = (".pnp.cjs", ".pnp.js")  # what Yarn makes instead of node_modules
 
 
 class There(NamedTuple):
@@ -24,8 +28,7 @@ def see(environment: Environment, root: str) -> There:
     if environment.kind == "python":
         return _python(Path(environment.path))
     if environment.kind == "node":
-        modules = os.path.join(environment.path, "node_modules")
-        return There(modules, "" if os.path.isdir(modules) else f"there is no folder `{modules}`")
+        return _node(Path(environment.path))
     gone = [name for name in environment.outputs if not _made(environment.path, root, name)]
     return There(", ".join(environment.outputs), f"missing: {', '.join(gone)}" if gone else "")
 
@@ -34,6 +37,43 @@ def _made(path: str, root: str, name: str) -> bool:
     if any(char in name for char in "*?["):
         return any(matching(base, name) for base in (path, root))
     return any(os.path.exists(os.path.join(base, name)) for base in (path, root))
+
+
+def _node(path: Path) -> There:
+    if found := _map(path):
+        return There(found)
+    modules = path / "node_modules"
+    return There(str(modules), "" if modules.is_dir() else f"there is no folder `{modules}`")
+
+
+def _map(path: Path) -> str:
+    """Where Yarn wrote down what lies where, "" when it, or who else it was, made a folder node_modules."""
+    return next((str(path / name) for name in PNP if (path / name).is_file()), "")
+
+
+def lacks(environment: Environment) -> str:
+    """What package.json cannot do without and Node would not find, in words; "" = nothing."""
+    path = Path(environment.path)
+    if environment.kind != "node" or _map(path):
+        return ""
+    gone = [name for name in _needed(path) if not _resolves(path, name)]
+    return f"not in `{path / 'node_modules'}`: {', '.join(gone)}" if gone else ""
+
+
+def _needed(path: Path) -> Iterator[str]:
+    """What package.json lists under `dependencies`; the other sections may be left out on purpose."""
+    try:
+        found = read_json(path / "package.json")
+    except (ValueError, OSError):
+        return
+    listed = found.get("dependencies") if isinstance(found, dict) else None
+    optional = found.get("optionalDependencies") if isinstance(found, dict) else None
+    yield from sorted(set(listed if isinstance(listed, dict) else ()) - set(optional or ()))
+
+
+def _resolves(path: Path, name: str) -> bool:
+    """Whether Node finds it from there: a member of a workspace has much of its own in folders above."""
+    return any((above / "node_modules" / name / "package.json").exists() for above in (path, *path.parents))
 
 
 def _python(path: Path) -> There:

@@ -78,6 +78,12 @@ class EnvironmentSeen(NamedTuple):
         return digest(self.files, self.command)
 
     @property
+    def idle(self) -> bool:
+        """Whether it is one of Node that asks for nothing: then there is nothing to make, whatever its lock says."""
+        asked = [each for path, each in self.files.items() if path.rpartition("/")[2] == "package.json"]
+        return self.environment.kind == "node" and not set(asked) - {"", ABSENT}
+
+    @property
     def vanished(self) -> bool:
         """Whether not one of its manifests is there."""
         return all(each == ABSENT for each in self.files.values())

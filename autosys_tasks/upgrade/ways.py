@@ -3,7 +3,7 @@
 link   an environment of ours: the new one is built beside it as `.venvs/<hash>`, and a link is switched
 copy   the person's own, changed in place: every file of it is kept under a second name (a hard link; installers
        replace files, they do not write into them), and put back where another file stands now
-moved  node_modules: set aside as it is, and moved back
+moved  node_modules, or Yarn's map in its place: set aside as it is, and moved back
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from autosys_tasks.config.model import Environment
 from autosys_tasks.core.faults import fault
 from autosys_tasks.core.files import make_folder, patiently, read_json, read_text, write_atomic
 from autosys_tasks.upgrade.discover import listed, matching
+from autosys_tasks.upgrade.there import PNP
 from autosys_tasks.upgrade.values import Way
 
 STORE = ".venvs"
@@ -129,7 +130,7 @@ def _parts(root: str, environment: Environment) -> list[str]:
     if environment.kind == "python":
         return [os.path.realpath(environment.path)]
     if environment.kind == "node":
-        return [f"{environment.path}/node_modules"]
+        return [f"{environment.path}/{name}" for name in ("node_modules", *PNP, ".pnp.loader.mjs")]
     found = []
     for name in environment.outputs:
         bases = (environment.path, root)

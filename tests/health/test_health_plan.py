@@ -349,8 +349,8 @@ def test_an_environment_is_there_or_red() -> None:
     found = page(config, "environment.e", EnvironmentSeen("nothing there", "there is none at `/w/e`"))
     assert found.verdict == NG
     assert found.fix == Fix(("inv", "upgrade"))
-    nothing = EnvironmentSeen("nothing there", "there is none at `/w/e`", can_be_made=False)
-    assert page(config, "environment.e", nothing).fix == Fix(text="write one of a.txt; then inv upgrade")
+    nothing = EnvironmentSeen("nothing there", "there is none at `/w/e`", manifests=("deps.txt",), can_be_made=False)
+    assert page(config, "environment.e", nothing).fix == Fix(text="write one of deps.txt; then inv upgrade")
 
 
 AS_WANTED = UpgradeSeen(("e",), looked=True, last=999_000.0)

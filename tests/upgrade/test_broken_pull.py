@@ -190,22 +190,42 @@ def test_what_the_scheduler_starts_survives_a_break_of_whatever_it_begins_with(h
     assert kept["commit"] == home.here.head(), "today's version ran, and is the last good one now"
 
 
-@pytest.mark.live
-@pytest.mark.parametrize("name", ["__init__.py", "bootstrap/lastgood.py", "bootstrap/trial.py"])
-def test_a_person_who_types_a_command_sees_no_traceback_whatever_broke(home: House, name: str) -> None:
-    """P48: one clear message with the commit and the way back, and the last good version where that can be begun."""
+CHOOSES = {
+    "what chooses the version": ("bootstrap/lastgood.py", "def f(:\n"),
+    "what that needs": ("bootstrap/lastgood.py", "import no_such_thing\n"),
+    "the package's own beginning": ("__init__.py", "def f(:\n"),
+    "who tries": ("bootstrap/trial.py", "def f(:\n"),
+}
+
+
+@pytest.mark.parametrize("how", CHOOSES)
+def test_a_person_who_types_a_command_sees_no_traceback_whatever_broke(home: House, how: str) -> None:
+    """P48: one clear message with the commit and the way back, and the last good version goes on."""
     home.inv("watchdog").rc(0)
-    commit = home.breaks(name)
-    said = home.inv("ps")
-    assert "Traceback" not in said.err and "SyntaxError" in said.err, said.err
-    if name == "bootstrap/lastgood.py":
-        said.rc(1).says("git revert", "autosys_tasks")
-    else:
-        said.rc(0).says("the last good one runs instead", commit[:7], "Make it faster", "revert --no-edit")
+    name, text = CHOOSES[how]
+    commit = home.breaks(name, text)
+    said = home.inv("ps", "--json").rc(0).says("the last good one runs instead", commit[:7], "Make it faster", "revert")
+    assert "Traceback" not in said.err, said.err
+    assert said.json()["services"]
+    why = str(home.check()["why"])
+    assert commit[:7] in why and (name in why or name == "bootstrap/trial.py"), why  # nobody else knows the file
+    shutil.rmtree(home.space.state / "last-good")
     if name != "bootstrap/trial.py":  # which nothing needs where there is no other version to choose
-        shutil.rmtree(home.space.state / "last-good")
-        said = home.inv("ps").rc(1)
-        assert "Traceback" not in said.err and "broken" in said.err, said.err
+        home.inv("ps").rc(1).says("broken", commit[:7], "Make it faster", "revert")
+        error = home.inv("ps", "--json").rc(1)
+        assert error.json()["schema"] == "autosys.error/1" and "Traceback" not in error.err
+        assert error.json()["error"]["where"] == f"autosys_tasks/{name}"  # type: ignore[index]
+
+
+@pytest.mark.parametrize("json", [[], ["--json"]], ids=["words", "json"])
+def test_where_everything_that_knows_is_broken_there_still_is_one_message(home: House, json: list[str]) -> None:
+    home.inv("watchdog").rc(0)
+    home.push({f"bootstrap/{name}.py": "def f(:\n" for name in ("blame", "place", "tree")}, "Make it faster")
+    said = home.inv("ps", *json).rc(1)
+    said.says("SyntaxError", "git revert")
+    assert "Traceback" not in said.err
+    if json:
+        assert said.json()["error"]["kind"] == "broken"  # type: ignore[index]
 
 
 @pytest.mark.parametrize("text", ["def f(:\n", "import no_such_thing\n"])

@@ -538,6 +538,48 @@ def test_npm_without_a_lock_installs_and_writes_none(web: Desk) -> None:
     assert web.planned() == []
 
 
+@pytest.mark.capability("npm")
+def test_a_package_that_was_taken_out_of_node_modules_is_missed_and_comes_back(web: Desk) -> None:
+    web.upgrade()
+    (web.root / "web/node_modules/left").unlink()
+    (check,) = web.space.cli("health", "--json", "--only", "environment.web").rc(3).json()["checks"]  # type: ignore[misc]
+    assert "not in" in check["why"] and check["why"].endswith(": left")
+    assert web.planned() == [("install", "web")]
+    assert web.upgrade().code == 0 and web.planned() == []
+    web.space.cli("health", "--only", "environment.web").rc(0)
+
+
+def test_a_node_project_that_asks_for_nothing_has_nothing_to_miss(web: Desk) -> None:
+    web.space.file("web/package.json", json.dumps({"name": "web", "scripts": {"x": "y"}}))
+    lock = {"name": "web", "lockfileVersion": 3, "requires": True, "packages": {"": {"name": "web"}}}
+    web.space.file("web/package-lock.json", json.dumps(lock))
+    web.space.cli("health", "--only", "environment.web").rc(0)
+    assert web.upgrade().code == 0 and web.planned() == []
+
+
+YARN = """#!/bin/sh
+[ "$*" = "install --immutable" ] && [ ! -e broken ] && echo made > .pnp.cjs && exit 0
+echo half > .pnp.cjs
+exit 1
+"""
+
+
+def test_a_map_of_yarn_stands_in_the_place_of_node_modules_and_comes_back(web: Desk) -> None:
+    yarn = web.space.file("yarn", YARN)
+    yarn.chmod(0o755)
+    tools = web.tools._replace(yarn=str(yarn))
+    (web.root / "web/package-lock.json").unlink()
+    web.space.file("web/yarn.lock", "__metadata:\n  version: 8\n")
+    web.space.cli("health", "--only", "environment.web").rc(3).says("there is no folder")
+    assert web.upgrade(tools=tools).code == 0
+    web.space.cli("health", "--only", "environment.web").rc(0)
+    assert web.planned() == []
+    web.space.file("web/yarn.lock", "__metadata:\n  version: 9\n")
+    web.space.file("web/broken", "")
+    assert web.upgrade(tools=tools).code == 3
+    assert (web.root / "web/.pnp.cjs").read_text(encoding="utf-8") == "made\n"
+
+
 def test_a_manager_that_is_not_there_is_said(web: Desk) -> None:
     report = web.upgrade(tools=web.tools._replace(npm=""))
     assert report.code == 3 and "`npm` is not installed" in report.outcomes[0].detail

@@ -78,6 +78,39 @@ def test_health_tells_of_an_upgrade_what_is_so_and_mends_it(loose: Desk) -> None
     assert loose.version() == "1.0"
 
 
+def environments(desk: Desk) -> dict[str, tuple[str, str]]:
+    """check -> (verdict, why) of each environment, as health has it."""
+    found = desk.space.cli("health", "--json").rc(0, 3).json()["checks"]
+    assert isinstance(found, list)
+    return {each["id"]: (each["verdict"], each["why"] or "") for each in found if each["id"][:12] == "environment."}
+
+
+def test_what_was_discovered_is_proven_like_what_is_declared(loose: Desk) -> None:
+    assert environments(loose) == {"environment.python": ("OK", "")}
+    loose.upgrade()
+    python = loose.root / ".venv" / "bin" / "python"
+    python.unlink()
+    verdict, why = environments(loose)["environment.python"]
+    assert verdict == "NG" and "no interpreter" in why
+    subprocess.run(["rm", "-r", str(loose.root / ".venv")], check=True)
+    verdict, why = environments(loose)["environment.python"]
+    assert verdict == "NG" and "there is no environment" in why, "it was there once"
+    loose.space.cli("health", "--fix", "--only", "environment.python").rc(0)
+    assert loose.version() == "1.0"
+    loose.space.cli("health", "--only", "environment.pyton").rc(2).says("did you mean `environment.python`?")
+
+
+def test_what_only_bears_the_name_of_a_list_stops_no_look(loose: Desk) -> None:
+    """A folder that is called so, a link to one, a link to nothing."""
+    before = loose.planned()
+    (loose.root / "docs" / "requirements.txt").mkdir(parents=True)
+    (loose.root / "requirements-x.txt").symlink_to("docs")
+    (loose.root / "package.json").symlink_to("nowhere")
+    assert loose.planned() == before
+    loose.space.cli("upgrade").rc(0)
+    loose.space.cli("watchdog").rc(0)
+
+
 def test_lists_that_all_vanished_install_nothing_and_are_named(loose: Desk) -> None:
     loose.space.cli("upgrade").rc(0)
     (loose.root / "requirements.txt").unlink()
