@@ -158,6 +158,6 @@ class _Noted:
 def check(packed: Packed, part: Path, secret: str, say: Say) -> None:
     """Read back every byte of the archive; raises Damaged when one of them is not what was read from its source."""
     progress = Progress("reading back", sum(each.size for each in packed.entries.read()), say)
-    _files, damaged = verify.check(part, packed.entries.read(), secret, progress.add)
+    _files, damaged = verify.check(part, packed.entries.read(), secret, progress.add, proving=True)
     if damaged:
         raise Damaged(f"`{damaged[0].path}` does not read back as it was written: {damaged[0].why}", where=part.name)

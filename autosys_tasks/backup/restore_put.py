@@ -13,11 +13,12 @@ import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from types import TracebackType
 
 from autosys_tasks.backup.restore_look import SCRATCH, at, leftovers, there
 from autosys_tasks.backup.restore_plan import WRITE, Item, folders_of
 from autosys_tasks.backup.values import FILE, FOLDER, HARDLINK, Entry
-from autosys_tasks.core.faults import fault
+from autosys_tasks.core.faults import for_a_loop
 from autosys_tasks.core.files import cannot_write, long_path, make_folder, patiently, write_all
 
 NO_RIGHT = 1314  # ERROR_PRIVILEGE_NOT_HELD: Windows keeps links for administrators and its developer mode
@@ -40,6 +41,7 @@ class Site:
         self.scratch = Path(at(to, f"{SCRATCH}{os.getpid()}"))
         self.safe: set[str] = {""}  # folders that are there and no links
         self.number = 0
+        self.fault = for_a_loop()
 
     def __enter__(self) -> Site:
         try:
@@ -55,7 +57,7 @@ class Site:
 
     def folder(self, item: Item) -> None:
         """Make an empty folder; its own mode and time come at the end."""
-        with self._named(item):
+        with _Named(self, item):
             self._open_way(item.wanted.target)
             os.mkdir(at(self.to, item.wanted.target))
             self.safe.add(item.wanted.target)
@@ -65,7 +67,9 @@ class Site:
         scratch = self._new_name()
         try:
             read, lost = self._received(scratch, items[0].wanted.entry.size, chunks)
-            if self._placed(sorted(items, key=lambda item: item.wanted.entry.kind == HARDLINK), scratch, read, lost):
+            if len(items) > 1:
+                items = sorted(items, key=lambda item: item.wanted.entry.kind == HARDLINK)
+            if self._placed(items, scratch, read, lost):
                 return
         except BaseException:
             _forget(scratch)
@@ -83,7 +87,7 @@ class Site:
             for chunk in chunks:
                 digest.update(chunk)
                 size += len(chunk)
-                lost = lost or ("" if size > most else _written(fd, chunk))
+                lost = lost or ("" if size > most else self._written(fd, chunk))
                 self.tell(len(chunk))
         finally:
             if fd >= 0:
@@ -96,7 +100,7 @@ class Site:
         written: dict[str, str] = {}  # a path of the backup -> where its bytes are now
         for number, item in enumerate(items):
             entry = item.wanted.entry
-            with self._named(item):
+            with _Named(self, item):
                 if read != (entry.size, entry.sha256):
                     raise Different
                 if lost:
@@ -105,7 +109,9 @@ class Site:
                 last = number == len(items) - 1
                 source = self._linked(other) or (scratch if last else self._copied(scratch))
                 self._file(item, source)
-                written[entry.link or entry.path], taken = at(self.to, item.wanted.target), source == scratch
+                taken = source == scratch
+                if not last:
+                    written[entry.link or entry.path] = at(self.to, item.wanted.target)
         return taken
 
     def _linked(self, other: str | None) -> str | None:
@@ -126,13 +132,13 @@ class Site:
     def _file(self, item: Item, scratch: str) -> None:
         _dress(scratch, item.wanted.entry)
         self._open_way(item.wanted.target)
-        fault("restore.before-rename")
+        self.fault("restore.before-rename")
         self._rename(scratch, item)
-        fault("restore.after-rename")
+        self.fault("restore.after-rename")
 
     def link(self, item: Item) -> None:
         """Make a link; nothing is asked of what it leads to."""
-        with self._named(item):
+        with _Named(self, item):
             self._open_way(item.wanted.target)
             target, text = at(self.to, item.wanted.target), item.wanted.entry.link
             text, scratch = text.replace("/", os.sep), self._new_name()
@@ -145,7 +151,7 @@ class Site:
 
     def dress_folders(self, items: Sequence[Item]) -> None:
         """Modes and times of folders, the innermost first: whatever is put into one changes its time."""
-        fault("restore.before-folders")
+        self.fault("restore.before-folders")
         for item in reversed(items):
             path = at(self.to, item.wanted.target)
             now = there(path)
@@ -189,30 +195,38 @@ class Site:
 
     def _new_name(self) -> str:
         self.number += 1
-        return os.path.join(self.scratch, f"{self.number}.part")
+        return f"{self.scratch}{os.sep}{self.number}.part"
 
-    @contextlib.contextmanager
-    def _named(self, item: Item) -> Iterator[None]:
-        """Whatever goes wrong with one item is said of it, and stops nothing else."""
+    def _written(self, fd: int, chunk: bytes) -> str:
+        """Why the bytes could not be written, "" when they are."""
         try:
-            yield
-        except Different:
-            self.done(item, False, "damaged: its bytes are not those that the manifest names")
-        except (OSError, ValueError) as error:
-            self.done(item, False, reason(error))
+            self.fault("restore.during-write")
+            write_all(fd, chunk)
+        except OSError as error:
+            return reason(error)
+        return ""
+
+
+class _Named:
+    """Whatever goes wrong with one item within is said of it, and stops nothing else. (A generator costs six times.)"""
+
+    def __init__(self, site: Site, item: Item) -> None:
+        self.site, self.item = site, item
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> bool:
+        wanted, done = self.item.wanted, self.site.done
+        if error is None:
+            done(self.item, True, f"as `{wanted.target}`: {wanted.why}" if wanted.why else self.item.reason)
+        elif isinstance(error, Different):
+            done(self.item, False, "damaged: its bytes are not those that the manifest names")
+        elif isinstance(error, (OSError, ValueError)):
+            done(self.item, False, reason(error))
         else:
-            wanted = item.wanted
-            self.done(item, True, f"as `{wanted.target}`: {wanted.why}" if wanted.why else item.reason)
-
-
-def _written(fd: int, chunk: bytes) -> str:
-    """Why the bytes could not be written, "" when they are."""
-    try:
-        fault("restore.during-write")
-        write_all(fd, chunk)
-    except OSError as error:
-        return reason(error)
-    return ""
+            return False
+        return True
 
 
 def _forget(path: str) -> None:

@@ -28,10 +28,13 @@ HINT = "set AUTOSYS_BACKUP_PASSPHRASE to the passphrase that it was made with"
 
 
 class Archive:
-    """An archive of ours, open for reading; a context manager."""
+    """An archive of ours, open for reading; a context manager.
 
-    def __init__(self, path: Path, passphrase: str = "") -> None:
-        self._path, self._passphrase = path, passphrase
+    `proving`: no code that may have packed it unpacks it, where there is other code for that.
+    """
+
+    def __init__(self, path: Path, passphrase: str = "", *, proving: bool = False) -> None:
+        self._path, self._passphrase, self._fast = path, passphrase, not proving
         self._keys: dict[tuple[int, bytes], Key] = {}
         with self._damage():
             self._file: BinaryIO = patiently(lambda: open(path, "rb"))  # noqa: SIM115 - closed at exit
@@ -79,28 +82,31 @@ class Archive:
                 continue
             if not left:
                 block = next(blocks)
-                stream, left, at = _Stream(self._decoded(block)), block.members, 0
+                stream, left, at = _Stream(self._decoded(block, fast=self._fast)), block.members, 0
             yield member, stream, at
             left, at = left - 1, at + member.size
 
     def _bytes(self, member: Member, stream: _Stream | None, at: int) -> Iterator[bytes]:
         crc = 0
         if stream is not None:
-            with self._damage():
+            try:  # not `with self._damage()`, whose cost tells when it is a file's
                 for piece in stream.part(at, member.size):
                     crc = zlib.crc32(piece, crc)
                     yield piece
+            except Exception as error:
+                with self._damage():
+                    raise error
         if crc != member.crc:
             raise Damaged("its bytes are not those that were packed: the CRC differs", where=str(self._path))
 
     # Blocks
 
-    def _decoded(self, block: Packed) -> Iterator[bytes]:
+    def _decoded(self, block: Packed, *, fast: bool = False) -> Iterator[bytes]:
         pieces = self._pieces(START + block.at, block.packed)
         if block.aes:
             key, iv = self._key(block.aes)
             pieces = decrypted(pieces, key.cipher(iv), block.coded)
-        return decoded(block.codec, block.settings, pieces, block.size)
+        return decoded(block.codec, block.settings, pieces, block.size, fast)
 
     def _pieces(self, at: int, size: int) -> Iterator[bytes]:
         while size:

@@ -43,11 +43,11 @@ def verify(
 
 
 def check(
-    archive: Path, entries: Iterable[Entry], passphrase: str = "", tell: Tell = _silent
+    archive: Path, entries: Iterable[Entry], passphrase: str = "", tell: Tell = _silent, *, proving: bool = False
 ) -> tuple[int, list[Damage]]:
     """An archive against the entries that it shall hold: how many files were compared, and what is damaged.
 
-    Raises NeedsPassphrase, and what `entries` raises.
+    `proving`: as the reader has it. Raises NeedsPassphrase, and what `entries` raises.
     """
     wanted, aliases = _wanted(entries)
     found: dict[str, str] = {}  # name: what is wrong with it, "" nothing
@@ -56,7 +56,7 @@ def check(
         found[member.name] = _compared(member, pieces, wanted.get(member.name), tell)
 
     try:
-        with Archive(archive, passphrase) as opened:
+        with Archive(archive, passphrase, proving=proving) as opened:
             opened.read(None, sink)
     except Damaged as error:
         return 0, [Damage(archive.name, error.message)]

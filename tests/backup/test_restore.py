@@ -216,7 +216,12 @@ def test_a_folder_in_the_way_is_named_and_nothing_of_it_is_lost(tree: Path, tmp_
 
 def test_what_appears_while_it_is_restored_stays(tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     backup, to = keep(tmp_path / "backups", tree), tmp_path / "to"
-    monkeypatch.setattr(restore_put, "fault", lambda point: (to / "a.txt").exists() or write(to / "a.txt", b"new"))
+
+    def appear(point: str) -> None:
+        if not (to / "a.txt").exists():
+            write(to / "a.txt", b"new")
+
+    monkeypatch.setattr(restore_put, "for_a_loop", lambda: appear)
     report = restore(order(tmp_path / "backups", backup, to))
     assert details(report)["a.txt"] == (False, "a file has appeared there meanwhile")
     assert (to / "a.txt").read_bytes() == b"new"
@@ -462,7 +467,7 @@ def test_ctrl_c_leaves_no_half_file(tree: Path, tmp_path: Path, monkeypatch: pyt
         if point == "restore.during-write" and next(passes):
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(restore_put, "fault", interrupt)
+    monkeypatch.setattr(restore_put, "for_a_loop", lambda: interrupt)
     with pytest.raises(KeyboardInterrupt):
         restore(order(tmp_path / "backups", backup, tmp_path / "to"))
     whole = things(tree)

@@ -14,6 +14,7 @@ from typing import Any, BinaryIO, cast
 import pytest
 from packing import CODECS, WHEN, Item, by_py7zr, noise, on_disk, pack, seven_zip, text, tree, unpacked
 
+from autosys_tasks.backup import seven_zip_codec
 from autosys_tasks.backup.damaged import Damaged, NeedsPassphrase
 from autosys_tasks.backup.seven_zip_codec import _deflater, coder
 from autosys_tasks.backup.seven_zip_header import FILES, Block, Columns, _coders, _packed, header, number
@@ -227,6 +228,22 @@ def test_deflate_is_the_same_stream_to_all_whoever_made_it(
     pack(tmp_path / "a.7z", items, codec="deflate")
     assert unpacked(tmp_path / "a.7z") == sorted(items)
     assert seen(by_py7zr(tmp_path / "a.7z", tmp_path / "out")) == seen(items)
+
+
+def test_zlib_proves_what_isal_has_packed_and_isal_unpacks_what_is_proven(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fault in isal's own packing is found before an archive has its name."""
+    path, used = tmp_path / "a.7z", []
+    pack(path, [Item("a.txt", "file", text(5000))], codec="deflate")
+    for name in ("_inflated", "_inflated_by_isal"):
+        real = getattr(seven_zip_codec, name)
+        monkeypatch.setattr(seven_zip_codec, name, lambda *args, r=real, n=name: used.append(n) or r(*args))
+    for proving, by in ((True, "_inflated"), (False, "_inflated_by_isal")):
+        with Archive(path, proving=proving) as archive:
+            used.clear()
+            archive.read(None, lambda member, pieces: list(pieces))
+        assert used == [by]
 
 
 def test_the_parts_of_py7zr_that_are_not_public_are_as_we_know_them() -> None:
