@@ -19,6 +19,7 @@ CAUSES = (
     (re.compile(r"memory .*", re.DOTALL), "memory over its limit"),
     (re.compile(r"not ready within .*", re.DOTALL), "not ready in time"),
     (re.compile(r"cannot run .*", re.DOTALL), "cannot be run"),
+    (re.compile(r"its leader is gone.*", re.DOTALL), "leader died"),  # supervise.plan.LEFT, and its older wording
 )
 MEANT = ("asked to be down", "asked to be restarted", "stopped by a person", "stopped for: ")
 UPGRADE = "upgrade"

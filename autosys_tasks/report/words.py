@@ -101,6 +101,7 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "liveness failed": ("liveness failed", "생존 확인 실패"),
     "memory over its limit": ("memory over its limit", "메모리 한도 초과"),
     "not ready in time": ("not ready in time", "제때 준비되지 않음"),
+    "leader died": ("leader died", "주 프로세스가 죽음"),
     "cannot be run": ("cannot be run", "실행할 수 없음"),
     "there is no file of samples: no monitor has run here": (
         "there is no file of samples: no monitor has run here",

@@ -11,7 +11,9 @@ import contextlib
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from autosys_tasks import host
@@ -22,7 +24,7 @@ from autosys_tasks.core.errors import AutosysError, StateError
 from autosys_tasks.core.faults import fault
 from autosys_tasks.core.journal import Journal
 from autosys_tasks.core.plan import Outcome
-from autosys_tasks.supervise import environ, runs, units
+from autosys_tasks.supervise import act, environ, plan, runs, units
 from autosys_tasks.supervise.house import House, house_of
 from autosys_tasks.supervise.keeper import Keeper
 from autosys_tasks.supervise.ticking import Ticks
@@ -32,6 +34,7 @@ PASS_S = 60.0  # lost events, sleep and resume, changed clocks: a full look cost
 BEAT_S = 30.0
 INTERRUPTED = 130
 AGAIN_S = 2.0  # after trouble with a disk
+GONE_S = 1.0  # without an autosys.toml for so long: it is no longer this workspace
 GAP_S = 0.2  # somebody else's start is asked about seldom: who started it asks often
 
 
@@ -54,8 +57,8 @@ def watch(workspace: Path) -> int:
     units.leave(house)  # now, and not while the first dead service waits
     while True:
         keeper = Keeper(
-            house, house.config.services, vitals=True, gap_s=GAP_S, yields=True, ending=ending.is_set,
-            tell=outcomes.append,
+            house, house.config.services, vitals=True, gap_s=GAP_S, yields=True,
+            ending=partial(_starts_nothing, house, ending, workspace), tell=outcomes.append,
         )  # fmt: skip
         keeper.waiter.listen(bell)
 
@@ -76,6 +79,8 @@ def watch(workspace: Path) -> int:
             reason = "asked" if ending.wait(AGAIN_S) else "changed"
         finally:
             keeper.close()
+        if reason == "gone":
+            _leave(house, workspace)
         if reason != "changed":
             return code[0]
         stamp, before = _stamp(workspace), house
@@ -105,7 +110,7 @@ def _keep(
             fault("guard.before-pass")
             runs.rotate(house)
             next_pass = moment + PASS_S
-            now_stamp = _stamp(workspace)
+            now_stamp = _stamp_soon(workspace, ending)
             if now_stamp == 0.0:
                 return "gone"
             _renew(house, ending)
@@ -164,6 +169,32 @@ def _stamp(workspace: Path) -> float:
         return (workspace / "autosys.toml").stat().st_mtime
     except OSError:
         return 0.0
+
+
+def _starts_nothing(house: House, ending: threading.Event, workspace: Path) -> bool:
+    """Whether it ends, or its workspace may be gone, which the next turn looks at."""
+    if ending.is_set() or _stamp(workspace):
+        return ending.is_set()
+    host.ring(house.place.bell)
+    return True
+
+
+def _stamp_soon(workspace: Path, ending: threading.Event) -> float:
+    """The same; a file that is just being written anew (a checkout, an editor) is waited for."""
+    until = time.monotonic() + GONE_S
+    while not (stamp := _stamp(workspace)) and time.monotonic() < until and not ending.wait(0.05):
+        pass
+    return stamp
+
+
+def _leave(house: House, workspace: Path) -> None:
+    """End what runs for a folder that was moved or deleted: no command reaches it any more, and where the folder is
+    now a second copy would be started. What is wanted stays written down, for a folder that comes back."""
+    if workspace.exists():
+        return
+    for name in reversed(plan.ordered(house.config.services)):
+        if house.service(name).managed:
+            _tell(outcome_line(act.stop(house, name, f"{workspace} is gone")))
 
 
 def _reload(house: House, workspace: Path) -> House:

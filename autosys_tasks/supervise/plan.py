@@ -14,6 +14,8 @@ from autosys_tasks.host.types import Exit
 from autosys_tasks.supervise.values import Decision, Facts, LastExit, Now, Record, Wanted, label
 
 ASKED = "asked to be down"
+RESTARTED = "asked to be restarted"
+LEFT = "its leader is gone and left behind"  # said while they live, and of that death ever after
 ALIVE_S = 0.3  # a service without readiness is ready when it lives this long
 AGAIN_S = 0.25
 INTENT_S = 5.0  # a start between its intent and its record takes milliseconds, never this long
@@ -114,7 +116,7 @@ def decide(
         return Decision("starting", "somebody is starting it at this moment", due_boot=now.boot + 0.05)
     if facts.leftovers:
         pids = ", ".join(map(str, facts.leftovers))
-        return Decision("leftover", f"its leader is gone, still running: pid {pids}", "stop")
+        return Decision("leftover", f"{LEFT} pid {pids}", "stop")
     if facts.locked:
         why = "its lock is held by a process that cannot be identified"
         return Decision("unknown", why, due_boot=now.boot + AGAIN_S)  # a process is unmarked for its first instant

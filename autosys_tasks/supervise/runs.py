@@ -112,9 +112,9 @@ def _keep_until_settled(
         keeper = Keeper(house, scope, asked=asked, tell=journal.add)
         try:
             keeper.take(facts or look.look(house, scope, ask=True))
-            while not keeper.settled() and time.monotonic() - began < budget_s:
-                show(keeper.decisions, keeper.facts)
-                keeper.turn(0.25)
+            _turn(keeper, began + budget_s, show)
+            if journal.outcomes and _ask_watched(house, keeper):
+                _turn(keeper, began + budget_s, show)
             show(keeper.decisions, keeper.facts)
             report = _report(house, keeper, journal, time.monotonic() - began)
         finally:
@@ -126,18 +126,34 @@ def _keep_until_settled(
     return report
 
 
+def _turn(keeper: Keeper, until: float, show: Show) -> None:
+    while not keeper.settled() and time.monotonic() < until:
+        show(keeper.decisions, keeper.facts)
+        keeper.turn(0.25)
+
+
 def _verdict(ready: int, not_so: tuple[str, ...]) -> str:
     return f"{ready} as wanted" + (f", not so: {', '.join(not_so)}" if not_so else "")
 
 
 def _report(house: House, keeper: Keeper, journal: Journal, seconds: float) -> Report:
-    services = house.services
-    not_so = tuple(
+    return Report(tuple(journal.outcomes), keeper.decisions, keeper.facts, _not_so(house, keeper), seconds)
+
+
+def _not_so(house: House, keeper: Keeper) -> tuple[str, ...]:
+    return tuple(
         name
         for name, decision in keeper.decisions.items()
-        if decision.state != "stopped" and not plan.satisfied(services[name], keeper.facts[name], decision)
+        if decision.state != "stopped" and not plan.satisfied(house.services[name], keeper.facts[name], decision)
     )
-    return Report(tuple(journal.outcomes), keeper.decisions, keeper.facts, not_so, seconds)
+
+
+def _ask_watched(house: House, keeper: Keeper) -> bool:
+    """Ask who is only watched and did not answer well once more: what was just started may answer for it."""
+    names = [name for name in _not_so(house, keeper) if not house.services[name].managed]
+    if names:
+        keeper.take({**keeper.facts, **look.look(house, names, ask=True)})
+    return bool(names)
 
 
 def facts_to_stop(house: House, names: Iterable[str]) -> dict[str, Facts]:
@@ -208,7 +224,7 @@ def plan_restart(house: House, names: Iterable[str]) -> Plan:
     decisions = plan.decide_all(services, gone, moment, house.config.watchdog, asked=scope)
     after = plan.plan(services, gone, decisions, moment, "restart")
     steps = [
-        step._replace(reason="asked to be restarted") if step.target in scope else step
+        step._replace(reason=plan.RESTARTED) if step.target in scope else step
         for step in (*stops, *after.steps)
     ]
     return after._replace(steps=tuple(steps), notes=(*not_ours(house, scope), *after.notes))
@@ -227,7 +243,7 @@ def restart(house: House, names: Iterable[str], *, timeout_s: float, show: Show 
     act.want(house, scope, up=True, hold=True)
     try:
         with Journal(house.outputs, "restart", host.open_append) as journal:
-            _stop_in_order(house, look.look(house, scope), journal, lambda outcome: None)
+            _stop_in_order(house, look.look(house, scope), journal, lambda outcome: None, plan.RESTARTED)
             with contextlib.suppress(StateError):  # what was stopped is started all the same; the next one says it
                 journal.close(ok=True, detail="stopped")
         report = _keep_until_settled(

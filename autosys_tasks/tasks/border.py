@@ -241,7 +241,7 @@ def put(text: str) -> None:
 def say(line: str) -> None:
     """One line for a person, where it cannot spoil a document; what cannot be said stops no work."""
     try:
-        print(line, file=sys.stderr, flush=True)
+        print(f"{line}\n", end="", file=sys.stderr, flush=True)  # one write: others say theirs at the same moment
     except OSError:
         _unread("stderr")
 

@@ -206,6 +206,31 @@ def test_only_watched_is_never_touched(workspace: rig.Workspace) -> None:
     assert not workspace.starts()
 
 
+@pytest.mark.parametrize("task", ["bringup", "restart"])
+def test_only_watched_is_judged_by_its_answer_after_the_starts_not_before(workspace: rig.Workspace, task: str) -> None:
+    """A gateway that answers for what this very run starts; who waits for it is started too."""
+    port = rig.free_port()
+    asks = f'readiness.tcp = "127.0.0.1:{port}"'
+    workspace.service("api", "listens.py", port, more=asks)
+    workspace.service("theirs", "sleeps.py", more=f"managed = false\n{asks}")
+    workspace.service("after", "sleeps.py", more='depends_on = ["theirs"]')
+    names = ["api", "after"] if task == "restart" else ["--no-guard"]
+    workspace.cli(task, *names).rc(0)
+    assert {name: seen["state"] for name, seen in rows(workspace).items()} == {
+        "api": "ready", "theirs": "unmanaged", "after": "ready"
+    }  # fmt: skip
+
+
+def test_a_restart_is_told_as_one_and_not_as_a_stop_by_a_person(workspace: rig.Workspace) -> None:
+    workspace.service("api", "sleeps.py")
+    workspace.cli("bringup", "--no-guard").rc(0)
+    planned = {step["reason"] for step in workspace.cli("restart", "api", "--dry-run", "--json").json()["steps"]}  # type: ignore[attr-defined]
+    workspace.cli("restart", "api").rc(0)
+    told = workspace.cli("journal", "--task", "restart", "--json").json()["lines"]
+    said = {line["reason"] for line in told if line["step"] != "summary"}  # type: ignore[attr-defined]
+    assert said == planned == {"asked to be restarted"}
+
+
 def test_an_absent_program_is_said_and_an_optional_one_passed_over(workspace: rig.Workspace) -> None:
     """P23."""
     workspace.write('[services.api]\ncommand = ["no-such-program"]\n[services.extra]\n')

@@ -363,3 +363,32 @@ def test_a_fast_log_is_kept_small_and_loses_no_line(workspace: rig.Workspace) ->
     assert log_numbers(logs, "talks") == list(range(1, 20_001))
     shown = workspace.cli("logs", "talks", "--lines", "5000", "--json").rc(0).json()["lines"]
     assert len(shown) == 5000 and "line 20000 " in shown[-1]  # type: ignore[arg-type, index]
+
+
+@pytest.mark.only("posix")  # Windows lets nobody move a folder in which a process works
+def test_a_moved_workspace_leaves_nothing_running_that_no_command_reaches(workspace: rig.Workspace) -> None:
+    """P59. Its guard would start it again beside the copy that is started in the new place, for ever."""
+    workspace.service("api", "sleeps.py").service("db", "forks.py")
+    workspace.cli("bringup").rc(0)
+    started, moved = len(workspace.starts()), workspace.root.with_name("moved")
+    workspace.root.rename(moved)
+    kill(int(str(next(p.pid for p in workspace.alive() if "sleeps.py" in " ".join(p.cmdline())))))
+    rig.wait_for(lambda: not workspace.alive(), 20, what="the end of all that ran for the old path")
+    assert not workspace.root.exists(), "nothing writes into a folder that is gone"
+    moved.rename(workspace.root)
+    assert len(workspace.starts()) == started
+    assert "is gone" not in workspace.cli("watchdog").rc(0).out
+    assert {one["state"] for one in rows(workspace).values()} == {"ready"}, "what was wanted was not forgotten"
+
+
+def test_an_autosys_toml_that_is_away_for_a_moment_costs_no_service(workspace: rig.Workspace) -> None:
+    """A checkout, or an editor, writes it anew: what dies meanwhile is healed, and the guard stays."""
+    workspace.service("api", "sleeps.py")
+    workspace.cli("bringup").rc(0)
+    guard, toml = guard_pid(workspace), workspace.root / "autosys.toml"
+    text = toml.read_text(encoding="utf-8")
+    toml.unlink()
+    kill(workspace.starts()[0][0])
+    toml.write_text(text, encoding="utf-8")
+    becomes(workspace, "api", "ready")
+    assert guard_pid(workspace) == guard and len(workspace.starts()) == 2

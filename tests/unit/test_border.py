@@ -116,3 +116,20 @@ def test_ctrl_c_while_modules_are_read_comes_when_they_are() -> None:
     finally:
         signal.signal(signal.SIGINT, before)
     assert done == ["read", "again"]
+
+
+def test_what_several_threads_say_at_once_is_whole_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stops end side by side, and each is told by its own thread: a line and its end are one write."""
+    writes: list[str] = []
+
+    class Stream:
+        def write(self, text: str) -> int:
+            writes.append(text)
+            return len(text)
+
+        def flush(self) -> None:
+            pass
+
+    monkeypatch.setattr(sys, "stderr", Stream())
+    border.say("stopped api: ended")
+    assert [text for text in writes if text] == ["stopped api: ended\n"]

@@ -15,7 +15,7 @@ from autosys_tasks.report.look import event_of
 from autosys_tasks.report.spans import merged, total, within, without
 from autosys_tasks.report.told import kind_of
 from autosys_tasks.report.values import Event, Figures, Gap, Line, Machine, Sample, Seen, Service, Window
-from autosys_tasks.supervise.plan import ended_text
+from autosys_tasks.supervise.plan import LEFT, ended_text
 from autosys_tasks.supervise.values import LastExit
 
 HOUR = 3600.0
@@ -240,6 +240,7 @@ def test_a_restart_by_a_person_is_counted_by_its_reason_and_is_no_incident() -> 
         ("liveness: heartbeat 93 s old", "liveness failed"),
         ("memory 600 MB over 500 MB", "memory over its limit"),
         ("not ready within 60 s: refused", "not ready in time"),
+        (f"{LEFT} pid 41, 42", "leader died"),
         ("exited -6", "exited -6"),
         ("died", "died"),
     ],
