@@ -1,4 +1,4 @@
-"""What an upgrade costs: nothing to do, and a switch to a new environment from a warm cache; beside pip and uv."""
+"""What an upgrade costs: nothing to do, a large pull, a hook, and a switch to a new environment; beside pip and uv."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from peers import autosys
 from room import Room, independent, room
 from timing import Command, in_turn, spread
 
-FOLDERS, FILES, PACKAGES = 200, 15, 20
-BARE = "bare inv noop"
+FOLDERS, FILES, PACKAGES, PULLED = 200, 15, 20, 10_000
+BARE, BARE_TOO = "bare inv noop", "bare inv noop, in these turns"
 
 
 def measure(child: Path, *, times: int) -> dict[str, object]:
@@ -42,7 +42,38 @@ def measure(child: Path, *, times: int) -> dict[str, object]:
             _turns(made, times, lambda n: _wants(folder, times + n % 2))
         )
         timed["python -m venv, pip install"] = spread([_by_pip(folder)])
-        return timed
+        return timed | _after_a_pull(made, inv(nothing, "noop"), times)
+
+
+def _after_a_pull(made: Room, noop: Command, times: int) -> dict[str, object]:
+    """A commit of 10,000 files told and looked through, and a hook that begins an upgrade: the pull waits for that."""
+    folder = made.folder
+    (folder / ".gitignore").write_text("outputs/\n.venv*\nby-pip/\nwheels/\n", encoding="utf-8")
+    _commit(folder)
+    made.run(autosys.tool("inv"), "upgrade")
+    made.run(autosys.tool("inv"), "upgrade.hooks", "install")
+    for number in range(PULLED):
+        at = folder / f"pulled/{number // 100}"
+        at.mkdir(parents=True, exist_ok=True)
+        (at / f"{number}.py").write_text(f"NUMBER = {number}\n", encoding="utf-8")
+    _commit(folder)
+    commands = {
+        BARE_TOO: noop,
+        "10,000 files pulled, told by inv upgrade --dry-run --explain": Command(
+            [autosys.tool("inv"), "upgrade", "--dry-run", "--explain"], folder, made.env
+        ),
+    }
+    timed: dict[str, object] = dict(in_turn(commands, times=times))
+    hook = Command([str(folder / ".git/hooks/post-merge"), "0"], folder, made.env)
+    timed |= in_turn({"a hook that begins one": hook}, times=times)
+    made.run(autosys.tool("inv"), "upgrade", "--timeout", "60")  # and with it ends what the hooks have begun
+    return timed
+
+
+def _commit(folder: Path) -> None:
+    who = ("-c", "user.name=bench", "-c", "user.email=bench@example.org", "-c", "core.hooksPath=/dev/null")
+    subprocess.run(["git", "add", "--all"], cwd=folder, check=True)
+    subprocess.run(["git", *who, "commit", "-q", "-m", "bench"], cwd=folder, check=True)
 
 
 def _workspace(folder: Path) -> None:

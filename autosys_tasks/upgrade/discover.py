@@ -32,14 +32,15 @@ def walk(root: str, scripts: Collection[str] = ()) -> Found:
     while todo:
         folder = todo.pop()
         entries = listed(f"{root}/{folder}")
-        there = {entry.name for entry in entries if not _is_folder(entry)}
+        there = {entry.name: entry for entry in entries}
         if folder and "pyvenv.cfg" in there:
             parent, _, name = folder.rpartition("/")
             venvs.setdefault(parent, []).append(name)
         elif not folder or "autosys.toml" not in there:  # else it is a workspace of its own
             at = f"{folder}/" if folder else ""
             todo += [f"{at}{name}" for name in _folders(entries)]
-            found += [f"{at}{name}" for name in there if name in names.NODE or names.is_python(name)]
+            likely = (name for name in there if name in names.NODE or names.is_python(name))
+            found += [f"{at}{name}" for name in likely if not _is_folder(there[name])]
             wanted += [path for path in (f"{at}{name}" for name in there) if is_script(path)]
             ignores += [f"{at}.gitignore"] if ".gitignore" in there else []
             if hidden := _hidden_venvs(entries):

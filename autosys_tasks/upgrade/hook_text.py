@@ -20,7 +20,7 @@ def hook(name: str) -> str:
     return f"""#!/bin/sh
 {MARK}
 code=0
-before="$(dirname "$0")/{name}{BEFORE}"
+before="${{0%/*}}/{name}{BEFORE}"
 if [ -x "$before" ]; then
     "$before" "$@"
     code=$?
@@ -34,29 +34,35 @@ exit $code
 """
 
 
-def starter(top: str, folder: str, argv: Sequence[str], state: str) -> str:
+def starter(top: str, folder: str, argv: Sequence[str], state: str, asked: str) -> str:
     """What begins an upgrade of one workspace, in the background, when something came into its own work tree.
 
     `top`: the work tree as git names it. `state`: what AUTOSYS_STATE was at the installation, "" when nothing.
+    `asked`: the file with the number of a run that was begun like this and has not looked yet: what it will see is all
+    that came until then, so that a burst of hooks begins one upgrade, and none for each.
     """
     given = f"export AUTOSYS_STATE={quote(state)}\n" if state else ""
     return f"""{MARK}
 hook=$1
-[ "$(git rev-parse --show-toplevel)" = {quote(top)} ] || exit 0
+said=$(git rev-parse --show-toplevel --git-dir --local-env-vars) || exit 0
+line='
+'
+[ "${{said%%"$line"*}}" = {quote(top)} ] || exit 0
 [ -x {quote(argv[0])} ] && [ -f {quote(folder)}/autosys.toml ] || exit 0
 [ "$hook" = post-checkout ] && [ "$4" = 0 ] && exit 0
 [ "$hook" = post-rewrite ] && [ "$2" = amend ] && exit 0
-git=$(git rev-parse --git-dir)
+said=${{said#*"$line"}}
+git=${{said%%"$line"*}}
 for each in rebase-merge rebase-apply BISECT_START; do
     [ -e "$git/$each" ] && [ "$hook" != post-rewrite ] && exit 0
 done
-for each in $(git rev-parse --local-env-vars); do
-    unset "$each"
-done
-unset GIT_REFLOG_ACTION
-cd {quote(folder)} && mkdir -p outputs/logs || exit 0
+asked={quote(asked)}
+[ -f "$asked" ] && read -r number <"$asked" && kill -0 "$number" 2>/dev/null && exit 0
+unset GIT_REFLOG_ACTION ${{said#*"$line"}}
+cd {quote(folder)} && {{ [ -d outputs/logs ] || mkdir -p outputs/logs; }} || exit 0
 export AUTOSYS_WORKSPACE={quote(folder)}
-{given}nohup {' '.join(map(quote, argv))} >>outputs/logs/upgrade.log 2>&1 </dev/null &
+{given}nohup sh -c '{{ echo $$ >"$0"; }} 2>/dev/null; exec "$@"' "$asked" \\
+    {' '.join(map(quote, argv))} >>outputs/logs/upgrade.log 2>&1 </dev/null &
 exit 0
 """
 

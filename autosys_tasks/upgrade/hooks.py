@@ -17,7 +17,7 @@ from autosys_tasks.core.plan import Outcome, Plan, Step
 from autosys_tasks.host import git
 from autosys_tasks.supervise.house import House
 from autosys_tasks.supervise.state import site_id
-from autosys_tasks.upgrade import hook_text
+from autosys_tasks.upgrade import hook_text, run
 from autosys_tasks.upgrade.hook_text import BEFORE, FOLDER, MARK, NAMES
 
 WAIT_S = 600  # for another upgrade
@@ -72,7 +72,9 @@ def _wanted(house: House, top: str) -> str:
     argv = [host.background_python(), "-X", "utf8", "-m", "autosys_tasks.program", "upgrade", "--timeout", str(WAIT_S)]
     said = os.environ.get("AUTOSYS_STATE")
     words = [word.replace("\\", "/") if number == 0 else word for number, word in enumerate(argv)]
-    return hook_text.starter(top, Path(house.config.path).as_posix(), words, os.path.abspath(said) if said else "")
+    state = os.path.abspath(said) if said else ""
+    asked = Path(run.asked_file(house)).as_posix()
+    return hook_text.starter(top, Path(house.config.path).as_posix(), words, state, asked)
 
 
 def _folder(root: str, repository: git.Repository) -> tuple[str, str]:

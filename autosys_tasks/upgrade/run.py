@@ -6,6 +6,7 @@ What only an install needs is imported when there is one: nearly always there is
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
@@ -128,8 +129,15 @@ def install_lock(house: House) -> Iterator[host.Lock]:
         lock.release()
 
 
+def asked_file(house: House) -> str:
+    """What one of git's hooks leaves there until the upgrade that it has begun looks (hook_text.py)."""
+    return f"{house.place.folder}/upgrade-asked"
+
+
 def _upgraded(order: Order, lock: host.Lock) -> Report:
     began, house = time.monotonic(), order.house
+    with contextlib.suppress(OSError):
+        os.unlink(asked_file(house))  # before the look: what a hook tells from now on needs another one
     journal = Journal(house.outputs, "upgrade", host.open_append, file="upgrade")
 
     def tell(outcomes: Iterable[Outcome]) -> None:

@@ -25,6 +25,7 @@ from autosys_tasks.upgrade.values import ScriptSeen, digest
 
 HEAD_BYTES = 256
 CHECK_S = 20.0
+HEAD_FLAGS = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 EXECUTABLE = "100755"
 MARK = ":Zone.Identifier"  # the stream in which Windows keeps where a file came from
 OURS = " +x"  # behind a digest: it was us who made it executable
@@ -100,7 +101,7 @@ def _candidates(root: str, history: History, wanted: Collection[str], every: boo
         found[path] = f"{'new' if path in history.added else 'changed'} in {span}"
     for path in (*history.edited, *history.untracked):
         found.setdefault(path, "not committed")
-    return {path: why for path, why in sorted(found.items()) if not NEVER & set(path.split("/")[:-1])}
+    return {path: why for path, why in sorted(found.items()) if NEVER.isdisjoint(path.split("/")[:-1])}
 
 
 def _tracked(root: str) -> list[str]:
@@ -109,17 +110,22 @@ def _tracked(root: str) -> list[str]:
 
 def _script(root: str, path: str, wanted: Collection[str]) -> bytes | None:
     """A script's bytes; None when it is none, is gone, or is no plain file."""
-    full = os.path.join(root, path)
+    full = f"{root}/{path}"
     try:
-        if not stat.S_ISREG(os.lstat(full).st_mode):
+        if not (globs.matches(wanted, path) or has_shebang(_head(full))):
             return None
-        if not globs.matches(wanted, path):
-            with open(full, "rb") as file:
-                if not has_shebang(file.read(HEAD_BYTES)):
-                    return None
-        return slurp(full)
+        return slurp(full) if stat.S_ISREG(os.lstat(full).st_mode) else None
     except OSError:
         return None
+
+
+def _head(path: str) -> bytes:
+    """A file's first bytes, never of one that a pipe or a device might keep waiting; of thousands, so bare."""
+    fd = os.open(path, HEAD_FLAGS)
+    try:
+        return os.read(fd, HEAD_BYTES)
+    finally:
+        os.close(fd)
 
 
 def _lacks_x(root: str, path: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import stat
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -122,6 +123,56 @@ def test_what_is_no_pull_begins_nothing_and_another_branch_does(
     assert not log.exists()
     pulled.here.git("checkout", "--quiet", "other")
     wait_for(lambda: log.exists() and "OK" in log.read_text(encoding="utf-8"), 30.0)
+
+
+def test_a_burst_of_hooks_begins_one_upgrade_and_what_came_last_is_seen(
+    pulled: Pulled, wait_for: Callable[..., object]
+) -> None:
+    """While one is at work the next one waits; no third one is begun for what that one will see anyway."""
+    pulled.inv("install").rc(0)
+    pulled.push("2\n")
+    pulled.pull()
+    wait_for(pulled.times_begun, 30.0, what="the upgrade to begin")
+    pulled.here.git("branch", "other", "HEAD~1")
+    for _turn in range(10):
+        pulled.here.git("checkout", "--quiet", "other")
+        pulled.here.git("checkout", "--quiet", "main")
+    pulled.push("3\n")
+    pulled.pull()
+
+    def runs() -> int:
+        at_work = rig.processes_with("AUTOSYS_WORKSPACE", str(pulled.space.root))
+        return sum("autosys_tasks.program" in each.cmdline() for each in at_work)
+
+    assert runs() <= 3, "the one at work, the one that waits, and at most one that had not said so yet"
+    pulled.go()
+    wait_for(lambda: pulled.made.exists() and pulled.made.read_text(encoding="utf-8") == "3\n", 30.0)
+    wait_for(lambda: not runs(), 30.0, what="all to end")
+    assert pulled.times_begun() == 2
+
+
+def test_a_rebase_begins_one_upgrade(pulled: Pulled, wait_for: Callable[..., object]) -> None:
+    pulled.go()
+    pulled.space.cli("upgrade").rc(0)
+    journal = pulled.space.outputs / "auto_upgrade_log.jsonl"
+    for number in range(12):
+        pulled.here.commit({f"mine{number}.txt": "x\n"})
+    pulled.push("2\n")
+    pulled.inv("install").rc(0)
+    pulled.here.git("pull", "--quiet", "--rebase")
+    wait_for(lambda: pulled.made.read_text(encoding="utf-8") == "2\n", 30.0)
+    log = pulled.space.outputs / "logs" / "upgrade.log"
+    wait_for(lambda: "OK:" in log.read_text(encoding="utf-8"), 30.0)
+    assert log.read_text(encoding="utf-8").count("OK:") == 1 and journal.read_text(encoding="utf-8").count("summary") == 2
+
+
+@pytest.mark.parametrize("begins", [True, False], ids=["begins one", "begins none"])
+def test_a_hook_costs_a_pull_less_than_a_tenth_of_a_second(pulled: Pulled, begins: bool) -> None:
+    pulled.go()
+    pulled.inv("install").rc(0)
+    argv = [str(pulled.hooks / "post-merge"), "0"] if begins else [str(pulled.hooks / "post-checkout"), "a", "b", "0"]
+    costs = [rig.cost_s(lambda: subprocess.run(argv, cwd=pulled.here.root, check=True)) for _turn in range(3)]
+    assert min(costs) < 0.1, costs
 
 
 def test_a_persons_own_hooks_are_called_first_and_come_back_to_the_byte(pulled: Pulled) -> None:
