@@ -74,6 +74,9 @@ def test_backoff_blocked_half_open_and_reset(workspace: rig.Workspace) -> None:
     count = len(workspace.starts())
     workspace.cli("watchdog").rc(3)
     assert len(workspace.starts()) == count, "a blocked service is left alone"
+    workspace.cli("watchdog", env={"AUTOSYS_NOW": "2100-01-01T00:00:00Z"}).rc(3)
+    assert len(workspace.starts()) == count + 1, "and tried once after long"
+    assert row(workspace, "bad")["state"] == "blocked"
 
     def look() -> None:
         plan = workspace.cli("watchdog", "--reset", "bad", "--dry-run", "--json").rc(0).json()
@@ -83,8 +86,10 @@ def test_backoff_blocked_half_open_and_reset(workspace: rig.Workspace) -> None:
     cleared = workspace.cli("watchdog", "--reset", "bad", "--json").rc(0).json()
     assert cleared["outcomes"][0]["kind"] == "reset" and cleared["summary"]["done"] == 1  # type: ignore[index, call-overload]
     workspace.cli("watchdog", "--reset", "bad").rc(0).says("nothing to clear")
-    workspace.cli("watchdog", env={"AUTOSYS_NOW": "2099-01-01T00:00:00Z"}).rc(3)
-    assert len(workspace.starts()) > count
+    toml = (workspace.root / "autosys.toml").read_text(encoding="utf-8")
+    workspace.write(toml.replace("[0, 60]", "[0, 0.1]"))  # the tick awaits the second start
+    workspace.cli("watchdog").rc(3)
+    assert len(workspace.starts()) == count + 3
     assert row(workspace, "good")["state"] == "ready", "one bad service is no bad workspace"
 
 
