@@ -9,22 +9,19 @@ import contextlib
 import os
 import re
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
-from autosys_tasks import host
 from autosys_tasks.backup import manifest
 from autosys_tasks.backup.damaged import Damaged
-from autosys_tasks.backup.values import Backup
+from autosys_tasks.backup.store import FILE, PART
+from autosys_tasks.backup.values import ARCHIVE_END, MANIFEST_END, Backup
 from autosys_tasks.core.clock import size
 from autosys_tasks.core.errors import StateError
 from autosys_tasks.core.faults import fault
 from autosys_tasks.core.files import cannot_write, make_folder, patiently
 
-ARCHIVE, MANIFEST = ".7z", ".manifest.json"
-PART, REMOVED = ".part", ".removed"
-STEM = r"\d{4}-\d\d-\d\dT\d{6}Z-(?:full|differential)"
-LEFT = re.compile(rf"({STEM})\.(?:7z|manifest\.json)\.(?:part|removed)")
+REMOVED = ".removed"
+LEFT = re.compile(f"{FILE}({REMOVED}|{PART})")
 RESERVE = 1_000_000  # bytes that stay free
 
 
@@ -36,12 +33,15 @@ def folder_of(workspace: str) -> Path:
 # --- before ---------------------------------------------------------------------------------------------------
 
 
-def tidy(folder: Path) -> list[str]:
-    """Finish or take away what runs that were cut short have left here; says what that was."""
+def tidy(folder: Path, part: str) -> list[str]:
+    """Finish or take away what runs that were cut short have left here; says what that was.
+
+    `part`: how our own are marked (Backup.part); another workspace may be writing its own just now.
+    """
     said = []
     for name in _names(folder):
         found = LEFT.fullmatch(name)
-        if found and (folder / name).exists():
+        if found and found[3] in (REMOVED, part, ".part") and (folder / name).exists():
             said.append(_tidied(folder, found[1], name))
     return said
 
@@ -54,9 +54,10 @@ def _names(folder: Path) -> list[str]:
 
 
 def _tidied(folder: Path, stem: str, name: str) -> str:
-    archive, left = folder / f"{stem}{ARCHIVE}", folder / name
-    if name.endswith(f"{MANIFEST}{PART}") and _is_whole(left, archive):
-        _rename(left, folder / f"{stem}{MANIFEST}")
+    archive, left = folder / f"{stem}{ARCHIVE_END}", folder / name
+    named = folder / f"{stem}{MANIFEST_END}"
+    if not name.endswith(REMOVED) and not named.exists() and _is_whole(left, archive):
+        _rename(left, named)
         return f"{stem} was whole, and has its name now: the run that made it was cut short"
     if name.endswith(REMOVED):
         _unlink(archive)
@@ -73,21 +74,6 @@ def _is_whole(left: Path, archive: Path) -> bool:
         return False
 
 
-@contextlib.contextmanager
-def staging(state: str) -> Iterator[Path]:
-    """A folder for what must be copied before it can be kept; those of runs that are no more are removed."""
-    above = make_folder(Path(state, "backup"))
-    for old in above.glob("staging-*"):
-        pid = old.name.removeprefix("staging-")
-        if not pid.isdigit() or int(pid) == os.getpid() or host.identity(int(pid)) is None:
-            shutil.rmtree(old, ignore_errors=True)
-    mine = make_folder(above / f"staging-{os.getpid()}")
-    try:
-        yield mine
-    finally:
-        shutil.rmtree(mine, ignore_errors=True)
-
-
 def ready(folder: Path, to_store: int) -> None:
     """Make the folder; raises StateError when it cannot hold even what the best packing would leave."""
     make_folder(folder)
@@ -101,31 +87,34 @@ def ready(folder: Path, to_store: int) -> None:
 # --- after ----------------------------------------------------------------------------------------------------
 
 
-def publish(folder: Path, stem: str) -> None:
+def publish(folder: Path, backup: Backup) -> None:
     """Give a verified archive and its manifest their names, for good."""
     fault("backup.before-rename")
-    _rename(folder / f"{stem}{ARCHIVE}{PART}", folder / f"{stem}{ARCHIVE}")
+    if (taken := folder / backup.archive).exists():  # several workspaces may share the folder
+        raise StateError(f"`{taken}` has appeared there meanwhile, and stays", where=str(taken), hint="inv backup")
+    _rename(folder / f"{backup.archive}{backup.part}", taken)
     fault("backup.after-archive-rename")
-    _rename(folder / f"{stem}{MANIFEST}{PART}", folder / f"{stem}{MANIFEST}")
+    _rename(folder / f"{backup.manifest}{backup.part}", folder / backup.manifest)
     sync_folder(folder)
     fault("backup.after-rename")
 
 
-def discard(folder: Path, stem: str) -> None:
+def discard(folder: Path, backup: Backup) -> None:
     """Take away what a run that failed has written; what was verified and has one of its names stays, for `tidy`."""
-    if (folder / f"{stem}{ARCHIVE}").exists():
+    part = folder / f"{backup.archive}{backup.part}"
+    if not part.exists() and (folder / backup.archive).exists():
         return
-    for ending in (ARCHIVE, MANIFEST):
+    for each in (part, folder / f"{backup.manifest}{backup.part}"):
         with contextlib.suppress(OSError):
-            (folder / f"{stem}{ending}{PART}").unlink(missing_ok=True)
+            each.unlink(missing_ok=True)
 
 
 def remove(folder: Path, backup: Backup) -> None:
     """Take a backup away: it ceases to exist before its archive goes."""
     fault("backup.before-remove")
-    goes = folder / f"{backup.stem}{MANIFEST}"
+    goes = folder / backup.manifest
     _rename(goes, folder / f"{goes.name}{REMOVED}")
-    _unlink(folder / f"{backup.stem}{ARCHIVE}")
+    _unlink(folder / backup.archive)
     _unlink(folder / f"{goes.name}{REMOVED}")
 
 
@@ -137,15 +126,6 @@ def sync_folder(folder: Path) -> None:
             os.fsync(fd)
         finally:
             os.close(fd)
-
-
-def sync_file(path: Path) -> None:
-    """What stands in it survives a power cut."""
-    fd = os.open(path, os.O_RDWR | getattr(os, "O_BINARY", 0))
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 def _rename(old: Path, new: Path) -> None:

@@ -23,10 +23,11 @@ from autosys_tasks.backup import (
 from autosys_tasks.backup.damaged import Damaged, NeedsPassphrase
 from autosys_tasks.backup.drill_memory import Drill
 from autosys_tasks.backup.git_rebuild import must_be_new, rebuild
+from autosys_tasks.backup.owner import foreign, own, owner_of
 from autosys_tasks.backup.passphrase import passphrase
 from autosys_tasks.backup.progress import Progress
-from autosys_tasks.backup.restore_put import own_folder
-from autosys_tasks.backup.values import DIFFERENTIAL, GIT, Backup, Damage, Entry
+from autosys_tasks.backup.scratch import own_folder
+from autosys_tasks.backup.values import DIFFERENTIAL, GIT, MANIFEST_END, Backup, Damage, Entry
 from autosys_tasks.core.clock import size, wall
 from autosys_tasks.core.errors import UsageError
 from autosys_tasks.core.journal import Journal
@@ -42,19 +43,28 @@ def folder_of(house: House) -> Path:
     return act.folder_of(house.config.path)
 
 
-def one(house: House, words: Sequence[str], task: str, *, most: int = 1, folder: Path | None = None) -> Backup:
+def one(house: House, words: Sequence[str], task: str, folder: Path, tell: Tell, *, most: int = 1) -> Backup:
     """The backup that the first word names; raises UsageError without one, or with more words than `most`."""
     if not words or len(words) > most:
         raise UsageError(f"{task} takes the id of a backup", hint=f"inv {task} latest; inv backup.list shows them all")
-    return store.find(folder or folder_of(house), words[0])
+    return _found(house, words[0], folder, tell)
 
 
-def entries(house: House, backup: Backup) -> list[Entry] | None:
+def _found(house: House, word: str, folder: Path, tell: Tell) -> Backup:
+    """The backup of that id; another workspace's is taken when it is named, and `tell` is told."""
+    owner = owner_of(house.config)
+    backup = store.find(folder, word, owner)
+    if other := foreign(backup, owner):
+        tell(f"{backup.id} is not this workspace's: `{other}` made it")
+    return backup
+
+
+def entries(house: House, backup: Backup, folder: Path) -> list[Entry] | None:
     """All that can be restored, its base's share too, in order of path; None when the names are hidden."""
     secret = passphrase(house.config.name)
     if backup.encrypted and not secret:
         return None
-    return [entry for entry, _ in manifest.state(folder_of(house), backup, secret)]
+    return [entry for entry, _ in manifest.state(folder, backup, secret)]
 
 
 def verified(
@@ -68,7 +78,7 @@ def verified(
     if every and words:
         raise UsageError("backup.verify takes an id or --all", hint="inv backup.verify --all")
     try:
-        backups, damaged = _asked(house, words, folder, every=every)
+        backups, damaged = _asked(house, words, folder, tell, every=every)
     except Damaged as error:
         return [], 0, [Damage(error.where, error.message)]
     progress = Progress("reading", backups[0].bytes if len(backups) == 1 else 0, tell)
@@ -91,28 +101,31 @@ def _with_base(folder: Path, backups: Sequence[Backup]) -> Iterator[Backup]:
         yield backup
 
 
-def _asked(house: House, words: Sequence[str], folder: Path, *, every: bool) -> tuple[list[Backup], list[Damage]]:
+def _asked(
+    house: House, words: Sequence[str], folder: Path, tell: Tell, *, every: bool
+) -> tuple[list[Backup], list[Damage]]:
     """The backups to read; and, when none is named, the manifests that tell of none: one may be the newest."""
     if words:
-        return [one(house, words, "backup.verify", folder=folder)], []
-    backups, others = store.listed(folder)
+        return [one(house, words, "backup.verify", folder, tell)], []
+    there, others = store.listed(folder)
+    backups = own(there, owner_of(house.config)) or there
     ours = [other for other in others if store.NAME.match(other)]
-    damaged = [Damage(*_split(other)) for other in ours if other.partition(":")[0].endswith(store.MANIFEST)]
+    damaged = [Damage(*_split(other)) for other in ours if other.partition(":")[0].endswith(MANIFEST_END)]
     if not damaged and not (every and backups):
-        return [store.find(folder, "latest")], []  # or the error that says there is nothing to read
+        return [_found(house, "latest", folder, tell)], []  # or the error that says there is nothing to read
     return backups if every else [backup for backup in backups if backup.verified][-1:], damaged
 
 
 def order_of(
-    house: House, words: Sequence[str], to: str, overwrite: str, folder: Path | None = None
+    house: House, words: Sequence[str], to: str, overwrite: str, folder: Path, tell: Tell
 ) -> restore.Order:
     """What `backup.restore ID [PATH...] --to DIR` asks for; raises UsageError."""
     if words and not to:
         hint = f"inv backup.restore {words[0]} --to restored"
         raise UsageError("backup.restore needs --to: the folder that it writes into", hint=hint)
-    backup = one(house, words, "backup.restore", most=1 << 20, folder=folder)
+    backup = one(house, words, "backup.restore", folder, tell, most=1 << 20)
     secret = passphrase(house.config.name)
-    return restore.Order(folder or folder_of(house), backup, tuple(words[1:]), Path(to), overwrite, secret)
+    return restore.Order(folder, backup, tuple(words[1:]), Path(to), overwrite, secret)
 
 
 def restored(house: House, order: restore.Order, tell: Tell) -> restore.Report:
@@ -172,18 +185,19 @@ def _split(what: str) -> tuple[str, str]:
 
 def drill_plan(house: House) -> Plan:
     """What a drill would do; raises UsageError when there is nothing to restore."""
-    backup = store.find(folder_of(house), "")
+    backup = store.last(folder_of(house), owner_of(house.config))
     reason = f"the newest verified one: {backup.files} files, {size(backup.bytes)}, into a temporary folder"
     return Plan("backup.drill", (Step(DRILL, backup.id, reason),))
 
 
 def drilled(house: House, tell: Tell) -> Drill:
     """Prove that the newest backup restores; what came of it is in the journal too. UsageError when there is none."""
-    store.find(folder_of(house), "")  # that nothing is there proves nothing of what comes later
+    owner = owner_of(house.config)
+    store.last(folder_of(house), owner)  # that nothing is there proves nothing of what comes later
     began = time.monotonic()
     with Journal(house.outputs, "backup.drill", host.open_append, file="backup") as journal:
         secret, state = passphrase(house.config.name), Path(house.place.folder)
-        found = drill.drill(folder_of(house), state, Path(house.config.path), passphrase=secret, tell=tell)
+        found = drill.drill(folder_of(house), state, Path(house.config.path), owner, passphrase=secret, tell=tell)
         said = drill.verdict(found)
         journal.add(Outcome(Step(DRILL, found.id, "the newest verified backup"), found.ok, said, _ms(began)))
         journal.close(ok=found.ok, detail=said, ms=_ms(began))
@@ -199,16 +213,18 @@ def drilled_when_due(house: House, tell: Tell) -> Drill | None:
     return drilled(house, tell) if drill_memory.due(last, wall()) else None
 
 
-def differences(house: House, words: Sequence[str], tell: Tell) -> tuple[dict[str, object], list[diff.Difference]]:
+def differences(
+    house: House, words: Sequence[str], folder: Path, tell: Tell
+) -> tuple[dict[str, object], list[diff.Difference]]:
     """What differs from one backup to another, or to what a backup would find now; and which two that were."""
-    folder, secret = folder_of(house), passphrase(house.config.name)
-    old = one(house, words, "backup.diff", most=2)
+    secret = passphrase(house.config.name)
+    old = one(house, words, "backup.diff", folder, tell, most=2)
     before = (entry for entry, _ in manifest.state(folder, old, secret))
     if len(words) == 2:
-        new = store.find(folder, words[1])
+        new = _found(house, words[1], folder, tell)
         after = (entry for entry, _ in manifest.state(folder, new, secret))
         return {"from": old.id, "to": new.id}, list(diff.of_backups(before, after))
     with own_folder(Path(house.place.folder), "diff") as staging:
-        now = collect.collect(house.config, folder, wall(), staging, tell=tell)
+        now = collect.collect(house.config, folder_of(house), wall(), staging, tell=tell)
         progress = Progress("comparing", sum(each.size for each in now.found), tell)
         return {"from": old.id, "to": None}, list(diff.of_disk(before, now.found, progress.add))

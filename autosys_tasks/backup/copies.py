@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from autosys_tasks.backup.copies_memory import remember, remembered
-from autosys_tasks.backup.copies_plan import Held, Memory, Retain, archive, decide, manifest, may_leave
+from autosys_tasks.backup.copies_plan import Held, Memory, Retain, decide, may_leave
 from autosys_tasks.backup.places import CHUNK, TIMEOUT_S, Lost, Place, PlaceError, opened
-from autosys_tasks.backup.values import Backup
+from autosys_tasks.backup.values import Backup, archive_of, manifest_of
 from autosys_tasks.config import model
 from autosys_tasks.core.clock import size
 from autosys_tasks.core.faults import fault
@@ -143,22 +143,22 @@ class Visit:
 
     def _take_away(self, place: Place, stem: str) -> None:
         """The manifest first: what has none does not exist."""
-        place.remove(manifest(stem))
-        place.remove(archive(stem))
+        place.remove(manifest_of(stem))
+        place.remove(archive_of(stem))
         held = {each: one for each, one in self.memory.held.items() if each != stem}
         self._keep(self.memory._replace(held=held, sending="" if self.memory.sending == stem else self.memory.sending))
 
     def _sent(self, place: Place, names: Mapping[str, int], one: Backup) -> str:
-        here = self.work.folder / manifest(one.stem)
+        here = self.work.folder / one.manifest
         length, digest = _measured(here)
         sent = 0
         if not self._is_there(place, names, one, digest):
             self._keep(self.memory._replace(sending=one.stem))
-            if manifest(one.stem) in names:
-                place.remove(manifest(one.stem))
-            if not _is_right(place, names, archive(one.stem), one.archive_bytes, one.archive_sha256):
+            if one.manifest in names:
+                place.remove(one.manifest)
+            if not _is_right(place, names, one.archive, one.archive_bytes, one.archive_sha256):
                 self.work.tell(f"copying {one.stem} ({size(one.archive_bytes)}) to {self.memory.place}")
-                _deliver(place, self.work.folder / archive(one.stem), one.archive_bytes, one.archive_sha256)
+                _deliver(place, self.work.folder / one.archive, one.archive_bytes, one.archive_sha256)
                 sent += one.archive_bytes
             fault("copies.after-archive")
             _deliver(place, here, length, digest)
@@ -170,12 +170,12 @@ class Visit:
     def _is_there(self, place: Place, names: Mapping[str, int], one: Backup, digest: str) -> bool:
         """Whether all of it lies there; raises OneError when something else has its name."""
         ours = one.stem in self.memory.held or one.stem == self.memory.sending
-        right = _is_right(place, names, manifest(one.stem), None, digest)
-        if right and names.get(archive(one.stem)) == one.archive_bytes:
+        right = _is_right(place, names, one.manifest, None, digest)
+        if right and names.get(one.archive) == one.archive_bytes:
             return True
-        strange = manifest(one.stem) in names and not right
-        if not ours and not strange and archive(one.stem) in names:
-            strange = not _is_right(place, names, archive(one.stem), one.archive_bytes, one.archive_sha256)
+        strange = one.manifest in names and not right
+        if not ours and not strange and one.archive in names:
+            strange = not _is_right(place, names, one.archive, one.archive_bytes, one.archive_sha256)
         if strange and not ours:
             hint = "give each workspace and machine a folder of its own in `copies` of [backup]"
             raise OneError("another backup has this name there, and is not touched", hint=hint)

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Callable, Mapping
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
 from autosys_tasks.backup import manifest, store
-from autosys_tasks.backup.copies_plan import archive
-from autosys_tasks.backup.copies_plan import manifest as manifest_of
 from autosys_tasks.backup.damaged import Damaged
+from autosys_tasks.backup.owner import own
 from autosys_tasks.backup.places import PART, TIMEOUT_S, Place, opened
-from autosys_tasks.backup.values import FULL, Backup
+from autosys_tasks.backup.values import FULL, MANIFEST_END, Backup, archive_of, manifest_of
 from autosys_tasks.config import addresses
 from autosys_tasks.core.clock import size
 from autosys_tasks.core.errors import StateError, UsageError, unknown_name
@@ -55,7 +54,7 @@ def listed(at: Source, into: Path, timeout_s: float = TIMEOUT_S) -> tuple[list[B
     with closing(opened(*at, timeout_s=timeout_s)) as place:
         names = place.names()
         for name in names:
-            if store.NAME.fullmatch(name) and name.endswith(store.MANIFEST):
+            if store.NAME.fullmatch(name) and name.endswith(MANIFEST_END):
                 _bring(place, name, into)
     ours = {name for name in names if store.NAME.fullmatch(name)}
     for name in ours:  # a listing asks of an archive only that it is there
@@ -64,85 +63,108 @@ def listed(at: Source, into: Path, timeout_s: float = TIMEOUT_S) -> tuple[list[B
     return backups, sorted([*others, *(f"{name}: is not ours" for name in names.keys() - ours)])
 
 
-def fetch(at: Source, wanted: str, into: Path, tell: Tell = lambda line: None, *, every: bool = False,
-          timeout_s: float = TIMEOUT_S) -> list[Backup]:  # fmt: skip
-    """Bring a backup (an id, or "latest") and its base to `into`; the backups that were asked for, oldest first.
+def fetch(at: Source, wanted: Sequence[str], into: Path, tell: Tell = lambda line: None, *, owner: str = "",
+          archives: bool = True, timeout_s: float = TIMEOUT_S) -> list[Backup]:  # fmt: skip
+    """Bring backups (ids, or "latest": see store.find) and their bases to `into`; those that were asked for.
 
-    `every`: all that are there, as they are, for whoever verifies them. Raises UsageError for an unknown one, Damaged
-    for what is not as its manifest says.
+    Without `archives` only what tells of them: of an encrypted one that is the archive, too. Raises UsageError for an
+    unknown one, Damaged for what is not as its manifest says.
     """
     with closing(opened(*at, timeout_s=timeout_s)) as place:
-        names = place.names()
-        whole = _whole(names)
-        if not whole:
-            raise UsageError(f"there is no backup at `{at.shown}`", where="--from", hint="inv backup.list --from")
-        if every:
-            return _all(place, whole, into, at, tell)
-        if wanted in ("", "latest"):
-            chosen = [_newest(place, whole, into, tell)]
-        else:
-            chosen = [_named(place, wanted, whole, into)]
-        needed = {one.stem: one for one in [*(_base(place, one, whole, into) for one in chosen), *chosen]}
-        _room(into, sum(one.archive_bytes for one in needed.values()), at.shown)
+        shelf = _Shelf(place, at, into, tell)
+        chosen = [shelf.latest(owner) if word in ("", "latest") else shelf.named(word) for word in wanted]
+        needed = {one.stem: one for one in [*map(shelf.base, chosen), *chosen]}
+        shelf.bring([one for one in needed.values() if archives or one.encrypted])
         for one in needed.values():
-            tell(f"fetching {one.stem} ({size(one.archive_bytes)}) from {at.shown}")
-            if _bring(place, archive(one.stem), into) != one.archive_sha256:
-                message = f"`{archive(one.stem)}` at `{at.shown}` is not what its manifest says"
-                raise Damaged(message, where=one.stem, hint="the next backup sends it again when it is here still")
+            (into / one.archive).touch()
     return chosen
 
 
-def _all(place: Place, whole: list[str], into: Path, at: Source, tell: Tell) -> list[Backup]:
-    found = []
-    for stem in whole:
-        with suppress(Damaged):  # its manifest lies in `into`, where who verifies finds it
-            found.append(_head(place, stem, into))
-    _room(into, sum(one.archive_bytes for one in found), at.shown)
-    for stem in whole:
-        tell(f"fetching {stem} from {at.shown}")
-        _bring(place, archive(stem), into)
-    return found
+def fetch_all(at: Source, into: Path, tell: Tell = lambda line: None, *, owner: str = "",
+              timeout_s: float = TIMEOUT_S) -> list[Backup]:  # fmt: skip
+    """Bring all of this owner's, as they are, for whoever verifies them; all that are there when none is."""
+    with closing(opened(*at, timeout_s=timeout_s)) as place:
+        shelf = _Shelf(place, at, into, tell)
+        found = [shelf.head(stem) for stem in shelf.whole if not shelf.damage(stem)]
+        chosen = own(found, owner) or found
+        shelf.forget([one for one in found if one not in chosen])
+        shelf.bring(chosen, whatever=True)
+    return chosen
+
+
+class _Shelf:
+    """What lies at a place, while it is brought to `into`: manifests once each, then archives."""
+
+    def __init__(self, place: Place, at: Source, into: Path, tell: Tell) -> None:
+        self.place, self.at, self.into, self.tell = place, at, into, tell
+        self.whole = _whole(place.names())
+        if not self.whole:
+            raise UsageError(f"there is no backup at `{at.shown}`", where="--from", hint="inv backup.list --from")
+
+    def head(self, stem: str) -> Backup:
+        """What its manifest, brought here, says; raises Damaged."""
+        path = self.into / manifest_of(stem)
+        if not path.exists():
+            _bring(self.place, path.name, self.into)
+        return manifest.read_backup(path)
+
+    def damage(self, stem: str) -> str:
+        """Why its manifest tells nothing; it stays in `into`, where who verifies finds it."""
+        try:
+            self.head(stem)
+        except Damaged as error:
+            return error.message
+        return ""
+
+    def latest(self, owner: str) -> Backup:
+        """The newest verified one, this owner's if any is (see store.latest); manifests are read no further back."""
+        seen: list[Backup] = []
+        for stem in reversed(self.whole):
+            if why := self.damage(stem):
+                self.tell(f"{stem} is left out: {why}")
+                continue
+            seen.insert(0, self.head(stem))
+            if store.newest(seen, owner):
+                break
+        chosen = store.latest(seen, owner, self.at.shown)
+        self.forget([one for one in seen if one != chosen])
+        return chosen
+
+    def named(self, word: str) -> Backup:
+        """The one of that id; raises UsageError with the nearest."""
+        for stem in self.whole:
+            if word in (stem, stem.rpartition("-")[0], archive_of(stem), manifest_of(stem)):
+                return self.head(stem)
+        raise unknown_name("backup", word, (stem.rpartition("-")[0] for stem in self.whole))
+
+    def base(self, one: Backup) -> Backup:
+        """The backup that this one needs; a full needs itself."""
+        if one.kind == FULL:
+            return one
+        if f"{one.base}-{FULL}" in self.whole:
+            self.head(f"{one.base}-{FULL}")
+        return manifest.base_of(self.into, one)
+
+    def forget(self, backups: Iterable[Backup]) -> None:
+        """Manifests that were looked at, and are not wanted."""
+        for one in backups:
+            (self.into / one.manifest).unlink()
+
+    def bring(self, backups: Sequence[Backup], *, whatever: bool = False) -> None:
+        """Archives; raises Damaged for one that is not as its manifest says, `whatever` they are otherwise."""
+        _room(self.into, sum(one.archive_bytes for one in backups), self.at.shown)
+        for one in backups:
+            self.tell(f"fetching {one.stem} ({size(one.archive_bytes)}) from {self.at.shown}")
+            if _bring(self.place, one.archive, self.into) != one.archive_sha256 and not whatever:
+                message = f"`{one.archive}` at `{self.at.shown}` is not what its manifest says"
+                raise Damaged(message, where=one.stem, hint="the next backup sends it again when it is here still")
 
 
 def _whole(names: Mapping[str, int]) -> list[str]:
     """The stems whose manifest and archive are both there, oldest first."""
     found = (store.NAME.fullmatch(name) for name in names)
     stems = {match[1] for match in found if match and not match[3]}
-    return sorted(stem for stem in stems if archive(stem) in names and manifest_of(stem) in names)
-
-
-def _newest(place: Place, whole: list[str], into: Path, tell: Tell) -> Backup:
-    for stem in reversed(whole):
-        try:
-            one = _head(place, stem, into)
-        except Damaged as error:
-            tell(f"{stem} is left out: {error.message}")
-            continue
-        if one.verified:
-            return one
-    raise UsageError("there is no verified backup", where="--from", hint="inv backup.list --from")
-
-
-def _named(place: Place, wanted: str, whole: list[str], into: Path) -> Backup:
-    for stem in whole:
-        if wanted in (stem, stem.rpartition("-")[0], archive(stem), manifest_of(stem)):
-            return _head(place, stem, into)
-    raise unknown_name("backup", wanted, (stem.rpartition("-")[0] for stem in whole))
-
-
-def _base(place: Place, one: Backup, whole: list[str], into: Path) -> Backup:
-    """The backup that this one needs; a full needs itself."""
-    if one.kind == FULL:
-        return one
-    if f"{one.base}-{FULL}" in whole:
-        _head(place, f"{one.base}-{FULL}", into)
-    return manifest.base_of(into, one)
-
-
-def _head(place: Place, stem: str, into: Path) -> Backup:
-    if not (into / manifest_of(stem)).exists():
-        _bring(place, manifest_of(stem), into)
-    return manifest.read_backup(into / manifest_of(stem))
+    return sorted(stem for stem in stems if archive_of(stem) in names and manifest_of(stem) in names)
 
 
 def _bring(place: Place, name: str, into: Path) -> str:

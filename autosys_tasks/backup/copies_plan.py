@@ -47,16 +47,6 @@ class Decision(NamedTuple):
     rests: tuple[str, ...]  # stems of ours that are there in part, and cannot be made whole
 
 
-def archive(stem: str) -> str:
-    """The name of a backup's archive."""
-    return f"{stem}.7z"
-
-
-def manifest(stem: str) -> str:
-    """The name of a backup's manifest."""
-    return f"{stem}.manifest.json"
-
-
 def decide(local: Iterable[Backup], names: Mapping[str, int], memory: Memory, retain: Retain) -> Decision:
     """What a place lacks of the local backups (those that may be copied), and what it keeps too long.
 
@@ -75,8 +65,8 @@ def decide(local: Iterable[Backup], names: Mapping[str, int], memory: Memory, re
 
 def is_whole(held: Held, names: Mapping[str, int]) -> bool:
     """Whether both of its files are there, as long as they were when they were checked."""
-    stem = held.backup.stem
-    return (names.get(archive(stem)), names.get(manifest(stem))) == (held.backup.archive_bytes, held.manifest)
+    one = held.backup
+    return (names.get(one.archive), names.get(one.manifest)) == (one.archive_bytes, held.manifest)
 
 
 def may_leave(backups: Iterable[Backup]) -> tuple[list[Backup], dict[str, str]]:

@@ -18,7 +18,7 @@ from autosys_tasks.backup.git_state import BUNDLE
 from autosys_tasks.backup.progress import Progress
 from autosys_tasks.backup.restore_look import at, hash_of
 from autosys_tasks.backup.restore_plan import POINT, REPLACE, WRITE, Item
-from autosys_tasks.backup.restore_put import own_folder, remove_tree
+from autosys_tasks.backup.scratch import own_folder, remove_tree
 from autosys_tasks.backup.values import GIT
 from autosys_tasks.core.clock import size, utc_text
 from autosys_tasks.core.errors import AutosysError, NotSo
@@ -30,14 +30,14 @@ RESERVE = 1.05  # of what it takes must be free
 
 
 def drill(
-    folder: Path, state: Path, workspace: Path, *, passphrase: str = "",
+    folder: Path, state: Path, workspace: Path, owner: str = "", *, passphrase: str = "",
     tell: Callable[[str], object] = lambda line: None,
 ) -> Drill:  # fmt: skip
-    """Restore the newest verified backup of `folder` below `state`, compare, remove, and write down what came of it."""
+    """Restore this owner's newest verified backup below `state`, compare, remove, and write down what came of it."""
     found = Drill(utc_text(), "", 0, ())
     with own_folder(state, "drill") as scratch:
         try:
-            backup = store.find(folder, "")
+            backup = store.last(folder, owner)
             found = found._replace(id=backup.id)
             order = restore.Order(folder, backup, (), scratch / "all", passphrase=passphrase, own=True)
             files, why = _drilled(order, workspace, tell)

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from autosys_tasks.backup import archived, copies_fetch, store
 from autosys_tasks.backup.damaged import Damaged
-from autosys_tasks.backup.restore_put import own_folder
+from autosys_tasks.backup.owner import owner_of
+from autosys_tasks.backup.scratch import own_folder
 from autosys_tasks.backup.values import Backup, Damage
 from autosys_tasks.supervise.house import House
 
@@ -17,14 +18,25 @@ Tell = Callable[[str], object]
 
 
 @contextlib.contextmanager
-def brought(house: House, written: str, words: Sequence[str], tell: Tell, *, every: bool = False) -> Iterator[Path]:
-    """The folder with the backups that are asked for: `backups/`, or, of a place, one that goes away afterwards."""
+def brought(house: House, written: str, ids: Sequence[str], tell: Tell, *, archives: bool = True) -> Iterator[Path]:
+    """The folder with the backups that are asked for: `backups/`, or, of a place, one that goes away afterwards.
+
+    Without `archives` only what tells of them.
+    """
     if not written:
         yield archived.folder_of(house)
         return
-    source = copies_fetch.source(written, os.environ)
+    source, owner = copies_fetch.source(written, os.environ), owner_of(house.config)
     with own_folder(Path(house.place.folder), "fetched") as into:
-        copies_fetch.fetch(source, words[0] if words else "latest", into, tell, every=every)
+        copies_fetch.fetch(source, ids, into, tell, owner=owner, archives=archives)
+        yield into
+
+
+@contextlib.contextmanager
+def _all_brought(house: House, written: str, tell: Tell) -> Iterator[Path]:
+    source, owner = copies_fetch.source(written, os.environ), owner_of(house.config)
+    with own_folder(Path(house.place.folder), "fetched") as into:
+        copies_fetch.fetch_all(source, into, tell, owner=owner)
         yield into
 
 
@@ -42,7 +54,9 @@ def verified(
 ) -> tuple[list[Backup], int, list[Damage]]:
     """Read backups back: which, how many files, and what is damaged."""
     try:
-        with brought(house, written, words, tell, every=every and not words) as folder:
+        all_of_it = written and every and not words
+        there = _all_brought(house, written, tell) if all_of_it else brought(house, written, words or ("",), tell)
+        with there as folder:
             return archived.verified(house, words, every=every, tell=tell, folder=folder)
     except Damaged as error:
         return [], 0, [Damage(error.where, error.message)]

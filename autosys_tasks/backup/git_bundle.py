@@ -6,12 +6,12 @@ and the other work trees' commits get one, and the repository stays as it is. Th
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 from autosys_tasks.backup.git_look import Facts, named_ids, text
+from autosys_tasks.backup.scratch import remove_tree
 from autosys_tasks.host import git
 
 HEAD = "refs/autosys/head"
@@ -69,7 +69,7 @@ def write_bundle(facts: Facts, target: Path, timeout_s: float) -> Bundle | None:
             timeout_s=timeout_s,
         )  # fmt: skip
     finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+        remove_tree(scratch)
     if not refs or "empty bundle" in said.err:
         target.unlink(missing_ok=True)
         return None

@@ -6,7 +6,6 @@ It ends by looking at the result as the capture did, and names whatever is not t
 from __future__ import annotations
 
 import os
-import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -18,6 +17,7 @@ from autosys_tasks.backup.git_put import put_files, within
 from autosys_tasks.backup.git_record import read_state
 from autosys_tasks.backup.git_state import BUNDLE
 from autosys_tasks.backup.git_text import ABSENT, Entry, entries, index_lines, settings_text
+from autosys_tasks.backup.scratch import remove_tree
 from autosys_tasks.core.errors import UsageError
 from autosys_tasks.core.files import patiently
 from autosys_tasks.host import git
@@ -69,7 +69,7 @@ def rebuild(folder: Path, to: Path, *, timeout_s: float = 600.0) -> Rebuilt:
             to.rmdir()
         patiently(lambda: (scratch / "top").rename(to))
     finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+        remove_tree(scratch)
     return found
 
 

@@ -17,6 +17,7 @@ from autosys_tasks.backup import git_bundle, git_files
 from autosys_tasks.backup.git_look import NO_NETWORK, Facts, look, text
 from autosys_tasks.backup.git_record import STATE, notes, record, summary
 from autosys_tasks.backup.git_text import ABSENT, Entry, chosen, entries, no_filters
+from autosys_tasks.backup.scratch import remove_tree
 from autosys_tasks.core.files import write_atomic
 from autosys_tasks.host import git
 
@@ -68,10 +69,8 @@ def capture(
 
 
 def _captured(repository: git.Repository, workspace: Path, into: Path, limits: Limits, *, depth: int) -> Captured:
-    import shutil
-
     for _ in range(ROUNDS):
-        shutil.rmtree(into, ignore_errors=True)
+        remove_tree(into)
         into.mkdir(parents=True)
         before = _moment(repository)
         facts = look(repository, workspace, limits.timeout_s)

@@ -5,16 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from autosys_tasks.backup import act, damage_memory, manifest, pack, plan, store
 from autosys_tasks.backup.collect import collect
 from autosys_tasks.backup.damaged import Damaged, NeedsPassphrase
+from autosys_tasks.backup.owner import owner_of
 from autosys_tasks.backup.pack import Load, Packed
 from autosys_tasks.backup.passphrase import VARIABLE, passphrase
 from autosys_tasks.backup.record import Record
+from autosys_tasks.backup.scratch import own_folder
 from autosys_tasks.backup.spool import Spool
 from autosys_tasks.backup.values import DIFFERENTIAL, FILE, FULL, Backup, Collected, Failed
 from autosys_tasks.config.model import Config
@@ -32,9 +34,9 @@ NAMED, NEEDED = "a set names it", "a required set names it"
 def make(run: Record, note: str) -> None:
     """The whole of it; what was cut short before is tidied up first."""
     config, place = run.house.config, run.house.place
-    folder = act.folder_of(config.path)
-    run.notes += act.tidy(folder)
-    with act.staging(place.folder) as staging:
+    folder, mine = act.folder_of(config.path), Backup("", FULL, 0.0, owner=owner_of(config))
+    run.notes += act.tidy(folder, mine.part)
+    with own_folder(Path(place.folder), "staging") as staging:
         found = collect(config, folder, wall(), staging, tell=run.say)
         _tell_of(run, found)
         with Spool(staging / "entries") as spool:
@@ -60,7 +62,7 @@ def drafted(house: House, scratch: Path) -> tuple[Load, str, tuple[str, ...]]:
     """What a backup would store now, why as a full or a differential one, and what a person should know."""
     folder = act.folder_of(house.config.path)
     found = collect(house.config, folder, wall(), scratch, databases=False)
-    backups, _strange = store.listed(folder)
+    backups = store.owned(folder, owner_of(house.config))
     load, reason = _load(house, folder, backups, found, passphrase(house.config.name), "")
     lacking = [f"{each.path}: {each.why}" for each in found.missing]
     return load, reason, (*lacking, *found.notes, *_warnings(load.head, found, backups))
@@ -69,9 +71,9 @@ def drafted(house: House, scratch: Path) -> tuple[Load, str, tuple[str, ...]]:
 def _stored(run: Record, folder: Path, spool: Spool, found: Collected, note: str) -> Backup:
     """The new backup, verified and with its name; whatever goes wrong before that leaves nothing of it."""
     secret = passphrase(run.house.config.name)
-    backups, _strange = store.listed(folder)
+    backups = store.owned(folder, owner_of(run.house.config))
     load, reason = _load(run.house, folder, backups, found, secret, note)
-    part = folder / f"{load.head.stem}{act.ARCHIVE}{act.PART}"
+    part = folder / f"{load.head.archive}{load.head.part}"
     act.ready(folder, sum(each.size for each, _before in load.found))
     try:
         packed = _written(run, load, part, spool, secret, reason)
@@ -80,11 +82,11 @@ def _stored(run: Record, folder: Path, spool: Spool, found: Collected, note: str
         for warning in warnings:
             run.say(warning)
         _proven(run, packed, part, secret)
-        described = folder / f"{load.head.stem}{act.MANIFEST}{act.PART}"
+        described = folder / f"{load.head.manifest}{load.head.part}"
         manifest.write(described, packed.backup, packed.entries.read(), load.deleted, packed.backup)
-        act.publish(folder, load.head.stem)
+        act.publish(folder, load.head)
     except BaseException:
-        act.discard(folder, load.head.stem)
+        act.discard(folder, load.head)
         raise
     return packed.backup
 
@@ -119,9 +121,9 @@ def _load(
 ) -> tuple[Load, str]:
     """What is to be stored, and why as a full or a differential one."""
     config, now, digest = house.config, wall(), sets_digest(house.config)
-    identity = next_id(now, [each.id for each in backups])
+    identity = next_id(now, [each.id for each in backups], store.ids(folder))
     head = Backup(
-        identity, FULL, now, sets=digest, git=found.git, note=note, encrypted=bool(secret),
+        identity, FULL, now, owner=owner_of(config), sets=digest, git=found.git, note=note, encrypted=bool(secret),
         failed=tuple(each for each in found.missing if each.required or not each.idle),
         local_only=not secret and any(SECRET in each.flags for each in found.found),
     )  # fmt: skip
@@ -156,7 +158,7 @@ def _spoiled(folder: Path, backups: Sequence[Backup]) -> dict[str, str]:
     found = {}
     for each in backups:
         try:
-            there = (folder / f"{each.stem}{act.ARCHIVE}").stat().st_size
+            there = (folder / each.archive).stat().st_size
         except OSError as error:
             found[each.id] = f"its archive cannot be seen ({error.strerror})"
         else:
@@ -186,13 +188,17 @@ def sets_digest(config: Config) -> str:
     return hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:16]
 
 
-def next_id(now: float, taken: Sequence[str]) -> str:
-    """This moment as the id of a backup; a second after the newest one, when the clock was set back.
+def next_id(now: float, mine: Sequence[str], taken: Collection[str] = ()) -> str:
+    """This moment as the id of a backup; a second after the newest one of `mine`, when the clock was set back.
 
-    Ids alone are never set back: `created` is what the clock says, and ages are counted by that.
+    Ids alone are never set back: `created` is what the clock says, and ages are counted by that. `taken`: whatever
+    else has a name there.
     """
-    said, newest = text_of(now), max(taken, default="")
-    return said if said > newest else text_of(moment(newest) + 1)
+    said, newest = text_of(now), max(mine, default="")
+    said = said if said > newest else text_of(moment(newest) + 1)
+    while said in taken:
+        said = text_of(moment(said) + 1)
+    return said
 
 
 def text_of(at: float) -> str:

@@ -26,7 +26,7 @@ from autosys_tasks.backup.manifest_text import (
     path_of,
     split,
 )
-from autosys_tasks.backup.values import FULL, MANIFEST, Backup, Entry
+from autosys_tasks.backup.values import ARCHIVE_END, FULL, MANIFEST, MANIFEST_END, Backup, Entry
 from autosys_tasks.core.files import cannot_write, patiently
 
 T = TypeVar("T")
@@ -86,7 +86,7 @@ def state(folder: Path, backup: Backup, passphrase: str = "") -> Iterator[tuple[
 
 def base_of(folder: Path, backup: Backup) -> Backup:
     """The full backup that a differential was made against; Damaged when it is gone or another."""
-    path = folder / f"{backup.base}-{FULL}.manifest.json"
+    path = folder / backup._replace(id=backup.base, kind=FULL).manifest
     if not path.exists():
         raise Damaged(f"its base `{backup.base}` is not there", where=backup.stem)
     base = read_backup(path)
@@ -97,7 +97,7 @@ def base_of(folder: Path, backup: Backup) -> Backup:
 
 def beside(folder: Path, backup: Backup) -> Path:
     """Where a backup's manifest lies."""
-    return folder / f"{backup.stem}.manifest.json"
+    return folder / backup.manifest
 
 
 def _merged(
@@ -161,7 +161,7 @@ def _source(path: Path, passphrase: str, stack: contextlib.ExitStack) -> Iterato
         return iter(lambda: file.readline(LONGEST), b"")
     from autosys_tasks.backup.seven_zip_read import Archive
 
-    archive = path.with_name(path.name.replace(".manifest.json", ".7z"))
+    archive = path.with_name(path.name.removesuffix(MANIFEST_END) + ARCHIVE_END)
     return split(stack.enter_context(Archive(archive, passphrase)).stream(MANIFEST))
 
 

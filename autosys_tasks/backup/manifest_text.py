@@ -15,13 +15,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from autosys_tasks.backup.damaged import Damaged
-from autosys_tasks.backup.values import DIFFERENTIAL, FILE, FOLDER, FULL, HARDLINK, LINK, Backup, Entry, Failed
+from autosys_tasks.backup.values import DIFFERENTIAL, FILE, FOLDER, FULL, HARDLINK, LINK, OPENS, Backup, Entry, Failed
 
 SCHEMA = "autosys.manifest/1"
-HEAD = ("id", "kind", "created", "base", "base_sha256", "sets", "note", "encrypted", "local_only")
+HEAD = ("id", "kind", "created", "base", "base_sha256", "sets", "note", "encrypted", "local_only", "owner")
 FAILED = (("path", str), ("why", str), ("required", bool))
 FOOT = ("files", "bytes", "git", "verified")
-OPENS, TURNS, CLOSES, ENDS = b',"entries":[\n', b'],"deleted":[\n', b'],"foot":', b',"sha256":"'
+TURNS, CLOSES, ENDS = b'],"deleted":[\n', b'],"foot":', b',"sha256":"'
 KINDS = frozenset((FILE, FOLDER, LINK, HARDLINK))
 NOTHING = Entry("", "", 0, 0, 0)
 _dump = json.JSONEncoder(separators=(",", ":")).encode
@@ -66,7 +66,7 @@ def _foot(foot: Backup, hidden: bool) -> dict[str, object]:
     failed = [{"path": "" if hidden else one.path, "why": one.why, "required": one.required} for one in foot.failed]
     row = {name: getattr(foot, name) for name in FOOT} | {"complete": foot.complete, "failed": failed}
     if foot.archive_sha256:
-        row["archive"] = {"name": f"{foot.stem}.7z", "bytes": foot.archive_bytes, "sha256": foot.archive_sha256}
+        row["archive"] = {"name": foot.archive, "bytes": foot.archive_bytes, "sha256": foot.archive_sha256}
     return row
 
 
@@ -91,7 +91,8 @@ def backup_of(head: Mapping[str, Any], foot: Mapping[str, Any]) -> Backup:
     """What head and foot say; raises Damaged, KeyError or TypeError when they say it wrongly."""
     archive = foot.get("archive") or {"bytes": 0, "sha256": ""}
     failed = tuple(Failed(*(_is(kind, one[name]) for name, kind in FAILED)) for one in foot["failed"])
-    words = {name: head[name] for name in HEAD} | {name: foot[name] for name in FOOT}
+    said = {"owner": "", **head}  # one of before there were owners says none
+    words = {name: said[name] for name in HEAD} | {name: foot[name] for name in FOOT}
     words |= {"failed": failed, "archive_bytes": archive["bytes"], "archive_sha256": archive["sha256"]}
     for name, default in Backup("", FULL, 0.0)._asdict().items():
         _is((int, float) if name == "created" else type(default), words[name])

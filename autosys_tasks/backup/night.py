@@ -13,7 +13,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from autosys_tasks import host
+from autosys_tasks.backup.owner import owner_of
+from autosys_tasks.backup.values import MANIFEST_END, OPENS
 from autosys_tasks.bootstrap import tree
+from autosys_tasks.config.model import Config
 from autosys_tasks.core.clock import span, utc_text, wall
 from autosys_tasks.core.errors import Busy
 from autosys_tasks.core.files import make_folder, read_json, write_atomic
@@ -24,19 +27,35 @@ from autosys_tasks.supervise.house import House
 EARLY_S = 300.0  # a backup made so shortly before its time is that night's: timers are not exact
 LATE_S = 120.0  # so long a tick leaves the night to whoever is to start it
 DAY_S = 86_400.0
-ENDING = ".manifest.json"
+HEAD_MAX = 1 << 20  # bytes of the first line of a manifest
 LOG, LOG_MAX, LOG_KEEP = "backup.log", 1_000_000, 2
 
 
-def newest(folder: Path, now: float) -> float | None:
-    """When the newest backup here was made, in seconds since 1970; one of the day after tomorrow proves nothing."""
-    made = [at for at in map(_made_at, _names(folder)) if at is not None and at < now + DAY_S]
-    return max(made, default=None)
+def newest(folder: Path, now: float, config: Config | None = None) -> float | None:
+    """When the newest backup of this workspace was made, in seconds since 1970 (None: of whichever workspace).
+
+    One of the day after tomorrow proves nothing.
+    """
+    for name in sorted(_names(folder), reverse=True):
+        at = _made_at(name)
+        if at is not None and at < now + DAY_S and (config is None or _is_own(folder / name, config)):
+            return at
+    return None
+
+
+def _is_own(path: Path, config: Config) -> bool:
+    """Whether this workspace made it, by the first line of its manifest; what tells nothing of it is taken for own."""
+    try:
+        with path.open("rb") as file:
+            said = json.loads(file.readline(HEAD_MAX).removesuffix(OPENS) + b"}").get("owner", "")
+    except (OSError, ValueError, AttributeError):
+        return True
+    return not said or said == owner_of(config)
 
 
 def _names(folder: Path) -> list[str]:
     try:
-        return [name for name in os.listdir(folder) if name.endswith(ENDING)]
+        return [name for name in os.listdir(folder) if name.endswith(MANIFEST_END)]
     except OSError:
         if os.path.isdir(folder):
             raise
@@ -54,7 +73,7 @@ def lacking(house: House, slack_s: float = EARLY_S) -> str:
     """Why this night still needs its backup, "" when it has one. `slack_s`: how far its time may lie ahead of now."""
     now = wall()
     slot, _next = around(house.config.backup.at, now + slack_s)
-    made = newest(Path(house.config.path, "backups"), now)
+    made = newest(Path(house.config.path, "backups"), now, house.config)
     if made is not None and made >= slot - EARLY_S:
         return ""
     last = "there is none yet" if made is None else f"the last one is {span(now - made)} old"
@@ -67,7 +86,7 @@ def missed(house: House, *, registered: bool) -> str:
     Nights are kept where a person declared sets, had the nightly entry registered, or has made a backup before.
     """
     now, folder = wall(), Path(house.config.path, "backups")
-    if not (registered or house.config.backup.sets or newest(folder, now) is not None):
+    if not (registered or house.config.backup.sets or newest(folder, now, house.config) is not None):
         return ""
     why = lacking(house, -LATE_S)
     return why if why and not _was_begun(house, _slot(house)) else ""

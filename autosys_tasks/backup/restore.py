@@ -17,7 +17,8 @@ from autosys_tasks.backup.damaged import Damaged
 from autosys_tasks.backup.names_text import Rules
 from autosys_tasks.backup.progress import Progress
 from autosys_tasks.backup.restore_plan import KEEP, MAKE, POINT, REFUSE, REPLACE, WRITE, Item
-from autosys_tasks.backup.restore_put import Site, remove_tree
+from autosys_tasks.backup.restore_put import Site
+from autosys_tasks.backup.scratch import leftovers, remove_tree
 from autosys_tasks.backup.seven_zip_parse import Member
 from autosys_tasks.backup.seven_zip_read import Archive
 from autosys_tasks.backup.values import FOLDER, LINK, Backup, Entry
@@ -75,7 +76,7 @@ def planned(order: Order, tell: Tell = lambda line: None) -> Picture:
     compare = sum(entry.size for entry, _ in entries) if order.overwrite == restore_plan.CHANGED else 0
     there = restore_look.look(to, wanted, order.overwrite, Progress("comparing", compare, tell).add)
     items = restore_plan.plan(wanted, there, rules, overwrite=order.overwrite)
-    return Picture(items, rules, bool(restore_look.leftovers(to)))
+    return Picture(items, rules, bool(leftovers(to, restore_look.SCRATCH)))
 
 
 def _checked(order: Order) -> Path:
@@ -115,7 +116,7 @@ def carry_out(order: Order, seen: Picture, tell: Tell = lambda line: None) -> Re
         if ok is False:
             tell(f"could not restore {item.wanted.entry.path}: {detail}")
 
-    for left in restore_look.leftovers(to):
+    for left in leftovers(to, restore_look.SCRATCH):
         remove_tree(left)
     progress = Progress("restoring", sum(item.wanted.entry.size for item in _of(seen, WRITE, REPLACE)), tell)
     with Site(to, done, progress.add) as site:
@@ -163,7 +164,7 @@ def _from_archive(site: Site, order: Order, backup: Backup, items: Sequence[Item
 
     why = "it is not in the archive"
     try:
-        with Archive(order.folder / f"{backup.stem}.7z", order.passphrase) as archive:
+        with Archive(order.folder / backup.archive, order.passphrase) as archive:
             archive.read(set(waiting), put)
     except Damaged as error:
         why = error.message

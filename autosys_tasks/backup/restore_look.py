@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import stat
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -102,16 +101,3 @@ def hash_of(path: str, tell: Callable[[int], None] = lambda count: None) -> str:
             digest.update(chunk)
             tell(len(chunk))
     return digest.hexdigest()
-
-
-def leftovers(folder: Path, prefix: str = SCRATCH) -> list[Path]:
-    """What runs that were cut short left in a folder: `prefix` and a pid, when that process is gone."""
-    try:
-        found = [path for path in folder.iterdir() if re.fullmatch(rf"{re.escape(prefix)}[0-9]+", path.name)]
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-    return [path for path in found if not _runs(int(path.name.removeprefix(prefix)))]
-
-
-def _runs(pid: int) -> bool:
-    return pid == os.getpid() or host.identity(pid) is not None

@@ -11,15 +11,16 @@ import errno
 import hashlib
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 
-from autosys_tasks.backup.restore_look import SCRATCH, at, leftovers, there
+from autosys_tasks.backup.restore_look import SCRATCH, at, there
 from autosys_tasks.backup.restore_plan import WRITE, Item, folders_of
+from autosys_tasks.backup.scratch import remove_tree
 from autosys_tasks.backup.values import FILE, FOLDER, HARDLINK, Entry
 from autosys_tasks.core.faults import for_a_loop
-from autosys_tasks.core.files import cannot_write, long_path, make_folder, patiently, write_all
+from autosys_tasks.core.files import cannot_write, long_path, patiently, write_all
 
 NO_RIGHT = 1314  # ERROR_PRIVILEGE_NOT_HELD: Windows keeps links for administrators and its developer mode
 READ_ONLY = 5  # ERROR_ACCESS_DENIED: what Windows says of replacing a file that is read-only
@@ -239,34 +240,6 @@ def _dress(path: str, entry: Entry) -> None:
     with contextlib.suppress(OverflowError):
         os.utime(path, ns=(entry.mtime_ns, entry.mtime_ns))
     os.chmod(path, entry.mode & BITS)
-
-
-@contextlib.contextmanager
-def own_folder(state: Path, name: str) -> Iterator[Path]:
-    """A folder of this run alone below the state folder; those of runs that are no more are removed, too."""
-    above = make_folder(state / "backup")
-    for left in leftovers(above, f"{name}-"):
-        remove_tree(left)
-    path = make_folder(above / f"{name}-{os.getpid()}")
-    try:
-        yield path
-    finally:
-        remove_tree(path)
-
-
-def remove_tree(path: Path) -> None:
-    """Remove a folder of ours with all in it, also what was made read-only; follows no link."""
-    top = long_path(os.fspath(path))
-    shutil.rmtree(top, ignore_errors=True)
-    if not os.path.lexists(top):
-        return
-    for folder, names, files in os.walk(top):
-        for name in (*names, *files):
-            one = os.path.join(folder, name)
-            if not os.path.islink(one):
-                with contextlib.suppress(OSError):
-                    os.chmod(one, 0o700)
-    shutil.rmtree(top, ignore_errors=True)
 
 
 def reason(error: BaseException) -> str:

@@ -9,9 +9,10 @@ from pathlib import Path
 from autosys_tasks.backup import act, damage_memory, store
 from autosys_tasks.backup.copies import COPY, copy_all
 from autosys_tasks.backup.make import WRITE, drafted, make
+from autosys_tasks.backup.owner import owner_of
 from autosys_tasks.backup.record import REMOVE, Record, Report, Say, Tell, verdict
 from autosys_tasks.backup.retain import retain
-from autosys_tasks.backup.values import FILE, Kept
+from autosys_tasks.backup.values import FILE, Backup, Kept
 from autosys_tasks.core.clock import size, wall
 from autosys_tasks.core.errors import AutosysError
 from autosys_tasks.core.plan import Plan, Step
@@ -65,14 +66,18 @@ def planned_prune(house: House) -> Plan:
 
 
 def _judged(house: House) -> list[Kept]:
-    backups, _strange = store.listed(act.folder_of(house.config.path))
-    return retain(backups, house.config.backup, wall(), damage_memory.remembered(Path(house.place.folder)))
+    return retain(_own(house), house.config.backup, wall(), damage_memory.remembered(Path(house.place.folder)))
+
+
+def _own(house: House) -> list[Backup]:
+    """What this workspace has made: another's in the same folder are neither counted, nor copied, nor removed."""
+    return store.owned(act.folder_of(house.config.path), owner_of(house.config))
 
 
 def _retain(run: Record) -> None:
     """Remove what goes; a backup that cannot be removed is named, and the others go."""
     folder = act.folder_of(run.house.config.path)
-    known = {each.id: each for each in store.listed(folder)[0]}
+    known = {each.id: each for each in _own(run.house)}
     for each in _judged(run.house):
         if each.keep:
             continue
@@ -91,7 +96,7 @@ def _copy(run: Record) -> None:
         return
     state = Path(run.house.place.folder, "backup")
     done, notes = copy_all(
-        declared, folder, store.listed(folder)[0], state, now, lambda some: retain(some, declared, now), tell=run.say
+        declared, folder, _own(run.house), state, now, lambda some: retain(some, declared, now), tell=run.say
     )
     for each in done:
         run.take(each)

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from autosys_tasks.backup.damaged import Damaged
 from autosys_tasks.backup.manifest import read_backup
-from autosys_tasks.backup.values import Backup
+from autosys_tasks.backup.owner import is_own, own
+from autosys_tasks.backup.values import ARCHIVE_END, MANIFEST_END, Backup
 from autosys_tasks.core.errors import StateError, UsageError, unknown_name
 
-NAME = re.compile(r"(\d{4}-\d\d-\d\dT\d{6}Z-(?:full|differential))\.(7z|manifest\.json)(\.part)?")
-MANIFEST, ARCHIVE = "manifest.json", "7z"
+STEM = r"\d{4}-\d\d-\d\dT\d{6}Z-(?:full|differential)"
+ID = len("2026-11-29T033000Z")
+FILE = rf"({STEM})({re.escape(ARCHIVE_END)}|{re.escape(MANIFEST_END)})"
+PART = r"(?:\.[0-9a-f]{8})?\.part"  # see Backup.part
+NAME = re.compile(f"{FILE}({PART})?")
 
 
 def listed(folder: Path) -> tuple[list[Backup], list[str]]:
-    """The backups, oldest first; and what is none, each as `NAME: why`, in order of name.
+    """The backups, whoever's, oldest first; and what is none, each as `NAME: why`, in order of name.
 
     A backup is a readable manifest with its archive beside it. Names that begin with a dot are not looked at.
     """
@@ -30,19 +35,35 @@ def listed(folder: Path) -> tuple[list[Backup], list[str]]:
     return sorted(backups, key=lambda backup: backup.id), others
 
 
-def find(folder: Path, wanted: str) -> Backup:
+def owned(folder: Path, owner: str) -> list[Backup]:
+    """The backups that this owner has made, oldest first."""
+    return own(listed(folder)[0], owner)
+
+
+def newest(backups: Sequence[Backup], owner: str) -> Backup | None:
+    """The newest verified one that this owner has made, of backups that come oldest first."""
+    return next((one for one in reversed(backups) if one.verified and is_own(one, owner)), None)
+
+
+def last(folder: Path, owner: str) -> Backup:
+    """The newest verified one that this owner has made; raises UsageError when there is none."""
+    if found := newest(listed(folder)[0], owner):
+        return found
+    raise UsageError(f"there is no verified backup in `{folder}`", where=str(folder), hint="inv backup")
+
+
+def find(folder: Path, wanted: str, owner: str = "") -> Backup:
     """The backup of that id (its file's name will do), or the newest verified one for "" and "latest".
 
-    Raises UsageError with the nearest spelling; Damaged when its manifest or archive is there and no good.
+    That is one of this owner's, wherever there is one; where all are of one other (a new machine, a workspace that was
+    moved), one of that. Raises UsageError with the nearest spelling; Damaged when its manifest or archive is there and
+    no good.
     """
     backups, others = listed(folder)
     if wanted in ("", "latest"):
-        verified = [backup for backup in backups if backup.verified]
-        if not verified:
-            raise UsageError(f"there is no verified backup in `{folder}`", where=str(folder), hint="inv backup")
-        return verified[-1]
-    for backup in backups:
-        if wanted in (backup.id, backup.stem, f"{backup.stem}.{ARCHIVE}", f"{backup.stem}.{MANIFEST}"):
+        return latest(backups, owner, str(folder))
+    for backup in sorted(backups, key=lambda one: not is_own(one, owner)):
+        if wanted in (backup.id, backup.stem, backup.archive, backup.manifest):
             return backup
     for other in others:
         if re.match(rf"{re.escape(wanted)}\b", other):
@@ -52,21 +73,38 @@ def find(folder: Path, wanted: str) -> Backup:
     raise unknown_name("backup", wanted, (backup.id for backup in backups))
 
 
+def latest(backups: Sequence[Backup], owner: str, where: str) -> Backup:
+    """The newest verified one for a person who asks for it (see find); raises UsageError."""
+    of_each = {one.owner: one for one in backups if one.verified}
+    if found := newest(backups, owner) or (len(of_each) == 1 and next(iter(of_each.values()))):
+        return found
+    if not of_each:
+        raise UsageError(f"there is no verified backup in `{where}`", where=where, hint="inv backup")
+    said = ", ".join(f"{one.id} of `{name}`" for name, one in sorted(of_each.items()))
+    message = f"none of the backups in `{where}` is this workspace's"
+    raise UsageError(message, where=where, hint=f"name one by its id; the newest are {said}")
+
+
 def _backup(folder: Path, name: str, there: set[str]) -> list[Backup]:
     """The backup that this manifest is of; nothing for its archive, Damaged for all else."""
     match = NAME.fullmatch(name)
     if not match:
         raise Damaged("is not ours")
-    stem, kind, part = match.groups()
+    stem, ending, part = match.groups()
     if part:
         raise Damaged("is of a run that did not finish")
-    if kind == ARCHIVE and f"{stem}.{MANIFEST}" in there:
+    if ending == ARCHIVE_END and f"{stem}{MANIFEST_END}" in there:
         return []
-    if kind == ARCHIVE:
+    if ending == ARCHIVE_END:
         raise Damaged("has no manifest: the run that made it did not finish, or somebody removed it")
-    if f"{stem}.{ARCHIVE}" not in there:
+    if f"{stem}{ARCHIVE_END}" not in there:
         raise Damaged("its archive is gone")
     return [read_backup(folder / name)]
+
+
+def ids(folder: Path) -> set[str]:
+    """The ids that have a file there, whatever it is."""
+    return {name[:ID] for name in _names(folder) if NAME.match(name)}
 
 
 def _names(folder: Path) -> list[str]:

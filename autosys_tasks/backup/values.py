@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from typing import NamedTuple
 
 FULL, DIFFERENTIAL = "full", "differential"
@@ -9,6 +10,8 @@ FILE, FOLDER, LINK, HARDLINK = "file", "folder", "link", "hardlink"
 OWN = ".autosys"  # the folder within an archive that is ours: its manifest, the git state, a word for whoever finds it
 GIT = f"{OWN}/git"  # what git_state captured lies below it
 MANIFEST = f"{OWN}/manifest.json"
+ARCHIVE_END, MANIFEST_END = ".7z", ".manifest.json"  # of the two files of a backup
+OPENS = b',"entries":[\n'  # what ends the first line of a manifest, its head
 
 
 class Found(NamedTuple):
@@ -60,6 +63,16 @@ class Collected(NamedTuple):
     git: str = ""  # one line about the repository, "" when it was not asked for
 
 
+def archive_of(stem: str) -> str:
+    """The name of an archive, by its backup's stem."""
+    return f"{stem}{ARCHIVE_END}"
+
+
+def manifest_of(stem: str) -> str:
+    """The name of the manifest beside it."""
+    return f"{stem}{MANIFEST_END}"
+
+
 class Backup(NamedTuple):
     """What is known of one backup from its manifest's head and foot, without reading its entries.
 
@@ -82,11 +95,27 @@ class Backup(NamedTuple):
     archive_bytes: int = 0
     archive_sha256: str = ""
     verified: bool = False  # it was read back, every hash, before it got its name
+    owner: str = ""  # the workspace and the machine that made it (see owner.py), "" of one that does not say
 
     @property
     def stem(self) -> str:
         """The name of its files, without ending."""
         return f"{self.id}-{self.kind}"
+
+    @property
+    def archive(self) -> str:
+        """The name of its archive."""
+        return archive_of(self.stem)
+
+    @property
+    def manifest(self) -> str:
+        """The name of the manifest beside it."""
+        return manifest_of(self.stem)
+
+    @property
+    def part(self) -> str:
+        """What follows their names while they are written; it tells the workspaces that share a folder apart."""
+        return f".{zlib.crc32(self.owner.encode('utf-8', 'surrogatepass')):08x}.part"
 
     @property
     def complete(self) -> bool:

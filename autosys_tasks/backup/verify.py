@@ -29,13 +29,13 @@ def verify(
     Of a differential's base only that it is there and the same. `tell` is given the bytes done, of all files. Raises
     NeedsPassphrase.
     """
-    archive = folder / f"{backup.stem}.7z"
+    archive = folder / backup.archive
     with ThreadPoolExecutor(1) as pool:
         hashed = pool.submit(_sha256, archive)
         try:
             checked, damaged = check(archive, read_entries(beside(folder, backup), passphrase), passphrase, tell)
         except Damaged as error:
-            checked, damaged = 0, [Damage(f"{backup.stem}.manifest.json", error.message)]
+            checked, damaged = 0, [Damage(backup.manifest, error.message)]
         damaged += _as_recorded(archive, backup, hashed.result())
     if backup.kind == DIFFERENTIAL:
         damaged += _of_base(folder, backup)
@@ -121,7 +121,7 @@ def _of_base(folder: Path, backup: Backup) -> list[Damage]:
         base = base_of(folder, backup)
     except Damaged as error:
         return [Damage(backup.stem, error.message)]
-    archive = folder / f"{base.stem}.7z"
+    archive = folder / base.archive
     size = archive.stat().st_size if archive.exists() else -1
     return [] if size == base.archive_bytes else [Damage(archive.name, _sizes(size, base))]
 

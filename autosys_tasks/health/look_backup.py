@@ -16,11 +16,13 @@ from autosys_tasks.supervise.state import Place
 def see_backup(house: House) -> BackupSeen:
     """What is known of this workspace's backups."""
     from autosys_tasks.backup import damage_memory, store
+    from autosys_tasks.backup.owner import own, owner_of
     from autosys_tasks.schedule import wanted
     from autosys_tasks.schedule.values import BACKUP
 
     root, place = Path(house.config.path), house.place
-    backups, strange = store.listed(root / "backups")
+    there, strange = store.listed(root / "backups")
+    backups = own(there, owner_of(house.config))
     damaged = damage_memory.remembered(Path(place.folder))
     newest = next((each for each in reversed(backups) if each.verified), None)
     seen = BackupSeen(
@@ -55,7 +57,7 @@ def _lost(folder: Path, newest: Backup, backups: Sequence[Backup], damaged: Mapp
             continue
         if each.id in damaged:
             return f"{each.id} is damaged: {damaged[each.id]}"
-        archive = folder / f"{each.stem}.7z"
+        archive = folder / each.archive
         try:
             size = archive.stat().st_size
         except OSError as error:

@@ -31,7 +31,7 @@ def start(c, note="", due=False, dry_run=False, json=False, exit_code=False):  #
         return _nothing(home.config, f"{busy.message}; nothing to do here", json)
     if report is None:
         return _nothing(home.config, "this night has its backup", json)
-    made = archived_show.backup_json(report.backup) if report.backup else None
+    made = archived_show.backup_json(report.backup, report.backup.owner) if report.backup else None
     drilled = archived.drilled_when_due(home, say) if due else None
     proof = [drill.verdict(drilled)] if drilled else []
     code = report.code if drilled is None or drilled.ok else 3

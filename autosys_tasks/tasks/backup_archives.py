@@ -21,22 +21,29 @@ RESTORE = {
 def listed(c, from_="", json=False):  # type: ignore[no-untyped-def]
     """Every backup, the oldest first."""
     from autosys_tasks.backup import archived_show, elsewhere
+    from autosys_tasks.backup.owner import owner_of
 
     home = house(c)
     backups, others = elsewhere.listed(home, from_)
-    fields: dict[str, object] = {"backups": [archived_show.backup_json(each) for each in backups], "others": others}
-    return finish(home.config, "backup.list", 0, fields, archived_show.listed_lines(backups, others), json)
+    owner = owner_of(home.config)
+    rows = [archived_show.backup_json(each, owner) for each in backups]
+    lines = archived_show.listed_lines(backups, others, owner)
+    return finish(home.config, "backup.list", 0, {"backups": rows, "others": others}, lines, json)
 
 
-@verb(many=["id"], help={"id": ID})
-def show(c, id, json=False):  # type: ignore[no-untyped-def]
+@verb(many=["id"], help={"id": ID, "from_": FROM})
+def show(c, id, from_="", json=False):  # type: ignore[no-untyped-def]
     """All that is in one backup, and what is lacking."""
-    from autosys_tasks.backup import archived, archived_show
+    from autosys_tasks.backup import archived, archived_show, elsewhere
+    from autosys_tasks.backup.owner import owner_of
 
     home = house(c)
-    backup = archived.one(home, id, "backup.show")
-    entries = archived.entries(home, backup)
-    fields, lines = archived_show.shown_fields(backup, entries), archived_show.shown_lines(backup, entries)
+    with elsewhere.brought(home, from_ if id else "", id, say, archives=False) as folder:
+        backup = archived.one(home, id, "backup.show", folder, say)
+        entries = archived.entries(home, backup, folder)
+    owner = owner_of(home.config)
+    fields = archived_show.shown_fields(backup, entries, owner)
+    lines = archived_show.shown_lines(backup, entries, owner)
     return finish(home.config, "backup.show", 0, fields, lines, json)
 
 
@@ -60,8 +67,8 @@ def restore(c, id, to="", overwrite="never", git=False, from_="", dry_run=False,
     from autosys_tasks.backup.restore_plan import shown
 
     home = house(c)
-    with elsewhere.brought(home, from_ if id and to else "", id, say) as folder:
-        order = archived.order_of(home, id, to, overwrite, folder)
+    with elsewhere.brought(home, from_ if id and to else "", id[:1], say) as folder:
+        order = archived.order_of(home, id, to, overwrite, folder, say)
         if is_dry(c, dry_run):
             plan = archived.git_plan(order) if git else shown("backup.restore", room.planned(order, say).items)
             return show_plan(home.config, plan, as_json=json, exit_code=exit_code)
@@ -70,14 +77,15 @@ def restore(c, id, to="", overwrite="never", git=False, from_="", dry_run=False,
     return finish(home.config, "run", report.code, fields, room.lines(order, report), json)
 
 
-@verb(many=["id"], help={"id": f"{ID}; with a second one: from the first to that, else to what is there now"})
-def diff(c, id, json=False):  # type: ignore[no-untyped-def]
+@verb(many=["id"], help={"id": f"{ID}; with a second one: from the first to that, else to now", "from_": FROM})
+def diff(c, id, from_="", json=False):  # type: ignore[no-untyped-def]
     """What is not the same in two backups, or in one and on the disk now."""
-    from autosys_tasks.backup import archived
+    from autosys_tasks.backup import archived, elsewhere
     from autosys_tasks.backup import diff as room
 
     home = house(c)
-    between, found = archived.differences(home, id, say)
+    with elsewhere.brought(home, from_ if id else "", id, say, archives=False) as folder:
+        between, found = archived.differences(home, id, folder, say)
     return finish(home.config, "backup.diff", 0, between | room.fields(found), room.lines(found), json)
 
 

@@ -67,7 +67,7 @@ def test_a_backup_comes_back_with_its_base_and_nothing_else(trip: Trip) -> None:
     trip.add(2, full)
     last = trip.add(3, full)
     trip.send()
-    assert copies_fetch.fetch(trip.at, "latest", trip.into) == [last]
+    assert copies_fetch.fetch(trip.at, ["latest"], trip.into) == [last]
     assert trip.came() == sorted(
         f"{one.stem}.{end}" for one in (full, last) for end in ("7z", "manifest.json")
     )
@@ -94,7 +94,7 @@ def test_every_backup_can_be_asked_for(disk: Trip) -> None:
     full = disk.add(1)
     disk.add(2, full)
     disk.send()
-    assert copies_fetch.fetch(disk.at, "", disk.into, every=True) == disk.backups
+    assert copies_fetch.fetch_all(disk.at, disk.into) == disk.backups
     assert store.listed(disk.into) == (disk.backups, [])
 
 
@@ -103,9 +103,9 @@ def test_a_backup_is_found_by_its_id_and_by_its_files_name(disk: Trip) -> None:
     disk.add(2)
     disk.send()
     for wanted in (one.id, one.stem, f"{one.stem}.7z"):
-        assert copies_fetch.fetch(disk.at, wanted, disk.into) == [one]
+        assert copies_fetch.fetch(disk.at, [wanted], disk.into) == [one]
     with pytest.raises(UsageError) as caught:
-        copies_fetch.fetch(disk.at, "2026-11-01T033000", disk.into)
+        copies_fetch.fetch(disk.at, ["2026-11-01T033000"], disk.into)
     assert one.id in caught.value.hint
 
 
@@ -121,7 +121,7 @@ def test_what_is_damaged_there_is_refused_by_name(disk: Trip) -> None:
     data[40] ^= 1
     path.write_bytes(data)
     with pytest.raises(Damaged) as caught:
-        copies_fetch.fetch(disk.at, one.id, disk.into)
+        copies_fetch.fetch(disk.at, [one.id], disk.into)
     assert f"{one.stem}.7z" in caught.value.message and "the place" in caught.value.message
 
 
@@ -131,7 +131,7 @@ def test_a_differential_without_its_base_is_refused(disk: Trip) -> None:
     disk.send()
     there(disk, f"{full.stem}.7z").unlink()
     with pytest.raises(Damaged) as caught:
-        copies_fetch.fetch(disk.at, last.id, disk.into)
+        copies_fetch.fetch(disk.at, [last.id], disk.into)
     assert full.id in caught.value.message
 
 
@@ -140,14 +140,14 @@ def test_a_newest_one_whose_manifest_is_torn_is_left_out_and_said(disk: Trip) ->
     disk.send()
     there(disk, f"{torn.stem}.manifest.json").write_bytes(b"{")
     said: list[str] = []
-    assert copies_fetch.fetch(disk.at, "latest", disk.into, said.append) == [one]
+    assert copies_fetch.fetch(disk.at, ["latest"], disk.into, said.append) == [one]
     assert f"{torn.stem} is left out" in said[0]
 
 
 def test_a_place_without_backups_says_so(disk: Trip) -> None:
     disk.site.open().close()
     with pytest.raises(UsageError) as caught:
-        copies_fetch.fetch(disk.at, "latest", disk.into)
+        copies_fetch.fetch(disk.at, ["latest"], disk.into)
     assert "no backup at `the place`" in caught.value.message
 
 
@@ -158,7 +158,7 @@ def test_what_does_not_fit_is_not_begun(disk: Trip, monkeypatch: pytest.MonkeyPa
     entries = manifest.read_entries(disk.here / f"{one.stem}.manifest.json")
     manifest.write(there(disk, f"{one.stem}.manifest.json"), big, entries, [], big)
     with pytest.raises(StateError) as caught:
-        copies_fetch.fetch(disk.at, one.id, disk.into)
+        copies_fetch.fetch(disk.at, [one.id], disk.into)
     assert "do not fit" in caught.value.message and f"{one.stem}.7z" not in disk.came()
 
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autosys_tasks.backup.copies_plan import LATE_S, Held, Memory, archive, decide, manifest, may_leave
-from autosys_tasks.backup.values import Backup, Kept
+from autosys_tasks.backup.copies_plan import LATE_S, Held, Memory, decide, may_leave
+from autosys_tasks.backup.values import Backup, Kept, archive_of, manifest_of
 
 HOUR = 3600.0
 
@@ -26,7 +26,7 @@ def held(*backups: Backup) -> dict[str, Held]:
 def lying(*backups: Backup) -> dict[str, int]:
     names = {}
     for each in backups:
-        names |= {archive(each.stem): each.archive_bytes, manifest(each.stem): 7}
+        names |= {each.archive: each.archive_bytes, each.manifest: 7}
     return names
 
 
@@ -47,7 +47,7 @@ def test_what_is_missing_is_sent_oldest_first() -> None:
 
 def test_what_is_there_in_part_is_sent_again() -> None:
     a = one(5)
-    for names in ({archive(a.stem): 5}, {manifest(a.stem): 7}, {**lying(a), archive(a.stem): 4}):
+    for names in ({a.archive: 5}, {a.manifest: 7}, {**lying(a), a.archive: 4}):
         assert decide([a], names, Memory("x", 0, held(a)), newest(9)).send == (a,)
 
 
@@ -70,7 +70,7 @@ def test_what_would_go_at_once_is_not_sent() -> None:
 
 def test_rests_of_ours_go_and_what_is_not_ours_stays() -> None:
     a, b, other = one(1), one(2), one(3)
-    names = {archive(a.stem): 1, archive(b.stem) + ".part": 1, **lying(other), "photos.zip": 5}
+    names = {a.archive: 1, b.archive + ".part": 1, **lying(other), "photos.zip": 5}
     decision = decide([], names, Memory("x", 0, held(a), sending=b.stem), newest(0))
     assert decision.rests == (a.stem, b.stem) and not decision.remove and not decision.send
 
@@ -91,7 +91,7 @@ def test_when_all_is_done_there_is_nothing_to_do(here: set[int], there: set[int]
 def done(
     names: Mapping[str, int], memory: Memory, send: Sequence[Backup], gone: Sequence[str]
 ) -> tuple[dict[str, int], Memory]:
-    away = {name for stem in gone for name in (archive(stem), manifest(stem))}
+    away = {name for stem in gone for name in (archive_of(stem), manifest_of(stem))}
     kept = {stem: each for stem, each in memory.held.items() if stem not in gone}
     return ({name: length for name, length in names.items() if name not in away} | lying(*send),
             memory._replace(held={**kept, **held(*send)}))  # fmt: skip

@@ -1,0 +1,124 @@
+"""Two workspaces that share one folder of backups, or one second place: each keeps to its own."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import rig
+
+from autosys_tasks.backup import store
+from autosys_tasks.backup.owner import foreign
+from autosys_tasks.backup.values import FULL, Backup
+from autosys_tasks.core.errors import UsageError
+
+TOML = """
+[backup]
+keep_days = 0
+keep_last = 3
+{copies}
+[backup.git]
+enabled = false
+[backup.sets.data]
+include = ["data/**"]
+"""
+
+
+@pytest.fixture
+def desks(tmp_path: Path) -> tuple[rig.Workspace, rig.Workspace]:
+    """Two of them, whose `backups` lead to one folder, and that copy to one place."""
+    made = []
+    (tmp_path / "shared").mkdir()
+    copies = f'copies = ["{(tmp_path / "second").as_uri()}"]'
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        desk = rig.Workspace(tmp_path / name, tmp_path / f"state of {name}")
+        desk.write(TOML.format(copies=copies)).file("data/whose.txt", name)
+        os.symlink(tmp_path / "shared", desk.root / "backups", target_is_directory=True)
+        made.append(desk)
+    return made[0], made[1]
+
+
+def rows(desk: rig.Workspace, *more: object) -> dict[str, str | None]:
+    """Every backup that it lists, and whose it is when it is not its own."""
+    said = desk.cli("backup.list", "--json", *more).rc(0).json()
+    return {row["id"]: row["foreign"] for row in said["backups"]}  # type: ignore[attr-defined]
+
+
+def day(number: int) -> dict[str, str]:
+    """The environment of a day, at noon."""
+    return {"AUTOSYS_NOW": f"2026-11-{number:02d}T12:00:00Z"}
+
+
+@pytest.mark.only("posix")  # links to folders need a right on Windows
+def test_each_of_two_builds_upon_counts_copies_and_removes_its_own_alone(
+    desks: tuple[rig.Workspace, rig.Workspace], tmp_path: Path
+) -> None:
+    one, two = desks
+    for number in (1, 2):
+        one.cli("backup", env=day(number)).rc(0)
+    for number in range(3, 9):
+        made = two.cli("backup", "--json", env=day(number)).rc(0).json()["backup"]
+        assert made["kind"] == ("full" if number == 3 else "differential"), "never upon the other's"  # type: ignore[index]
+    own = sorted(identity for identity, whose in rows(one).items() if whose is None)
+    assert own == ["2026-11-01T120000Z", "2026-11-02T120000Z"], "the other's retention has not taken them"
+    assert sum(whose is None for whose in rows(two).values()) == 4, "the newest three, and their full one"
+    assert rows(one, "--from", (tmp_path / "second").as_uri()) == rows(one), "nor at the second place"
+    for desk in desks:
+        desk.cli("backup.restore", "latest", "--to", tmp_path / f"of {desk.root.name}").rc(0)
+        assert (tmp_path / f"of {desk.root.name}" / "data/whose.txt").read_text(encoding="utf-8") == desk.root.name
+        own = sorted(identity for identity, whose in rows(desk).items() if whose is None)
+        assert desk.cli("backup.drill", "--json").rc(0).json()["id"] == own[-1]
+        assert desk.cli("backup.verify", "--all", "--json").rc(0).json()["backups"] == own
+
+
+@pytest.mark.only("posix")
+def test_one_second_gives_two_workspaces_two_names_and_a_running_one_is_left_alone(
+    desks: tuple[rig.Workspace, rig.Workspace], tmp_path: Path
+) -> None:
+    one, two = desks
+    one.cli("backup", env=day(1)).rc(0)
+    others = tmp_path / "shared" / "2026-11-01T120001Z-full.7z.0123abcd.part"
+    others.write_bytes(b"being written")
+    assert two.cli("backup", "--json", env=day(1)).rc(0).json()["backup"]["id"] == "2026-11-01T120002Z"  # type: ignore[index]
+    assert others.read_bytes() == b"being written"
+
+
+@pytest.mark.only("posix")
+def test_another_ones_backup_is_taken_when_it_is_named_and_that_is_said(
+    desks: tuple[rig.Workspace, rig.Workspace], tmp_path: Path
+) -> None:
+    one, two = desks
+    one.cli("backup", env=day(1)).rc(0)
+    two.cli("backup", env=day(2)).rc(0)
+    (whose,) = [whose for whose in rows(two).values() if whose]
+    assert whose.startswith("one-") and "@" in whose
+    two.cli("backup.list").rc(0).says(f"of another workspace, `{whose}`")
+    for task in (("backup.verify",), ("backup.show",), ("backup.restore", "--to", tmp_path / "out")):
+        two.cli(task[0], "2026-11-01T120000Z", *task[1:]).rc(0).says("is not this workspace's", whose)
+    checks = two.cli("health", "--only", "backup", "--json", env=day(3)).json()["checks"]
+    assert "2026-11-02T120000Z" in checks[0]["evidence"]  # type: ignore[index]
+
+
+@pytest.mark.only("posix")
+def test_a_night_is_not_had_by_the_others_backup(desks: tuple[rig.Workspace, rig.Workspace]) -> None:
+    one, two = desks
+    one.cli("backup", env=day(1)).rc(0)
+    two.cli("backup", "--due", env=day(1)).rc(0).says("is whole and verified")
+    two.cli("backup", "--due", env=day(1)).rc(0).says("this night has its backup")
+
+
+def some(identity: str, owner: str) -> Backup:
+    """A verified backup of somebody."""
+    return Backup(identity, FULL, 1.0, owner=owner, verified=True)
+
+
+def test_latest_is_ones_own_then_the_only_other_ones_and_of_several_a_person_chooses() -> None:
+    one, two, mine = some("2026-11-03", "one@a"), some("2026-11-02", "two@a"), some("2026-11-01", "me@a")
+    assert store.latest([mine, two, one], "me@a", "here") == mine
+    assert store.latest([one], "me@a", "here") == one and foreign(one, "me@a") == "one@a"
+    with pytest.raises(UsageError) as caught:
+        store.latest([two, one], "me@a", "here")
+    assert "2026-11-03 of `one@a`" in caught.value.hint and "2026-11-02 of `two@a`" in caught.value.hint
+    assert store.newest([two, one], "me@a") is None and foreign(some("2026-11-01", ""), "me@a") == ""
