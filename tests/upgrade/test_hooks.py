@@ -163,7 +163,8 @@ def test_a_rebase_begins_one_upgrade(pulled: Pulled, wait_for: Callable[..., obj
     wait_for(lambda: pulled.made.read_text(encoding="utf-8") == "2\n", 30.0)
     log = pulled.space.outputs / "logs" / "upgrade.log"
     wait_for(lambda: "OK:" in log.read_text(encoding="utf-8"), 30.0)
-    assert log.read_text(encoding="utf-8").count("OK:") == 1 and journal.read_text(encoding="utf-8").count("summary") == 2
+    assert log.read_text(encoding="utf-8").count("OK:") == 1
+    assert journal.read_text(encoding="utf-8").count("summary") == 2
 
 
 @pytest.mark.parametrize("begins", [True, False], ids=["begins one", "begins none"])
