@@ -121,12 +121,8 @@ def see_autostart(house: House) -> AutostartSeen:
 
     site, known = site_of(house.config), entries(house.config)
     seen = look.see(site, known)
-    there = [entry for entry in known if seen[entry.name].state == "registered"]
-    refusals = [
-        (entry.name, why) for entry in there if (why := look.refuses(site, entry, seen[entry.name].mechanism))
-    ]
     asked, since = wanted.read(house.place), wanted.changed_at(house.place)
-    return AutostartSeen(tuple(seen.values()), asked, tuple(refusals), since)
+    return AutostartSeen(tuple(seen.values()), asked, look.refusals(site, known, seen), since)
 
 
 def see_rivals(house: House, listed: Listings | None = None) -> RivalsSeen:

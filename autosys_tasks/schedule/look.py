@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable, Sequence
+import threading
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from autosys_tasks import host
@@ -57,6 +58,23 @@ def see(site: Site, entries: Sequence[Entry]) -> dict[str, Seen]:
             for name, seen in mechanism.look(site, open_ones).items():
                 told[name].append(seen)
     return {name: best(seen) for name, seen in told.items()}
+
+
+def refusals(site: Site, entries: Sequence[Entry], seen: Mapping[str, Seen]) -> tuple[tuple[str, str], ...]:
+    """(name, why) of each registered entry whose very command cannot run; they are tried side by side."""
+    there = [entry for entry in entries if seen[entry.name].state == "registered"]
+    found: dict[str, str] = {}
+
+    def tried(entry: Entry) -> None:
+        found[entry.name] = refuses(site, entry, seen[entry.name].mechanism)
+
+    threads = [threading.Thread(target=tried, args=(entry,), daemon=True) for entry in there]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    whys = ((entry.name, found.get(entry.name, "trying its command failed")) for entry in there)
+    return tuple((name, why) for name, why in whys if why)
 
 
 def refuses(site: Site, entry: Entry, name: str) -> str:

@@ -24,36 +24,48 @@ def let_be(starter: Starter, beside: Iterable[str]) -> bool:
 
 
 def rivals(
-    site: Site, starters: Iterable[Starter], is_ours: Test, is_gone: Test, doubled: Collection[tuple[str, str]] = ()
+    site: Site,
+    starters: Iterable[Starter],
+    is_ours: Test,
+    is_gone: Test,
+    doubled: Collection[tuple[str, str]] = (),
+    known_as: Collection[str] = (),
 ) -> tuple[Rival, ...]:
     """The rivals among the starters, in their order.
 
     `is_ours`: whether a path leads into the workspace. `is_gone`: whether a folder exists no more.
     `doubled`: (place, entry) of our own entries that a better mechanism has too.
+    `known_as`: the ids that this workspace was registered under, wherever it was then.
     """
-    judged = ((starter, _why(site, starter, is_ours, is_gone, doubled)) for starter in starters if starter.on)
+    judged = ((starter, _why(site, starter, is_ours, is_gone, doubled, known_as)) for starter in starters if starter.on)
     return tuple(Rival(starter, why) for starter, why in judged if why)
 
 
 def _why(
-    site: Site, starter: Starter, is_ours: Test, is_gone: Test, doubled: Collection[tuple[str, str]]
+    site: Site,
+    starter: Starter,
+    is_ours: Test,
+    is_gone: Test,
+    doubled: Collection[tuple[str, str]],
+    known_as: Collection[str],
 ) -> str:
     if starter.ours == site.id:
         twice = (starter.place, starter.entry) in doubled
         return f"our own second best: a better scheduler has `{starter.entry}` too" if twice else ""
     if starter.ours:
-        return _of_another(site, starter, is_gone)
+        return _of_another(site, starter, is_gone, known_as)
     return _of_a_stranger(site, starter, is_ours)
 
 
-def _of_another(site: Site, starter: Starter, is_gone: Test) -> str:
+def _of_another(site: Site, starter: Starter, is_gone: Test, known_as: Collection[str]) -> str:
     """An entry that autosys made under another id: a rival only when that workspace is this one."""
     folder = starter.folder
     if not folder:
         return ""
     if is_inside(folder, site.folder) and is_inside(site.folder, folder):
         return "ours, under a name that this workspace had"
-    if _slug(starter.ours) == _slug(site.id) and is_gone(folder):
+    was_here = starter.ours in known_as or _slug(starter.ours) == _slug(site.id)
+    if was_here and is_gone(folder):
         return f"ours, for `{folder}`, which is gone: the workspace was moved"
     return ""
 

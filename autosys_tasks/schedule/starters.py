@@ -14,6 +14,7 @@ from typing import Protocol
 from autosys_tasks import host
 from autosys_tasks.core.errors import AutosysError
 from autosys_tasks.core.files import make_folder, write_atomic
+from autosys_tasks.schedule import known_as
 from autosys_tasks.schedule.command_text import is_inside
 from autosys_tasks.schedule.look import mechanisms
 from autosys_tasks.schedule.rivals import let_be, rivals
@@ -69,7 +70,8 @@ def see(site: Site, entries: Sequence[Entry], beside: Sequence[str] = (), listed
     if is_inside(str(Path.home()), site.folder):
         troubles += (f"`{site.folder}` holds your home folder: whatever starts for you starts in it",)
         is_ours = _nothing
-    judged = rivals(site, starters, is_ours, _is_gone, _doubled(site, entries, own))
+    names = known_as.read(site.folder)
+    judged = rivals(site, starters, is_ours, _is_gone, _doubled(site, entries, own), names)
     spared = len(everybody) - len(starters)
     looked = (*(listing.what for listing in found if listing.what), *([f"{spared} of them let be"] if spared else ()))
     return RivalsSeen(looked, troubles, judged, bool(own or troubles))
@@ -115,7 +117,11 @@ def _doubled(site: Site, entries: Sequence[Entry], own: Iterable[Starter]) -> se
 def take_away(site: Site, found: Iterable[Rival], state: str) -> list[tuple[bool, str]]:
     """(done, what was done) of each rival: kept first, taken away then; what an administrator must do is told."""
     folder = Path(state, KEPT, time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()))
-    return [_taken(site, rival.starter, folder / str(number)) for number, rival in enumerate(found, 1)]
+    starters = [rival.starter for rival in found]
+    ended = [_taken(site, starter, folder / str(number)) for number, starter in enumerate(starters, 1)]
+    stay = {site.id, *(starter.ours for starter, (done, _said) in zip(starters, ended, strict=True) if not done)}
+    known_as.forget(site.folder, {starter.ours for starter in starters} - stay)
+    return ended
 
 
 def _taken(site: Site, starter: Starter, folder: Path) -> tuple[bool, str]:

@@ -17,7 +17,10 @@ from autosys_tasks.schedule.systemd_text import unit_of
 from autosys_tasks.schedule.values import Entry, File, Seen, Site
 
 NAME = "systemd"
-SHOWN = "Id,LoadState,UnitFileState,ActiveState,NeedDaemonReload,ExecMainCode,ExecMainStatus,ExecMainExitTimestamp"
+SHOWN = (
+    "Id,LoadState,UnitFileState,ActiveState,NeedDaemonReload,ExecMainCode,ExecMainStatus,"
+    "ExecMainStartTimestamp,ExecMainExitTimestamp"
+)
 PATIENCE_S = 15.0
 EXITED = "1"  # siginfo's CLD_EXITED
 
@@ -76,8 +79,10 @@ def _seen(site: Site, entry: Entry, told: dict[str, dict[str, str]], times: dict
         state, why = "differs", f"the timer is {timer.get('UnitFileState') or 'not enabled'}"
     elif systemd_text.is_repeated(entry) and timer.get("ActiveState") != "active":
         state, why = "differs", f"the timer is {timer.get('ActiveState')}"
-    ended = _utc(service.get("ExecMainExitTimestamp", ""))
+    began, ended = (_utc(service.get(f"ExecMain{what}Timestamp", "")) for what in ("Start", "Exit"))
     next_run = times.get(unit_of(site, entry.name, "timer"), (0.0, 0.0))[0] or None
+    if began is not None and ended is None:
+        return Seen(entry.name, state, why or "it runs now", NAME, began, None, next_run)
     return Seen(entry.name, state, why, NAME, ended, None if ended is None else _result(service), next_run)
 
 

@@ -26,7 +26,7 @@ def unregister(c, only="", dry_run=False, json=False, exit_code=False):  # type:
 
 def change(c: Any, task: str, names: tuple[str, ...], dry_run: bool, json: bool, exit_code: bool) -> None:
     """Register or remove the entries of these names (all of them when none is named), and end the task."""
-    from autosys_tasks.schedule import act, look, plan, wanted
+    from autosys_tasks.schedule import act, known_as, look, plan, wanted
     from autosys_tasks.schedule import site as place
     from autosys_tasks.supervise import turnstile, words
 
@@ -44,6 +44,10 @@ def change(c: Any, task: str, names: tuple[str, ...], dry_run: bool, json: bool,
         failed = [outcome for outcome in outcomes if outcome.ok is False]
         done = {entry.name for entry in entries} - {outcome.step.target for outcome in failed}
         wanted.note(home.place, done, registered=decide is plan.to_register)
+        if wanted.read(home.place):
+            known_as.add(site.folder, site.id)
+        elif not failed:
+            known_as.forget(site.folder, [site.id])
     notes = place.notes(site) if decide is plan.to_register else []
     lines = [*notes, f"NG: {len(failed)} failed -> inv schedule.status" if failed else "OK: as wanted"]
     return finish(home.config, "run", 3 if failed else 0, run_fields(task, outcomes, notes), lines, json)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 import rig
+import user_manager
 
 from autosys_tasks.config.load import load
 from autosys_tasks.schedule import systemd_text
@@ -130,6 +132,32 @@ def test_entries_of_a_workspace_that_was_moved_are_found_where_it_is_now(home: H
     fixed = home.check("--fix")
     assert (fixed["verdict"], fixed["fixed"]) == ("OK", "verified")
     assert not any(unit.exists() for unit in units) and set(home.kept()) == {unit.name for unit in units}
+
+
+@pytest.mark.capability("user manager")
+def test_a_workspace_that_was_moved_and_renamed_knows_what_it_was_registered_as(
+    home: Home, tmp_path: Path
+) -> None:
+    """P59: its name in autosys.toml is the folder's; other people's entries for folders that are gone stay."""
+    space, units = home.workspace.write(""), tmp_path / "manager"
+    units.mkdir()
+    with user_manager.running(units, space.env()) as manager:
+        env = {**home.env, **manager.env}
+        space.cli("schedule.register", env=env).rc(0)
+        other = manager.units / "autosys-other-00000000-master.timer"
+        shutil.copy(next(manager.units.glob("*-master.timer")), other)
+        (other.parent / "timers.target.wants" / other.name).symlink_to(other)
+        service = next(manager.units.glob("*-master.service")).read_text("utf-8")
+        other.with_suffix(".service").write_text(service.replace("책상", "남의 책상"), "utf-8")
+        space.root = space.root.rename(tmp_path / "옮긴 책상 50%")
+        (red,) = space.cli(*ONLY, "--json", env=env).rc(3).json()["checks"]  # type: ignore[misc]
+        assert str(red["why"]).count("the workspace was moved") == 3, red  # type: ignore[has-type]
+        (fixed,) = space.cli(*ONLY, "--fix", "--json", env=env).rc(0).json()["checks"]  # type: ignore[misc]
+        assert fixed["fixed"] == "verified" and {path.stem for path in manager.units.glob("*.*")} >= {other.stem}  # type: ignore[has-type]
+        space.cli("schedule.register", env=env).rc(0)
+        space.cli("schedule.unregister", env=env).rc(0)
+        assert {path.stem for path in manager.units.glob("*.timer")} == {other.stem}
+        assert not (space.outputs / "registered_as.json").exists()
 
 
 def test_entries_under_a_name_that_the_workspace_had_are_rivals(home: Home) -> None:

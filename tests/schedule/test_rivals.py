@@ -188,6 +188,8 @@ OURS = [
     ("our current entry", ours(ID, "/w/desk"), ""),
     ("and where it has another folder by hand", ours(ID, "/w/other"), ""),
     ("the workspace was moved", ours(OLD, MOVED), "`/old/desk`, which is gone"),
+    ("it was moved and renamed", ours("renamed-99999999", MOVED), "`/old/desk`, which is gone"),
+    ("what it was copied from", ours("renamed-99999999", "/there/desk"), ""),
     ("a copy that still exists", ours(OLD, "/there/desk"), ""),
     ("another workspace that is gone", ours("shop-99999999", MOVED), ""),
     ("another workspace, inside of this one", ours("shop-99999999", "/w/desk/shop"), ""),
@@ -202,7 +204,8 @@ OURS = [
 @pytest.mark.parametrize(("what", "starter", "wanted"), OURS, ids=[what for what, *_rest in OURS])
 def test_our_own_entries_are_rivals_only_when_stale(what: str, starter: Starter, wanted: str) -> None:
     """P59: the entry of a workspace that was moved is found; one of a workspace that lives is nobody's rival."""
-    judged = rivals(SITE, [starter], partial(is_inside, folder="/w/desk"), lambda path: path == MOVED)
+    was = {"renamed-99999999"}
+    judged = rivals(SITE, [starter], partial(is_inside, folder="/w/desk"), lambda path: path == MOVED, known_as=was)
     assert bool(judged) is bool(wanted)
     assert not wanted or wanted in judged[0].why
 

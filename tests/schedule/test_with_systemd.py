@@ -98,6 +98,19 @@ def test_a_disabled_timer_and_a_failed_run_are_told(
     assert entries(workspace, manager)["watchdog"]["state"] == "differs"
 
 
+def test_a_run_that_is_under_way_is_no_run_that_never_came(
+    workspace: rig.Workspace, manager: user_manager.UserManager
+) -> None:
+    never = 'readiness = { log = "never", start_timeout_s = 60 }'
+    workspace.write("[watchdog]\nguard = false\n").service("slow", "sleeps.py", more=never)
+    workspace.cli("schedule.register", "--only", "watchdog", env=manager.env).rc(0)
+    manager.ctl("start", "--no-block", next(manager.units.glob("*-watchdog.service")).name)
+    told = rig.wait_for(lambda: said if (said := entries(workspace, manager)["watchdog"])["last_run"] else {}, 30)
+    assert (told["last_result"], told["why"]) == (None, "it runs now")
+    workspace.cli("schedule.unregister", env=manager.env).rc(0)
+    workspace.cli("down").rc(0)
+
+
 def test_what_was_registered_and_is_gone_is_red_and_mended(
     workspace: rig.Workspace, manager: user_manager.UserManager
 ) -> None:

@@ -1,0 +1,44 @@
+"""The names under which a workspace was registered, noted in the workspace itself: so they are where it is moved to."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Collection
+from pathlib import Path
+
+from autosys_tasks.core.files import make_folder, read_json, write_atomic
+
+FILE = "outputs/registered_as.json"
+
+
+def read(folder: str) -> frozenset[str]:
+    """The ids of the sites that it was registered as, and may be still."""
+    try:
+        said = read_json(Path(folder, FILE))
+    except (OSError, ValueError):
+        return frozenset()
+    return frozenset(map(str, said)) if isinstance(said, list) else frozenset()
+
+
+def add(folder: str, site_id: str) -> None:
+    """Note that it is registered under this name."""
+    _write(folder, read(folder) | {site_id})
+
+
+def forget(folder: str, ids: Collection[str]) -> None:
+    """Note that nothing stands under these names any more."""
+    _write(folder, read(folder) - frozenset(ids))
+
+
+def _write(folder: str, names: frozenset[str]) -> None:
+    path = Path(folder, FILE)
+    if names == read(folder):
+        return
+    if names:
+        make_folder(path.parent)
+        write_atomic(path, json.dumps(sorted(names)))
+        return
+    path.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        path.parent.rmdir()  # which only succeeds for an empty one
