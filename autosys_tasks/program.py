@@ -25,6 +25,11 @@ def main() -> None:
 
             print_json(error_document(Interrupted("before anything was begun")))
         sys.exit(130)
+    except OSError as error:  # `autosys --list | head`: Invoke's own printing, which no task's border stands around
+        from autosys_tasks.tasks.border import nobody_reads
+
+        if not nobody_reads(error):
+            raise
 
 
 @contextlib.contextmanager

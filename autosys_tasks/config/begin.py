@@ -13,6 +13,10 @@ TASKS = '''"""Invoke tasks of this workspace; `inv --list` shows them. To add on
 from autosys_tasks import ns  # noqa: F401
 '''
 KEPT = (".env", "config.json")  # what only this machine has, where it is there: a required set asks for it
+OWN_TASKS = (
+    "that tasks.py does not know these tasks: type `autosys` instead of `inv`, or write `from autosys_tasks import ns` "
+    "into it and `ns.add_task(...)` for each of its own"
+)
 WHY = {
     "autosys.toml": "what this workspace runs, commented",
     "tasks.py": "so that `inv` finds the tasks here",
@@ -23,7 +27,15 @@ def plan(folder: Path) -> Plan:
     """What `init` would write into this folder."""
     there = [name for name in WHY if (folder / name).exists()]
     steps = tuple(Step("write", name, why) for name, why in WHY.items() if name not in there)
-    return Plan("init", steps, tuple(f"{name} is there already and stays as it is" for name in there))
+    notes = [f"{name} is there already and stays as it is" for name in there]
+    return Plan("init", steps, (*notes, *([OWN_TASKS] if "tasks.py" in there and not _knows_us(folder) else [])))
+
+
+def _knows_us(folder: Path) -> bool:
+    try:
+        return b"autosys_tasks" in (folder / "tasks.py").read_bytes()
+    except OSError:
+        return False
 
 
 def carry_out(plan: Plan, folder: Path) -> list[Outcome]:

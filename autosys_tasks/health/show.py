@@ -54,7 +54,8 @@ def fix_json(fix: Fix | None) -> dict[str, object] | None:
 def lines(name: str, checks: Sequence[Check]) -> list[str]:
     """The verdict, a line a check with what to do below each that is not well, and the verdict again."""
     rows = aligned([[check.verdict, check.id, _said(check)] for check in checks]) if checks else []
-    said = [f"{overall(check.verdict for check in checks)} {name}: {len(checks)} checks"]
+    many = "1 check" if len(checks) == 1 else f"{len(checks)} checks"
+    said = [f"{overall(check.verdict for check in checks)} {name}: {many}"]
     for row, check in zip(rows, checks, strict=True):
         said += [row, *_below(check)]
     return [*said, verdict_line(checks)]

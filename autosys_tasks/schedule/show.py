@@ -48,4 +48,7 @@ def _line(seen: Seen) -> str:
     if seen.why:
         parts.append(seen.why)
     text = ", ".join(parts)
-    return text if seen.state == "registered" else f"{text}\n   -> inv schedule.register"
+    if seen.state == "registered":
+        return text
+    where = "where the scheduler answers (a session of your own, no `su`): " if seen.state == "unknown" else ""
+    return f"{text}\n   -> {where}inv schedule.register"

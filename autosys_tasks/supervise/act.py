@@ -135,7 +135,8 @@ def _spawn(house: House, name: str, argv: tuple[str, ...], intent: Record, lock:
     try:
         pid = host.spawn(order, lock)
     except OSError as error:
-        why = f"cannot run `{service.program}`: {error.strerror}"
+        which = f": {error.filename}" if error.filename not in (None, argv[0]) else ""  # its log, or its folder
+        why = f"cannot run `{service.program}`: {error.strerror}{which}"
         died = LastExit(None, None, time.time(), 0.0, "", why)
         write_record(
             house.place, name, intent._replace(dead=True, died_boot=intent.started_boot, last_exit=died)

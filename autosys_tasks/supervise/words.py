@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from autosys_tasks.core.clock import span
 from autosys_tasks.core.plan import Outcome
 from autosys_tasks.supervise.house import House
+from autosys_tasks.supervise.plan import LEFT
 from autosys_tasks.supervise.runs import Report
 from autosys_tasks.supervise.values import GUARD, label
 
@@ -54,6 +55,9 @@ def next_step(name: str, report: Report) -> str:
         return f"start or mend it: {name} is only watched (managed = false)"
     if decision.state == "waiting":
         return f"inv bringup {' '.join(decision.after)}"
+    last = facts.record.last_exit if facts.record else None
+    if decision.state == "blocked" and last and last.why.startswith(LEFT):
+        return f"keep {name} in the foreground: it ends and leaves others running; then inv bringup {name}"
     if decision.state == "blocked":
         return f"inv logs {name}; when mended: inv watchdog --reset {name}"
     return f"inv logs {name}"

@@ -88,8 +88,7 @@ def person_readable(*, as_json: bool, interrupted: str = "") -> Iterator[None]:
     except OSError as error:
         from autosys_tasks.core.files import cannot_write
 
-        if _has_left(error):
-            _unread("stdout")
+        if nobody_reads(error):
             raise Exit(code=0) from None
         end_with(cannot_write(error.filename or "a file", error, "read or write"), as_json)
     except Exception as error:  # noqa: BLE001 (said in full, and ends as promised)
@@ -139,6 +138,13 @@ def ready_streams(*, keep: bool = True) -> None:
 def _has_left(error: OSError) -> bool:
     """Whether it says that nobody reads a stream any more; Windows calls that an invalid argument."""
     return isinstance(error, BrokenPipeError) or (error.errno == errno.EINVAL and error.filename is None)
+
+
+def nobody_reads(error: OSError) -> bool:
+    """Whether it says that the reader of stdout has left; from then on what is written there is lost."""
+    if _has_left(error):
+        _unread("stdout")
+    return _has_left(error)
 
 
 def _nowhere() -> Any:

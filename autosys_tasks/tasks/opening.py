@@ -69,7 +69,8 @@ def by_command(home: Any, name: str) -> Any:
     except subprocess.TimeoutExpired:
         return Ended(False, f"ended: it took longer than {ALSO_S:g} s")
     said = decode(done.stdout if done.returncode == 0 else done.stderr or done.stdout).strip().splitlines()
-    return Ended(done.returncode == 0, (said or [f"exit code {done.returncode}"])[-1])
+    what = [line for line in said if not line.lstrip().startswith("-> ")]  # the line above it says what is wrong
+    return Ended(done.returncode == 0, (what or [f"exit code {done.returncode}"])[-1])
 
 
 def verdict(home: Any) -> Any:

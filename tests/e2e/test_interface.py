@@ -239,6 +239,30 @@ def test_what_cannot_be_said_is_named_and_the_work_is_done(workspace: rig.Worksp
     assert row(workspace, "api")["state"] == "ready"
 
 
+@pytest.mark.only("posix")
+@pytest.mark.parametrize("args", [["--list"], ["bringup", "--help"], ["config"], ["ps", "--json"]])
+def test_a_reader_who_leaves_hurts_nobody(workspace: rig.Workspace, args: list[str]) -> None:
+    """`autosys --list | head -1`: what Invoke prints by itself, too."""
+    workspace.service("api", "sleeps.py")
+    reads, writes = os.pipe()
+    os.close(reads)
+    argv, env = [sys.executable, "-m", "autosys_tasks.program", *args], {**os.environ, **workspace.env()}
+    env = {name: value for name, value in env.items() if value is not None}
+    try:
+        done = subprocess.run(argv, cwd=workspace.root, env=env, stdout=writes, stderr=subprocess.PIPE, check=False)
+    finally:
+        os.close(writes)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+@pytest.mark.only("posix")
+def test_a_log_that_cannot_be_opened_is_named(workspace: rig.Workspace) -> None:
+    """A disk that is read-only is no program that cannot be run."""
+    (workspace.outputs / "logs" / "api.log").mkdir(parents=True)
+    workspace.write("[watchdog]\nretries = 0\n").service("api", "sleeps.py")
+    workspace.cli("bringup", "--no-guard").rc(3).says(str(workspace.outputs / "logs" / "api.log"))
+
+
 def test_secrets_reach_the_service_and_nothing_else(workspace: rig.Workspace) -> None:
     """P55."""
     secret = "s3cr3t-value-4711"
@@ -307,6 +331,11 @@ def test_init_writes_what_validates_and_never_overwrites(workspace: rig.Workspac
     workspace.cli("init").rc(0).says("stays as it is")
     assert (workspace.root / "autosys.toml").read_text(encoding="utf-8") == "# mine\n"
     tasks = workspace.root / "tasks.py"
+    ours = tasks.read_text(encoding="utf-8")
+    tasks.write_text("from invoke import task\n", encoding="utf-8")
+    workspace.cli("init").rc(0).says("type `autosys` instead of `inv`", "from autosys_tasks import ns")
+    tasks.write_text(ours, encoding="utf-8")
+    assert "instead of" not in workspace.cli("init").rc(0).out
     mine = "\n\nfrom invoke import task\n\n\n@task\ndef mine(c):\n    print(1)\n\n\nns.add_task(mine)\n"
     tasks.write_text(tasks.read_text(encoding="utf-8") + mine, encoding="utf-8")
     inv = [sys.executable, "-m", "invoke"]

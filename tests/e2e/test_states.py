@@ -133,8 +133,9 @@ def test_a_tick_ends_what_a_dead_leader_left_and_starts_again(workspace: rig.Wor
 def test_a_program_that_goes_into_the_background_is_no_storm(workspace: rig.Workspace) -> None:
     """P2: what its leader left behind is ended each time, and each time is a failed start."""
     workspace.write(QUICK).service("api", "forks.py", "--leave", more='readiness.log = "never"')
-    workspace.cli("bringup", "--no-guard", "--timeout", "20").rc(3)
-    assert row(workspace, "api")["state"] == "blocked"
+    workspace.cli("bringup", "--no-guard", "--timeout", "20").rc(3).says("keep api in the foreground")
+    seen = row(workspace, "api")
+    assert seen["state"] == "blocked" and "gone and left behind pid" in str(seen["reason"]), "true of the dead, too"
     starts = [line for line in workspace.cli("journal", "--json").json()["lines"] if line["step"] == "start"]  # type: ignore[attr-defined]
     assert len(starts) == 3 and not workspace.alive()
 

@@ -279,7 +279,8 @@ def test_a_step_that_fails_stops_none_of_the_others(workspace: rig.Workspace) ->
 def test_another_task_is_a_link_too_and_its_last_line_tells_how_it_ended(home: House) -> None:
     ended = opening.by_command(home, "probe")
     assert (ended.ok, ended.said) == (True, "no probe is declared")
-    assert opening.by_command(home, "no-such-task").ok is False
+    failed = opening.by_command(home, "no-such-task")
+    assert failed.ok is False and "no task is named `no-such-task`" in failed.said, "and not only its hint"
 
 
 @pytest.mark.only("posix")

@@ -37,6 +37,10 @@ def facts(**more: object) -> Facts:
     return Facts(**{"spec": "s", "record": record(), **more})  # type: ignore[arg-type]
 
 
+def found_by(intent: Record) -> Facts:
+    return facts(record=intent, found=(WHO, "i"), locked=True)
+
+
 TABLE = [
     ("never started", PLAIN, facts(record=None), "down", "start"),
     ("lives", PLAIN, facts(leader=WHO), "ready", ""),
@@ -54,6 +58,9 @@ TABLE = [
     ("lock held, nobody seen", PLAIN, facts(locked=True), "unknown", ""),
     ("being started", PLAIN, facts(locked=True, record=record(pid=None, started_boot=9_999.0)), "starting", ""),
     ("lost its record", PLAIN, facts(record=None, found=(WHO, "i")), "unready", "adopt"),
+    ("its starter was killed", PLAIN, found_by(record(pid=None, started_boot=9_999.0)), "unready", "adopt"),
+    ("being recorded", PLAIN, found_by(record(pid=None, started_boot=9_999.9)), "starting", ""),
+    ("a record of another", PLAIN, found_by(record(pid=None, started_boot=9_999.9, instance="j")), "unready", "adopt"),
     ("another boot", PLAIN, facts(record=dead(boot="last-boot", starts=4)), "down", "start"),
     ("declared anew", PLAIN, facts(record=dead(starts=4), spec="new"), "down", "start"),
     ("died, was never ready", ASKED, facts(exit=Exit(signal=9)), "backoff", "note"),
