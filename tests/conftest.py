@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 import rig
 
@@ -29,10 +30,11 @@ LEAKY = (
     "AUTOSYS_INSTANCE",
 )
 LONGEST = (  # these files come first, so that no worker idles at the end
-    "test_survival", "test_bootstrap", "test_installing", "test_backup_runs", "test_states", "test_interface",
-    "test_archive_commands", "test_report", "test_with_systemd", "test_with_scopes", "test_vscode", "test_health_page",
-    "test_archive_limits", "test_git_state", "test_hooks", "test_copies", "test_upgrade_commands", "test_queue_server",
-    "test_night", "test_copies_commands", "test_restore", "test_broken_pull", "test_pages",
+    "test_survival", "test_bootstrap", "test_installing", "test_command_lines", "test_backup_runs", "test_broken_pull",
+    "test_states", "test_interface", "test_archive_commands", "test_with_scopes", "test_with_systemd", "test_vscode",
+    "test_health_page", "test_backup_and_back", "test_report", "test_after_a_pull", "test_copies_commands",
+    "test_git_state", "test_archive_limits", "test_copies", "test_hooks", "test_health_rivals", "test_upgrade_commands",
+    "test_queue_server", "test_guard", "test_night", "test_restore", "test_pages", "test_git_random",
 )  # fmt: skip
 REAL_PLACES = (".local/state", ".config/systemd/user", ".config/autostart", "Library/LaunchAgents", ".vscode")
 
@@ -44,6 +46,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # No deadline of its own: it goes by the clock, and others may be at work. A fixture serves all examples of a test.
+    excused = [hypothesis.HealthCheck.too_slow, hypothesis.HealthCheck.function_scoped_fixture]
+    hypothesis.settings.register_profile("patient", deadline=None, suppress_health_check=excused)
+    hypothesis.settings.load_profile("patient")
     config.option.loadscopereorder = False  # xdist: files in our order, not by their number of tests
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # with it each command of a test compiles all of ours anew
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started with `&` by a script: our children inherit it

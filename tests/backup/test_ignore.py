@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from desk_tree import collected, config_of, paths, tree
 from git_repos import Repo, new_repo
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from autosys_tasks.backup.ignore_text import Level, left_out_by, read_rules
@@ -95,7 +95,6 @@ FILES = st.dictionaries(st.sampled_from(["", "a", "a/b", "foo"]), TEXTS, max_siz
 
 @pytest.mark.only("posix")
 @pytest.mark.capability("git")
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(FILES)
 def test_whatever_stands_in_the_files_git_agrees(repo: Repo, files: dict[str, str]) -> None:
     assert by_us(files) == by_git(repo, files)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 import rig
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from kept_trees import FIRST, SECOND, keep, things, write
 
@@ -96,7 +96,7 @@ TREES = st.dictionaries(st.lists(NAMES, min_size=1, max_size=3).map(tuple), st.b
 
 
 @POSIX
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40)
 @given(tree=TREES, bits=st.integers(0, 0o777), second=TREES)
 def test_any_tree_comes_back_from_a_full_and_from_a_differential(
     tmp_path_factory: pytest.TempPathFactory, tree: dict[tuple[str, ...], bytes], bits: int,

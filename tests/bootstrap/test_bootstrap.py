@@ -124,13 +124,13 @@ def break_nothing_but(what: str) -> Callable[[Checkout], None]:
     ("what", "says"),
     [
         ("no-python", "building it anew"),
-        ("python-removed", "building it anew"),
-        ("no-pyvenv.cfg", "building it anew"),
+        pytest.param("python-removed", "building it anew", marks=pytest.mark.live),
+        pytest.param("no-pyvenv.cfg", "building it anew", marks=pytest.mark.live),
         ("no-inv", "installing autosys"),
         ("first-install-cut-off", "building it anew"),
         ("update-cut-off", "installing autosys"),
-        ("empty-folder", "building it anew"),
-        ("a-file", "building it anew"),
+        pytest.param("empty-folder", "building it anew", marks=pytest.mark.live),
+        pytest.param("a-file", "building it anew", marks=pytest.mark.live),
     ],
 )
 def test_a_half_made_environment_is_seen_and_mended(
@@ -145,6 +145,7 @@ def test_a_half_made_environment_is_seen_and_mended(
     assert [path.name for path in made_by_uv.root.glob(".venv*")] == [".venv"]
 
 
+@pytest.mark.live
 def test_an_environment_of_somebody_else_is_kept_and_gets_the_pip_that_it_lacks(
     made_by_pip: tuple[Checkout, rig.Result],
 ) -> None:

@@ -69,13 +69,11 @@ def read(folder: Path, raw: bytes) -> Config | None:
 
 
 @given(st.binary(max_size=200))
-@settings(deadline=None)
 def test_any_bytes_are_a_config_or_an_error_for_a_person(folder: Path, raw: bytes) -> None:
     read(folder, raw)
 
 
 @given(st.text(alphabet=" \n\t[]{}=.,\"'#abc019_-:\\é한", max_size=80))
-@settings(deadline=None)
 def test_any_text_in_the_letters_of_toml_is_too(folder: Path, text: str) -> None:
     read(folder, text.encode())
 
@@ -85,7 +83,6 @@ def test_any_text_in_the_letters_of_toml_is_too(folder: Path, text: str) -> None
         st.tuples(st.integers(0, len(START)), st.integers(0, 6), st.text(max_size=3)), min_size=1, max_size=4
     )
 )
-@settings(deadline=None)
 def test_a_good_file_with_slips_of_the_keyboard_is_too(
     folder: Path, slips: list[tuple[int, int, str]]
 ) -> None:
@@ -156,7 +153,7 @@ def tables(table: str) -> st.SearchStrategy[dict[str, Any]]:
 
 
 @given(tables(""))
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 def test_any_document_of_known_keys_and_any_values_is_too(folder: Path, values: dict[str, Any]) -> None:
     text = "".join(f"{toml({key: each})[2:-2]}\n" for key, each in values.items())
     read(folder, text.encode("utf-8", "replace"))

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from autosys_tasks.vscode import block_text, entries_text, plan
@@ -210,7 +210,6 @@ def usable(text: str) -> bool:
     return not any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
-@settings(deadline=None)
 @given(files.filter(usable))
 def test_any_file_is_as_it_was_after_the_block_has_come_and_gone(text: str) -> None:
     """P31, P38: nothing outside of the block changes by one byte, and twice is once."""
@@ -221,7 +220,6 @@ def test_any_file_is_as_it_was_after_the_block_has_come_and_gone(text: str) -> N
     assert block_text.without(block_text.with_block(after, OURS)) == text
 
 
-@settings(deadline=None)
 @given(values)
 def test_plain_json_reads_as_python_reads_it(value: object) -> None:
     text = json.dumps({"x": value})
@@ -233,7 +231,6 @@ def test_plain_json_reads_as_python_reads_it(value: object) -> None:
     assert plain(found[1]) == plain(parse(json.dumps(value, indent=3)).root)
 
 
-@settings(deadline=None)
 @given(files.filter(usable), st.data())
 def test_a_file_that_lost_a_letter_is_read_or_refused_with_its_place(text: str, data: st.DataObject) -> None:
     """P37: never another exception, and a place that exists."""
