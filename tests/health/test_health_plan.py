@@ -1,13 +1,12 @@
-"""The judgements and the plan of fixes, as tables: no process, no file, no clock."""
+"""How everything but services is judged, as tables: no process, no file, no clock."""
 
 from __future__ import annotations
 
 import pytest
+from judged import ALIVE, BY_TICKS, GUARDED, LEADER, NOW, TAKE_AWAY, page
 
-from autosys_tasks.config.model import Config, Environment, Probe, Service, Watchdog
-from autosys_tasks.core.plan import Outcome, Step
-from autosys_tasks.core.verdict import ALL, NG, OK, SKIP, UNKNOWN, WARN, Check, Fix, counts, overall
-from autosys_tasks.health import plan, show
+from autosys_tasks.config.model import Config, Environment
+from autosys_tasks.core.verdict import NG, OK, SKIP, UNKNOWN, WARN, Fix
 from autosys_tasks.health.values import (
     AutostartSeen,
     BackupSeen,
@@ -15,11 +14,8 @@ from autosys_tasks.health.values import (
     Copies,
     CopiesSeen,
     EnvironmentSeen,
-    Look,
     OutputSeen,
     Room,
-    Seen,
-    ServiceSeen,
     UpgradeSeen,
     WatchSeen,
 )
@@ -27,160 +23,12 @@ from autosys_tasks.host.types import Identity
 from autosys_tasks.probes.values import Answer
 from autosys_tasks.schedule.values import Rival, RivalsSeen, Starter
 from autosys_tasks.schedule.values import Seen as Scheduled
-from autosys_tasks.supervise.values import Facts, LastExit, Now, Record, Reply, Wanted
+from autosys_tasks.supervise.values import Facts, Wanted
 from autosys_tasks.vscode import block_text
 from autosys_tasks.vscode.entries_text import VENV, tasks
 from autosys_tasks.vscode.installed import NAMED
 from autosys_tasks.vscode.values import Facts as EditorFacts
 
-NOW = Now(wall=1_000_000.0, boot=5_000.0, boot_id="b")
-LEADER = Identity(42, "7", "b")
-RUNS = Record("i1", 42, "7", "b", started_at=996_000.0, started_boot=1_000.0, starts=1)
-DEAD = RUNS._replace(dead=True, died_boot=4_999.0, last_exit=LastExit(1, None, 999_999.0, 60.0, "boom"))
-BLOCKED = DEAD._replace(starts=4)
-ANSWERS = Answer(OK, "http 200 in 4 ms", status=200)
-API = Service("api", ("serve",), shown=("serve",), readiness=Probe("http", "http://127.0.0.1:1/"))
-JOB = Service("api", ("job",), oneshot=True)
-
-
-def living(answer: Answer | None = ANSWERS, **more: object) -> ServiceSeen:
-    reply = None if answer is None else Reply(answer.verdict in (OK, WARN), answer.why, answer.evidence)
-    facts = Facts(record=RUNS, leader=LEADER, ready_seen=True, readiness=reply)
-    return ServiceSeen(facts._replace(**more), answer)  # type: ignore[arg-type]
-
-
-def dead(**facts: object) -> ServiceSeen:
-    return ServiceSeen(Facts(**{"program": "/bin/serve", **facts}))  # type: ignore[arg-type]
-
-
-def ngs(why: str, status: int | None = None) -> Answer:
-    return Answer(NG, "no answer", why, status=status)
-
-
-def judged(seen: ServiceSeen, service: Service = API, **config: object) -> Check:
-    whole = Config("/w", "w", services={"api": service}, **config)  # type: ignore[arg-type]
-    return page(whole, "service.api", seen)
-
-
-def page(config: Config, check: str, facts: object) -> Check:
-    return plan.page(config, [Look(check, check, lambda: None)], {check: Seen(facts)}, NOW)[0]
-
-
-# --- services ---------------------------------------------------------------------------------------------
-
-STATES = [
-    ("ready", living(), API, OK, None),
-    ("a finished job", dead(record=DEAD._replace(last_exit=LastExit(0, None, 1.0, 1.0, ""))), JOB, OK, None),
-    ("stopped by a person", dead(wanted=Wanted(up=False)), API, SKIP, "inv bringup api starts it again"),
-    (
-        "starting",
-        living(ngs("refused"), ready_seen=False, record=RUNS._replace(started_boot=4_990.0)),
-        API,
-        WARN,
-        None,
-    ),
-    ("unready", living(ngs("timed out after 2 s")), API, NG, ("inv", "restart", "api")),
-    ("unhealthy", living(liveness=Reply(False, "no heartbeat")), API, NG, ("inv", "restart", "api")),
-    ("down", dead(record=DEAD._replace(starts=1, died_boot=4_000.0)), API, NG, ("inv", "bringup", "api")),
-    ("never started", dead(), API, NG, ("inv", "bringup", "api")),
-    ("backing off", dead(record=DEAD._replace(starts=3)), API, NG, ("inv", "bringup", "api")),
-    ("blocked", dead(record=BLOCKED), API, NG, ("inv", "bringup", "api")),
-    ("left behind", dead(leftovers=(50, 51), record=DEAD), API, NG, ("inv", "bringup", "api")),
-    (
-        "left behind, unwanted",
-        dead(leftovers=(50,), wanted=Wanted(up=False)),
-        API,
-        NG,
-        ("inv", "down", "api"),
-    ),
-    (
-        "its lock held by nobody known",
-        dead(locked=True, record=DEAD._replace(died_boot=4_900.0)),
-        API,
-        UNKNOWN,
-        "see who holds its lock",
-    ),
-    ("its port held", dead(foreign=(99, "apache")), API, NG, "end that process, or change the port"),
-    ("its program absent", dead(program=None), API, NG, "install `serve`"),
-    ("absent, and optional", dead(program=None), API._replace(optional=True), SKIP, None),
-    (
-        "never restarted",
-        dead(record=DEAD),
-        API._replace(restart="never"),
-        NG,
-        "it is never restarted unasked",
-    ),
-    (
-        "asked for what is not there",
-        living(ngs("status 404", 404)),
-        API,
-        NG,
-        "correct services.api.readiness",
-    ),
-    ("not to be asked", living(Answer(UNKNOWN, "", "no descriptors left")), API, UNKNOWN, "inv logs api"),
-    ("throttled", living(Answer(WARN, "http 429", "throttled", status=429)), API, WARN, "inv logs api"),
-    ("unwanted, and running", living(wanted=Wanted(up=False)), API, WARN, "inv down api"),
-]
-
-
-@pytest.mark.parametrize(
-    ("seen", "service", "verdict", "helps"), [row[1:] for row in STATES], ids=[row[0] for row in STATES]
-)
-def test_a_service_is_what_its_state_says(
-    seen: ServiceSeen, service: Service, verdict: str, helps: object
-) -> None:
-    """P9 (a wrong question restarts nobody), P23 (an absent optional is no red): one verdict a state."""
-    found = judged(seen, service)
-    assert found.verdict == verdict
-    assert found.evidence
-    assert bool(found.why) == (verdict != OK)
-    if isinstance(helps, tuple):
-        assert found.fix == Fix(helps)
-    elif helps:
-        assert found.fix is not None and found.fix.text.startswith(str(helps)) and not found.fix.command
-    else:
-        assert found.fix is None
-
-
-UNMANAGED = [
-    (ANSWERS, False, OK),
-    (ngs("refused: nobody listens on 127.0.0.1:1"), False, NG),
-    (ngs("refused: nobody listens on 127.0.0.1:1"), True, SKIP),
-    (ngs("status 500", 500), True, NG),
-    (ngs("timed out after 2 s"), True, NG),
-    (None, False, SKIP),
-]
-
-
-@pytest.mark.parametrize(("answer", "optional", "verdict"), UNMANAGED)
-def test_what_is_not_ours_to_start_is_as_its_probe_says(
-    answer: Answer | None, optional: bool, verdict: str
-) -> None:
-    """P23: optional and absent is skipped for ever, optional and ill is red."""
-    service = API._replace(managed=False, optional=optional)
-    seen = living(answer, leader=None, record=None)
-    assert judged(seen, service).verdict == verdict
-
-
-def test_a_service_whose_dependency_a_person_stopped_is_not_brought_up_by_a_fix() -> None:
-    services = {"db": Service("db", ("db",)), "api": API._replace(depends_on=("db",))}
-    looks = [Look(f"service.{name}", name, lambda: None) for name in services]
-    seen = {"service.db": Seen(dead(wanted=Wanted(up=False))), "service.api": Seen(dead())}
-    found = plan.page(Config("/w", "w", services=services), looks, seen, NOW)
-    assert [check.verdict for check in found] == [SKIP, NG]
-    assert found[1].why == "waiting: waits for db"
-    assert found[1].fix == Fix(text="it needs db, stopped by a person: inv bringup db")
-
-
-def test_a_dead_service_shows_its_last_words() -> None:
-    assert "its last words: boom" in judged(dead(record=BLOCKED)._replace(last_line="boom")).why
-
-
-# --- everything else --------------------------------------------------------------------------------------
-
-GUARDED = Config("/w", "w", services={"api": API})
-BY_TICKS = GUARDED._replace(watchdog=Watchdog(every_s=300.0, guard=False))
-ALIVE = Facts(record=RUNS, leader=LEADER)
 BEATS, HANGS = Answer(OK, "last beat 3 s ago"), Answer(NG, "last beat 200 s ago", "no heartbeat for 200 s")
 TICKED = WatchSeen(Facts(), None, tick_at=NOW.wall - 500)
 WATCHES = [
@@ -296,7 +144,6 @@ def test_both_pids_of_a_duplicate_are_named_and_only_a_stranger_beside_ours_is_e
 MINE = Rival(Starter("cron", "line 3", "line 3 of the crontab"), "its command leads to `/w/x`")
 REG_DELETE = 'reg delete "HKLM\\Run" /v "x" /f'
 MACHINES = Rival(Starter("run_values", "x", "HKLM\\Run\\x", by_hand=REG_DELETE), "why")
-TAKE_AWAY = Fix(("inv", "health", "--fix", "--only", "rivals"))
 RIVALS = [
     (RivalsSeen(("3 Run values", "12 tasks")), OK, "", None),
     (RivalsSeen(("3 units",), (), (MINE,)), NG, "line 3 of the crontab", TAKE_AWAY),
@@ -419,103 +266,6 @@ def test_what_runs_undeclared_is_named() -> None:
 def test_what_runs_as_another_declaration_said_is_named() -> None:
     found = page(GUARDED, "config", ConfigSeen("2 services", outdated=("api", "db")))
     assert found.verdict == WARN and "api, db" in found.why and found.fix == Fix(text="inv restart api db")
-
-
-# --- checks that go wrong ---------------------------------------------------------------------------------
-
-
-def test_a_check_that_raises_is_red_and_one_that_is_late_is_unknown_by_name() -> None:
-    """P12, P18: no exception becomes a default."""
-    looks = [Look("disk", "disk", lambda: None), Look("probe.p", "p", lambda: None, 2.3)]
-    seen = {"disk": Seen(error="OSError: gone"), "probe.p": Seen(late=True, ms=2300)}
-    disk, late = plan.page(Config("/w", "w"), looks, seen, NOW)
-    assert (disk.verdict, disk.why) == (NG, "check error: OSError: gone")
-    assert (late.verdict, late.why) == (UNKNOWN, "`probe.p` did not answer within 2.3 s")
-
-
-def test_a_judgement_that_raises_is_red() -> None:
-    """P12: facts that nobody can judge are no green."""
-    found = page(GUARDED, "disk", 3)
-    assert found.verdict == NG
-    assert found.why.startswith("check error: TypeError")
-
-
-# --- sums -------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("verdicts", "whole"),
-    [
-        ([OK, SKIP], OK),
-        ([OK, WARN], WARN),
-        ([OK, UNKNOWN], WARN),
-        ([WARN, NG, OK], NG),
-        ([], OK),
-        ([SKIP], OK),
-    ],
-)
-def test_a_summary_never_contradicts_its_parts(verdicts: list[str], whole: str) -> None:
-    """P17, P19: 100 % with a failure cannot be written down."""
-    checks = [Check(f"c{n}", "c", verdict, "e", "w") for n, verdict in enumerate(verdicts)]
-    fields = show.fields(checks)
-    assert fields["verdict"] == overall(verdicts) == whole
-    assert fields["counts"] == counts(verdicts)
-    assert sum(counts(verdicts).values()) == len(verdicts)
-    assert set(counts(verdicts)) == set(ALL)
-    assert show.lines("w", checks)[-1].startswith(f"{whole}: ")
-
-
-# --- fixes ------------------------------------------------------------------------------------------------
-
-UP_API = Fix(("inv", "bringup", "api"))
-
-
-def red(check: str, fix: Fix | None, verdict: str = NG) -> Check:
-    return Check(check, check, verdict, "seen", "why", fix)
-
-
-def test_only_the_safe_fixes_of_what_is_red_become_steps_and_each_remedy_is_offered_once() -> None:
-    page_ = [
-        red("watchdog", Fix(("inv", "watchdog"))),
-        red("service.api", UP_API),
-        red("service.api2", UP_API),
-        red("duplicates", Fix(("inv", "health", "--fix", "--only", "duplicates"))),
-        red("rivals", TAKE_AWAY),
-        red("disk", Fix(text="free some space")),
-        red("probe.p", None),
-        red("service.slow", Fix(("inv", "restart", "slow")), WARN),
-    ]
-    order = plan.fixes(page_)
-    assert [step.target for step in order.steps] == ["rivals", "duplicates", "service.api", "watchdog"]
-    assert order.notes == ("disk: why -> free some space",)
-
-
-@pytest.mark.parametrize(
-    ("after", "fix", "ok", "fixed"),
-    [
-        (OK, UP_API, True, "verified"),
-        (OK, UP_API, False, "verified"),
-        (SKIP, UP_API, True, "verified"),
-        (NG, UP_API, True, "unverified"),
-        (WARN, UP_API, True, "unverified"),
-        (NG, UP_API, False, "failed"),
-        (NG, UP_API, None, "not_applied"),
-        (NG, Fix(text="by hand"), True, "not_applied"),
-        (NG, None, True, "not_applied"),
-    ],
-)
-def test_only_a_second_look_proves_a_fix(after: str, fix: Fix | None, ok: bool | None, fixed: str) -> None:
-    """P25: a fix that was tried is no fix that worked."""
-    step = Step("fix", "service.api", "why", {"command": list(UP_API.command)})
-    first, second = ([red("service.api", fix, verdict), red("disk", None, OK)] for verdict in (NG, after))
-    found = plan.looked_again(first, second, [Outcome(step, ok, "")])
-    assert [check.fixed for check in found] == [fixed, None]
-
-
-def test_a_fix_is_a_command_or_a_text_and_never_both() -> None:
-    assert show.fix_json(UP_API) == {"kind": "run", "command": ["inv", "bringup", "api"]}
-    assert show.fix_json(Fix(text="by hand")) == {"kind": "manual", "text": "by hand"}
-    assert show.fix_json(None) is None
 
 
 OLD = NOW.wall - 5_000.0 - 100_000.0  # long before the machine started, 5000 s ago
