@@ -1,7 +1,9 @@
-"""What tests of backups share: one S3 server and one SFTP server for all of a process's tests."""
+"""What tests of backups share: a repository and a tree to keep, and one S3 and one SFTP server for a whole process."""
 
 from __future__ import annotations
 
+from capturing import remote, repo
 from other_places import aws, s3, sshd
+from restoring import tree
 
-__all__ = ["aws", "s3", "sshd"]
+__all__ = ["aws", "remote", "repo", "s3", "sshd", "tree"]
