@@ -34,7 +34,8 @@ LONGEST = (  # these files come first, so that no worker idles at the end
     "test_states", "test_interface", "test_archive_commands", "test_with_scopes", "test_with_systemd", "test_vscode",
     "test_health_page", "test_backup_and_back", "test_report", "test_after_a_pull", "test_copies_commands",
     "test_git_awkward", "test_archive_limits", "test_copies", "test_hooks", "test_health_rivals",
-    "test_upgrade_commands", "test_queue_server", "test_guard", "test_night", "test_restore", "test_pages", "test_git_random",
+    "test_upgrade_commands", "test_queue_server", "test_guard", "test_night", "test_restore", "test_pages",
+    "test_git_random",
 )  # fmt: skip
 REAL_PLACES = (".local/state", ".config/systemd/user", ".config/autostart", "Library/LaunchAgents", ".vscode")
 

@@ -370,13 +370,14 @@ def test_a_moved_workspace_leaves_nothing_running_that_no_command_reaches(worksp
     """P59. Its guard would start it again beside the copy that is started in the new place, for ever."""
     workspace.service("api", "sleeps.py").service("db", "forks.py")
     workspace.cli("bringup").rc(0)
-    started, moved = len(workspace.starts()), workspace.root.with_name("moved")
+    rig.wait_for(lambda: len(workspace.starts()) == 3, 10, what="the child of a service")
+    moved = workspace.root.with_name("moved")
     workspace.root.rename(moved)
     kill(int(str(next(p.pid for p in workspace.alive() if "sleeps.py" in " ".join(p.cmdline())))))
     rig.wait_for(lambda: not workspace.alive(), 20, what="the end of all that ran for the old path")
     assert not workspace.root.exists(), "nothing writes into a folder that is gone"
     moved.rename(workspace.root)
-    assert len(workspace.starts()) == started
+    assert len(workspace.starts()) == 3
     assert "is gone" not in workspace.cli("watchdog").rc(0).out
     assert {one["state"] for one in rows(workspace).values()} == {"ready"}, "what was wanted was not forgotten"
 
