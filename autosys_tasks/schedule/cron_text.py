@@ -12,6 +12,7 @@ from autosys_tasks.schedule.values import AtLogon, Daily, Entry, Every, Site, St
 
 TIMED = re.compile(r"\s*(?:@\w+|(?:\S+\s+){4}\S+)\s+(?P<command>\S.*)")
 NAME = "cron"
+LONGEST = 998  # Vixie's cron, and those made of it
 NO_JOB = re.compile(r"\s*(?:#|$|[A-Za-z_]\w*\s*=)")  # a comment, nothing, a variable
 
 
@@ -29,7 +30,10 @@ def line_of(site: Site, entry: Entry) -> str:
         command = f"sleep {entry.when.delay_s:g}; {command}"
     if "\n" in command:
         raise ValueError(f"a crontab cannot hold a path with a line break: {command!r}")
-    return f"{_times(entry.when)} {command.replace('%', chr(92) + '%')}"
+    command = command.replace("%", "\\%")
+    if len(command.encode("utf-8", "surrogateescape")) > LONGEST:
+        raise ValueError(f"cron cuts a line off after {LONGEST} bytes, and this is longer: {command}")
+    return f"{_times(entry.when)} {command}"
 
 
 def _times(when: AtLogon | Every | Daily) -> str:

@@ -6,7 +6,9 @@ import posixpath
 
 from autosys_tasks.schedule.values import Entry, Site
 
-LIMITED = "import os,signal,sys;signal.alarm(int(sys.argv[1]));os.execv(sys.argv[2],sys.argv[2:])"
+LIMITED = (
+    "import os,signal,sys;signal.alarm(int(sys.argv[1]));os.execv(sys.executable,[sys.executable,*sys.argv[2:]])"
+)
 
 
 def limited(site: Site, entry: Entry) -> tuple[str, ...]:
@@ -14,7 +16,8 @@ def limited(site: Site, entry: Entry) -> tuple[str, ...]:
 
     What it has started goes on, as with every other scheduler.
     """
-    return (site.command[0], "-I", "-S", "-c", LIMITED, str(entry.limit_s), *site.argv(entry))
+    python, *words = site.argv(entry)
+    return (python, "-I", "-S", "-c", LIMITED, str(entry.limit_s), *words)
 
 
 def note_of(site: Site, mechanism: str, name: str) -> str:

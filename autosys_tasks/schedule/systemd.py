@@ -48,7 +48,7 @@ def look(site: Site, entries: Iterable[Entry]) -> dict[str, Seen]:
     wanted = list(entries)
     units = [unit_of(site, entry.name, kind) for entry in wanted for kind in ("timer", "service")]
     listing = _begin("list-timers", "--all", "--output=json")
-    answer = _ask("show", *units, f"--property={SHOWN}", "--timestamp=utc")
+    answer = _ask("show", *units, f"--property={SHOWN}")
     listed = _end(listing)
     if answer.returncode:
         why = answer.stderr.strip() or f"systemctl ended {answer.returncode}"
@@ -152,7 +152,7 @@ def _ask(*words: str) -> subprocess.CompletedProcess[str]:
 
 def _begin(*words: str) -> subprocess.Popen[str] | OSError:
     where = {"XDG_RUNTIME_DIR": f"/run/user/{host.user_id()}"}  # which shells of cron and su are not told
-    env = {**where, **os.environ, "LC_ALL": "C", "TZ": "UTC"}
+    env = {**where, **os.environ, "LC_ALL": "C", "TZ": "UTC"}  # `--timestamp=utc` came with systemd 247
     argv = ["systemctl", "--user", "--no-pager", *words]
     pipe = subprocess.PIPE
     try:

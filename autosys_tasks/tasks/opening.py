@@ -52,25 +52,20 @@ def probe(home: Any) -> Any:
 def by_command(home: Any, name: str) -> Any:
     """Another task in a process of its own; its last line tells how it ended."""
     import os
-    import subprocess
 
     from autosys_tasks import host
     from autosys_tasks.core.files import decode
+    from autosys_tasks.host import child
     from autosys_tasks.vscode.chain import Ended
 
     argv = [host.own_python(), "-X", "utf8", "-m", "autosys_tasks.program", name]
-    env = {**os.environ, "AUTOSYS_WORKSPACE": home.config.path}
-    flags = getattr(subprocess, "CREATE_NO_WINDOW", 0)
     try:
-        done = subprocess.run(
-            argv, cwd=home.config.path, env=env, stdin=subprocess.DEVNULL, capture_output=True, timeout=ALSO_S,
-            creationflags=flags, check=False,
-        )  # fmt: skip
-    except subprocess.TimeoutExpired:
+        done = child.run(argv, home.config.path, {**os.environ, "AUTOSYS_WORKSPACE": home.config.path}, ALSO_S)
+    except child.Late:
         return Ended(False, f"ended: it took longer than {ALSO_S:g} s")
-    said = decode(done.stdout if done.returncode == 0 else done.stderr or done.stdout).strip().splitlines()
+    said = decode(done.out if done.code == 0 else done.err or done.out).strip().splitlines()
     what = [line for line in said if not line.lstrip().startswith("-> ")]  # the line above it says what is wrong
-    return Ended(done.returncode == 0, (what or [f"exit code {done.returncode}"])[-1])
+    return Ended(done.code == 0, (what or [f"exit code {done.code}"])[-1])
 
 
 def verdict(home: Any) -> Any:

@@ -11,6 +11,7 @@ import pytest
 import rig
 from hypothesis import given
 from hypothesis import strategies as st
+from seen import tree
 
 from autosys_tasks.schedule import cron_text, noted
 from autosys_tasks.schedule.values import AtLogon, Daily, Entry, Every, Site
@@ -56,7 +57,7 @@ def crontab(folder: Path) -> Path:
 def test_times_are_as_cron_has_them(when: AtLogon | Every | Daily, times: str) -> None:
     line = cron_text.line_of(SITE, Entry("watchdog", "heal", when, ("watchdog",), 600))
     assert line.startswith(f"{times}cd '/w/내 책상 50\\%' && '/w/py thon' -I -S -c '")
-    assert " 600 '/w/py thon' -m invoke watchdog >>" in line
+    assert " 600 -m invoke watchdog >>" in line
     assert "%" not in line.replace("\\%", ""), "a bare one would end the command"
 
 
@@ -99,6 +100,27 @@ class Machine:
 def machine(workspace: rig.Workspace, tmp_path: Path) -> Machine:
     """One with a service to start."""
     return Machine(workspace, tmp_path / "bin")
+
+
+def test_a_line_that_cron_would_cut_off_is_refused() -> None:
+    site = SITE._replace(folder="/w/" + "책상" * 150)
+    with pytest.raises(ValueError, match="998 bytes"):
+        cron_text.line_of(site, Entry("watchdog", "heal", Every(300), ("watchdog",), 600))
+
+
+@pytest.mark.only("linux")
+def test_dry_runs_change_not_one_byte(machine: Machine) -> None:
+    def unchanged(*words: str) -> None:
+        before = tree(machine.workspace.root, machine.workspace.state, machine.kept.parent)
+        machine.cli(*words, "--dry-run").rc(0)
+        assert tree(machine.workspace.root, machine.workspace.state, machine.kept.parent) == before, words
+
+    for task in ("schedule.register", "master.register", "schedule.unregister"):
+        unchanged(task)
+    machine.cli("schedule.register").rc(0)
+    for task in ("schedule.unregister", "master.unregister", "schedule.register", "schedule.keep"):
+        unchanged(task)
+    machine.cli("schedule.unregister").rc(0)
 
 
 @pytest.mark.only("linux")

@@ -14,6 +14,7 @@ import desks
 import launchctl
 import pytest
 import rig
+from seen import tree
 
 from autosys_tasks.schedule import launchd_text
 from autosys_tasks.schedule.values import AtLogon, Daily, Every, Site
@@ -37,7 +38,7 @@ def test_an_agent_holds_all_that_launchd_needs_whatever_the_workspace_is_called(
     file = launchd_text.file_of(site, entry)
     agent = plistlib.loads(file.data)
     assert file.name == f"{agent['Label']}.plist" and agent["Label"] == f"dev.autosys.desk-1a2b3c4d.{entry.name}"
-    assert agent["ProgramArguments"][-4:] == ["/w/py thon", "-m", "invoke", entry.task[-1]]
+    assert agent["ProgramArguments"][-4:] == [str(entry.limit_s), "-m", "invoke", entry.task[-1]]
     assert {type(word) for word in agent["ProgramArguments"]} == {str} and agent["ProgramArguments"][0] == "/bin/sh"
     assert agent["WorkingDirectory"] == folder and "/opt/homebrew/bin" in agent["EnvironmentVariables"]["PATH"]
     assert agent["AbandonProcessGroup"] is True, "what a tick started outlives it"
@@ -95,6 +96,10 @@ class Mac:
     def agents(self) -> dict[str, bytes]:
         return {path.name: path.read_bytes() for path in (Path.home() / "Library/LaunchAgents").glob("*.plist")}
 
+    def files(self) -> object:
+        """All that a command could change, as hashes; launchctl notes its calls."""
+        return tree(self.workspace.root, self.workspace.state, Path.home() / "Library")
+
     def label(self, name: str) -> str:
         return next(file.removesuffix(".plist") for file in self.agents() if file.endswith(f".{name}.plist"))
 
@@ -107,8 +112,9 @@ def mac(workspace: rig.Workspace, tmp_path: Path) -> Mac:
 
 @pytest.mark.only("linux")
 def test_registered_run_changed_mended_and_removed(mac: Mac) -> None:
+    before = mac.files()
     mac.inv("schedule.register", "--dry-run").rc(0).says("would register master")
-    assert not mac.agents() and mac.states() == {"missing"} and not mac.workspace.state.exists()
+    assert mac.files() == before and mac.states() == {"missing"} and not mac.workspace.state.exists()
     mac.inv("schedule.register").rc(0).says("launchd: dev.autosys.")
     first = mac.agents()
     assert len(first) == 3 and mac.states() == {"registered"}
@@ -124,6 +130,9 @@ def test_registered_run_changed_mended_and_removed(mac: Mac) -> None:
     assert mac.entries()["watchdog"]["state"] == "differs"
     mac.inv("schedule.register").rc(0).says("update watchdog")
     assert mac.agents() == first and mac.states() == {"registered"}, "also while the one before was leaving"
+    before = mac.files()
+    mac.inv("schedule.unregister", "--dry-run").rc(0).says("would remove master")
+    assert mac.files() == before
     mac.inv("schedule.unregister").rc(0)
     assert not mac.agents() and mac.states() == {"missing"} and not (mac.workspace.state / "ran").exists()
     assert json.loads((mac.folder / "loaded.json").read_text("utf-8"))["jobs"] == {}

@@ -13,6 +13,7 @@ import pytest
 import rig
 import test_cron
 import user_manager
+from seen import tree
 
 pytestmark = [pytest.mark.only("linux"), pytest.mark.capability("user manager")]
 
@@ -179,10 +180,18 @@ def test_a_rivals_timer_fires_no_more_and_what_it_runs_goes_on(
 
 
 def test_a_dry_run_changes_not_one_byte(workspace: rig.Workspace, manager: user_manager.UserManager) -> None:
+    def files() -> object:
+        return tree(workspace.root, workspace.state, manager.units)
+
     workspace.service("api", "sleeps.py")
+    before = files()
     workspace.cli("schedule.register", "--dry-run", env=manager.env).rc(0).says("would register master")
     assert workspace.cli("schedule.register", "--dry-run", "--exit-code", env=manager.env).rc(9)
-    assert not manager.units.exists() and states(workspace, manager) == {"missing"}
+    assert files() == before and states(workspace, manager) == {"missing"}
+    workspace.cli("schedule.register", env=manager.env).rc(0)
+    before = files()
+    workspace.cli("schedule.unregister", "--dry-run", env=manager.env).rc(0).says("would remove master")
+    assert files() == before and states(workspace, manager) == {"registered"}
 
 
 def test_the_units_are_what_systemd_itself_calls_right(
