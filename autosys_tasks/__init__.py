@@ -17,5 +17,6 @@ def __getattr__(name: str) -> Any:
             from autosys_tasks.bootstrap import rescue
 
             return rescue.table(error)
-        return lastgood.chosen()
+        globals()[name] = lastgood.chosen()  # which looks at every file of the package: once is enough
+        return globals()[name]
     raise AttributeError(name)

@@ -73,9 +73,9 @@ def chosen() -> Any:
     """The table of tasks: of today's package, or of the last good one when today's does not work."""
     root, state = os.path.dirname(HERE), ""
     if at_risk(root) and not is_copy() and TRIAL not in os.environ:
-        begin()
+        now = begin()
         state = state_folder()
-        broken = verdict(state) if state else None
+        broken = verdict(state, now) if state else None
         copy = good_copy(state)
         if broken and copy:
             _say(broken)
@@ -144,17 +144,19 @@ def told_of(error: BaseException, state: str = "") -> Broken:
 # --- what is known of it ----------------------------------------------------------------------------------
 
 
-def begin() -> None:
-    """Remember as what the tree is seen now: only what was there from beginning to end can be called good."""
+def begin() -> str:
+    """Remember as what the tree is seen when this process begins, and say it: only what was there from beginning to
+    end can be called good."""
     if not _began:
         _began.append(seen(source()))
+    return _began[0]
 
 
-def verdict(state: str) -> Broken | None:
+def verdict(state: str, now: str = "") -> Broken | None:
     """What is wrong with the package in its tree, None when nothing is; tried in a process of its own where the tree
-    is not as it was when it was last found good, or broken."""
+    is not as it was when it was last found good, or broken. `now`: as what it is seen, when that is known."""
     root, folder = source(), os.path.join(state, FOLDER)
-    good, now = _good(state), seen(root)
+    good, now = _good(state), now or seen(root)
     if not good or good.get("seen") == now:
         return None
     tried = read(os.path.join(folder, "tried.json"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import sys
@@ -18,12 +19,14 @@ INSTALLED = ("site-packages", "dist-packages")
 KEPT = 3  # copies: a guard may still run from an older one
 
 
+@functools.cache
 def source() -> str:
     """The folder with the package that is meant: where this one was copied from, else where it is."""
     root = os.path.dirname(HERE)
     return str(read(os.path.join(root, ORIGIN)).get("root") or root)
 
 
+@functools.cache
 def is_copy() -> bool:
     """Whether this process runs from a copy."""
     return os.path.exists(os.path.join(os.path.dirname(HERE), ORIGIN))

@@ -4,24 +4,44 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
+import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import psutil
 import rig
 
+from autosys_tasks.config.load import load
+from autosys_tasks.supervise import environ, show
+from autosys_tasks.supervise.house import House
+from autosys_tasks.supervise.state import Place
+
 Row = dict[str, object]
 
 
+def asked(space: rig.Workspace, **env: str) -> dict[str, Any]:
+    """The `ps` document: its services and its guard. Without `env` it is asked in this very process, by what the
+    command asks: that is watched many times, and a start of a Python costs more than all that `ps` does."""
+    if env:
+        return space.cli("ps", "--json", env=env).rc(0).json()
+    said = {key: value for key, value in {**os.environ, **space.env()}.items() if value is not None}
+    config = load(space.root, said)
+    base = environ.base_environ(said)
+    home = House(config, Place(str(space.state)), base, environ.guard_service(config), {})
+    picture = show.picture(home)
+    document = {"services": show.rows(home, picture), "guard": show.guard_row(picture)}
+    return dict(json.loads(json.dumps(document)))
+
+
 def rows(space: rig.Workspace, **env: str) -> dict[str, Row]:
-    """The services of `ps --json`, by name."""
-    found = space.cli("ps", "--json", env=env or None).rc(0).json()["services"]
-    assert isinstance(found, list)
-    return {row["name"]: row for row in found}
+    """The services of `ps`, by name."""
+    return {row["name"]: row for row in asked(space, **env)["services"]}
 
 
 def row(space: rig.Workspace, name: str, **env: str) -> Row:
-    """One service of `ps --json`."""
+    """One service of `ps`."""
     return rows(space, **env)[name]
 
 
@@ -37,10 +57,10 @@ def becomes(space: rig.Workspace, name: str, state: str, within_s: float = 15) -
 
 
 def guard_pid(space: rig.Workspace) -> int | None:
-    """The guard's pid as `ps --json` says it."""
-    guard = space.cli("ps", "--json").rc(0).json()["guard"]
-    assert isinstance(guard, dict)
-    return guard["pid"]
+    """The guard's pid as `ps` says it."""
+    pid = asked(space)["guard"]["pid"]
+    assert pid is None or isinstance(pid, int)
+    return pid
 
 
 def kill(pid: object) -> None:

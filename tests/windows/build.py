@@ -6,6 +6,7 @@ As a command it makes it and says where it is: python tests/windows/build.py
 from __future__ import annotations
 
 import hashlib
+import marshal
 import os
 import re
 import shutil
@@ -30,8 +31,6 @@ GCC = "x86_64-w64-mingw32-gcc"
 NOT_THERE = {  # of the test extra: what no test runs on Windows
     "ruff", "mypy", "types-psutil", "uv", "botocore", "paramiko", "moto", "flask", "flask-cors",
 }  # fmt: skip
-UNPACKED = ("site-packages", "venv", "ensurepip")  # need files, or are not the library's
-PACKED = ("invoke", "rich", "pygments", "markdown_it", "mdurl")  # of what every command imports, what needs no files
 SPARE = (  # of the packaged library: a pip that no environment gets, tests, and what ends the process under Wine
     "pip", "pip-*", "setuptools", "setuptools-*", "_distutils_hack", "pkg_resources",
     "distutils-precedence.pth", "test", "lib2to3", "_wmi.pyd",
@@ -260,15 +259,33 @@ def compile_all(python: Python, rig: Path) -> None:
 
 
 def pack(folder: Path) -> None:
-    """The library's byte code in the archive that Python looks into first: opening files is what Wine is slow at."""
-    library, beside = folder / "Lib", folder / "Lib" / "site-packages"
-    kept = [(library, path) for path in library.iterdir() if path.name not in UNPACKED]
-    kept += [(beside, beside / name) for name in PACKED]
-    with zipfile.ZipFile(folder / f"{folder.name.lower()}.zip", "w") as archive:
-        for root, top in kept:
-            for path in top.rglob("*.pyc"):
-                module = path.parent.parent.relative_to(root) / path.name.split(".")[0]
-                archive.write(path, f"{module.as_posix()}.pyc")
+    """The library's byte code in one file, for sitecustomize.py: opening files is what Wine is slow at."""
+    shutil.copy(HERE / "stand_ins" / "sitecustomize.py", folder / "Lib")
+    codes: list[bytes] = []
+    folders: dict[str, tuple[dict[str, tuple[bool, int, int]], list[str]]] = {}
+    where = 0
+    for place in [folder, *sorted(path.parent for path in (folder / "Lib").rglob("__pycache__"))]:
+        modules: dict[str, tuple[bool, int, int]] = {}
+        for name, is_package, file in compiled(place):
+            codes.append(file.read_bytes()[16:])  # less the header, which says of which source it is
+            modules[name] = is_package, where, len(codes[-1])
+            where += len(codes[-1])
+        others = {path.name.split(".")[0] for path in place.iterdir()} - modules.keys()
+        folders["".join(f"\\{part}" for part in place.relative_to(folder).parts)] = modules, sorted(others)
+    index = marshal.dumps(folders, 2)  # a form that each Python reads
+    (folder / "library").write_bytes(b"".join((len(index).to_bytes(8, "little"), index, *codes)))
+
+
+def compiled(place: Path) -> Iterator[tuple[str, bool, Path]]:
+    """(name, whether it is a package, its byte code) of each module in a folder that is what its name is imported as:
+    a package goes before an extension, and that before a source."""
+    extensions = {path.name.split(".")[0] for path in place.glob("*.pyd")}
+    packages = {path.parent.name for path in place.glob("*/__init__.py")}
+    plain = {path.stem for path in place.glob("*.py")} - packages - extensions
+    for name in sorted(filter(str.isidentifier, packages | plain)):
+        folder, stem = (place / name, "__init__") if name in packages else (place, name)
+        for file in (folder / "__pycache__").glob(f"{stem}.cpython-*[0-9].pyc"):
+            yield name, name in packages, file
 
 
 if __name__ == "__main__":
