@@ -18,7 +18,7 @@ from autosys_tasks.backup.values import ARCHIVE_END, MANIFEST_END, Backup
 from autosys_tasks.core.clock import size
 from autosys_tasks.core.errors import StateError
 from autosys_tasks.core.faults import fault
-from autosys_tasks.core.files import cannot_write, make_folder, patiently
+from autosys_tasks.core.files import SPACE_HINT, cannot_write, make_folder, patiently
 
 REMOVED = ".removed"
 LEFT = re.compile(f"{FILE}({REMOVED}|{PART})")
@@ -79,9 +79,8 @@ def ready(folder: Path, to_store: int) -> None:
     make_folder(folder)
     free, least = shutil.disk_usage(folder).free, RESERVE + to_store // 50
     if free < least:
-        hint = "free some disk space and run the same command again"
         said = f"cannot write `{folder}`: {size(free)} free, at least {size(least)} needed"
-        raise StateError(said, where=str(folder), hint=hint)
+        raise StateError(said, where=str(folder), hint=f"{SPACE_HINT}; inv backup.prune removes what is kept too long")
 
 
 # --- after ----------------------------------------------------------------------------------------------------

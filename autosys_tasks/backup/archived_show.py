@@ -37,7 +37,7 @@ def listed_lines(backups: Sequence[Backup], others: Sequence[str], owner: str) -
 def _line(backup: Backup, owner: str) -> str:
     words = [
         *(["not verified"] if not backup.verified else []),
-        *([f"{len(backup.failed)} files lacking"] if backup.failed else []),
+        *([f"lacks {len(backup.failed)} of what was asked for"] if backup.failed else []),
         *(["encrypted"] if backup.encrypted else []),
         *(["local only: secrets in clear"] if backup.local_only else []),
         *([f"on {backup.base}"] if backup.base else []),

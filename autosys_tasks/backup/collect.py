@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from autosys_tasks.backup.patience import Patience
-from autosys_tasks.backup.secrets_text import SECRET, looks_secret
+from autosys_tasks.backup.secrets_text import looks_secret
 from autosys_tasks.backup.staged import Staged, capture_git, copy_databases
-from autosys_tasks.backup.values import FILE, FOLDER, HARDLINK, LINK, Collected, Failed, Found
+from autosys_tasks.backup.values import FILE, FOLDER, HARDLINK, LINK, SECRET, Collected, Failed, Found
 from autosys_tasks.backup.walk import LeftOut, Seen, Site, Unread, is_link, reason, walk
 from autosys_tasks.backup.wanted_text import Pattern, patterns
 from autosys_tasks.config.model import Config

@@ -44,8 +44,8 @@ def source(written: str, environ: Mapping[str, str]) -> Source:
     try:
         addresses.parse(address)
     except ValueError as error:
-        hint = "as in `copies` of [backup]: inv config shows them"
-        raise UsageError(f"`{shown}` is no place: addresses {error}", where="--from", hint=hint) from None
+        hint = f"as in `copies` of [backup] (inv config shows them): addresses {error}"
+        raise UsageError(f"`{shown}` is no place", where="--from", hint=hint) from None
     return Source(address, shown)
 
 

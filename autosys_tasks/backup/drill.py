@@ -19,7 +19,7 @@ from autosys_tasks.backup.progress import Progress
 from autosys_tasks.backup.restore_look import at, hash_of
 from autosys_tasks.backup.restore_plan import POINT, REPLACE, WRITE, Item
 from autosys_tasks.backup.scratch import own_folder, remove_tree
-from autosys_tasks.backup.values import GIT
+from autosys_tasks.backup.values import GIT, SQLITE
 from autosys_tasks.core.clock import size, utc_text
 from autosys_tasks.core.errors import AutosysError, NotSo
 from autosys_tasks.core.files import make_folder, write_atomic
@@ -72,7 +72,7 @@ def _differing(to: Path, item: Item, tell: Callable[[int], None]) -> Iterator[st
     try:
         if hash_of(path, tell) != entry.sha256:
             yield f"{entry.path}: its bytes are not the same any more, once restored"
-        elif "sqlite" in entry.flags and (said := _integrity(path, to.parent / "database")) != "ok":
+        elif SQLITE in entry.flags and (said := _integrity(path, to.parent / "database")) != "ok":
             yield f"{entry.path}: the database is not whole: {said}"
     except OSError as error:
         yield f"{entry.path}: cannot be read, once restored: {error.strerror or error}"

@@ -18,16 +18,16 @@ from autosys_tasks.backup.passphrase import VARIABLE, passphrase
 from autosys_tasks.backup.record import Record
 from autosys_tasks.backup.scratch import own_folder
 from autosys_tasks.backup.spool import Spool
-from autosys_tasks.backup.values import DIFFERENTIAL, FILE, FULL, Backup, Collected, Failed
+from autosys_tasks.backup.values import DIFFERENTIAL, FILE, FULL, SECRET, Backup, Collected, Failed
 from autosys_tasks.config.model import Config
 from autosys_tasks.core.clock import size, wall
 from autosys_tasks.core.faults import fault
 from autosys_tasks.core.plan import Step
 from autosys_tasks.supervise.house import House
 
-SECRET = "secret"
 KEEP, LOOK, WRITE, VERIFY = "keep", "look", "write", "verify"
 FORM = "%Y-%m-%dT%H%M%SZ"
+NOTHING = "WARN nothing is in it: no set ([backup.sets.NAME] in autosys.toml) finds a file, and git has no repository"
 NAMED, NEEDED = "a set names it", "a required set names it"
 
 
@@ -172,7 +172,7 @@ def _required(config: Config) -> frozenset[str]:
 
 def _warnings(head: Backup, found: Collected, backups: Sequence[Backup], more: int = 0) -> list[str]:
     """What a person should know before it is too late, each once."""
-    said = []
+    said = [] if found.found else [NOTHING]
     if head.local_only:
         count = more + sum(SECRET in each.flags for each in found.found)
         files = "1 file that looks like a secret" if count == 1 else f"{count} files that look like secrets"

@@ -5,7 +5,6 @@ What of it cannot be read is named, and the rest is there.
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import io
 from collections.abc import Callable
@@ -19,16 +18,28 @@ from autosys_tasks.backup.progress import Progress
 from autosys_tasks.backup.read import read_steadily
 from autosys_tasks.backup.readme_text import readme
 from autosys_tasks.backup.secret_files import with_secret
-from autosys_tasks.backup.secrets_text import LARGEST, SECRET
+from autosys_tasks.backup.secrets_text import LARGEST
 from autosys_tasks.backup.seven_zip_write import Writer
 from autosys_tasks.backup.spool import Spool
-from autosys_tasks.backup.values import FILE, FOLDER, HARDLINK, LINK, MANIFEST, OWN, Backup, Entry, Failed, Found
+from autosys_tasks.backup.values import (
+    FILE,
+    FOLDER,
+    HARDLINK,
+    LINK,
+    MANIFEST,
+    OWN,
+    SECRET,
+    SQLITE,
+    Backup,
+    Entry,
+    Failed,
+    Found,
+)
 from autosys_tasks.backup.walk import reason
+from autosys_tasks.core.files import is_full
 
 README = f"{OWN}/README.txt"
 BULK = 64_000_000  # bytes to store from which on speed counts more than size
-SQLITE = "sqlite"
-FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
 Say = Callable[[str], object]
 
 
@@ -71,7 +82,7 @@ def pack(load: Load, part: Path, spool: Spool, secret: str, say: Say) -> Packed:
                     spool.add(entry)
                     secrets += entry.flags != each.flags
             except OSError as error:
-                if error.errno in FULL_DISK:
+                if is_full(error):
                     raise
                 failed.append(Failed(each.path, reason(error), not load.required.isdisjoint(each.sets)))
                 entry = before  # the last known one stays

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
@@ -11,9 +10,7 @@ from pathlib import Path
 
 from autosys_tasks.backup.places import CHUNK, PART, PlaceError, full, gone
 from autosys_tasks.config.addresses import Address
-from autosys_tasks.core.files import patiently
-
-FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
+from autosys_tasks.core.files import is_full, patiently
 
 
 class Folder:
@@ -81,7 +78,7 @@ class Folder:
         try:
             yield
         except OSError as error:
-            if error.errno in FULL:
+            if is_full(error):
                 raise full(self.shown, os.strerror(error.errno or 0)) from error
             if not self.path.exists():
                 raise gone(str(self.path), self.shown, error) from error

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
-from autosys_tasks.backup.secrets_text import SECRET
-from autosys_tasks.backup.values import DIFFERENTIAL, FILE, FULL, Backup, Entry, Found
+from autosys_tasks.backup.values import DIFFERENTIAL, FILE, FULL, SECRET, Backup, Entry, Found
 from autosys_tasks.core.clock import size
 
 DAY_S = 86_400.0

@@ -94,4 +94,4 @@ def verdict(report: Report) -> str:
     if report.backup is None:
         removed = sum(outcome.step.kind == REMOVE for outcome in report.outcomes)
         return f"OK: {removed} removed" if removed else "OK: nothing to do"
-    return f"OK: {report.backup.stem} is whole and verified"
+    return f"OK: {report.backup.stem} is whole and verified{'' if report.backup.files else ', and holds no file'}"

@@ -17,13 +17,14 @@ from autosys_tasks.backup.damaged import Damaged
 from autosys_tasks.backup.names_text import Rules
 from autosys_tasks.backup.progress import Progress
 from autosys_tasks.backup.restore_plan import KEEP, MAKE, POINT, REFUSE, REPLACE, WRITE, Item
-from autosys_tasks.backup.restore_put import Site
+from autosys_tasks.backup.restore_put import NO_SPACE, Site
 from autosys_tasks.backup.scratch import leftovers, remove_tree
 from autosys_tasks.backup.seven_zip_parse import Member
 from autosys_tasks.backup.seven_zip_read import Archive
 from autosys_tasks.backup.values import FOLDER, LINK, Backup, Entry
 from autosys_tasks.core.clock import size, span
 from autosys_tasks.core.errors import UsageError, unknown_name
+from autosys_tasks.core.files import SPACE_HINT
 from autosys_tasks.core.plan import Outcome
 
 Tell = Callable[[str], object]
@@ -132,7 +133,14 @@ def carry_out(order: Order, seen: Picture, tell: Tell = lambda line: None) -> Re
     for item in _of(seen, KEEP, REFUSE):
         if item.wanted.entry.kind != FOLDER or item.kind == REFUSE:
             done(item, None if item.kind == KEEP else False, item.reason)
-    return Report(tuple(outcomes), tuple(notes(seen.items)), time.monotonic() - began)
+    told = [*notes(seen.items), *_of_space(order.to, outcomes)]
+    return Report(tuple(outcomes), tuple(told), time.monotonic() - began)
+
+
+def _of_space(to: Path, outcomes: Iterable[Outcome]) -> list[str]:
+    if not any(outcome.detail == NO_SPACE for outcome in outcomes):
+        return []
+    return [f"the disk of `{to}` is full: {SPACE_HINT}; what has its name there is whole, and stays"]
 
 
 def _of(seen: Picture, *kinds: str) -> list[Item]:
@@ -201,4 +209,4 @@ def lines(order: Order, report: Report) -> list[str]:
     said = f"{len(done)} restored ({size(amount)}) to {order.to}"
     said += f", {stays} left as they are" if stays else ""
     verdict = f"NG: {len(bad)} could not be restored, {said}" if bad else f"OK: {said}"
-    return [*report.notes, *restore_plan.few(bad), f"{verdict}, after {span(report.seconds)}"]
+    return [*restore_plan.few(bad), *report.notes, f"{verdict}, after {span(report.seconds)}"]

@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from autosys_tasks import host
+from autosys_tasks.backup import sqlite_copy as databases
 from autosys_tasks.backup.names_text import Rules
-from autosys_tasks.backup.restore_plan import CHANGED, OTHER, There, Wanted, folders_of
-from autosys_tasks.backup.values import FILE, FOLDER, LINK
+from autosys_tasks.backup.restore_plan import CHANGED, NEVER, OTHER, There, Wanted, folders_of
+from autosys_tasks.backup.values import FILE, FOLDER, LINK, SQLITE, Entry
 from autosys_tasks.backup.walk import is_link
 from autosys_tasks.core.files import long_path, patiently
 
@@ -53,7 +54,9 @@ def look(to: Path, wanted: Iterable[Wanted], overwrite: str, tell: Callable[[int
         if all(_seen(found, to, above) for above in folders_of(each.target)):
             now = _seen(found, to, each.target)
             if overwrite == CHANGED and now and now.kind == FILE and each.entry.sha256:
-                found[each.target] = now._replace(sha256=_hash_if(at(to, each.target), each.entry.size, tell))
+                found[each.target] = now._replace(sha256=_hash_of(at(to, each.target), each.entry, tell))
+            if SQLITE in each.entry.flags and (side := databases.side_of(at(to, each.target))):
+                found[each.target] = _beside_journal(found[each.target], each.entry, side, overwrite)
     return {target: now for target, now in found.items() if now is not None}
 
 
@@ -85,12 +88,24 @@ def _text(path: str) -> str:
         return ""
 
 
-def _hash_if(path: str, size: int, tell: Callable[[int], None]) -> str:
-    """A file's SHA-256, "" when its size says already that it is another, or when it cannot be read."""
+def _hash_of(path: str, entry: Entry, tell: Callable[[int], None]) -> str:
+    """A file's SHA-256, "" when its size says already that it is another, or when it cannot be read.
+
+    A database's is that of a copy as a backup makes it, where its own bytes are not those of the copy that was kept.
+    """
     try:
-        return hash_of(path, tell) if os.stat(path).st_size == size else ""
+        there = hash_of(path, tell) if os.stat(path).st_size == entry.size else ""
+        return databases.hash_of(path) if SQLITE in entry.flags and there != entry.sha256 else there
     except OSError:
         return ""
+
+
+def _beside_journal(now: There | None, entry: Entry, side: str, overwrite: str) -> There | None:
+    """What is there, refused where another database would get the journal that lies there (it would be spoiled)."""
+    if now and now.kind == FILE and (overwrite == NEVER or (overwrite == CHANGED and now.sha256 == entry.sha256)):
+        return now
+    why = f"`{side}` lies there, which SQLite would play back into it: end what uses the database, or move that away"
+    return There(now.kind if now else OTHER, why=why)
 
 
 def hash_of(path: str, tell: Callable[[int], None] = lambda count: None) -> str:

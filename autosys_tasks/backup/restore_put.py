@@ -20,9 +20,10 @@ from autosys_tasks.backup.restore_plan import WRITE, Item, folders_of
 from autosys_tasks.backup.scratch import remove_tree
 from autosys_tasks.backup.values import FILE, FOLDER, HARDLINK, Entry
 from autosys_tasks.core.faults import for_a_loop
-from autosys_tasks.core.files import cannot_write, long_path, patiently, write_all
+from autosys_tasks.core.files import cannot_write, is_full, long_path, patiently, write_all
 
 NO_RIGHT = 1314  # ERROR_PRIVILEGE_NOT_HELD: Windows keeps links for administrators and its developer mode
+NO_SPACE = "no space is left"
 READ_ONLY = 5  # ERROR_ACCESS_DENIED: what Windows says of replacing a file that is read-only
 BITS = 0o1777  # of a mode; who may become whom by a program is not for an archive to say
 Done = Callable[[Item, bool, str], None]
@@ -246,4 +247,6 @@ def reason(error: BaseException) -> str:
     """Why something could not be put there, for a person."""
     if getattr(error, "winerror", None) == NO_RIGHT:
         return "links need a right on Windows: turn on its developer mode, then type the same again"
+    if isinstance(error, OSError) and is_full(error):
+        return NO_SPACE
     return getattr(error, "strerror", None) or str(error)

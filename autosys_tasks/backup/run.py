@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import tempfile
 import time
+from contextlib import AbstractContextManager
 from pathlib import Path
 
-from autosys_tasks.backup import act, damage_memory, store
+from autosys_tasks.backup import act, damage_memory, night, store
 from autosys_tasks.backup.copies import COPY, copy_all
 from autosys_tasks.backup.make import WRITE, drafted, make
 from autosys_tasks.backup.owner import owner_of
@@ -19,25 +20,43 @@ from autosys_tasks.core.plan import Plan, Step
 from autosys_tasks.supervise import turnstile
 from autosys_tasks.supervise.house import House
 
-__all__ = ["Report", "backup", "planned", "planned_prune", "prune", "verdict"]
+__all__ = ["Report", "backup", "backup_when_due", "planned", "planned_prune", "prune", "verdict"]
 TURN_S = 0.5  # a tick that asks whether a night was missed has the turn for a moment
+TURN_DUE_S = 5.0  # the nightly one comes when nobody waits for it, and may meet a prune
 
 
 def backup(house: House, *, note: str = "", tell: Tell = lambda outcome: None, say: Say = lambda line: None) -> Report:
     """Make a backup. Raises Busy when another is being made, and whatever kept it from being made at all."""
+    with _turn(house, "backup", TURN_S):
+        return _made(house, note, tell, say)
 
+
+def backup_when_due(
+    house: House, *, note: str = "", tell: Tell = lambda outcome: None, say: Say = lambda line: None
+) -> Report | None:
+    """The same, None when this night has its backup: also one that was made while this waited for its turn."""
+    if not night.lacking(house):
+        return None
+    with _turn(house, "backup", TURN_DUE_S):
+        return _made(house, note, tell, say) if night.lacking(house) else None
+
+
+def _turn(house: House, task: str, wait_s: float) -> AbstractContextManager[None]:
+    return turnstile.acting(house.place, task, wait_s=wait_s, turn=turnstile.BACKUPS)
+
+
+def _made(house: House, note: str, tell: Tell, say: Say) -> Report:
     def work(run: Record) -> None:
         make(run, note)
         _retain(run)
         _copy(run)
 
-    with turnstile.acting(house.place, "backup", wait_s=TURN_S, turn=turnstile.BACKUPS):
-        return Record(house, "backup", tell, say).whole(work)
+    return Record(house, "backup", tell, say).whole(work)
 
 
 def prune(house: House, *, tell: Tell = lambda outcome: None) -> Report:
     """Remove what [backup] no longer asks for. Raises Busy when a backup is being made."""
-    with turnstile.acting(house.place, "backup.prune", wait_s=TURN_S, turn=turnstile.BACKUPS):
+    with _turn(house, "backup.prune", TURN_S):
         return Record(house, "backup.prune", tell, lambda line: None).whole(_retain)
 
 

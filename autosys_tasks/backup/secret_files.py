@@ -6,8 +6,8 @@ import os
 
 from autosys_tasks.backup.patience import Patience
 from autosys_tasks.backup.read import read_steadily
-from autosys_tasks.backup.secrets_text import LARGEST, SECRET, holds_secret
-from autosys_tasks.backup.values import FILE, Found
+from autosys_tasks.backup.secrets_text import LARGEST, holds_secret
+from autosys_tasks.backup.values import FILE, SECRET, Found
 
 
 def text_tells(source: str) -> bool:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-SECRET = "secret"  # the flag of a found thing
 LARGEST = 65_536  # bytes of a text that is looked into
 # One of these words is in every such name: most names are done with when none is.
 _WORDS = frozenset((

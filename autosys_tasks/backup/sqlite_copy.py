@@ -7,8 +7,10 @@ meanwhile, and SQLite mends the copy. Either way the copy is checked before it c
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
+import tempfile
 import time
 from contextlib import closing
 from pathlib import Path
@@ -22,6 +24,7 @@ MAGIC = b"SQLite format 3\0"
 PAGE = 512  # every database is a multiple of it
 SIDES = ("-wal", "-journal")  # what belongs to the content; `-shm` is of this moment alone
 ITS_OWN = (*SIDES, "-shm")
+JOURNAL_HEAD = 28  # bytes
 LOCKED_S = 5.0  # so long a lock is waited for
 TRIES = 4
 PART = 1 << 20
@@ -58,6 +61,24 @@ def _sides(source: str) -> list[os.stat_result]:
         except FileNotFoundError:
             continue
     return found
+
+
+def hash_of(source: str) -> str:
+    """The SHA-256 of a copy; raises OSError (Unusable when there can be none)."""
+    with tempfile.TemporaryDirectory(prefix="autosys-") as folder:
+        target = Path(folder, "copy")
+        copy(source, target)
+        with target.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def side_of(source: str) -> str:
+    """The name of a journal with something in it beside where a database is, or is to be; "" for none."""
+    for side in SIDES:
+        with contextlib.suppress(OSError), open(source + side, "rb", buffering=0) as file:
+            if any(file.read(JOURNAL_HEAD)):  # one that is done with is empty, or its head is zeros
+                return os.path.basename(source + side)
+    return ""
 
 
 def copy(source: str, target: Path, patience: Patience | None = None, *, locked_s: float = LOCKED_S) -> None:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 FULL, DIFFERENTIAL = "full", "differential"
 FILE, FOLDER, LINK, HARDLINK = "file", "folder", "link", "hardlink"
+SECRET, SQLITE = "secret", "sqlite"  # flags of things and entries
 OWN = ".autosys"  # the folder within an archive that is ours: its manifest, the git state, a word for whoever finds it
 GIT = f"{OWN}/git"  # what git_state captured lies below it
 MANIFEST = f"{OWN}/manifest.json"

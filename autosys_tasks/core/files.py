@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import re
@@ -17,6 +18,7 @@ from autosys_tasks.core.faults import fault
 T = TypeVar("T")
 UNFINISHED = re.compile(r".+\.\d+\.tmp")
 FORSAKEN_S = 3600.0  # a write takes milliseconds
+SPACE_HINT = "free some disk space and run the same command again"
 HELD_FOR_S = 1.0  # another process may hold a file without delete sharing for a moment (Windows: 5, 32)
 
 
@@ -75,15 +77,19 @@ def write_all(fd: int, data: bytes) -> None:
         data = data[os.write(fd, data) :]
 
 
+def is_full(error: OSError) -> bool:
+    """Whether there is no room for what was to be written: on the disk, or for this user."""
+    return error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
+
+
 def cannot_write(path: Path | str, error: OSError, doing: str = "write") -> StateError:
     """The error for a path that could not be written (or what `doing` says), with what a person can do about it."""
     reason = error.strerror or str(error)
     hints = {
-        "No space left on device": "free some disk space and run the same command again",
         "Read-only file system": "make the folder writable; AUTOSYS_STATE names another state folder",
         "Permission denied": "make the folder writable for this user; AUTOSYS_STATE names another state folder",
     }
-    hint = hints.get(reason, "make the folder writable")
+    hint = SPACE_HINT if is_full(error) else hints.get(reason, "make the folder writable")
     return StateError(f"cannot {doing} `{path}`: {reason}", where=str(path), hint=hint)
 
 

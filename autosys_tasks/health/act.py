@@ -191,12 +191,26 @@ def _upgrade(house: House, steps: Sequence[Step], show: runs.Show) -> list[Ended
 
 
 def _back_up(house: House, steps: Sequence[Step], show: runs.Show) -> list[Ended]:
-    """One backup for all of them."""
-    from autosys_tasks.backup import run
+    """One backup for all of them; after a drill that failed, and when one is due, it is proven by another."""
+    from autosys_tasks.backup import archived, drill, run
 
     report = run.backup(house, note="health --fix")
     failed = [f"{each.step.target}: {each.detail}" for each in report.outcomes if each.ok is False]
-    return [(not report.code, "; ".join([run.verdict(report), *failed]))] * len(steps)
+    drilled = archived.drilled_when_due(house, _silent)
+    said = [run.verdict(report), *failed, *([drill.verdict(drilled)] if drilled else [])]
+    return [(not report.code and (drilled is None or drilled.ok), "; ".join(said))] * len(steps)
+
+
+def _drill(house: House, steps: Sequence[Step], show: runs.Show) -> list[Ended]:
+    """The newest backup restored once more; not when a new one has just been drilled."""
+    from autosys_tasks.backup import archived, drill
+
+    drilled = archived.drilled_when_due(house, _silent)
+    return [(drilled.ok, drill.verdict(drilled)) if drilled else (None, "it was drilled just now")] * len(steps)
+
+
+def _silent(line: str) -> None:
+    """A page is no place for progress."""
 
 
 ROOMS: dict[str, Callable[[House, Sequence[Step], runs.Show], list[Ended]]] = {
@@ -210,4 +224,5 @@ ROOMS: dict[str, Callable[[House, Sequence[Step], runs.Show], list[Ended]]] = {
     "schedule.register": _register,
     "vscode.sync": _sync_editor,
     "backup": _back_up,
+    "backup.drill": _drill,
 }

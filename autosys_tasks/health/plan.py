@@ -18,6 +18,7 @@ Judge = Callable[[Scene, str, Any], Finding]
 ORDER = (
     "rivals", "duplicates", "upgrade", "bringup", "down", "restart", "watchdog", "schedule.register", "vscode.sync",
     "backup",
+    "backup.drill",
 )  # fmt: skip
 
 

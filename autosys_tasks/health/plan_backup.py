@@ -13,7 +13,8 @@ DRILL_S = 35 * 86_400.0
 AHEAD_S = 60.0
 SHOWN = 3  # names of a kind
 RUN = Fix(("inv", "backup"))
-DRILL = Fix(text="inv backup.drill restores the newest one and compares every file")
+TRY = Fix(text="inv backup.drill restores the newest one and compares every file")
+DRILL = Fix(("inv", "backup.drill"))
 HALVES = Fix(text="bring back what is missing, or remove these files; inv backup.verify reads the newest one")
 Judged = tuple[str, str, Fix]  # verdict, why, fix
 
@@ -81,12 +82,11 @@ def _of_what_it_lacks(seen: BackupSeen) -> Iterator[Judged]:
 
 def _of_drill(scene: Scene, seen: BackupSeen) -> Iterator[Judged]:
     if seen.drill_at is None:
-        yield WARN, "restoring was never tried", DRILL
+        yield WARN, "restoring was never tried", TRY
     elif not seen.drill_ok:
-        text = "inv backup makes a new one, inv backup.drill tries that"
-        yield NG, f"the last drill failed {_ago(scene, seen.drill_at)}: {seen.drill_why}", Fix(text=text)
+        yield NG, f"the last drill failed {_ago(scene, seen.drill_at)}: {seen.drill_why}", DRILL
     elif scene.now.wall - seen.drill_at > DRILL_S:
-        yield WARN, f"the last drill was {_ago(scene, seen.drill_at)}", DRILL
+        yield WARN, f"the last drill was {_ago(scene, seen.drill_at)}", TRY
 
 
 def _few(said: Sequence[str]) -> str:

@@ -19,12 +19,11 @@ def start(c, note="", due=False, dry_run=False, json=False, exit_code=False):  #
     from autosys_tasks.core.errors import Busy
 
     home = house(c)
-    needless = due and not night.lacking(home)
     if is_dry(c, dry_run):
-        plan = run.nothing_due() if needless else run.planned(home)
+        plan = run.nothing_due() if due and not night.lacking(home) else run.planned(home)
         return show_plan(home.config, plan, as_json=json, exit_code=exit_code)
     try:
-        report = None if needless else run.backup(home, note=note, tell=_tell, say=say)
+        report = (run.backup_when_due if due else run.backup)(home, note=note, tell=_tell, say=say)
     except Busy as busy:
         if not due:
             raise

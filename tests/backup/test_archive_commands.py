@@ -249,3 +249,25 @@ def test_what_is_restored_is_what_7_zip_restores(desk: rig.Workspace, tmp_path: 
     subprocess.run(argv, check=True, capture_output=True)
     shutil.rmtree(tmp_path / "theirs/.autosys")
     assert things(tmp_path / "ours") == things(tmp_path / "theirs")
+
+
+def test_after_a_drill_that_failed_health_drills_again_and_looks_again(workspace: rig.Workspace) -> None:
+    key = {"AUTOSYS_BACKUP_PASSPHRASE": "a long word"}
+    workspace.write(TOML).file("data/a.txt", "first")
+    workspace.cli("backup", env=key).rc(0)
+    workspace.cli("backup.drill").rc(3)
+    (red,) = workspace.cli("health", "--only", "backup", "--json", env=key).rc(3).json()["checks"]  # type: ignore[misc]
+    assert red["fix"] == {"kind": "run", "command": ["inv", "backup.drill"]}, red
+    (mended,) = workspace.cli("health", "--fix", "--only", "backup", "--json", env=key).rc(0).json()["checks"]  # type: ignore[misc]
+    assert (mended["verdict"], mended["fixed"]) == ("OK", "verified"), mended
+    assert len(list((workspace.root / "backups").glob("*.7z"))) == 1, "the one that is there was proven"
+
+
+def test_after_a_drill_that_met_damage_health_makes_a_backup_and_proves_it(workspace: rig.Workspace) -> None:
+    workspace.write(TOML).file("data/a.txt", "first")
+    identity = workspace.cli("backup", "--json").rc(0).json()["backup"]["id"]  # type: ignore[index]
+    flip(workspace, f"{identity}-full")
+    workspace.cli("backup.drill").rc(3)
+    (mended,) = workspace.cli("health", "--fix", "--only", "backup", "--json").rc(0).json()["checks"]  # type: ignore[misc]
+    assert (mended["verdict"], mended["fixed"]) == ("OK", "verified"), mended
+    assert len(list((workspace.root / "backups").glob("*.7z"))) == 2

@@ -476,3 +476,9 @@ def test_a_clock_that_was_years_ahead_once_spoils_no_later_night(
     assert "2099-01-01T023000Z" in {each.id for each in found}, "that one is a person's to judge"
     (check,) = desk.cli("health", "--only", "backup", "--json").json()["checks"]  # type: ignore[misc]
     assert "ahead of now" not in (check["why"] or "")
+
+
+def test_where_nothing_is_declared_a_backup_says_that_nothing_is_in_it(workspace: rig.Workspace) -> None:
+    workspace.write("[backup.git]\nenabled = false\n")
+    assert "nothing is in it" in str(workspace.cli("backup", "--dry-run", "--json").rc(0).json()["notes"])
+    workspace.cli("backup").rc(0).says("WARN nothing is in it", "and holds no file")

@@ -105,7 +105,7 @@ from autosys_tasks.backup.restore import Order, restore
 folder, to = Path(sys.argv[1]), Path(sys.argv[2])
 (path,) = folder.glob("*.manifest.json")
 report = restore(Order(folder, manifest.read_backup(path), (), to))
-print(len(report.failed))
+print(len(report.failed), *report.notes, sep="\\n")
 sys.exit(report.code)
 """
 
@@ -137,7 +137,8 @@ def test_a_kill_at_any_step_leaves_whole_files_alone_and_the_next_run_ends_it(
 def test_a_full_disk_names_the_file_and_the_others_are_restored(tree: Path, tmp_path: Path, point: str) -> None:
     keep(tmp_path / "backups", tree)
     ended = run(tmp_path / "backups", tmp_path / "to", f"{point}:enospc:2")
-    assert (ended.returncode, ended.stdout.strip()) == (4, "1"), ended
+    assert (ended.returncode, ended.stdout.split("\n")[0]) == (4, "1"), ended
+    assert "is full: free some disk space and run the same command again" in ended.stdout
     made = things(tmp_path / "to")
     assert len(made) == len(things(tree)) - 1 and not [path for path in made if path.startswith(".autosys")]
     assert run(tmp_path / "backups", tmp_path / "to").returncode == 0

@@ -32,6 +32,7 @@ def made(**more: object) -> BackupSeen:
 
 
 RUN = ("inv", "backup")
+DRILL = ("inv", "backup.drill")
 CASES = {
     "nothing is declared": (BackupSeen(), SKIP, "nothing is declared", None),
     "young, whole, drilled": (GOOD, OK, "", None),
@@ -61,7 +62,7 @@ CASES = {
     "an encrypted one tells no names": (made(failed=(LOCKED._replace(path=""),)), WARN, "a file: Permission", None),
     "an item that matches nothing": (GOOD._replace(idle=("config.json",)), WARN, "config.json", None),
     "never drilled": (GOOD._replace(drill_at=None), WARN, "never tried", None),
-    "a drill that failed": (GOOD._replace(drill_ok=False, drill_why="a.txt differs"), NG, "a.txt differs", None),
+    "a drill that failed": (GOOD._replace(drill_ok=False, drill_why="a.txt differs"), NG, "a.txt differs", DRILL),
     "a drill of long ago": (GOOD._replace(drill_at=WALL - 2 * DRILL_S), WARN, "the last drill was", None),
 }  # fmt: skip
 

@@ -1,0 +1,88 @@
+"""Databases restored over those that are there: what is the same stays, and no journal is played back into another."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+import rig
+
+TOML = """
+[backup.git]
+enabled = false
+[backup.sets.data]
+include = ["data/"]
+"""
+
+
+@pytest.fixture(params=["delete", "wal"])
+def desk(workspace: rig.Workspace, request: pytest.FixtureRequest) -> rig.Workspace:
+    """A workspace with a database in either way of writing, and a backup."""
+    workspace.write(TOML).file("data/a.txt", "a")
+    with closing(opened(workspace)) as database, database:
+        database.execute(f"PRAGMA journal_mode = {request.param}")
+        database.execute("CREATE TABLE notes (word TEXT)")
+        database.executemany("INSERT INTO notes VALUES (?)", [(f"word {number}",) for number in range(999)])
+    workspace.cli("backup").rc(0)
+    return workspace
+
+
+def opened(desk: rig.Workspace) -> sqlite3.Connection:
+    return sqlite3.connect(desk.root / "data/x.db")
+
+
+def words(desk: rig.Workspace) -> int:
+    """How many it holds, by a connection that leaves nothing beside it."""
+    with closing(opened(desk)) as database:
+        return int(database.execute("SELECT count(*) FROM notes").fetchone()[0])
+
+
+def restored(desk: rig.Workspace, overwrite: str, code: int = 0) -> dict[str, tuple[bool | None, str]]:
+    """How restoring in place ended for each path."""
+    said = desk.cli("backup.restore", "latest", "--to", desk.root, "--overwrite", overwrite, "--json").rc(code).json()
+    return {each["target"]: (each["ok"], each["detail"]) for each in said["outcomes"]}  # type: ignore[attr-defined]
+
+
+def test_a_database_that_did_not_change_is_left_as_it_lies_there(desk: rig.Workspace) -> None:
+    before = (desk.root / "data/x.db").stat()
+    assert restored(desk, "changed")["data/x.db"] == (None, "there already, the same")
+    after = (desk.root / "data/x.db").stat()
+    assert (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
+
+
+def test_a_database_that_changed_is_replaced_and_then_it_is_the_same(desk: rig.Workspace) -> None:
+    with closing(opened(desk)) as database, database:
+        database.execute("DELETE FROM notes")
+    assert restored(desk, "changed")["data/x.db"] == (True, "not the same as there")
+    assert restored(desk, "changed")["data/x.db"][0] is None and words(desk) == 999
+
+
+@pytest.fixture
+def torn(desk: rig.Workspace) -> Iterator[Path]:
+    """The journal that a program left beside its database when it was killed in the midst of writing."""
+    with closing(opened(desk)) as database:
+        database.execute("PRAGMA cache_spill = 1")
+        database.execute("PRAGMA cache_size = 5")
+        database.execute("BEGIN")
+        database.execute("UPDATE notes SET word = word || hex(randomblob(2000))")
+        (side,) = (path for path in (desk.root / "data").glob("x.db-*") if not path.name.endswith("-shm"))
+        kept = shutil.copyfile(side, desk.root / "kept")
+        database.rollback()
+    side.unlink(missing_ok=True)
+    yield Path(shutil.copyfile(kept, side))
+
+
+@pytest.mark.parametrize("there", [True, False], ids=["over one", "where one was"])
+def test_a_journal_that_lies_there_is_never_played_back_into_another_database(
+    desk: rig.Workspace, torn: Path, there: bool
+) -> None:
+    if not there:
+        (desk.root / "data/x.db").unlink()
+    ok, detail = restored(desk, "always", 4)["data/x.db"]
+    assert ok is False and torn.name in detail and "move that away" in detail
+    torn.unlink()
+    assert restored(desk, "always")["data/x.db"][0] is True and words(desk) == 999
