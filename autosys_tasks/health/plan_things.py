@@ -19,8 +19,8 @@ from autosys_tasks.health.values import (
 )
 from autosys_tasks.probes.values import Answer
 from autosys_tasks.schedule.due import late_s
+from autosys_tasks.schedule.values import MASTER, entries
 from autosys_tasks.schedule.values import Seen as Scheduled
-from autosys_tasks.schedule.values import entries
 from autosys_tasks.supervise.plan import decide
 from autosys_tasks.supervise.values import GUARD
 from autosys_tasks.vscode.installed import NAMED
@@ -274,14 +274,19 @@ def _of_entry(scene: Scene, each: Scheduled, seen: AutostartSeen) -> tuple[str, 
         return WARN, "its last run ended with something not as wanted"
     if each.last_result:
         return NG, f"its last run ended with exit code {each.last_result}"
-    return _of_its_age(scene, each, seen.since)
+    return _of_its_age(scene, each, seen)
 
 
-def _of_its_age(scene: Scene, each: Scheduled, since: float | None) -> tuple[str, str]:
-    """An entry that could have run and did not; a warning, since a machine that slept says the same for one beat."""
+def _of_its_age(scene: Scene, each: Scheduled, seen: AutostartSeen) -> tuple[str, str]:
+    """An entry that could have run and did not; a warning, since a machine that slept says the same for one beat.
+
+    Whoever is logged off has no runs, and systemd forgets those of before: the master's run tells when a logon was.
+    """
     booted = scene.now.wall - scene.now.boot
+    logon = next((one.last_run or 0.0 for one in seen.entries if one.name == MASTER), 0.0)
     entry = next(one for one in entries(scene.config) if one.name == each.name)
-    late = 0.0 if since is None else late_s(entry, each.last_run, max(since, booted), scene.now.wall)
+    chances = None if seen.since is None else max(seen.since, booted, logon)
+    late = 0.0 if chances is None else late_s(entry, each.last_run, chances, scene.now.wall)
     if not late:
         return OK, ""
     ran = "it has never run" if each.last_run is None else "it ran and runs no more"

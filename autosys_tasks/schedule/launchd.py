@@ -58,6 +58,8 @@ def _seen(site: Site, entry: Entry, off: Container[str]) -> Seen:
         why = "the agent is disabled"
     else:
         state = "registered"
+    if launchd_text.is_running(answer.stdout):
+        return Seen(entry.name, state, why or "it runs now", NAME, time.time())
     ran, told = noted.last(site, NAME, entry.name), launchd_text.exit_code(answer.stdout)
     return Seen(entry.name, state, why, NAME, ran.at, ran.code if told is None else told)
 

@@ -51,6 +51,11 @@ def file_of(site: Site, entry: Entry) -> File:
     return File(entry.name, f"{label_of(site, entry.name)}.plist", plistlib.dumps(agent).decode("utf-8"))
 
 
+def is_running(printed: str) -> bool:
+    """Whether `launchctl print` says that an agent runs at this moment."""
+    return re.search(r"^\s*state = running\s*$", printed, re.MULTILINE) is not None
+
+
 def exit_code(printed: str) -> int | None:
     """How `launchctl print` says that an agent's last run ended; None when it does not say."""
     if found := re.search(r"last terminating signal = .*?(\d+)\s*$", printed, re.MULTILINE):

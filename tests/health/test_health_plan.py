@@ -309,6 +309,14 @@ def test_a_registered_tick_that_never_comes_is_said(last_run: float | None, sinc
     assert verdict == OK or "nothing for" in found.why
 
 
+@pytest.mark.parametrize(("logon", "verdict"), [(NOW.wall - 60, OK), (NOW.wall - 901, WARN), (None, WARN)])
+def test_nobody_is_asked_for_ticks_of_before_the_logon(logon: float | None, verdict: str) -> None:
+    """The machine was on for hours, and nobody logged on: the master's run is the first thing after that."""
+    master = Scheduled("master", "registered", "", "systemd", logon, None)
+    seen = AutostartSeen((master, scheduled(result=None)), frozenset({"master", "watchdog"}), (), OLD)
+    assert page(GUARDED, "autostart", seen).verdict == verdict
+
+
 @pytest.mark.parametrize(
     ("case", "seen", "wanted", "refusals", "verdict", "fix"), AUTOSTART, ids=[row[0] for row in AUTOSTART]
 )

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import desks
 import pytest
 import read_as
 import rig
@@ -20,7 +21,7 @@ from autosys_tasks import host, ns
 from autosys_tasks.config.load import load
 from autosys_tasks.schedule import look
 from autosys_tasks.schedule.site import site_of
-from autosys_tasks.schedule.values import PLATFORMS, entries
+from autosys_tasks.schedule.values import PLATFORMS, Seen, Site, entries
 from autosys_tasks.tasks.opening import ALSO
 
 TOML = """
@@ -127,3 +128,19 @@ def test_every_line_of_the_menu_is_understood_on_every_platform(desk: rig.Worksp
         assert made.argv[1:module] == ("-X", "utf8") and context.name in FLAGS, label
         labels.append(label)
     assert len(labels) == len(set(labels)) >= 3
+
+
+def test_a_registered_command_that_cannot_run_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """P15: with every mechanism of this system, in what little a scheduler gives it."""
+    monkeypatch.setenv("AUTOSYS_FAULT", "nothing:kill")
+    (tmp_path / "tells.py").write_text("import os, sys; sys.exit(' '.join(sys.argv[1:] + [*os.environ]))", "utf-8")
+    here = Site("desk-1a2b3c4d", str(tmp_path), (sys.executable, "-m", "tells"), "1", "log", state=str(tmp_path))
+    for mechanism in look.mechanisms():
+        told = look.refuses(here, desks.WATCHDOG, mechanism.NAME)
+        assert told.startswith("its command ends 1: watchdog --dry-run ") and "AUTOSYS" not in told
+        gone = here._replace(command=(sys.executable, "-m", "no_such_module"))
+        assert "No module named" in look.refuses(gone, desks.WATCHDOG, mechanism.NAME)
+        lost = here._replace(command=(str(tmp_path / "python"), "-m", "tells"))
+        seen = {entry.name: Seen(entry.name, "registered", "", mechanism.NAME) for entry in desks.ENTRIES}
+        seen["master"] = Seen("master", "missing")
+        assert [name for name, _why in look.refusals(lost, desks.ENTRIES, seen)] == ["watchdog", "backup"]

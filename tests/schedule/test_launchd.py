@@ -64,7 +64,9 @@ def test_an_agent_holds_all_that_launchd_needs_whatever_the_workspace_is_called(
     ],
 )
 def test_how_the_last_run_ended_is_read_from_what_is_printed(printed: str, code: int | None) -> None:
-    assert launchd_text.exit_code(f"gui/501/x = {{\n\truns = 2\n{printed}\n}}") == code
+    text = f"gui/501/x = {{\n\tstate = not running\n\truns = 2\n{printed}\n}}"
+    assert launchd_text.exit_code(text) == code and not launchd_text.is_running(text)
+    assert launchd_text.is_running(text.replace("not ", ""))
 
 
 class Mac:
