@@ -38,9 +38,9 @@ def start(  # type: ignore[no-untyped-def]
 
 
 def _tell(outcome: Any) -> None:
-    from autosys_tasks.supervise import words
+    from autosys_tasks.upgrade import show
 
-    say(words.outcome_line(outcome))
+    say(show.outcome_line(outcome))
 
 
 def _names(only: str) -> tuple[str, ...]:

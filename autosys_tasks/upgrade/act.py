@@ -246,7 +246,7 @@ def _or_back(job: Job, way: Way, restarts: list[Outcome]) -> Iterator[None]:
         yield
     except BaseException as error:
         try:
-            with contextlib.suppress(Trouble):  # what does not stop must not keep the rest from coming back
+            with contextlib.suppress(Trouble, AutosysError):  # who does not stop must not keep it from coming back
                 pause(job)
             bring_back(job.seen.environment.path, way)
         except OSError as trouble:

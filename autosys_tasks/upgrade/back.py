@@ -7,11 +7,12 @@ from collections.abc import Collection
 
 from autosys_tasks import host
 from autosys_tasks.core.errors import UsageError
+from autosys_tasks.core.faults import fault
 from autosys_tasks.core.journal import Journal
 from autosys_tasks.core.plan import Outcome, Plan, Step
 from autosys_tasks.supervise import turnstile
 from autosys_tasks.supervise.house import House
-from autosys_tasks.upgrade import act, build, look, plan, run, ways
+from autosys_tasks.upgrade import act, build, look, plan, run, there, ways
 from autosys_tasks.upgrade.memory import Memory
 from autosys_tasks.upgrade.running import Trouble
 from autosys_tasks.upgrade.stamps import read_record, write_record
@@ -33,7 +34,8 @@ def planned(house: House, only: Collection[str] = ()) -> Plan:
 def _chosen(house: House, only: Collection[str]) -> list[EnvironmentSeen]:
     facts = look.look(house, Memory(house.place, house.config.path))
     run.chosen(facts, only)
-    with_way = [seen for seen in facts.environments if seen.record.before is not None]
+    ways_back = ((seen, seen.record.before) for seen in facts.environments)
+    with_way = [seen for seen, way in ways_back if way is not None and ways.is_there(way)]
     found = [seen for seen in with_way if seen.name in only] if only else with_way
     if not found:
         raise UsageError("there is no environment to go back to", hint="inv upgrade.status shows what is kept")
@@ -79,13 +81,17 @@ def _gone_back(job: act.Job) -> list[Outcome]:
     record = read_record(job.house.place, job.seen.name)
     way = record.before
     assert way is not None
-    act.pause(job)
+    # As it will be, and begun: killed from here on, the next upgrade ends it.
+    after = record._replace(done=way.done, refused=job.seen.wanted, failed=None, before=None, pending=way)
+    write_record(job.house.place, job.seen.name, after)
     try:
+        act.pause(job)
         act.bring_back(job.seen.environment.path, way)
-        done = way.done or record.done
-        kept = record._replace(done=done, refused=job.seen.wanted, failed=None, before=None, pending=None)
-        write_record(job.house.place, job.seen.name, kept)
-        ways.forget(way)
+        fault("upgrade.after-switch")
+        if missing := there.see(job.seen.environment, job.house.config.path).missing:
+            raise Trouble(f"what was kept is not whole: {missing}")
     finally:
         outcomes = act.resume(job)
+    write_record(job.house.place, job.seen.name, after._replace(pending=None))
+    ways.forget(way)
     return outcomes

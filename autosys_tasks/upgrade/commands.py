@@ -61,19 +61,25 @@ def python_commands(want: Python, tools: Tools) -> tuple[list[Command], list[str
     locked: list[Command] = []
     notes: list[str] = []
     targets: list[str] = []
+    lists = [path for path in want.manifests if path.lower().endswith((".txt", ".in"))]
     for path in want.manifests:
         if path.rpartition("/")[2].lower() == "pyproject.toml":
             commands, more, note = _of_project(path, want, tools)
             locked, targets, notes = locked + commands, targets + more, notes + note
-        elif path.lower().endswith((".txt", ".in")):
-            targets += ["-r", path]
-    return [*locked, *_pip_install(targets, want, tools)], notes
+    folders = {folder_of(path) for path in lists}
+    home = folders.pop() if len(folders) == 1 else ""  # `-e .` in a list is seen from where pip runs
+    targets += [word for path in lists for word in ("-r", path.removeprefix(f"{home}/"))]
+    return [*locked, *_pip_install(targets, want, tools, _in(want.root, home))], notes
+
+
+def _in(root: str, folder: str) -> str:
+    return f"{root}/{folder}" if folder else root
 
 
 def _of_project(path: str, want: Python, tools: Tools) -> tuple[list[Command], list[str], list[str]]:
     """(commands of the tool that made the lock, targets for pip, notes)."""
     folder = folder_of(path)
-    where = f"{want.root}/{folder}" if folder else want.root
+    where = _in(want.root, folder)
     active = {"VIRTUAL_ENV": want.path, "PDM_IGNORE_SAVED_PYTHON": "1"}
     locks = {each.rpartition("/")[2]: each for each in want.manifests if folder_of(each) == folder}
     if "uv.lock" in locks and tools.uv:
@@ -89,18 +95,18 @@ def _of_project(path: str, want: Python, tools: Tools) -> tuple[list[Command], l
         f"{locks[name]} needs {name[:-5]}, which was not found: versions are not those of the lock" for name in found
     ]
     project = want.projects.get(path, Project(builds=True))
-    return [], ["-e", f"./{folder}" if folder else "."] if project.builds else list(project.dependencies), notes
+    return [], ["-e", where] if project.builds else list(project.dependencies), notes
 
 
-def _pip_install(targets: list[str], want: Python, tools: Tools) -> list[Command]:
+def _pip_install(targets: list[str], want: Python, tools: Tools, cwd: str) -> list[Command]:
     if not targets:
         return []
     if tools.uv and want.utf8:
-        return [Command((tools.uv, "pip", "install", "--python", want.python, *targets), want.root)]
+        return [Command((tools.uv, "pip", "install", "--python", want.python, *targets), cwd)]
     pip = (want.python, "-m", "pip", "install", "--disable-pip-version-check", "--no-input", *targets)
     env = NO_ENV if want.utf8 else {"PYTHONUTF8": "0"}  # then it is the system's code page
     bring = [] if want.has_pip else [Command((want.python, "-m", "ensurepip", "--default-pip"), want.root)]
-    return [*bring, Command(pip, want.root, env)]
+    return [*bring, Command(pip, cwd, env)]
 
 
 def pip_check(python: str, tools: Tools, cwd: str) -> Command:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING
 
 from autosys_tasks.config.model import Config, Environment
 from autosys_tasks.core import globs
@@ -13,6 +14,9 @@ from autosys_tasks.upgrade.discover import Found, matching, walk
 from autosys_tasks.upgrade.memory import Memory
 from autosys_tasks.upgrade.stamps import known_names, marks_of, read_record
 from autosys_tasks.upgrade.values import Done, EnvironmentSeen, Facts
+
+if TYPE_CHECKING:
+    from autosys_tasks.supervise.values import Facts as ServiceFacts
 
 USUAL = {"python": names.PYTHON, "node": names.NODE}
 GIT_S = 15.0
@@ -193,13 +197,23 @@ def _watched(seen: Iterable[EnvironmentSeen], candidates: Iterable[str], root: s
 
 
 def running(house: House) -> frozenset[str]:
-    """The services of which a process lives."""
-    from autosys_tasks.supervise import look as supervise_look
+    """The services of which a process lives, or would, had not a run that was cut short stopped it."""
     from autosys_tasks.supervise.plan import pids_of
 
+    return frozenset(name for name, each in _facts(house) if pids_of(each)) | left_stopped(house)
+
+
+def left_stopped(house: House) -> frozenset[str]:
+    """The services that a run had stopped for a while, and was ended before it started them again."""
+    halted = ((name, each.wanted) for name, each in _facts(house) if each.held_by is None)
+    return frozenset(name for name, wanted in halted if wanted.up and wanted.hold is not None)
+
+
+def _facts(house: House) -> Iterable[tuple[str, ServiceFacts]]:
+    from autosys_tasks.supervise import look as supervise_look
+
     names = [name for name, service in house.config.services.items() if service.managed]
-    facts = supervise_look.look(house, names)
-    return frozenset(name for name, each in facts.items() if pids_of(each))
+    return supervise_look.look(house, names).items()
 
 
 def ready(house: House, names: Iterable[str]) -> frozenset[str]:

@@ -7,11 +7,13 @@ look needs is imported when something stirred: a quiet tick must stay quick.
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from autosys_tasks import host
 from autosys_tasks.bootstrap import tree
 from autosys_tasks.core.errors import Busy
+from autosys_tasks.core.plan import Step
 from autosys_tasks.supervise import environ, logs, turnstile
 from autosys_tasks.supervise.house import House
 from autosys_tasks.supervise.state import now
@@ -33,8 +35,8 @@ def due(house: House, *, dry: bool = False) -> str:
 
     seen = run.planned(house)
     installs = {step.target for step in seen.plan.steps if step.kind == "install"}
-    due_now = {each.name for each in seen.facts.environments if each.name in installs and _is_due(each)}
-    steps = [step for step in seen.plan.steps if step.target in due_now or not (installs or step.kind == "install")]
+    waiting = [each for each in seen.facts.environments if each.name in installs and not _is_due(each)]
+    steps = [step for step in seen.plan.steps if not _waits(step, waiting, house)]
     if not (steps or dry):
         seen.memory.save()  # else whoever upgrades does, at its end: killed before, it is due again
     return "; ".join(f"{step.target}: {step.reason}" for step in steps)
@@ -54,11 +56,20 @@ def _may_be_due(house: House) -> bool:
     return again or stamps.stirred(house.place, house.config.path)
 
 
+def _waits(step: Step, waiting: Collection[EnvironmentSeen], house: House) -> bool:
+    """Whether a step is not to be done before an environment is tried again that could not be installed."""
+    from autosys_tasks.upgrade import plan
+
+    if step.kind == "restart":
+        return any(plan.is_bound(house.config.services[step.target], each.environment) for each in waiting)
+    return step.target in {each.name for each in waiting} or (bool(waiting) and step.kind in plan.OF_SCRIPTS)
+
+
 def _is_due(seen: EnvironmentSeen) -> bool:
     record = seen.record
     if record.failed is not None and record.failed.wanted == seen.wanted:
         return _again(record.failed)
-    return record.done is not None
+    return record.done is not None or bool(record.refused)
 
 
 def _again(failed: Failed) -> bool:

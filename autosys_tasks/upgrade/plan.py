@@ -63,7 +63,7 @@ def finding(seen: EnvironmentSeen, pulled: Pulled = NOTHING_PULLED, *, force: bo
     why = tuple(_reasons(seen, pulled))
     if force:
         return Finding(seen.name, why or ("asked for (--force)",))
-    if why and seen.record.refused == seen.wanted:
+    if why and seen.record.refused == seen.wanted and seen.record.pending is None:
         left = f"WARN left as a person rolled it back (inv upgrade --force --only {seen.name} installs it again)"
         return Finding(seen.name, left=left)
     return Finding(seen.name, why)

@@ -151,6 +151,7 @@ def _upgraded(order: Order, lock: host.Lock) -> Report:
         seen = planned(house, order.only, force=order.force)
         for outcomes in _carried_out(order, seen, lock):
             tell(outcomes)
+        tell(_started_again(order) if back else ())
         stale = _still_stale(order, seen)
     except BaseException:
         journal.close(ok=False, detail="interrupted")
@@ -219,6 +220,15 @@ def _carried_out(order: Order, seen: Picture, lock: host.Lock) -> Iterator[list[
         yield act.install(act.Job(house, one, step, steps, ready, tools, lock, order.turns, order.force))
     if restarts:
         yield act.restart(house, list(restarts.values()), turns=order.turns)
+
+
+def _started_again(order: Order) -> list[Outcome]:
+    """What the run that was cut short had stopped, and none of these installs has started."""
+    from autosys_tasks.upgrade import act
+
+    names = sorted(look.left_stopped(order.house))
+    steps = [Step("restart", name, "a run that was cut short had stopped it") for name in names]
+    return act.restart(order.house, steps, turns=order.turns) if steps else []
 
 
 def _still_stale(order: Order, seen: Picture) -> tuple[str, ...]:

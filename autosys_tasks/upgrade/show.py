@@ -5,9 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from autosys_tasks.core.clock import span, utc_text, wall
-from autosys_tasks.upgrade import plan, run
+from autosys_tasks.core.plan import Outcome
+from autosys_tasks.upgrade import plan, run, ways
 from autosys_tasks.upgrade.values import EnvironmentSeen, Facts
 
+DONE = {
+    "install": "installed", "restart": "restarted", "rollback": "went back with", "pull": "pulled",
+    "check": "checked", "unblock": "unblocked", "keep": "kept", "write": "wrote", "delete": "deleted",
+    "bring-back": "brought back",
+}  # fmt: skip
 Row = tuple[EnvironmentSeen, plan.Finding]
 
 
@@ -36,8 +42,15 @@ def environment_json(row: Row) -> dict[str, object]:
         "why": "; ".join(found.why) or found.left or None,
         "last_success": utc_text(done.at) if done else None,
         "last_failure": {"at": utc_text(failed.at), "why": failed.why, "tries": failed.tries} if failed else None,
-        "rollback": seen.record.before is not None,
+        "rollback": _goes_back(seen),
     }
+
+
+def outcome_line(outcome: Outcome) -> str:
+    """One step of an upgrade or of the hooks: what was done to what, and how that ended."""
+    kind = outcome.step.kind
+    failed = f"{'could not' if outcome.ok is False else 'no'} {kind}"
+    return f"{DONE.get(kind, kind) if outcome.ok else failed} {outcome.step.target}: {outcome.detail}"
 
 
 def status_lines(facts: Facts) -> list[str]:
@@ -48,9 +61,13 @@ def status_lines(facts: Facts) -> list[str]:
         lines.append(f"{'NG' if found.why else 'OK'} {plan.explanation(seen, found)}")
         lines += [f"   last success {span(wall() - done.at)} ago"] if done else []
         lines += [f"   NG last try {span(wall() - failed.at)} ago: {failed.why}"] if failed else []
-        lines += ["   inv upgrade.rollback goes back to the one before"] if seen.record.before else []
+        lines += ["   inv upgrade.rollback goes back to the one before"] if _goes_back(seen) else []
     lines += [plan.loose(path) for path in facts.unmapped]
     return lines or ["no environment is declared or was found"]
+
+
+def _goes_back(seen: EnvironmentSeen) -> bool:
+    return seen.record.before is not None and ways.is_there(seen.record.before)
 
 
 def lines(report: run.Report) -> list[str]:

@@ -98,6 +98,11 @@ def hide(root: str, link: str) -> None:
         write_atomic(exclude.strip("\n"), f"{before.rstrip()}\n/{prefix}{path}\n".lstrip())
 
 
+def is_there(way: Way) -> bool:
+    """Whether what was kept still is."""
+    return os.path.isdir(way.path) if way.kind == "link" else os.path.isfile(f"{way.path}/{INDEX}")
+
+
 # --- copies -----------------------------------------------------------------------------------------------
 
 

@@ -106,6 +106,17 @@ def test_what_failed_is_tried_again_and_what_was_done_is_not_done_twice(pulled: 
     assert desk.upgrade().code == 0 and desk.planned() == []
 
 
+def test_a_tick_restarts_what_a_pull_changed_though_an_environment_of_others_waits(pulled: tuple[Desk, Repo]) -> None:
+    desk, origin = pulled
+    origin.commit({"requirements.txt": "--no-index\n--find-links ./wheels\ntiny==9.9\n"})
+    pull(desk)
+    assert desk.upgrade().code == 3
+    assert notice.due(desk.house()) == "", "it has only just failed"
+    origin.commit({"앱/둘.py": "2\n"})
+    pull(desk)
+    assert notice.due(desk.house()).startswith("watcher: ")
+
+
 def test_a_script_with_a_fault_is_red_until_it_is_mended(pulled: tuple[Desk, Repo]) -> None:
     desk, origin = pulled
     origin.commit({"도구/고장.py": "#!/usr/bin/env python3\nx = 1\nif\n"})

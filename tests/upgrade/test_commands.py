@@ -28,7 +28,7 @@ UV = "/uv pip install --python /v/python"
 CASES = [
     ("lists together", ("r.txt", "requirements-b.txt"), ALL, {}, [f"{UV} -r r.txt -r requirements-b.txt"], ""),
     ("without uv", ("r.txt",), NONE, {}, [f"{PIP} -r r.txt"], ""),
-    ("a project that is built", ("pyproject.toml",), ALL, PROJECT, [f"{UV} -e ."], ""),
+    ("a project that is built", ("pyproject.toml",), ALL, PROJECT, [f"{UV} -e /w"], ""),
     ("one that is not, in a folder", ("a/pyproject.toml",), NONE, LIBRARY, [f"{PIP} attrs>=20 idna"], ""),
     (
         "as uv has locked it, and a list",
@@ -38,10 +38,10 @@ CASES = [
         ["/uv export --quiet --frozen --format requirements-txt --output-file /s", f"{UV} -r /s", f"{UV} -r r.txt"],
         "",
     ),
-    ("locked, and no uv", ("pyproject.toml", "uv.lock"), NONE, PROJECT, [f"{PIP} -e ."], "uv.lock needs uv"),
+    ("locked, and no uv", ("pyproject.toml", "uv.lock"), NONE, PROJECT, [f"{PIP} -e /w"], "uv.lock needs uv"),
     ("poetry", ("pyproject.toml", "poetry.lock"), ALL, PROJECT, ["/poetry install --no-interaction"], ""),
     ("pdm", ("pyproject.toml", "pdm.lock"), ALL, PROJECT, ["/pdm sync"], ""),
-    ("no poetry", ("pyproject.toml", "poetry.lock"), NONE, PROJECT, [f"{PIP} -e ."], "poetry.lock needs poetry"),
+    ("no poetry", ("pyproject.toml", "poetry.lock"), NONE, PROJECT, [f"{PIP} -e /w"], "poetry.lock needs poetry"),
     ("nothing that installs", ("pdm.lock",), ALL, {}, [], ""),
 ]
 
@@ -55,6 +55,16 @@ def test_what_installs_a_python_environment(
     found, notes = python(*files, tools=tools, projects=projects)
     assert found == argvs
     assert note in notes and bool(note) == bool(notes)
+
+
+def test_lists_of_one_folder_are_read_there_and_those_of_several_in_the_workspace() -> None:
+    """`-e .` in a list is seen from where pip runs: for a person, from the folder of the list."""
+    for tools in (ALL, NONE):
+        want = Python("/v", "/v/python", "/w", ("api/r.txt", "api/requirements-dev.txt"), {}, "/s")
+        (command,), _notes = commands.python_commands(want, tools)
+        assert command.cwd == "/w/api" and command.argv[-4:] == ("-r", "r.txt", "-r", "requirements-dev.txt")
+        (command,), _notes = commands.python_commands(want._replace(manifests=("api/r.txt", "r.txt")), tools)
+        assert command.cwd == "/w" and command.argv[-4:] == ("-r", "api/r.txt", "-r", "r.txt")
 
 
 def test_a_list_in_another_code_page_goes_to_pip_with_the_code_page_of_the_system() -> None:

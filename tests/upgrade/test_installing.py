@@ -17,7 +17,7 @@ from upgrade_desk import Desk, tree, wheel, without_uv
 from autosys_tasks import host
 from autosys_tasks.core.errors import Busy, UsageError
 from autosys_tasks.supervise import runs, turnstile
-from autosys_tasks.upgrade import back, stamps, ways
+from autosys_tasks.upgrade import back, notice, stamps, ways
 from autosys_tasks.upgrade.stamps import read_record
 from autosys_tasks.upgrade.values import Record
 
@@ -329,6 +329,58 @@ def test_ticks_alone_make_it_right_when_an_upgrade_is_killed_at_any_point(desk: 
     log = (desk.root / "outputs" / "logs" / "api.log").read_text(encoding="utf-8")
     assert log.strip().splitlines()[-1] == "ready 2.0"
     desk.space.cli("watchdog").rc(0)
+
+
+@pytest.mark.parametrize("whose", ["ours", "the person's"])
+def test_a_killed_upgrade_or_way_back_is_ended_by_the_next_upgrade_with_what_runs_in_it(desk: Desk, whose: str) -> None:
+    """No tick and no guard: the next `inv upgrade` alone starts again what the killed one had stopped."""
+    desk.wheels("1.0", "2.0")
+    if whose == "the person's":
+        desk.venv()
+    desk.wants("tiny==1.0")
+    assert desk.upgrade().code == 0
+    serves(desk, "api")
+    up(desk)
+    desk.wants("tiny==2.0")
+    point = "upgrade.after-switch" if whose == "ours" else "upgrade.after-install"
+    desk.space.cli("upgrade", env={"AUTOSYS_FAULT": f"{point}:kill"}).rc(-9)
+    assert pid(desk, "api") is None and desk.planned() == [("install", "main"), ("restart", "api")]
+    assert desk.upgrade().code == 0 and desk.version() == "2.0" and pid(desk, "api")
+
+    desk.space.cli("upgrade.rollback", env={"AUTOSYS_FAULT": "upgrade.after-switch:kill"}).rc(-9)
+    assert pid(desk, "api") is None
+    desk.space.cli("health", "--only", "upgrade").rc(3).says("cut short")
+    report = desk.upgrade()
+    assert report.code == 0 and ("restart", "api") in [(each.step.kind, each.step.target) for each in report.outcomes]
+    assert desk.version() == "1.0" and pid(desk, "api") and desk.planned() == [], "gone back, as it was asked for"
+    log = (desk.root / "outputs" / "logs" / "api.log").read_text(encoding="utf-8")
+    assert log.strip().splitlines()[-1] == "ready 1.0"
+
+
+def test_where_nothing_is_kept_any_more_nobody_says_that_there_is_a_way_back(desk: Desk) -> None:
+    desk.wheels("1.0", "2.0")
+    for version in ("1.0", "2.0"):
+        desk.wants(f"tiny=={version}")
+        desk.upgrade()
+    before = remembered(desk).before
+    assert before is not None
+    shutil.rmtree(before.path)
+    with pytest.raises(UsageError, match="no environment to go back to"):
+        back.roll_back(desk.house())
+    assert desk.version() == "2.0"
+
+
+def test_going_back_from_the_first_upgrade_is_no_green_and_the_next_change_is_installed(desk: Desk) -> None:
+    desk.wheels("1.0", "2.0")
+    desk.venv()
+    desk.wants("tiny==1.0")
+    desk.upgrade()
+    assert back.roll_back(desk.house()).code == 0 and desk.version() == ""
+    (check,) = desk.space.cli("health", "--json", "--only", "upgrade").rc(0).json()["checks"]  # type: ignore[misc]
+    assert check["verdict"] == "WARN" and "rolled it back" in check["why"]
+    desk.wants("tiny==2.0")
+    assert desk.planned() == [("install", "main")]
+    assert "main" in notice.due(desk.house()), "and a tick sees it"
 
 
 @pytest.mark.parametrize("point", ["upgrade.after-save", "upgrade.before-install", "upgrade.after-install"])

@@ -26,7 +26,7 @@ def wheel(folder: Path, name: str, version: str, *, needs: Sequence[str] = (), b
     info = f"{name}-{version}.dist-info"
     lines = [f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}", *(f"Requires-Dist: {need}" for need in needs)]
     files = {
-        f"{name}.py": body or f"VERSION = {version!r}\n",
+        f"{name}.py": body or f"VERSION = {version!r}  {'#' * int(version[0])}\n",  # a .pyc goes by second and size
         f"{info}/METADATA": "\n".join(lines) + "\n",
         f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
     }
