@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import random
+import time
 from collections.abc import Iterator
 from itertools import accumulate
 from pathlib import Path
@@ -11,7 +13,8 @@ from pathlib import Path
 MB = 1_000_000
 SYLLABLES = ("ka", "ro", "mi", "ten", "sul", "da", "pre", "in", "con", "ta", "ver", "le", "shi", "on", "er", "up", "ba")
 WEIGHTS = list(accumulate(1 / (number + 3) for number in range(4000)))
-FULL = {"workspace": 3000, "many": 30_000, "logs": 256 * MB}  # files, files, bytes
+FULL = {"workspace": 3000, "many": 100_000, "logs": 256 * MB}  # files, files, bytes
+ROUNDS = {"many": 2}  # at most: it takes two thirds of a run
 QUICK = {"workspace": 300, "many": 3000, "logs": 10 * MB}
 
 
@@ -19,6 +22,29 @@ def make(name: str, folder: Path, amount: int) -> None:
     """Fill `folder` with the tree of that name, `amount` files or bytes of it."""
     folder.mkdir(parents=True)
     {"workspace": _workspace, "many": _many, "logs": _logs}[name](folder, amount)
+    for path in _files(folder):
+        _age(path)
+
+
+def change(folder: Path) -> None:
+    """What a day does: every hundredth file gets a line more; a file of a megabyte gets a hundredth more of itself."""
+    for number, path in enumerate(_files(folder)):
+        size = path.stat().st_size
+        if size >= MB or number % 100 == 0:
+            chunk = next(_journal(random.Random(size), size), b"")
+            with path.open("ab") as file:
+                file.write(chunk[: max(60, size // 100)])
+            _age(path)
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def _age(path: Path) -> None:
+    """An hour older: what was written a moment ago is read with more care than most files of a night need."""
+    then = time.time() - 3600
+    os.utime(path, (then, then))
 
 
 def _workspace(folder: Path, files: int) -> None:
