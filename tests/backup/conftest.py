@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from capturing import remote, repo
-from other_places import aws, s3, sshd
+from other_places import aws, near, s3, site, sshd
 from restoring import tree
 
-__all__ = ["aws", "remote", "repo", "s3", "sshd", "tree"]
+__all__ = ["aws", "near", "remote", "repo", "s3", "site", "sshd", "tree"]

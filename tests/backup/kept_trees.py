@@ -15,6 +15,14 @@ from autosys_tasks.backup.values import DIFFERENTIAL, FILE, FOLDER, FULL, HARDLI
 from autosys_tasks.core.files import long_path
 
 FIRST, SECOND = "2026-11-28T033000Z", "2026-11-29T033000Z"
+DATA_ALONE = """
+[workspace]
+name = "desk"
+[backup.git]
+enabled = false
+[backup.sets.all]
+include = ["data/"]
+"""
 
 
 class Thing(NamedTuple):

@@ -17,6 +17,8 @@ from typing import Any, NamedTuple
 import pytest
 import rig
 
+from autosys_tasks.backup.places import Place, opened
+
 KEYS = {"AWS_ACCESS_KEY_ID": "AKIDTEST", "AWS_SECRET_ACCESS_KEY": "secret-of-the-test"}
 AWS = {
     **KEYS, "AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": os.devnull,
@@ -145,3 +147,48 @@ def _session() -> Any:
     from botocore.session import get_session
 
     return get_session()  # which reads what S3 is once
+
+
+POSIX = (pytest.mark.only("posix"),)
+KINDS = [
+    "file",
+    pytest.param("s3", marks=POSIX),
+    pytest.param("sftp", marks=(*POSIX, pytest.mark.capability("sshd"))),
+]
+MADE = iter(range(1000))
+
+
+class Site:
+    """Where tests make places of one kind."""
+
+    def __init__(self, kind: str, folder: Path, request: pytest.FixtureRequest) -> None:
+        self.kind, self.folder = kind, folder
+        if kind == "s3":
+            os.environ["AWS_ENDPOINT_URL_S3"] = request.getfixturevalue("s3")
+            self.bucket = f"bucket{os.getpid()}-{next(MADE)}"
+            s3_client().create_bucket(Bucket=self.bucket)
+        if kind == "sftp":
+            self.sshd: Sshd = request.getfixturevalue("sshd")
+            self.sshd.home(Path.home())
+
+    def address(self, name: str = "백업 a") -> str:
+        """A place that is not there yet."""
+        if self.kind == "file":
+            return (self.folder / name).as_uri()
+        return f"s3://{self.bucket}/{name}" if self.kind == "s3" else self.sshd.address(self.folder / name)
+
+    def open(self, name: str = "백업 a", **more: object) -> Place:
+        """The same, opened."""
+        return opened(self.address(name), "the place", **{"make": True, **more})
+
+
+@pytest.fixture(params=KINDS)
+def site(request: pytest.FixtureRequest, tmp_path: Path, aws: None) -> Site:
+    """Where tests make places, of each kind in turn."""
+    return Site(request.param, tmp_path, request)
+
+
+@pytest.fixture
+def near(request: pytest.FixtureRequest, tmp_path: Path) -> Site:
+    """Where tests make places that are folders."""
+    return Site("file", tmp_path, request)

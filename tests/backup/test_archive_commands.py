@@ -10,25 +10,16 @@ from pathlib import Path
 import pytest
 import rig
 from git_repos import Repo, new_repo
-from kept_trees import FIRST, SECOND, keep, things, write
+from kept_trees import DATA_ALONE, FIRST, SECOND, keep, things, write
 
 from autosys_tasks.backup.git_state import capture
 from autosys_tasks.backup.values import Backup
-
-TOML = """
-[workspace]
-name = "desk"
-[backup.git]
-enabled = false
-[backup.sets.all]
-include = ["data/"]
-"""
 
 
 @pytest.fixture
 def desk(workspace: rig.Workspace) -> rig.Workspace:
     """A workspace with some data, and a full and a differential backup of it."""
-    workspace.write(TOML)
+    workspace.write(DATA_ALONE)
     write(workspace.root / "data/a.txt", b"first\n")
     write(workspace.root / "data/문서/보고서 \U0001f600.txt", b"report\n" * 999)
     write(workspace.root / "data/.env", b"TOKEN=hunter2\n")
@@ -74,7 +65,7 @@ def test_the_list_names_each_backup_and_what_is_none(desk: rig.Workspace) -> Non
 
 
 def test_an_empty_list_says_what_makes_a_backup(workspace: rig.Workspace) -> None:
-    workspace.write(TOML)
+    workspace.write(DATA_ALONE)
     workspace.cli("backup.list").rc(0).says("inv backup")
     assert workspace.cli("backup.list", "--json").rc(0).json()["backups"] == []
     tasks = ("backup.verify", "backup.drill", "backup.drill --dry-run", "backup.verify --all", "backup.diff latest")
@@ -98,7 +89,7 @@ def test_show_tells_all_that_can_be_restored(desk: rig.Workspace) -> None:
 
 
 def test_names_of_an_encrypted_backup_need_the_passphrase(workspace: rig.Workspace) -> None:
-    workspace.write(TOML)
+    workspace.write(DATA_ALONE)
     for name in ("secret name", "a.txt", ".env"):
         write(workspace.root / "data" / name, b"x")
     made(workspace, passphrase="비밀")
@@ -253,7 +244,7 @@ def test_what_is_restored_is_what_7_zip_restores(desk: rig.Workspace, tmp_path: 
 
 def test_after_a_drill_that_failed_health_drills_again_and_looks_again(workspace: rig.Workspace) -> None:
     key = {"AUTOSYS_BACKUP_PASSPHRASE": "a long word"}
-    workspace.write(TOML).file("data/a.txt", "first")
+    workspace.write(DATA_ALONE).file("data/a.txt", "first")
     workspace.cli("backup", env=key).rc(0)
     workspace.cli("backup.drill").rc(3)
     (red,) = workspace.cli("health", "--only", "backup", "--json", env=key).rc(3).json()["checks"]  # type: ignore[misc]
@@ -264,7 +255,7 @@ def test_after_a_drill_that_failed_health_drills_again_and_looks_again(workspace
 
 
 def test_after_a_drill_that_met_damage_health_makes_a_backup_and_proves_it(workspace: rig.Workspace) -> None:
-    workspace.write(TOML).file("data/a.txt", "first")
+    workspace.write(DATA_ALONE).file("data/a.txt", "first")
     identity = workspace.cli("backup", "--json").rc(0).json()["backup"]["id"]  # type: ignore[index]
     flip(workspace, f"{identity}-full")
     workspace.cli("backup.drill").rc(3)

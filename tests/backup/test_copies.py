@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import rig
 from copying import DAY, backup, declared, keep_all
-from test_places import KINDS, Site
+from other_places import Site
 
 from autosys_tasks.backup import copies, copies_memory, place_folder
 from autosys_tasks.backup.copies import copy_all
@@ -74,15 +74,15 @@ class Desk:
         return rig.start(argv, cwd=self.here, env=more).result()
 
 
-@pytest.fixture(params=KINDS)
-def desk(request: pytest.FixtureRequest, tmp_path: Path, aws: None) -> Desk:
-    return Desk(Site(request.param, tmp_path, request), tmp_path)
+@pytest.fixture
+def desk(site: Site, tmp_path: Path) -> Desk:
+    return Desk(site, tmp_path)
 
 
 @pytest.fixture
-def disk(tmp_path: Path, request: pytest.FixtureRequest) -> Desk:
+def disk(near: Site, tmp_path: Path) -> Desk:
     """One whose place is a folder."""
-    return Desk(Site("file", tmp_path, request), tmp_path)
+    return Desk(near, tmp_path)
 
 
 @pytest.fixture

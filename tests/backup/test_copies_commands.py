@@ -11,20 +11,11 @@ from pathlib import Path
 import pytest
 import rig
 from copying import DAY, declared, keep_all
-from kept_trees import FIRST, SECOND, keep, things, write
-from test_places import KINDS, Site
+from kept_trees import DATA_ALONE, FIRST, SECOND, keep, things, write
+from other_places import Site
 
 from autosys_tasks.backup import store
 from autosys_tasks.backup.copies import copy_all
-
-TOML = """
-[workspace]
-name = "desk"
-[backup.git]
-enabled = false
-[backup.sets.all]
-include = ["data/"]
-"""
 
 
 class Away(rig.Workspace):
@@ -35,7 +26,7 @@ class Away(rig.Workspace):
 
 
 def away(workspace: rig.Workspace, site: Site, tmp_path: Path) -> Away:
-    space = Away(workspace.write(TOML).root, workspace.state)
+    space = Away(workspace.write(DATA_ALONE).root, workspace.state)
     tree, backups = tmp_path / "tree", tmp_path / "was-here"
     write(tree / "data/a.txt", b"first\n")
     write(tree / "data/문서/보고서 \U0001f600.txt", b"report\n" * 999)
@@ -49,16 +40,14 @@ def away(workspace: rig.Workspace, site: Site, tmp_path: Path) -> Away:
     return space
 
 
-@pytest.fixture(params=KINDS)
-def anywhere(
-    request: pytest.FixtureRequest, workspace: rig.Workspace, tmp_path: Path, aws: None
-) -> Away:
-    return away(workspace, Site(request.param, tmp_path, request), tmp_path)
+@pytest.fixture
+def anywhere(site: Site, workspace: rig.Workspace, tmp_path: Path) -> Away:
+    return away(workspace, site, tmp_path)
 
 
 @pytest.fixture
-def new(request: pytest.FixtureRequest, workspace: rig.Workspace, tmp_path: Path) -> Away:
-    return away(workspace, Site("file", tmp_path, request), tmp_path)
+def new(near: Site, workspace: rig.Workspace, tmp_path: Path) -> Away:
+    return away(workspace, near, tmp_path)
 
 
 # The whole way: `inv backup` and `inv health`
@@ -69,7 +58,7 @@ def desk(workspace: rig.Workspace, tmp_path: Path) -> rig.Workspace:
     """A workspace that is copied to a folder."""
     workspace.file("data/a.txt", "first")
     copies = f'copies = ["{(tmp_path / "b").as_uri()}"]'
-    return workspace.write(TOML.replace("[backup.git]", f"[backup]\n{copies}\n[backup.git]"))
+    return workspace.write(DATA_ALONE.replace("[backup.git]", f"[backup]\n{copies}\n[backup.git]"))
 
 
 def test_a_backup_is_copied_and_a_second_one_adds_to_it(desk: rig.Workspace, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from copying import DAY, declared, keep_all
-from test_places import KINDS, Site
+from other_places import Site
 
 from autosys_tasks.backup import copies_fetch, manifest, store
 from autosys_tasks.backup.copies import copy_all
@@ -52,14 +52,14 @@ class Trip:
         return sorted(path.name for path in self.into.iterdir())
 
 
-@pytest.fixture(params=KINDS)
-def trip(request: pytest.FixtureRequest, tmp_path: Path, aws: None) -> Trip:
-    return Trip(Site(request.param, tmp_path, request), tmp_path)
+@pytest.fixture
+def trip(site: Site, tmp_path: Path) -> Trip:
+    return Trip(site, tmp_path)
 
 
 @pytest.fixture
-def disk(tmp_path: Path, request: pytest.FixtureRequest) -> Trip:
-    return Trip(Site("file", tmp_path, request), tmp_path)
+def disk(near: Site, tmp_path: Path) -> Trip:
+    return Trip(near, tmp_path)
 
 
 def test_a_backup_comes_back_with_its_base_and_nothing_else(trip: Trip) -> None:
@@ -180,5 +180,3 @@ def test_a_source_that_is_none_is_usage(written: str, said: str) -> None:
     with pytest.raises(UsageError) as caught:
         copies_fetch.source(written, {})
     assert said in caught.value.message and "hunter2" not in caught.value.message + caught.value.hint
-
-

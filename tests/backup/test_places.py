@@ -13,49 +13,12 @@ from pathlib import Path
 import other_places
 import pytest
 import rig
-from other_places import Sshd
+from other_places import Site, Sshd
 
 from autosys_tasks.backup import place_s3
 from autosys_tasks.backup.place_folder import folder_of
 from autosys_tasks.backup.places import Lost, Place, PlaceError, opened
 from autosys_tasks.config.addresses import masked, parse
-
-POSIX = (pytest.mark.only("posix"),)
-KINDS = [
-    "file",
-    pytest.param("s3", marks=POSIX),
-    pytest.param("sftp", marks=(*POSIX, pytest.mark.capability("sshd"))),
-]
-MADE = iter(range(1000))
-
-
-class Site:
-    """Where tests make places of one kind."""
-
-    def __init__(self, kind: str, folder: Path, request: pytest.FixtureRequest) -> None:
-        self.kind, self.folder = kind, folder
-        if kind == "s3":
-            os.environ["AWS_ENDPOINT_URL_S3"] = request.getfixturevalue("s3")
-            self.bucket = f"bucket{os.getpid()}-{next(MADE)}"
-            other_places.s3_client().create_bucket(Bucket=self.bucket)
-        if kind == "sftp":
-            self.sshd: Sshd = request.getfixturevalue("sshd")
-            self.sshd.home(Path.home())
-
-    def address(self, name: str = "백업 a") -> str:
-        """A place that is not there yet."""
-        if self.kind == "file":
-            return (self.folder / name).as_uri()
-        return f"s3://{self.bucket}/{name}" if self.kind == "s3" else self.sshd.address(self.folder / name)
-
-    def open(self, name: str = "백업 a", **more: object) -> Place:
-        """The same, opened."""
-        return opened(self.address(name), "the place", **{"make": True, **more})
-
-
-@pytest.fixture(params=KINDS)
-def site(request: pytest.FixtureRequest, tmp_path: Path, aws: None) -> Site:
-    return Site(request.param, tmp_path, request)
 
 
 @pytest.fixture
@@ -390,5 +353,3 @@ def test_a_package_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatc
         with pytest.raises(PlaceError) as caught:
             opened(address, address)
         assert module.split(".")[0] in caught.value.message and "autosys[copies]" in caught.value.hint
-
-
