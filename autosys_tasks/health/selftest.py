@@ -91,10 +91,11 @@ def rows() -> list[Row]:
 
 def _scratch(folder: Path, listener: socket.socket) -> Scratch:
     root = Path(os.path.realpath(folder)) / "workspace"
-    for each in ("outputs", "made", "web/node_modules", "../session"):
+    for each in ("outputs", "made", "web/node_modules/left", "../session"):
         (root / each).mkdir(parents=True)
     _venv(root / "venv")
     _package(root, "1.0.0")
+    (root / "web/node_modules/left/package.json").write_text("{}", encoding="utf-8")
     _report(root / OUTPUT, age_s=0.0)
     text = _toml(listener.getsockname()[1])
     (root / "autosys.toml").write_text(text, encoding="utf-8", newline="\n")
@@ -269,7 +270,7 @@ CASES = (
     Case(
         "environment.node",
         "node_modules was taken away",
-        lambda s: (s.folder / "web/node_modules").rmdir(),
+        lambda s: shutil.rmtree(s.folder / "web/node_modules"),
     ),
     Case(
         "environment.command",

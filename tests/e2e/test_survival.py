@@ -121,7 +121,7 @@ def test_the_guard_heals_within_moments_and_its_own_death_costs_nothing(workspac
     workspace.cli("bringup").rc(0)
     before = {name: one["pid"] for name, one in rows(workspace).items()}
     kill(before["a"])
-    rig.wait_for(lambda: len(workspace.starts()) == 4, 1, what="the guard's restart")
+    rig.wait_for(lambda: len(workspace.starts()) == 4, 5, what="the guard's restart")
     watching = guard_pid(workspace)
     kill(watching)
     for name in "bc":

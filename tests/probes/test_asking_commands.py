@@ -153,12 +153,14 @@ def test_a_command_under_way_ends_with_who_asked(tmp_path):
         "from autosys_tasks.probes.together import ask_together\n"
         f"argv = (sys.executable, '-c', {FAMILY!r}, sys.argv[1], 'same')\n"
         "slow = lambda: ask(Probe('command', argv=argv, timeout_s=60))\n"
-        "print(ask_together({'slow': slow}, 1.0)['slow'].why)\n"
+        "print(ask_together({'slow': slow}, float(sys.argv[2]))['slow'].why)\n"
     )
     pids = tmp_path / "pids"
-    out = subprocess.run(
-        [sys.executable, "-c", code, pids], capture_output=True, encoding="utf-8", timeout=20
-    )
-    assert out.stdout.strip() == "`slow` did not answer within 1 s"
+    for within_s in (1, 8):  # on a busy machine it has not even begun after one
+        argv = [sys.executable, "-c", code, pids, str(within_s)]
+        out = subprocess.run(argv, capture_output=True, encoding="utf-8", timeout=40)
+        assert out.stdout.strip() == f"`slow` did not answer within {within_s} s"
+        if pids.exists():
+            break
     for pid in map(int, pids.read_text(encoding="utf-8").split()):
         wait_for(lambda pid=pid: gone(pid), 2)

@@ -31,12 +31,12 @@ SURVIVAL, BACKUP = "tests/e2e/test_survival.py", "tests/backup"
 HEALTH, WINDOWS = "tests/health", "tests/windows"
 LAWS = "tests/property"  # of pure functions: they hold here when they hold on Linux, and are not run again
 SHARES = (  # all of it on the oldest Python, the main job on the newest; the longest first, so that they end together
-    ("3.11", "tests/e2e", f"--ignore={SURVIVAL}"),
-    ("3.11", SURVIVAL),
+    ("3.11", "tests", *(f"--ignore={place}" for place in ("tests/e2e", BACKUP, HEALTH, WINDOWS, LAWS))),
     ("3.11", BACKUP),
     ("3.13", WINDOWS),
+    ("3.11", "tests/e2e", f"--ignore={SURVIVAL}"),
+    ("3.11", SURVIVAL),
     ("3.11", HEALTH),
-    ("3.11", "tests", *(f"--ignore={place}" for place in ("tests/e2e", BACKUP, HEALTH, WINDOWS, LAWS))),
 )
 
 
@@ -68,7 +68,7 @@ def main() -> int:
     pythons = {python.minor: python for python in PYTHONS if said.python in (None, python.minor)}
     jobs = [partial(inside, rig, pythons[minor], args) for minor, *args in shares if minor in pythons]
     if not rest and not said.inside:
-        jobs.append(partial(tried, partial(from_linux, rig), ["tests/windows"]))
+        jobs.insert(len(jobs) // 2, partial(tried, partial(from_linux, rig), ["tests/windows"]))
     try:
         results = on_cores(jobs)
     except KeyboardInterrupt:

@@ -3,6 +3,7 @@
 Each module has the name, file and folder that it has without this. `build.py` packs the file.
 """
 
+import _imp
 import _thread
 import io
 import marshal
@@ -30,7 +31,9 @@ class Loader(SourceFileLoader):
         with one_at_a_time:
             packed.seek(begin + self.where)
             code = packed.read(self.size)
-        return marshal.loads(code)
+        made = marshal.loads(code)
+        _imp._fix_co_filename(made, self.path)  # compiled where the rig was made
+        return made
 
 
 class Finder(FileFinder):
