@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from autosys_tasks import host
@@ -50,6 +50,20 @@ def one(house: House, words: Sequence[str], task: str, folder: Path, tell: Tell,
     return _found(house, words[0], folder, tell)
 
 
+def known_damage(house: House, backups: Iterable[Backup]) -> dict[str, str]:
+    """Of each backup in `backups/` that is known to be damaged, or seems so at a glance: why."""
+    folder, known = folder_of(house), damage_memory.remembered(Path(house.place.folder))
+    whys = {each.id: known.get(each.id) or store.lost(folder, each) for each in backups}
+    return {identity: why for identity, why in whys.items() if why}
+
+
+def _must_be_whole(house: House, backup: Backup) -> None:
+    """Raises Damaged when it, or the full one that it needs, is known to be damaged."""
+    base = manifest.base_of(folder_of(house), backup) if backup.kind == DIFFERENTIAL else backup
+    for why in known_damage(house, (base, backup)).values():
+        raise Damaged(why, where=backup.stem, hint="inv backup.verify says what of it is good")
+
+
 def _found(house: House, word: str, folder: Path, tell: Tell) -> Backup:
     """The backup of that id; another workspace's is taken when it is named, and `tell` is told."""
     owner = owner_of(house.config)
@@ -85,7 +99,7 @@ def verified(
     checked, whys = 0, {}
     for backup in backups if every else _with_base(folder, backups):
         count, bad = verify.verify(folder, backup, secret, progress.add)
-        checked, damaged = checked + count, [*damaged, *bad]
+        checked, damaged = checked + count, list(dict.fromkeys((*damaged, *bad)))
         whys[backup.id] = f"{bad[0].path}: {bad[0].why}" if bad else ""
     if folder == folder_of(house):
         damage_memory.remember(Path(house.place.folder), whys)
@@ -219,9 +233,12 @@ def differences(
     """What differs from one backup to another, or to what a backup would find now; and which two that were."""
     secret = passphrase(house.config.name)
     old = one(house, words, "backup.diff", folder, tell, most=2)
+    new = _found(house, words[1], folder, tell) if len(words) == 2 else None
+    for each in (old, new) if folder == folder_of(house) else ():
+        if each:
+            _must_be_whole(house, each)
     before = (entry for entry, _ in manifest.state(folder, old, secret))
-    if len(words) == 2:
-        new = _found(house, words[1], folder, tell)
+    if new:
         after = (entry for entry, _ in manifest.state(folder, new, secret))
         return {"from": old.id, "to": new.id}, list(diff.of_backups(before, after))
     with own_folder(Path(house.place.folder), "diff") as staging:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from autosys_tasks.backup.owner import foreign
 from autosys_tasks.backup.values import FOLDER, LINK, Backup, Damage, Entry
 from autosys_tasks.core.clock import size, utc_text
 
+NOTHING: Mapping[str, str] = {}
 
-def backup_json(backup: Backup, owner: str) -> dict[str, object]:
+
+def backup_json(backup: Backup, owner: str, damaged: Mapping[str, str] = NOTHING) -> dict[str, object]:
     """One backup as `backup.list` shows it to `owner`; `foreign`: whose it is, None when it is this one's own."""
     return {
         "id": backup.id,
@@ -17,25 +19,30 @@ def backup_json(backup: Backup, owner: str) -> dict[str, object]:
         "created": utc_text(backup.created),
         "files": backup.files,
         "bytes": backup.bytes,
-        "verified": backup.verified,
+        "verified": backup.verified and backup.id not in damaged,
         "complete": backup.complete,
         "local_only": backup.local_only,
         "note": backup.note or None,
         "base": backup.base or None,
         "encrypted": backup.encrypted,
         "archive_bytes": backup.archive_bytes,
+        "damaged": damaged.get(backup.id),
         "foreign": foreign(backup, owner) or None,
     }
 
 
-def listed_lines(backups: Sequence[Backup], others: Sequence[str], owner: str) -> list[str]:
+def listed_lines(
+    backups: Sequence[Backup], others: Sequence[str], owner: str, damaged: Mapping[str, str] = NOTHING
+) -> list[str]:
     """Every backup, the oldest first; then what lies beside them and is none."""
     strange = [f"not a backup: {what}" for what in others]
-    return [*(_line(each, owner) for each in backups), *strange] or ["there is no backup yet: inv backup makes one"]
+    lines = [*(_line(each, owner, damaged) for each in backups), *strange]
+    return lines or ["there is no backup yet: inv backup makes one"]
 
 
-def _line(backup: Backup, owner: str) -> str:
+def _line(backup: Backup, owner: str, damaged: Mapping[str, str] = NOTHING) -> str:
     words = [
+        *([f"damaged: {damaged[backup.id]}"] if backup.id in damaged else []),
         *(["not verified"] if not backup.verified else []),
         *([f"lacks {len(backup.failed)} of what was asked for"] if backup.failed else []),
         *(["encrypted"] if backup.encrypted else []),
@@ -45,16 +52,18 @@ def _line(backup: Backup, owner: str) -> str:
         *([f"of another workspace, `{other}`"] if (other := foreign(backup, owner)) else []),
     ]
     files = f"{backup.files} files, {size(backup.bytes)} in {size(backup.archive_bytes)}"
-    mark = "OK" if backup.verified and backup.complete else "--"
+    mark = "NG" if backup.id in damaged else "OK" if backup.verified and backup.complete else "--"
     return f"{mark} {backup.id} {backup.kind}: {', '.join([files, *words])}"
 
 
-def shown_fields(backup: Backup, entries: Iterable[Entry] | None, owner: str) -> dict[str, object]:
+def shown_fields(
+    backup: Backup, entries: Iterable[Entry] | None, owner: str, damaged: Mapping[str, str] = NOTHING
+) -> dict[str, object]:
     """All that is known of one backup, and everything that can be restored from it."""
     failed = [{"path": one.path or None, "why": one.why, "required": one.required} for one in backup.failed]
     more = {"git": backup.git or None, "archive_sha256": backup.archive_sha256 or None, "failed": failed}
     rows = None if entries is None else [_entry_json(entry) for entry in entries]
-    return {"backup": backup_json(backup, owner) | more, "entries": rows}
+    return {"backup": backup_json(backup, owner, damaged) | more, "entries": rows}
 
 
 def _entry_json(entry: Entry) -> dict[str, object]:
@@ -70,12 +79,14 @@ def _entry_json(entry: Entry) -> dict[str, object]:
     }
 
 
-def shown_lines(backup: Backup, entries: Iterable[Entry] | None, owner: str) -> list[str]:
+def shown_lines(
+    backup: Backup, entries: Iterable[Entry] | None, owner: str, damaged: Mapping[str, str] = NOTHING
+) -> list[str]:
     """The same for a person: what is in it, what is lacking, and what it is."""
     hidden = ["its names are encrypted: AUTOSYS_BACKUP_PASSPHRASE shows them"]
     lines = hidden if entries is None else [_entry_line(entry) for entry in entries]
     lines += [f"NG not in it: {one.path or 'a file'}: {one.why}" for one in backup.failed]
-    return [*lines, *([f"git: {backup.git}"] if backup.git else []), _line(backup, owner)]
+    return [*lines, *([f"git: {backup.git}"] if backup.git else []), _line(backup, owner, damaged)]
 
 
 def _entry_line(entry: Entry) -> str:

@@ -128,7 +128,8 @@ def _load(
         local_only=not secret and any(SECRET in each.flags for each in found.found),
     )  # fmt: skip
     load = Load(head, tuple((each, None) for each in found.found), required=_required(config))
-    spoiled = {**damage_memory.remembered(Path(house.place.folder)), **_spoiled(folder, backups)}
+    glances = {each.id: why for each in backups if (why := store.lost(folder, each))}
+    spoiled = {**damage_memory.remembered(Path(house.place.folder)), **glances}
     choice = plan.choose(backups, digest, now, encrypted=bool(secret), spoiled=spoiled)
     if choice.base is None:
         return load, choice.reason
@@ -151,19 +152,6 @@ def _differential(load: Load, folder: Path, base: Backup, found: Collected, secr
         ),
         found=changes.read, deleted=changes.deleted, files=len(same), bytes=sum(each.size for each in same),
     )  # fmt: skip
-
-
-def _spoiled(folder: Path, backups: Sequence[Backup]) -> dict[str, str]:
-    """Archives that are not as they were verified, as far as a glance tells."""
-    found = {}
-    for each in backups:
-        try:
-            there = (folder / each.archive).stat().st_size
-        except OSError as error:
-            found[each.id] = f"its archive cannot be seen ({error.strerror})"
-        else:
-            found |= {} if there == each.archive_bytes else {each.id: "its archive has another size"}
-    return found
 
 
 def _required(config: Config) -> frozenset[str]:

@@ -102,6 +102,17 @@ def _backup(folder: Path, name: str, there: set[str]) -> list[Backup]:
     return [read_backup(folder / name)]
 
 
+def lost(folder: Path, backup: Backup) -> str:
+    """Why a backup's archive is not the one that was verified, as far as a glance tells; "" when it seems to be."""
+    try:
+        size = (folder / backup.archive).stat().st_size
+    except OSError as error:
+        return f"{backup.archive} cannot be seen: {error.strerror}"
+    if size == backup.archive_bytes:
+        return ""
+    return f"{backup.archive} has {size} bytes, and had {backup.archive_bytes} when it was verified"
+
+
 def ids(folder: Path) -> set[str]:
     """The ids that have a file there, whatever it is."""
     return {name[:ID] for name in _names(folder) if NAME.match(name)}

@@ -35,7 +35,7 @@ def verify(
         try:
             checked, damaged = check(archive, read_entries(beside(folder, backup), passphrase), passphrase, tell)
         except Damaged as error:
-            checked, damaged = 0, [Damage(backup.manifest, error.message)]
+            checked, damaged = 0, [Damage(backup.manifest, error.message.removeprefix(f"`{backup.manifest}`: "))]
         damaged += _as_recorded(archive, backup, hashed.result())
     if backup.kind == DIFFERENTIAL:
         damaged += _of_base(folder, backup)

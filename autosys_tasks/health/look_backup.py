@@ -49,6 +49,8 @@ def _late(house: House) -> tuple[str, ...]:
 
 def _lost(folder: Path, newest: Backup, backups: Sequence[Backup], damaged: Mapping[str, str]) -> str:
     """What is no longer as it was verified; the archives themselves are read by drills and `backup.verify` alone."""
+    from autosys_tasks.backup import store
+
     base = next((each for each in backups if each.kind == FULL and each.id == newest.base), None)
     if newest.kind != FULL and base is None:
         return f"the full backup {newest.base} that it needs is gone"
@@ -57,13 +59,8 @@ def _lost(folder: Path, newest: Backup, backups: Sequence[Backup], damaged: Mapp
             continue
         if each.id in damaged:
             return f"{each.id} is damaged: {damaged[each.id]}"
-        archive = folder / each.archive
-        try:
-            size = archive.stat().st_size
-        except OSError as error:
-            return f"{archive.name} cannot be seen: {error.strerror}"
-        if size != each.archive_bytes:
-            return f"{archive.name} has {size} bytes, and had {each.archive_bytes} when it was verified"
+        if why := store.lost(folder, each):
+            return why
     return ""
 
 

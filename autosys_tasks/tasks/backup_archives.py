@@ -20,14 +20,14 @@ RESTORE = {
 @verb(name="list", help={"from_": FROM})
 def listed(c, from_="", json=False):  # type: ignore[no-untyped-def]
     """Every backup, the oldest first."""
-    from autosys_tasks.backup import archived_show, elsewhere
+    from autosys_tasks.backup import archived, archived_show, elsewhere
     from autosys_tasks.backup.owner import owner_of
 
     home = house(c)
     backups, others = elsewhere.listed(home, from_)
-    owner = owner_of(home.config)
-    rows = [archived_show.backup_json(each, owner) for each in backups]
-    lines = archived_show.listed_lines(backups, others, owner)
+    owner, damaged = owner_of(home.config), {} if from_ else archived.known_damage(home, backups)
+    rows = [archived_show.backup_json(each, owner, damaged) for each in backups]
+    lines = archived_show.listed_lines(backups, others, owner, damaged)
     return finish(home.config, "backup.list", 0, {"backups": rows, "others": others}, lines, json)
 
 
@@ -41,9 +41,9 @@ def show(c, id, from_="", json=False):  # type: ignore[no-untyped-def]
     with elsewhere.brought(home, from_ if id else "", id, say, archives=False) as folder:
         backup = archived.one(home, id, "backup.show", folder, say)
         entries = archived.entries(home, backup, folder)
-    owner = owner_of(home.config)
-    fields = archived_show.shown_fields(backup, entries, owner)
-    lines = archived_show.shown_lines(backup, entries, owner)
+    owner, damaged = owner_of(home.config), {} if from_ else archived.known_damage(home, [backup])
+    fields = archived_show.shown_fields(backup, entries, owner, damaged)
+    lines = archived_show.shown_lines(backup, entries, owner, damaged)
     return finish(home.config, "backup.show", 0, fields, lines, json)
 
 

@@ -262,3 +262,20 @@ def test_after_a_drill_that_met_damage_health_makes_a_backup_and_proves_it(works
     (mended,) = workspace.cli("health", "--fix", "--only", "backup", "--json").rc(0).json()["checks"]  # type: ignore[misc]
     assert (mended["verdict"], mended["fixed"]) == ("OK", "verified"), mended
     assert len(list((workspace.root / "backups").glob("*.7z"))) == 2
+
+
+def test_a_damaged_archive_is_named_by_list_and_diff(desk: rig.Workspace) -> None:
+    """At a glance where its size is another, and by memory where only reading it told."""
+    full = desk.root / "backups" / f"{FIRST}-full.7z"
+    whole = full.read_bytes()
+    full.write_bytes(whole[:-1])
+    rows = desk.cli("backup.list", "--json").rc(0).json()["backups"]
+    assert [(row["verified"], bool(row["damaged"])) for row in rows] == [(False, True), (True, False)]  # type: ignore[attr-defined]
+    desk.cli("backup.list").rc(0).says(f"NG {FIRST} full", "damaged: ", f"had {len(whole)} when it was verified")
+    desk.cli("backup.diff", SECOND).rc(3).says(f"{FIRST}-full.7z has {len(whole) - 1} bytes")
+    full.write_bytes(whole)
+    flip(desk, f"{FIRST}-full")
+    desk.cli("backup.diff", "latest").rc(0)
+    found = desk.cli("backup.verify", "--json").rc(3).json()["damaged"]
+    assert len(found) == len({str(each) for each in found}), "each damage once"  # type: ignore[arg-type]
+    desk.cli("backup.diff", "latest").rc(3).says("damaged")
