@@ -276,7 +276,8 @@ def bring_back(path: str, way: Way) -> None:
 def _succeeded(job: Job, before: Way) -> None:
     place, seen = job.house.place, job.seen
     interpreter = there.see(seen.environment, job.house.config.path).interpreter
-    done = Done(seen.files, seen.command, interpreter, time.time())
+    doubts = build.doubts(_site(job, seen.environment.path, fresh=False))
+    done = Done(seen.files, seen.command, interpreter, time.time(), doubts)
     kept = before if before.path else None
     record = read_record(place, seen.name)._replace(done=done, failed=None, refused="", before=kept, pending=None)
     write_record(place, seen.name, record)

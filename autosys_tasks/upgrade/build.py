@@ -74,6 +74,13 @@ def _make_python(site: Site) -> list[str]:
     return notes
 
 
+def doubts(site: Site) -> tuple[str, ...]:
+    """What of an environment is not as its files say, though all that was run ended well."""
+    if site.environment.kind != "python":
+        return ()
+    return tuple(commands.python_commands(_python(site), site.tools)[1])
+
+
 def _python(site: Site) -> Python:
     raw = {path: read_bytes(os.path.join(site.root, path)) or b"" for path in site.seen.files}
     lists = [each for path, each in raw.items() if path.lower().endswith((".txt", ".in"))]

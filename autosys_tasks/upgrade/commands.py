@@ -86,15 +86,15 @@ def _of_project(path: str, want: Python, tools: Tools) -> tuple[list[Command], l
         export = ("export", "--quiet", "--frozen", "--format", "requirements-txt", "--output-file", want.scratch)
         install = ("pip", "install", "--python", want.python, "-r", want.scratch)
         return [Command((tools.uv, *export), where), Command((tools.uv, *install), where)], [], []
-    if "poetry.lock" in locks and tools.poetry:
-        return [Command((tools.poetry, "install", "--no-interaction"), where, active)], [], []
+    project = want.projects.get(path, Project(builds=True))
+    if ("poetry.lock" in locks and tools.poetry) or project.poetry:  # where it is not there, that is said
+        return [Command((tools.poetry or "poetry", "install", "--no-interaction"), where, active)], [], []
     if "pdm.lock" in locks and tools.pdm:
         return [Command((tools.pdm, "sync"), where, active)], [], []
     found = sorted(name for name in locks if name.endswith(".lock"))
     notes = [
         f"{locks[name]} needs {name[:-5]}, which was not found: versions are not those of the lock" for name in found
     ]
-    project = want.projects.get(path, Project(builds=True))
     return [], ["-e", where] if project.builds else list(project.dependencies), notes
 
 

@@ -156,13 +156,16 @@ class Project(NamedTuple):
 
     builds: bool
     dependencies: tuple[str, ...] = ()
+    poetry: bool = False  # and what it depends on only Poetry can read
 
 
 def project(raw: bytes) -> Project:
     """How to install from a pyproject.toml; one that does not parse is left to the tool, which says why."""
     try:
         document = tomllib.loads(_decoded(raw))
-        listed = document.get("project", {}).get("dependencies", ())
-        return Project("build-system" in document, tuple(str(each) for each in listed))
+        listed = tuple(str(each) for each in document.get("project", {}).get("dependencies", ()))
+        builds = "build-system" in document
+        poetry = document.get("tool", {}).get("poetry", {}).get("dependencies", {})
+        return Project(builds, listed, poetry=not (builds or listed) and bool(set(poetry) - {"python"}))
     except (ValueError, AttributeError, TypeError):
         return Project(builds=True)

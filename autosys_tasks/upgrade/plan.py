@@ -66,7 +66,9 @@ def finding(seen: EnvironmentSeen, pulled: Pulled = NOTHING_PULLED, *, force: bo
     if why and seen.record.refused == seen.wanted and seen.record.pending is None:
         left = f"WARN left as a person rolled it back (inv upgrade --force --only {seen.name} installs it again)"
         return Finding(seen.name, left=left)
-    return Finding(seen.name, why)
+    doubts = seen.record.done.doubts if seen.record.done and not why else ()
+    hint = f"(when it is there: inv upgrade --force --only {seen.name})"
+    return Finding(seen.name, why, f"WARN {'; '.join(doubts)} {hint}" if doubts else "")
 
 
 def _reasons(seen: EnvironmentSeen, pulled: Pulled) -> list[str]:

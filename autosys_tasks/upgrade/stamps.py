@@ -57,7 +57,8 @@ def known_names(place: Place) -> list[str]:
 def _done(found: Mapping[str, Any] | None) -> Done | None:
     if not found:
         return None
-    return Done(dict(found["files"]), str(found["command"]), str(found["interpreter"]), float(found["at"]))
+    doubts = tuple(str(each) for each in found.get("doubts", ()))
+    return Done(dict(found["files"]), str(found["command"]), str(found["interpreter"]), float(found["at"]), doubts)
 
 
 def _failed(found: Mapping[str, Any] | None) -> Failed | None:

@@ -25,6 +25,7 @@ class Done(NamedTuple):
     command: str
     interpreter: str
     at: float  # seconds since 1970
+    doubts: tuple[str, ...] = ()  # what of it is not as the files say
 
 
 class Failed(NamedTuple):

@@ -11,6 +11,7 @@ from autosys_tasks.upgrade.manifests import Project, project
 ALL = Tools("/py", "/uv", "/poetry", "/pdm", "/npm", "/pnpm", "/yarn")
 NONE = Tools("/py")
 PROJECT = {"pyproject.toml": Project(builds=True)}
+FOR_POETRY = {"pyproject.toml": Project(builds=False, poetry=True)}
 LIBRARY = {"a/pyproject.toml": Project(builds=False, dependencies=("attrs>=20", "idna"))}
 
 
@@ -42,6 +43,7 @@ CASES = [
     ("poetry", ("pyproject.toml", "poetry.lock"), ALL, PROJECT, ["/poetry install --no-interaction"], ""),
     ("pdm", ("pyproject.toml", "pdm.lock"), ALL, PROJECT, ["/pdm sync"], ""),
     ("no poetry", ("pyproject.toml", "poetry.lock"), NONE, PROJECT, [f"{PIP} -e /w"], "poetry.lock needs poetry"),
+    ("poetry alone can", ("pyproject.toml",), NONE, FOR_POETRY, ["poetry install --no-interaction"], ""),
     ("nothing that installs", ("pdm.lock",), ALL, {}, [], ""),
 ]
 
@@ -101,6 +103,9 @@ def test_what_installs_node_modules(manager: str, files: tuple[str, ...], head: 
         ('[build-system]\nrequires = []\n[project]\nname = "x"\n', Project(builds=True)),
         ('[project]\nname = "x"\ndependencies = ["a", "b"]\n', Project(False, ("a", "b"))),
         ("[broken", Project(builds=True)),
+        ('[tool.poetry.dependencies]\npython = "*"\nidna = "*"\n', Project(False, poetry=True)),
+        ('[tool.poetry.dependencies]\nidna = "*"\n[build-system]\nrequires = []\n', Project(builds=True)),
+        ('[project]\ndependencies = ["a"]\n[tool.poetry.dependencies]\nidna = "*"\n', Project(False, ("a",))),
     ],
 )
 def test_how_a_project_can_be_installed(text: str, found: Project) -> None:

@@ -357,6 +357,18 @@ def test_a_killed_upgrade_or_way_back_is_ended_by_the_next_upgrade_with_what_run
     assert log.strip().splitlines()[-1] == "ready 1.0"
 
 
+def test_a_lock_that_nobody_could_read_stays_a_warning(desk: Desk) -> None:
+    """Made without what its lock asks for, an environment works, and is not what the files say."""
+    desk.space.file("pyproject.toml", '[project]\nname = "x"\nversion = "1"\ndependencies = []\n')
+    desk.space.file("uv.lock", 'version = 1\nrequires-python = ">=3.11"\n')
+    desk.venv()
+    assert desk.upgrade(tools=without_uv(desk)).code == 0 and desk.planned() == []
+    (check,) = desk.space.cli("health", "--json", "--only", "upgrade").rc(0).json()["checks"]  # type: ignore[misc]
+    assert check["verdict"] == "WARN" and "not those of the lock" in check["why"]
+    assert "not those of the lock" in desk.space.cli("upgrade").rc(0).out, "each upgrade says it"
+    assert desk.planned() == []
+
+
 def test_where_nothing_is_kept_any_more_nobody_says_that_there_is_a_way_back(desk: Desk) -> None:
     desk.wheels("1.0", "2.0")
     for version in ("1.0", "2.0"):
