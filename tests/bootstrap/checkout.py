@@ -89,7 +89,7 @@ class Checkout:
 
     def run(self, *args: str, **how: object) -> rig.Result:
         """The same, to its end."""
-        return self.start(*args, **how).result()  # type: ignore[arg-type]
+        return self.start(*args, **how).result(100)  # type: ignore[arg-type]
 
     def state(self) -> list[str]:
         """The words of the stamp's first line."""

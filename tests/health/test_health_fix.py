@@ -51,11 +51,12 @@ def test_a_killed_service_is_started_and_looked_at_again(workspace: rig.Workspac
     """P25: fixed is what a second look found well."""
     workspace.service("api", "sleeps.py", 100)
     workspace.cli("bringup", "--no-guard").rc(0)
+    rig.wait_for(workspace.starts, what="its own word that it has started")
     kill(workspace, "api")
     workspace.cli("health", "--only", "service.api").rc(3)
     code, found = fixed(workspace, "--only", "service.api")
     assert (code, found["service.api"]["verdict"], found["service.api"]["fixed"]) == (0, "OK", "verified")
-    assert len(workspace.starts()) == 2
+    rig.wait_for(lambda: len(workspace.starts()) == 2, what="that of the second one")
     lines = workspace.cli("journal", "--json", "--task", "health").json()["lines"]
     assert isinstance(lines, list)
     assert [line["step"] for line in lines] == ["fix", "summary"]
@@ -111,7 +112,7 @@ def test_exactly_one_instance_is_left_of_two(workspace: rig.Workspace) -> None:
     """P3: both pids are named, and ours is the one that stays; who cannot be asked to end is not waited for."""
     workspace.service("api", "sleeps.py", 100, more="stop_timeout_s = 60")
     workspace.cli("bringup", "--no-guard").rc(0)
-    ((ours, _at),) = workspace.starts()
+    ((ours, _at),) = rig.wait_for(workspace.starts)
     copy = subprocess.Popen(workspace.program("sleeps.py", 100), cwd=workspace.root)
     try:
         red = workspace.cli("health", "--only", "duplicates").rc(3)

@@ -306,7 +306,7 @@ def test_every_check_can_be_made_to_fail_and_nothing_is_left_of_it(workspace: ri
 def test_what_runs_and_is_declared_no_more_is_named(workspace: rig.Workspace) -> None:
     workspace.service("old", "sleeps.py", 100)
     workspace.cli("bringup", "--no-guard").rc(0)
-    ((pid, _at),) = workspace.starts()
+    ((pid, _at),) = rig.wait_for(workspace.starts)
     workspace.write("").service("new", "sleeps.py", 200)
     found = health(workspace, "--only", "config")["config"]
     assert (found["verdict"], found["why"]) == ("WARN", f"runs, and is declared no more: old (pid {pid})")

@@ -70,7 +70,7 @@ def test_a_copy_started_by_hand_is_found_beside_ours(workspace: rig.Workspace, s
     assert seen(workspace).found == ()
     copy = by_hand(workspace, spawned, 100)
     (found,) = rig.wait_for(lambda: seen(workspace).found)
-    assert found.ours is not None and found.ours.pid == workspace.starts()[0][0]
+    assert found.ours is not None and found.ours.pid == rig.wait_for(workspace.starts)[0][0]
     assert [who.pid for who in found.others] == [copy]
 
 
