@@ -89,7 +89,7 @@ def _short(answer: Answer | None, *, lenient: bool = False) -> Reply | None:
     if answer is None:
         return None
     good = ("OK", "WARN", "UNKNOWN") if lenient else ("OK", "WARN")
-    return Reply(answer.verdict in good, answer.why or answer.evidence, answer.evidence)
+    return Reply(answer.verdict in good, answer.why or answer.evidence, answer.evidence, answer.status == 404)
 
 
 def last_line(house: House, name: str, facts: Facts) -> str:

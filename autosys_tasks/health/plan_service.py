@@ -107,6 +107,9 @@ def fix_of(scene: Scene, name: str, seen: ServiceSeen) -> Fix:
     if stopped:
         who = ", ".join(stopped)
         return Fix(text=f"it needs {who}, stopped by a person: inv bringup {' '.join(stopped)}")
+    watched = sorted(other for other in decision.after if not services[other].managed)
+    if watched:
+        return Fix(text=f"it needs {', '.join(watched)}, which is only watched (managed = false): start or mend that")
     return _of_living(name, seen) if facts.leader is not None else Fix(("inv", "bringup", name))
 
 

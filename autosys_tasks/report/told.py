@@ -61,7 +61,7 @@ def told(events: Sequence[Event], watched: Sequence[Span], window: Span, boot_at
     for event in events:
         if event.step == "stop" and event.ok and event.reason.startswith(MEANT):
             off_since = _began(event, window) if off_since is None else off_since
-        elif event.step == "restart" and event.ok:
+        elif event.step == "restart" and event.ok and event.task != UPGRADE:  # which was meant, and was paused for
             deaths.append(Death(_began(event, window), None, event.reason))
         elif event.step == "start" and event.ok is not None:
             if event.reason.startswith(MEANT[0]) and off_since is None and before is None:

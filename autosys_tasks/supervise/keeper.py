@@ -166,6 +166,8 @@ class Keeper:
             asked=name in self.asked,
         )
         self.decisions[name] = decision
+        if plan.asked_wrongly(facts, decision):
+            self.given_up.add(name)
         self._due.pop(name, None)
         if decision.due_boot is not None and decision.due_boot > moment.boot:
             self._due[name] = decision.due_boot
@@ -364,7 +366,7 @@ class Keeper:
         failed = reply if enough and not young else None
         self.facts[name] = facts._replace(liveness=failed, memory=memory)
         self._plan_check_up(name)
-        if failed is not None or memory is not None:
+        if failed or facts.liveness or memory is not None:
             self._decide(name)
 
     # --- threads ------------------------------------------------------------------------------------------

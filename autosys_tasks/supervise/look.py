@@ -150,7 +150,7 @@ def ask(house: House, name: str, probe: Probe, record: Record | None, *, lenient
     """One question, put once: slow is still well, wrong is not. `lenient`: not being able to ask is no failure."""
     answer = probes.ask(probe, subject(house, name, record))
     good = ("OK", "WARN", "UNKNOWN") if lenient else ("OK", "WARN")
-    return Reply(answer.verdict in good, answer.why or answer.evidence, answer.evidence)
+    return Reply(answer.verdict in good, answer.why or answer.evidence, answer.evidence, answer.status == 404)
 
 
 def ask_often(house: House, name: str, probe: Probe, record: Record | None) -> Reply:

@@ -149,20 +149,26 @@ def _living(service: Service, facts: Facts, now: Now, *, up: bool) -> Decision:
     if facts.held_by is not None:
         return Decision(state, f"pid {facts.held_by} is restarting it")
     if facts.liveness is not None and not facts.liveness.ok:
-        return Decision("unready", f"liveness: {facts.liveness.why}", "restart")
+        return Decision("unready", f"liveness: {facts.liveness.why}", "" if facts.liveness.misput else "restart")
     if facts.memory is not None:
         limit = service.memory_max or 0
         return Decision(state, f"memory {facts.memory / 1e6:.0f} MB over {limit / 1e6:.0f} MB", "restart")
     if state != "starting" or service.oneshot:
         return Decision(state, reason)
     limit_s = service.readiness.start_timeout_s if service.readiness else ALIVE_S
-    if service.readiness and age > limit_s:
-        return Decision("unready", f"not ready within {limit_s:g} s{_because(facts)}", "restart")
-    return Decision(state, reason, due_boot=now.boot + max(0.0, limit_s - age) + 0.005)
+    if service.readiness is None or age <= limit_s:
+        return Decision(state, reason, due_boot=now.boot + max(0.0, limit_s - age) + 0.005)
+    if facts.readiness is None:
+        return Decision(state, reason)  # it is asked, and judged by what it answers
+    because = f": {facts.readiness.why}" if facts.readiness.why else ""
+    step = "" if facts.readiness.misput else "restart"
+    return Decision("unready", f"not ready within {limit_s:g} s{because}", step)
 
 
-def _because(facts: Facts) -> str:
-    return f": {facts.readiness.why}" if facts.readiness and facts.readiness.why else ""
+def asked_wrongly(facts: Facts, decision: Decision) -> bool:
+    """Whether only another question can make it ready: nothing to wait for, and no reason to restart it."""
+    replies = (facts.liveness, None if facts.ready_seen else facts.readiness)
+    return decision.state == "unready" and not decision.step and any(r and not r.ok and r.misput for r in replies)
 
 
 def _readiness(service: Service, facts: Facts, age: float) -> tuple[str, str]:

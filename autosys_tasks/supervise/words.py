@@ -11,6 +11,7 @@ from autosys_tasks.supervise.plan import LEFT
 from autosys_tasks.supervise.runs import Report
 from autosys_tasks.supervise.values import GUARD, label
 
+MISPUT = "check misconfigured"  # as probes say of a 404
 DONE = {"start": "started", "stop": "stopped", "restart": "stopped", "adopt": "adopted", "note": "noted"}
 
 
@@ -53,6 +54,10 @@ def next_step(name: str, report: Report) -> str:
         return f"end that process or change the port of {name}; then inv bringup {name}"
     if decision.state == "unmanaged":
         return f"start or mend it: {name} is only watched (managed = false)"
+    if MISPUT in decision.reason:
+        return f"correct what is asked of services.{name} in autosys.toml; then inv bringup {name}"
+    if watched := [other for other in decision.after if _is_watched(other, report)]:
+        return f"start or mend {', '.join(watched)}: only watched (managed = false)"
     if decision.state == "waiting":
         return f"inv bringup {' '.join(decision.after)}"
     last = facts.record.last_exit if facts.record else None
@@ -61,6 +66,11 @@ def next_step(name: str, report: Report) -> str:
     if decision.state == "blocked":
         return f"inv logs {name}; when mended: inv watchdog --reset {name}"
     return f"inv logs {name}"
+
+
+def _is_watched(name: str, report: Report) -> bool:
+    decision = report.decisions.get(name)
+    return decision is not None and decision.state == "unmanaged"
 
 
 def down_lines(house: House, report: Report, names: Iterable[str]) -> list[str]:

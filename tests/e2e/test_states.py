@@ -212,6 +212,25 @@ def test_only_watched_is_never_touched(workspace: rig.Workspace) -> None:
     assert not workspace.starts()
 
 
+def test_a_question_that_was_wrong_from_the_start_costs_no_restart(workspace: rig.Workspace) -> None:
+    """P9: who answers 404 lives, and a restart only takes away what works. The right answer is heard when it comes."""
+    port, status = rig.free_port(), workspace.file("status", "404")
+    asks = f'http = "http://127.0.0.1:{port}/"'
+    more = f"readiness = {{ {asks}, start_timeout_s = 0.5 }}\nliveness = {{ {asks}, interval_s = 0.2 }}"
+    workspace.service("api", "listens.py", port, "--status", status, more=more)
+    done = workspace.cli("bringup", "--timeout", "30").rc(3).says("not ready within 0.5 s", "correct what is asked of")
+    assert done.took_s < 15, "nothing to wait for"
+    workspace.cli("watchdog").rc(3).says("check misconfigured")
+    assert row(workspace, "api")["state"] == "unready"
+    status.write_text("200", encoding="ascii")
+    becomes(workspace, "api", "ready")
+    workspace.cli("watchdog").rc(0)
+    status.write_text("404", encoding="ascii")
+    becomes(workspace, "api", "unready")
+    workspace.cli("watchdog").rc(3).says("check misconfigured")
+    assert len(workspace.starts()) == 1
+
+
 @pytest.mark.parametrize("task", ["bringup", "restart"])
 def test_only_watched_is_judged_by_its_answer_after_the_starts_not_before(workspace: rig.Workspace, task: str) -> None:
     """A gateway that answers for what this very run starts; who waits for it is started too."""
@@ -220,6 +239,9 @@ def test_only_watched_is_judged_by_its_answer_after_the_starts_not_before(worksp
     workspace.service("api", "listens.py", port, more=asks)
     workspace.service("theirs", "sleeps.py", more=f"managed = false\n{asks}")
     workspace.service("after", "sleeps.py", more='depends_on = ["theirs"]')
+    workspace.cli("bringup", "after", "--no-guard").rc(3).says("-> start or mend theirs: only watched")
+    red = workspace.cli("health", "--only", "service.after", "--json").rc(3).json()["checks"][0]  # type: ignore[index]
+    assert "it needs theirs, which is only watched" in red["fix"]["text"]
     names = ["api", "after"] if task == "restart" else ["--no-guard"]
     workspace.cli(task, *names).rc(0)
     assert {name: seen["state"] for name, seen in rows(workspace).items()} == {

@@ -251,6 +251,14 @@ def test_restarts_are_counted_by_kind_and_incidents_keep_the_whole_reason(reason
     assert line.restarts == {kind: 1} and [one.cause for one in line.incidents] == [reason]
 
 
+def test_a_restart_for_what_a_pull_brought_is_counted_and_is_no_incident() -> None:
+    paused = Event(END - HOUR, "upgrade", "stop", "api", "stopped for: upgrade", True, "ended", 20)
+    again = start(END - HOUR + 1, "stopped for: upgrade", task="upgrade")
+    told_of = Event(END - HOUR + 2, "upgrade", "restart", "api", "web.py changed", True, "ready", 900)
+    line = api(sampled(DAY.began, END)._replace(events=(paused, again, told_of)))
+    assert line.restarts == {"upgrade": 1} and not line.incidents
+
+
 @pytest.mark.parametrize("task", ["restart", "bringup"])
 def test_a_sample_taken_while_a_person_restarted_it_is_no_incident(task: str) -> None:
     """The sample after the start comes seconds later: what the start ended is not down until then."""

@@ -20,6 +20,7 @@ WHO = Identity(42, "7", "this-boot")
 HELD = Wanted(True, NOW.wall, WHO)  # stopped by who was to start it again
 PLAIN = Service("api", ("run",), shown=("run",))
 ASKED = PLAIN._replace(readiness=Probe("tcp", "127.0.0.1:1"))
+WRONG = Reply(False, "status 404", misput=True)
 JOB = PLAIN._replace(oneshot=True)
 
 
@@ -37,6 +38,10 @@ def facts(**more: object) -> Facts:
     return Facts(**{"spec": "s", "record": record(), **more})  # type: ignore[arg-type]
 
 
+def living_for_long(reply: Reply | None) -> Facts:
+    return facts(leader=WHO, record=record(started_boot=9_000.0), readiness=reply)
+
+
 def found_by(intent: Record) -> Facts:
     return facts(record=intent, found=(WHO, "i"), locked=True)
 
@@ -48,7 +53,10 @@ TABLE = [
     ("answers", ASKED, facts(leader=WHO, readiness=Reply(True)), "ready", ""),
     ("does not answer yet", ASKED, facts(leader=WHO, readiness=Reply(False, "refused")), "starting", ""),
     ("answered once", ASKED, facts(leader=WHO, ready_seen=True, readiness=Reply(False, "no")), "unready", ""),
-    ("took too long", ASKED, facts(leader=WHO, record=record(started_boot=9_000.0)), "unready", "restart"),
+    ("took too long", ASKED, living_for_long(Reply(False, "refused")), "unready", "restart"),
+    ("took too long, not asked yet", ASKED, living_for_long(None), "starting", ""),
+    ("asked for what is not there", ASKED, living_for_long(WRONG), "unready", ""),
+    ("lives, asked for what is not there", PLAIN, facts(leader=WHO, ready_seen=True, liveness=WRONG), "unready", ""),
     ("hangs", PLAIN, facts(leader=WHO, ready_seen=True, liveness=Reply(False, "no beat")), "unready", "restart"),
     ("eats memory", PLAIN, facts(leader=WHO, memory=10**9), "ready", "restart"),
     ("stopped, and lives", PLAIN, facts(leader=WHO, wanted=Wanted(up=False)), "ready", "stop"),
