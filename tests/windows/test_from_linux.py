@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import rig
-from build import CHECKOUT
+from build import CHECKOUT, PACKAGES
 from run import counted, lay
 from wine import PLACE, C, Machine, sweep
 
@@ -34,6 +34,11 @@ def test_a_test_that_fails_there_fails_here(machine: Machine) -> None:
     assert (one.code, one.passed, one.failed) == (1, 1, 1)
     silent = counted("it", machine.python("-c", "pass"))
     assert silent.code != 0, "no closing line is no success"
+
+
+def test_the_workflow_installs_all_that_a_windows_is_made_of() -> None:
+    text = (CHECKOUT / ".github" / "workflows" / "test.yml").read_text(encoding="utf-8")
+    assert set(PACKAGES) <= set(text.split())
 
 
 def test_the_user_the_code_page_and_the_console_are_korean(machine: Machine) -> None:
