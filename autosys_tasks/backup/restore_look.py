@@ -91,11 +91,12 @@ def _text(path: str) -> str:
 def _hash_of(path: str, entry: Entry, tell: Callable[[int], None]) -> str:
     """A file's SHA-256, "" when its size says already that it is another, or when it cannot be read.
 
-    A database's is that of a copy as a backup makes it, where its own bytes are not those of the copy that was kept.
+    A database has that of the copy that was kept, when a copy of it made now would be the same.
     """
     try:
         there = hash_of(path, tell) if os.stat(path).st_size == entry.size else ""
-        return databases.hash_of(path) if SQLITE in entry.flags and there != entry.sha256 else there
+        same = SQLITE in entry.flags and there != entry.sha256 and databases.is_copy(path, entry.sha256)
+        return entry.sha256 if same else there
     except OSError:
         return ""
 

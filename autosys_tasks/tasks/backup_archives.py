@@ -67,9 +67,10 @@ def restore(c, id, to="", overwrite="never", git=False, from_="", dry_run=False,
     from autosys_tasks.backup.restore_plan import shown
 
     home = house(c)
-    with elsewhere.brought(home, from_ if id and to else "", id[:1], say) as folder:
+    dry = is_dry(c, dry_run)
+    with elsewhere.brought(home, from_ if id and to else "", id[:1], say, archives=not dry) as folder:
         order = archived.order_of(home, id, to, overwrite, folder, say)
-        if is_dry(c, dry_run):
+        if dry:
             plan = archived.git_plan(order) if git else shown("backup.restore", room.planned(order, say).items)
             return show_plan(home.config, plan, as_json=json, exit_code=exit_code)
         report = (archived.rebuilt if git else archived.restored)(home, order, say)

@@ -54,6 +54,22 @@ def test_a_database_that_did_not_change_is_left_as_it_lies_there(desk: rig.Works
     assert (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
 
 
+def test_a_database_in_use_that_did_not_change_is_left_and_a_dry_run_leaves_no_mark(desk: rig.Workspace) -> None:
+    def lying() -> dict[str, bytes]:
+        return {path.name: path.read_bytes() for path in (desk.root / "data").iterdir()}
+
+    with closing(opened(desk)) as database:
+        for word in ("more", "and more"):
+            with database:
+                database.execute("INSERT INTO notes VALUES (?)", (word,))
+            desk.cli("backup").rc(0)
+        before = lying()
+        options = ("--to", desk.root, "--overwrite", "changed", "--dry-run", "--json")
+        plan = desk.cli("backup.restore", "latest", *options).rc(0).json()
+        assert plan["steps"] == [] and lying() == before
+    assert restored(desk, "changed")["data/x.db"][0] is None, "nor is it when nobody uses it any more"
+
+
 def test_a_database_that_changed_is_replaced_and_then_it_is_the_same(desk: rig.Workspace) -> None:
     with closing(opened(desk)) as database, database:
         database.execute("DELETE FROM notes")
