@@ -73,12 +73,12 @@ def _found(house: House, word: str, folder: Path, tell: Tell) -> Backup:
     return backup
 
 
-def entries(house: House, backup: Backup, folder: Path) -> list[Entry] | None:
+def entries(house: House, backup: Backup, folder: Path) -> Iterator[Entry] | None:
     """All that can be restored, its base's share too, in order of path; None when the names are hidden."""
     secret = passphrase(house.config.name)
     if backup.encrypted and not secret:
         return None
-    return [entry for entry, _ in manifest.state(folder, backup, secret)]
+    return (entry for entry, _ in manifest.state(folder, backup, secret))
 
 
 def verified(

@@ -131,6 +131,7 @@ class Places:
         why, wanted, number = "", name, 0
         while True:
             target = f"{above}/{wanted}" if above else wanted
+            target = path if target == path else target  # one text in memory, not two
             other = self.taken.setdefault(self._seen(target), path)
             if other == path:
                 return Place(target, why)

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from autosys_tasks.backup import manifest, restore_look, restore_plan
 from autosys_tasks.backup.damaged import Damaged
+from autosys_tasks.backup.manifest_text import NOTHING
 from autosys_tasks.backup.names_text import Rules
 from autosys_tasks.backup.progress import Progress
 from autosys_tasks.backup.restore_plan import KEEP, MAKE, POINT, REFUSE, REPLACE, WRITE, Item
@@ -94,7 +95,8 @@ def _wanted(order: Order) -> list[tuple[Entry, Backup]]:
     """The entries that are to be restored, hard links with the bytes that they share."""
 
     def state() -> Iterator[tuple[Entry, Backup]]:
-        return manifest.state(order.folder, order.backup, order.passphrase)
+        for entry, backup in manifest.state(order.folder, order.backup, order.passphrase):
+            yield entry._replace(stamp=NOTHING.stamp), backup  # no restore asks for it: 150 MB of a million
 
     found = restore_plan.chosen(state(), order.paths, own=order.own)
     names = restore_plan.shared(found)

@@ -49,24 +49,35 @@ def check(
 
     `proving`: as the reader has it. Raises NeedsPassphrase, and what `entries` raises.
     """
-    wanted, aliases = _wanted(entries)
-    found: dict[str, str] = {}  # name: what is wrong with it, "" nothing
-
-    def sink(member: Member, pieces: Iterator[bytes]) -> None:
-        found[member.name] = _compared(member, pieces, wanted.get(member.name), tell)
-
     try:
-        with Archive(archive, passphrase, proving=proving) as opened:
-            opened.read(None, sink)
+        opened = Archive(archive, passphrase, proving=proving)
     except Damaged as error:
         return 0, [Damage(archive.name, error.message)]
-    damaged = [Damage(name, why) for name, why in found.items() if why]
-    damaged += [Damage(name, "is in the manifest and not in the archive") for name in wanted if name not in found]
-    if MANIFEST not in found:
-        damaged.append(Damage(archive.name, "holds no manifest of its own"))
-    bad = {name: why for name, why in damaged if name in aliases}
-    damaged += [Damage(path, why) for name, why in bad.items() for path in aliases[name]]
+    with opened:  # first: reading its header takes more memory than holding it
+        return _checked(archive.name, opened, entries, tell)
+
+
+def _checked(name: str, archive: Archive, entries: Iterable[Entry], tell: Tell) -> tuple[int, list[Damage]]:
+    wanted, aliases = _wanted(entries)
     files = sum(one.kind == FILE for one in wanted.values()) + sum(map(len, aliases.values()))
+    damaged: list[Damage] = []
+    described = False
+
+    def sink(member: Member, pieces: Iterator[bytes]) -> None:
+        nonlocal described
+        described = described or member.name == MANIFEST
+        if why := _compared(member, pieces, wanted.pop(member.name, None), tell):
+            damaged.append(Damage(member.name, why))
+
+    try:
+        archive.read(None, sink)
+    except Damaged as error:
+        return 0, [Damage(name, error.message)]
+    damaged += [Damage(lacking, "is in the manifest and not in the archive") for lacking in wanted]
+    if not described:
+        damaged.append(Damage(name, "holds no manifest of its own"))
+    bad = {path: why for path, why in damaged if path in aliases}
+    damaged += [Damage(alias, why) for path, why in bad.items() for alias in aliases[path]]
     return files, damaged
 
 

@@ -40,10 +40,10 @@ def show(c, id, from_="", json=False):  # type: ignore[no-untyped-def]
     home = house(c)
     with elsewhere.brought(home, from_ if id else "", id, say, archives=False) as folder:
         backup = archived.one(home, id, "backup.show", folder, say)
-        entries = archived.entries(home, backup, folder)
-    owner, damaged = owner_of(home.config), {} if from_ else archived.known_damage(home, [backup])
-    fields = archived_show.shown_fields(backup, entries, owner, damaged)
-    lines = archived_show.shown_lines(backup, entries, owner, damaged)
+        entries, owner = archived.entries(home, backup, folder), owner_of(home.config)
+        damaged = {} if from_ else archived.known_damage(home, [backup])
+        fields = archived_show.shown_fields(backup, entries, owner, damaged) if json else {}
+        lines = [] if json else archived_show.shown_lines(backup, entries, owner, damaged)
     return finish(home.config, "backup.show", 0, fields, lines, json)
 
 
@@ -74,7 +74,7 @@ def restore(c, id, to="", overwrite="never", git=False, from_="", dry_run=False,
             plan = archived.git_plan(order) if git else shown("backup.restore", room.planned(order, say).items)
             return show_plan(home.config, plan, as_json=json, exit_code=exit_code)
         report = (archived.rebuilt if git else archived.restored)(home, order, say)
-    fields = run_fields("backup.restore", report.outcomes, report.notes)
+    fields = run_fields("backup.restore", report.outcomes, report.notes) if json else {}
     return finish(home.config, "run", report.code, fields, room.lines(order, report), json)
 
 

@@ -62,6 +62,33 @@ ENTRIES = """
     whole = sum(entry.size for entry, backup in manifest.state(folder, later))
     assert whole == count // 10 * 19, whole
 """
+KEPT = """
+    import io, sys
+    from pathlib import Path
+    from autosys_tasks.backup import manifest, restore
+    from autosys_tasks.backup.seven_zip_write import Writer
+    from autosys_tasks.backup.values import FULL, MANIFEST, Backup, Entry
+    from autosys_tasks.backup.verify import verify
+
+    doing, folder, count = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
+    head = Backup("2026-11-29T033000Z", FULL, 1.0, files=count)
+    beside = manifest.beside(folder, head)
+    if doing == "make":
+        entries = []
+        with Writer(folder / f"{head.stem}.7z", bulk=True) as writer:
+            for number in range(count):
+                path = f"a folder of some/length/{number // 100:05d}/file {number:07d}.jsonl"
+                size, digest = writer.file(path, io.BytesIO(b"%d" % number), number, 0o644)
+                entries.append(Entry(path, "file", size, number, 0o644, digest, stamp=(number, number)))
+            writer.file(MANIFEST, io.BytesIO(b"{}"), 0, 0o600)
+            size, digest = writer.finish()
+        manifest.write(beside, head, entries, (), head._replace(archive_bytes=size, archive_sha256=digest))
+    elif doing == "verify":
+        assert verify(folder, manifest.read_backup(beside)) == (count, [])
+    else:
+        order = restore.Order(folder, manifest.read_backup(beside), (), folder / "to")
+        assert len(restore.planned(order).items) == count
+"""
 KILLED = """
     import io, os, sys
     from pathlib import Path
@@ -118,6 +145,20 @@ def test_many_manifest_entries_take_little_memory(tmp_path: Path) -> None:
 @pytest.mark.timeout(600)
 def test_a_million_manifest_entries_take_little_memory(tmp_path: Path) -> None:
     assert peak_mb(ENTRIES, tmp_path, 1_000_000) < 60
+
+
+@pytest.mark.only("linux")
+@pytest.mark.parametrize("doing,most_kb", [("verify", 0.65), ("restore", 0.95)])
+def test_a_file_more_takes_less_than_a_kilobyte_to_verify_and_to_restore(
+    tmp_path: Path, doing: str, most_kb: float
+) -> None:
+    peaks = []
+    for count in (1000, 41_000):
+        folder = tmp_path / str(count)
+        folder.mkdir()
+        peak_mb(KEPT, "make", folder, count)
+        peaks.append(peak_mb(KEPT, doing, folder, count))
+    assert peaks[1] - peaks[0] < 40 * most_kb, peaks
 
 
 @pytest.mark.only("posix")
