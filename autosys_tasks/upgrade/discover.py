@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple
 
@@ -27,7 +28,7 @@ def walk(root: str, scripts: Collection[str] = ()) -> Found:
     venvs: dict[str, list[str]] = {}
     ignores: list[str] = []
     wanted: list[str] = []
-    is_script = globs.compiled(tuple(scripts)).fullmatch
+    is_script, endings = globs.compiled(tuple(scripts)).fullmatch, tuple(map(_ending, scripts))
     todo = [""]
     while todo:
         folder = todo.pop()
@@ -41,7 +42,8 @@ def walk(root: str, scripts: Collection[str] = ()) -> Found:
             todo += [f"{at}{name}" for name in _folders(entries)]
             likely = (name for name in there if name in names.NODE or names.is_python(name))
             found += [f"{at}{name}" for name in likely if not _is_folder(there[name])]
-            wanted += [path for path in (f"{at}{name}" for name in there) if is_script(path)]
+            paths = (f"{at}{name}" for name in there)
+            wanted += [path for path in paths if path.endswith(endings) and is_script(path)]
             ignores += [f"{at}.gitignore"] if ".gitignore" in there else []
             if hidden := _hidden_venvs(entries):
                 venvs.setdefault(folder, []).extend(hidden)
@@ -51,6 +53,11 @@ def walk(root: str, scripts: Collection[str] = ()) -> Found:
         tuple(sorted(ignores)),
         tuple(wanted),
     )
+
+
+def _ending(glob: str) -> str:
+    """What each path that a glob names ends with; of thousands, few are worth a look at the whole glob."""
+    return "" if glob.endswith(("/", "\\")) else re.split(r"[*?\]}/\\]", glob)[-1]
 
 
 def listed(folder: str) -> list[os.DirEntry[str]]:

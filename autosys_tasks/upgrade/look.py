@@ -200,13 +200,16 @@ def running(house: House) -> frozenset[str]:
     """The services of which a process lives, or would, had not a run that was cut short stopped it."""
     from autosys_tasks.supervise.plan import pids_of
 
-    return frozenset(name for name, each in _facts(house) if pids_of(each)) | left_stopped(house)
+    return frozenset(name for name, each in _facts(house) if pids_of(each) or _is_left_stopped(each))
 
 
 def left_stopped(house: House) -> frozenset[str]:
     """The services that a run had stopped for a while, and was ended before it started them again."""
-    halted = ((name, each.wanted) for name, each in _facts(house) if each.held_by is None)
-    return frozenset(name for name, wanted in halted if wanted.up and wanted.hold is not None)
+    return frozenset(name for name, each in _facts(house) if _is_left_stopped(each))
+
+
+def _is_left_stopped(facts: ServiceFacts) -> bool:
+    return facts.wanted.up and facts.wanted.hold is not None and facts.held_by is None
 
 
 def _facts(house: House) -> Iterable[tuple[str, ServiceFacts]]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
 from autosys_tasks.core import globs
-from autosys_tasks.upgrade import mapping
+from autosys_tasks.upgrade import discover, mapping
 from autosys_tasks.upgrade.manifests import said
 from autosys_tasks.upgrade.names import is_python
 from autosys_tasks.upgrade.values import Said
@@ -231,3 +232,13 @@ GLOBS = [
 @pytest.mark.parametrize(("glob", "path", "matches"), GLOBS)
 def test_globs_mean_what_people_mean(glob: str, path: str, matches: bool) -> None:
     assert globs.matches((glob,), path) is matches
+
+
+@pytest.mark.parametrize(("glob", "path", "matches"), GLOBS)
+def test_a_walk_finds_what_a_glob_names_though_it_looks_at_endings_first(
+    tmp_path: Path, glob: str, path: str, matches: bool
+) -> None:
+    (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / path).touch()
+    found = [each for each in discover.walk(str(tmp_path), (glob,)).scripts if (tmp_path / each).is_file()]
+    assert found == ([path] if matches else [])
