@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 from autosys_tasks.core.clock import span
 from autosys_tasks.core.plan import Outcome
@@ -26,8 +27,8 @@ def notes(report: Report) -> list[str]:
     return [f"{name}: {report.decisions[name].state}, {report.decisions[name].reason}" for name in report.not_so]
 
 
-def verdict_lines(report: Report) -> list[str]:
-    """What was done, and whether all is as wanted now."""
+def verdict_lines(report: Report, stale: Mapping[str, str] = MappingProxyType({})) -> list[str]:
+    """What was done, and whether all is as wanted now. `stale`: why each environment that should be newer is not."""
     lines = [outcome_line(outcome) for outcome in report.outcomes if outcome.ok is not None]
     stopped = [name for name, decision in report.decisions.items() if decision.state == "stopped"]
     up = [n for n in report.decisions if n not in report.not_so and n not in stopped and n != GUARD]
@@ -38,7 +39,10 @@ def verdict_lines(report: Report) -> list[str]:
     for name in report.not_so:
         lines += [f"NG {label(name)}: {report.decisions[name].state}, {report.decisions[name].reason}"]
         lines += [f"   -> {next_step(name, report)}"]
-    verdict = f"NG: {len(report.not_so)} not as wanted" if report.not_so else "OK"
+    for name, why in stale.items():
+        lines += [f"NG environment {name}: still stale, {why}", "   -> inv upgrade"]
+    bad = len(report.not_so) + len(stale)
+    verdict = f"NG: {bad} not as wanted" if bad else "OK"
     lines.append(f"{verdict}: {len(up)} ready, after {span(report.seconds)}")
     return lines
 

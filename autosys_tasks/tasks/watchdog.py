@@ -50,6 +50,8 @@ def watchdog(c, follow=False, reset="", dry_run=False, json=False, exit_code=Fal
         return finish(home.config, "run", 0, run_fields("watchdog", (), [note]), [note], json)
     lastgood.keep(home.place.folder)
     begun = [line for line in (notice.start(home), night.start(home, registered=registered)) if line]
-    fields = run_fields("watchdog", report.outcomes, [*words.notes(report), *begun])
-    lines = [*begun, *words.verdict_lines(report)]
-    return finish(home.config, "run", 3 if report.not_so else 0, fields, lines, json)
+    stale = notice.stale(home)
+    notes = [*words.notes(report), *(f"environment {name}: still stale, {why}" for name, why in stale.items()), *begun]
+    lines = [*begun, *words.verdict_lines(report, stale)]
+    code = 3 if report.not_so or stale else 0
+    return finish(home.config, "run", code, run_fields("watchdog", report.outcomes, notes), lines, json)

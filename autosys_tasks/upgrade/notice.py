@@ -77,6 +77,20 @@ def _again(failed: Failed) -> bool:
     return not 0 <= now().wall - failed.at < wait_s
 
 
+def stale(house: House) -> dict[str, str]:
+    """Why each environment that an upgrade could not bring up to date still is not; looked at only after such a one."""
+    from autosys_tasks.upgrade import stamps
+
+    if not any(stamps.read_record(house.place, name).failed for name in stamps.known_names(house.place)):
+        return {}
+    from autosys_tasks.upgrade import look
+    from autosys_tasks.upgrade.memory import Memory
+
+    facts = look.look(house, Memory(house.place, house.config.path), look.ignored_by_git)
+    failed = {seen.name: (seen.record.failed, seen.wanted) for seen in facts.environments}
+    return {name: last.why for name, (last, wanted) in failed.items() if last and last.wanted == wanted}
+
+
 def start(house: House) -> str:
     """Begin an upgrade when one is due, and say so in one line; a tick does not wait for it."""
     if not _may_be_due(house):

@@ -157,6 +157,20 @@ def test_what_is_remembered_and_cannot_be_read_is_nothing_remembered_and_no_tick
         assert loose.upgrade().code == 0 and loose.planned() == []
 
 
+def test_a_tick_is_red_while_an_environment_is_stale_that_an_upgrade_could_not_mend(loose: Desk) -> None:
+    loose.upgrade()
+    loose.space.cli("watchdog").rc(0)
+    loose.wants("tiny==9.9")
+    loose.upgrade()
+    told = loose.space.cli("watchdog", "--json").rc(3).json()["notes"]
+    assert any(note.startswith("environment python: still stale, ") for note in told), "issue 6: not in silence"
+    loose.space.cli("watchdog").rc(3).says("NG environment python: still stale", "-> inv upgrade", "NG: 1 not as wanted")
+    loose.wants("tiny==2.0")
+    loose.space.cli("watchdog").rc(0).says("begun as pid")
+    rig.wait_for(lambda: loose.version() == "2.0" and notice.due(loose.house()) == "", 20, what="the upgrade")
+    loose.space.cli("watchdog").rc(0)
+
+
 def test_a_failed_upgrade_is_tried_again_by_ticks_ever_more_rarely(
     loose: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
