@@ -113,7 +113,7 @@ sys.exit(report.code)
 def run(folder: Path, to: Path, fault: str = "") -> subprocess.CompletedProcess[str]:
     env = {**os.environ, "AUTOSYS_FAULT": fault, "PYTHONPATH": str(Path(__file__).parents[2]), "PYTHONUTF8": "1"}
     argv = [sys.executable, "-c", RUN, str(folder), str(to)]
-    return subprocess.run(argv, env=env, capture_output=True, text=True, check=False)
+    return subprocess.run(argv, env=env, capture_output=True, encoding="utf-8", check=False)
 
 
 @pytest.mark.parametrize(
