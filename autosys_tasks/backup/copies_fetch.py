@@ -113,6 +113,7 @@ class _Shelf:
         try:
             self.head(stem)
         except Damaged as error:
+            (self.into / archive_of(stem)).touch()  # it is there: only what tells of it is no good
             return error.message
         return ""
 

@@ -91,12 +91,14 @@ def _text(path: str) -> str:
 def _hash_of(path: str, entry: Entry, tell: Callable[[int], None]) -> str:
     """A file's SHA-256, "" when its size says already that it is another, or when it cannot be read.
 
-    A database has that of the copy that was kept, when a copy of it made now would be the same.
+    A database has that of the copy that was kept, when a copy of it made now would be the same: what lies in its
+    journal counts.
     """
     try:
         there = hash_of(path, tell) if os.stat(path).st_size == entry.size else ""
-        same = SQLITE in entry.flags and there != entry.sha256 and databases.is_copy(path, entry.sha256)
-        return entry.sha256 if same else there
+        if SQLITE not in entry.flags or (there == entry.sha256 and not databases.side_of(path)):
+            return there
+        return entry.sha256 if databases.is_copy(path, entry.sha256) else ""
     except OSError:
         return ""
 

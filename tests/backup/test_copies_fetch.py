@@ -144,6 +144,16 @@ def test_a_newest_one_whose_manifest_is_torn_is_left_out_and_said(disk: Trip) ->
     assert f"{torn.stem} is left out" in said[0]
 
 
+def test_of_a_torn_manifest_nobody_says_that_its_archive_is_gone(disk: Trip) -> None:
+    disk.add(1)
+    torn = disk.add(2)
+    disk.send()
+    there(disk, torn.manifest).write_bytes(b"{")
+    copies_fetch.fetch_all(disk.at, disk.into)
+    (other,) = store.listed(disk.into)[1]
+    assert other.startswith(torn.manifest) and "gone" not in other
+
+
 def test_a_place_without_backups_says_so(disk: Trip) -> None:
     disk.site.open().close()
     with pytest.raises(UsageError) as caught:

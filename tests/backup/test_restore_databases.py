@@ -77,6 +77,17 @@ def test_a_database_that_changed_is_replaced_and_then_it_is_the_same(desk: rig.W
     assert restored(desk, "changed")["data/x.db"][0] is None and words(desk) == 999
 
 
+def test_what_lies_in_a_log_beside_a_database_counts_though_its_own_file_is_the_same(desk: rig.Workspace) -> None:
+    with closing(opened(desk)) as database:
+        database.execute("PRAGMA wal_autocheckpoint = 0")
+        with database:
+            database.execute("DELETE FROM notes")
+        if (desk.root / "data/x.db-wal").exists():
+            ok, detail = restored(desk, "changed", 4)["data/x.db"]
+            assert ok is False and "x.db-wal" in detail
+    assert restored(desk, "changed")["data/x.db"][0] is True and words(desk) == 999
+
+
 @pytest.fixture
 def torn(desk: rig.Workspace) -> Iterator[Path]:
     """The journal that a program left beside its database when it was killed in the midst of writing."""
