@@ -16,7 +16,7 @@ from autosys_tasks.upgrade import act, build, look, plan, run, there, ways
 from autosys_tasks.upgrade.memory import Memory
 from autosys_tasks.upgrade.running import Trouble
 from autosys_tasks.upgrade.stamps import read_record, write_record
-from autosys_tasks.upgrade.values import EnvironmentSeen
+from autosys_tasks.upgrade.values import EnvironmentSeen, Record
 
 
 def planned(house: House, only: Collection[str] = ()) -> Plan:
@@ -85,7 +85,7 @@ def _gone_back(job: act.Job) -> list[Outcome]:
     after = record._replace(done=way.done, refused=job.seen.wanted, failed=None, before=None, pending=way)
     write_record(job.house.place, job.seen.name, after)
     try:
-        act.pause(job)
+        _pause(job, record)
         act.bring_back(job.seen.environment.path, way)
         fault("upgrade.after-switch")
         if missing := there.see(job.seen.environment, job.house.config.path).missing:
@@ -95,3 +95,12 @@ def _gone_back(job: act.Job) -> list[Outcome]:
     write_record(job.house.place, job.seen.name, after._replace(pending=None))
     ways.forget(way)
     return outcomes
+
+
+def _pause(job: act.Job, before: Record) -> None:
+    """Stop what runs in it; where that fails, nothing is begun: else the next upgrade would change it under them."""
+    try:
+        act.pause(job)
+    except BaseException:
+        write_record(job.house.place, job.seen.name, before)
+        raise

@@ -51,7 +51,7 @@ def _seen(folder: str, last_commit: str, timeout_s: float) -> History:
     inside, shallow, prefix = (*place.out.split(b"\n", 2), b"", b"")[:3]
     if place.code or inside != b"true":
         return _silence(folder, words, place)._replace(last_commit=last_commit)
-    within = _text(prefix[:-1])
+    within = decoded(prefix[:-1])
     found = _status(folder, within, timeout_s)._replace(
         shallow=shallow == b"true", prefix=within, last_commit=last_commit
     )
@@ -80,7 +80,7 @@ def _status(folder: str, prefix: str, timeout_s: float) -> History:
     heads: dict[str, str] = {}
     edited: list[str] = []
     untracked: list[str] = []
-    for line in _text(said).split("\0"):
+    for line in decoded(said).split("\0"):
         kind, _, rest = line.partition(" ")
         if kind == "#":
             name, _, value = rest.partition(" ")
@@ -108,13 +108,13 @@ def _compared(folder: str, found: History, last_commit: str, timeout_s: float) -
         return found._replace(last="unknown")
     last = "ancestor" if not asked.code else "cut" if found.shallow else "rewritten"
     words = ("diff-tree", "-r", "-z", "--no-renames", "--name-status", "--relative", last_commit, found.commit)
-    said = _text(git.must(folder, *words, timeout_s=timeout_s)).split("\0")
+    said = decoded(git.must(folder, *words, timeout_s=timeout_s)).split("\0")
     kinds, paths = said[:-1:2], tuple(said[1::2])
     added = frozenset(path for kind, path in zip(kinds, paths, strict=True) if kind == "A")
     return found._replace(last=last, changed=paths, added=added)
 
 
-def _text(raw: bytes) -> str:
+def decoded(raw: bytes) -> str:
     """What git wrote, decoded at one go: of 10,000 paths, one by one takes longer than git itself."""
     try:
         return os.fsdecode(raw)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from autosys_tasks.config.model import Config, Environment
@@ -55,9 +56,10 @@ def _venvs(house: House, venvs: Mapping[str, tuple[str, ...]]) -> dict[str, tupl
     """The virtual environments of each folder, with those that were discovered once and are gone without another."""
     root, found = house.config.path, dict(venvs)
     for record in (read_record(house.place, name) for name in known_names(house.place)):
-        if record.done and record.done.command == "pip" and record.path and not os.path.lexists(record.path):
-            folder, _, name = os.path.relpath(record.path, root).replace(os.sep, "/").rpartition("/")
-            if folder not in venvs and not folder.startswith(".."):
+        path = Path(record.path)  # one that was declared once may be on another drive
+        if record.done and record.done.command == "pip" and path.is_relative_to(root) and not os.path.lexists(path):
+            folder, _, name = path.relative_to(root).as_posix().rpartition("/")
+            if folder not in venvs:
                 found[folder] = (name,)
     return found
 

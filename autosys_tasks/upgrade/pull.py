@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from autosys_tasks.host import git
-from autosys_tasks.upgrade.history import SHORT, History, see
+from autosys_tasks.upgrade.history import SHORT, History, decoded, see
 
 FETCH_S = 120.0
 FORWARD_S = 300.0
@@ -120,10 +120,10 @@ def in_the_way(folder: str, seen: History, new: str) -> tuple[str, ...]:
     """What is here, is in no commit, and would have to give way to `new`: edits, and files that git does not know."""
     words = ("diff-tree", "-r", "-z", "--no-renames", "--name-status", seen.commit, new)
     top = os.fsdecode(git.must(folder, "rev-parse", "--show-toplevel")).rstrip("\n")
-    said = git.must(top, *words).split(b"\0")
-    coming = dict(zip(map(os.fsdecode, said[1::2]), said[:-1:2], strict=True))
+    said = decoded(git.must(top, *words)).split("\0")
+    coming = dict(zip(said[1::2], said[:-1:2], strict=True))
     edited = set(see(top).edited) & set(coming)
-    unknown = {path for path, kind in coming.items() if kind == b"A" and path not in edited}
+    unknown = {path for path, kind in coming.items() if kind == "A" and path not in edited}
     blocked = {there for path in unknown if (there := _standing_at(top, path))}
     return tuple(sorted(edited | (blocked - _tracked(top, blocked) if blocked else set())))
 
@@ -142,7 +142,7 @@ def _standing_at(top: str, path: str) -> str:
 def _tracked(top: str, paths: Iterable[str]) -> set[str]:
     """Those of the paths that are in the index: a tracked file that gives way to a folder is no loss."""
     said = git.must(top, "ls-files", "-z")  # all of it: thousands of names are too long for a command line
-    return set(paths) & set(os.fsdecode(said).split("\0"))
+    return set(paths) & set(decoded(said).split("\0"))
 
 
 def _in_the_way(lost: tuple[str, ...], old: str, new: str) -> PullEnd:

@@ -19,7 +19,7 @@ from autosys_tasks.core.files import decode, slurp
 from autosys_tasks.core.plan import Outcome, Step
 from autosys_tasks.host import child, git
 from autosys_tasks.upgrade.discover import NEVER, matching
-from autosys_tasks.upgrade.history import SHORT, History
+from autosys_tasks.upgrade.history import SHORT, History, decoded
 from autosys_tasks.upgrade.script_text import HERE, SHELLS, Checker, checker, fault, has_shebang, language
 from autosys_tasks.upgrade.values import ScriptSeen, digest
 
@@ -105,7 +105,7 @@ def _candidates(root: str, history: History, wanted: Collection[str], every: boo
 
 
 def _tracked(root: str) -> list[str]:
-    return [os.fsdecode(each) for each in git.must(root, "ls-files", "-z").split(b"\0")[:-1]]
+    return decoded(git.must(root, "ls-files", "-z")).split("\0")[:-1]
 
 
 def _script(root: str, path: str, wanted: Collection[str]) -> bytes | None:

@@ -66,9 +66,10 @@ def _needed(path: Path) -> Iterator[str]:
         found = read_json(path / "package.json")
     except (ValueError, OSError):
         return
-    listed = found.get("dependencies") if isinstance(found, dict) else None
-    optional = found.get("optionalDependencies") if isinstance(found, dict) else None
-    yield from sorted(set(listed if isinstance(listed, dict) else ()) - set(optional or ()))
+    said = found if isinstance(found, dict) else {}
+    sections = (said.get("dependencies"), said.get("optionalDependencies"))
+    listed, optional = (set(each) if isinstance(each, dict) else set() for each in sections)
+    yield from sorted(listed - optional)
 
 
 def _resolves(path: Path, name: str) -> bool:

@@ -183,6 +183,21 @@ def test_a_killed_upgrade_or_way_back_is_ended_by_the_next_upgrade_with_what_run
     assert log.strip().splitlines()[-1] == "ready 1.0"
 
 
+def test_a_way_back_that_could_stop_nobody_is_not_gone_by_the_next_upgrade(desk: Desk) -> None:
+    desk.wheels("1.0", "2.0")
+    for version in ("1.0", "2.0"):
+        desk.wants(f"tiny=={version}")
+        assert desk.upgrade().code == 0
+    serves(desk, "api")
+    up(desk)
+    desk.space.cli("upgrade.rollback", env={"AUTOSYS_FAULT": "supervise.after-stop:raise"}).rc(1)
+    record = remembered(desk)
+    assert (record.pending, record.refused) == (None, "") and record.before and pid(desk, "api")
+    assert desk.upgrade().code == 0 and desk.version() == "2.0"
+    desk.space.cli("upgrade.rollback").rc(0)
+    assert desk.version() == "1.0"
+
+
 def test_a_lock_that_nobody_could_read_stays_a_warning(desk: Desk) -> None:
     """Made without what its lock asks for, an environment works, and is not what the files say."""
     desk.space.file("pyproject.toml", '[project]\nname = "x"\nversion = "1"\ndependencies = []\n')
