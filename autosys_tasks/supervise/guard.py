@@ -190,11 +190,25 @@ def _stamp_soon(workspace: Path, ending: threading.Event) -> float:
 def _leave(house: House, workspace: Path) -> None:
     """End what runs for a folder that was moved or deleted: no command reaches it any more, and where the folder is
     now a second copy would be started. What is wanted stays written down, for a folder that comes back."""
-    if workspace.exists():
+    if not _is_gone(workspace):
         return
     for name in reversed(plan.ordered(house.config.services)):
         if house.service(name).managed:
-            _tell(outcome_line(act.stop(house, name, f"{workspace} is gone")))
+            try:
+                _tell(outcome_line(act.stop(house, name, f"{workspace} is gone")))
+            except (AutosysError, OSError) as error:  # which keeps none of the others running
+                _tell(f"could not stop {name}: {error}")
+
+
+def _is_gone(folder: Path) -> bool:
+    """Whether there is no such folder any more; of one whose drive or share does not answer nobody knows."""
+    try:
+        folder.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return os.path.exists(folder.anchor)
+    except OSError:
+        return False
+    return False
 
 
 def _reload(house: House, workspace: Path) -> House:
