@@ -16,13 +16,13 @@ from autosys_tasks.supervise.state import Place
 def see_backup(house: House) -> BackupSeen:
     """What is known of this workspace's backups."""
     from autosys_tasks.backup import damage_memory, store
-    from autosys_tasks.backup.owner import own, owner_of
+    from autosys_tasks.backup.owner import foreign, own, owner_of
     from autosys_tasks.schedule import wanted
     from autosys_tasks.schedule.values import BACKUP
 
     root, place = Path(house.config.path), house.place
-    there, strange = store.listed(root / "backups")
-    backups = own(there, owner_of(house.config))
+    (there, strange), owner = store.listed(root / "backups"), owner_of(house.config)
+    backups = own(there, owner)
     damaged = damage_memory.remembered(Path(place.folder))
     newest = next((each for each in reversed(backups) if each.verified), None)
     seen = BackupSeen(
@@ -35,7 +35,9 @@ def see_backup(house: House) -> BackupSeen:
         since=wanted.changed_at(place),
         late=_late(house),
     )
-    return _with_drill(_with_run(seen, house), place)
+    ran = _with_run(seen, house)
+    whose = next((foreign(each, owner) for each in there if each.id == ran.run_made), "")
+    return _with_drill(ran._replace(run_owner=whose), place)
 
 
 def _late(house: House) -> tuple[str, ...]:

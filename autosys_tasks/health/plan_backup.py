@@ -36,6 +36,9 @@ def _never_made(scene: Scene, seen: BackupSeen) -> Iterator[Judged]:
     waited = scene.now.wall - (scene.now.wall if seen.since is None else seen.since)
     if seen.run_at is not None and not seen.run_ok:
         yield NG, f"no backup was ever made: the last run failed {_ago(scene, seen.run_at)}: {seen.run_detail}", RUN
+    elif seen.run_owner:
+        moved = "the workspace was moved or renamed since, or the machine was"
+        yield NG, f"the last backup, {seen.run_made}, is of `{seen.run_owner}`: {moved}", RUN
     elif seen.run_made:
         yield NG, f"the backup {seen.run_made} was made, and is gone", RUN
     elif seen.wanted and waited > AGE_S:

@@ -83,6 +83,7 @@ class BackupSeen(NamedTuple):
     halves: tuple[str, ...] = ()  # archives and manifests that are no backup any more, each as `NAME: why`
     run_at: float | None = None  # the last run in the journal, seconds since 1970; None: none
     run_made: str = ""  # the id of the backup that it made
+    run_owner: str = ""  # whose that is now, when it is another's: the workspace was moved, or the machine renamed
     run_ok: bool = True
     run_detail: str = ""
     idle: tuple[str, ...] = ()  # patterns that matched nothing in that run, and need not

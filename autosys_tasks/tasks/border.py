@@ -137,7 +137,11 @@ def ready_streams(*, keep: bool = True) -> None:
 
 def _has_left(error: OSError) -> bool:
     """Whether it says that nobody reads a stream any more; Windows calls that an invalid argument."""
-    return isinstance(error, BrokenPipeError) or (error.errno == errno.EINVAL and error.filename is None)
+    if isinstance(error, BrokenPipeError) or error.errno != errno.EINVAL:
+        return isinstance(error, BrokenPipeError)
+    from autosys_tasks import host
+
+    return host.PLATFORM == "windows" and error.filename is None
 
 
 def nobody_reads(error: OSError) -> bool:

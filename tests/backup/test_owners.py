@@ -109,6 +109,18 @@ def test_a_night_is_not_had_by_the_others_backup(desks: tuple[rig.Workspace, rig
     two.cli("backup", "--due", env=day(1)).rc(0).says("this night has its backup")
 
 
+@pytest.mark.only("posix")
+def test_of_a_workspace_that_was_moved_nobody_says_that_its_backup_is_gone(
+    desks: tuple[rig.Workspace, rig.Workspace], tmp_path: Path
+) -> None:
+    one, _two = desks
+    one.cli("backup", env=day(1)).rc(0)
+    moved = rig.Workspace(one.root.rename(tmp_path / "moved"), one.state)
+    moved.cli("health", "--only", "backup", env=day(1)).rc(3).says("2026-11-01T120000Z, is of `one-", "inv backup")
+    moved.cli("backup", env=day(1)).rc(0)
+    moved.cli("health", "--only", "backup", env=day(1)).rc(0)
+
+
 def some(identity: str, owner: str) -> Backup:
     """A verified backup of somebody."""
     return Backup(identity, FULL, 1.0, owner=owner, verified=True)

@@ -46,6 +46,9 @@ CASES = {
         BackupSeen(1, run_at=WALL - HOUR, run_ok=False, run_detail="No space left"), NG, "No space left", RUN,
     ),
     "made, and gone": (BackupSeen(1, run_at=WALL, run_made="2033-05-18T010000Z"), NG, "is gone", RUN),
+    "made, by a machine of another name": (
+        BackupSeen(1, run_at=WALL, run_made=NEWEST.id, run_owner="w-0@old"), NG, "is of `w-0@old`", RUN,
+    ),
     "too old": (made(created=WALL - 27 * HOUR), NG, "27 h old", RUN),
     "old, within a night": (made(created=WALL - 25 * HOUR), OK, "", None),
     "of tomorrow": (made(created=WALL + 20 * HOUR), WARN, "ahead of now", RUN),
