@@ -170,7 +170,19 @@ def _as_before(made: Desk) -> None:
     once(made.ours("down"))
     for path in (made.folder.parent / "state").iterdir():
         if path.is_dir() and path.name not in REGISTERED:
-            shutil.rmtree(path)
+            _remove(path)
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder into which the backup of a missed night, that the logon began, may still write."""
+    end = time.monotonic() + LATEST_S
+    while folder.exists():
+        try:
+            shutil.rmtree(folder)
+        except OSError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.05)
 
 
 def _all_ready(made: Desk) -> float:

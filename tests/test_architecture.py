@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.portable
+
 ROOT = Path(__file__).resolve().parent.parent / "autosys_tasks"
 BELOW = {
     "core": (),

@@ -64,6 +64,7 @@ def test_the_list_names_each_backup_and_what_is_none(desk: rig.Workspace) -> Non
     desk.cli("backup.list").rc(0).says(FIRST, "differential", "holiday.zip")
 
 
+@pytest.mark.portable
 def test_an_empty_list_says_what_makes_a_backup(workspace: rig.Workspace) -> None:
     workspace.write(DATA_ALONE)
     workspace.cli("backup.list").rc(0).says("inv backup")
@@ -77,6 +78,7 @@ def test_an_empty_list_says_what_makes_a_backup(workspace: rig.Workspace) -> Non
     assert "restoring was never tried" in check["why"], "a drill without a backup says nothing of one"
 
 
+@pytest.mark.portable
 def test_show_tells_all_that_can_be_restored(desk: rig.Workspace) -> None:
     found = desk.cli("backup.show", "latest", "--json").rc(0).json()
     entries = found["entries"]
@@ -88,6 +90,7 @@ def test_show_tells_all_that_can_be_restored(desk: rig.Workspace) -> None:
     desk.cli("backup.show", FIRST[:-3]).rc(2).says("did you mean")
 
 
+@pytest.mark.portable
 def test_names_of_an_encrypted_backup_need_the_passphrase(workspace: rig.Workspace) -> None:
     workspace.write(DATA_ALONE)
     for name in ("secret name", "a.txt", ".env"):
@@ -104,6 +107,7 @@ def test_names_of_an_encrypted_backup_need_the_passphrase(workspace: rig.Workspa
     assert not (workspace.root / "out").exists()
 
 
+@pytest.mark.portable
 def test_verify_reads_it_all_and_its_base(desk: rig.Workspace) -> None:
     found = desk.cli("backup.verify", "--json").rc(0).json()
     assert found["damaged"] == [] and found["backups"] == [SECOND] and found["files_checked"] == 5
@@ -116,6 +120,7 @@ def test_verify_reads_it_all_and_its_base(desk: rig.Workspace) -> None:
     desk.cli("backup.verify", "--all", FIRST).rc(2)
 
 
+@pytest.mark.portable
 def test_a_manifest_that_is_damaged_is_red_and_never_passed_over(desk: rig.Workspace) -> None:
     path = desk.root / "backups" / f"{SECOND}-differential.manifest.json"
     path.write_bytes(path.read_bytes()[:100])
@@ -142,6 +147,7 @@ def test_restore_brings_back_what_is_named(desk: rig.Workspace) -> None:
     )  # fmt: skip
 
 
+@pytest.mark.portable
 def test_a_dry_run_shows_the_plan_and_writes_nothing(desk: rig.Workspace) -> None:
     found = desk.cli("backup.restore", FIRST, "--to", "out", "--dry-run", "--json").rc(0).json()
     steps = found["steps"]
@@ -152,6 +158,7 @@ def test_a_dry_run_shows_the_plan_and_writes_nothing(desk: rig.Workspace) -> Non
     desk.cli("backup.restore", FIRST, "--to", "out", "--dry-run", "--exit-code").rc(0).says("data/a.txt: there already")
 
 
+@pytest.mark.portable
 @pytest.mark.parametrize(
     ("words", "says"),
     [
@@ -166,6 +173,7 @@ def test_what_cannot_be_meant_is_usage(desk: rig.Workspace, words: list[str], sa
     assert not (desk.root / "out").exists()
 
 
+@pytest.mark.portable
 def test_a_damaged_archive_ends_4_and_names_what_is_lacking(desk: rig.Workspace) -> None:
     (desk.root / "backups" / f"{FIRST}-full.7z").write_bytes(b"nothing")
     found = desk.cli("backup.restore", SECOND, "--to", "out", "--json").rc(4).json()
@@ -178,6 +186,7 @@ def test_a_damaged_archive_ends_4_and_names_what_is_lacking(desk: rig.Workspace)
     desk.cli("backup.restore", SECOND, "--to", "out2").rc(4).says("NG data/문서/보고서", "NG: 1 could not be restored")
 
 
+@pytest.mark.portable
 def test_diff_of_two_backups_and_of_one_with_the_disk(desk: rig.Workspace) -> None:
     found = desk.cli("backup.diff", FIRST, SECOND, "--json").rc(0).json()
     changed = [{"path": "data/a.txt", "what": "content: 6 bytes, now 7"}]
@@ -242,6 +251,7 @@ def test_what_is_restored_is_what_7_zip_restores(desk: rig.Workspace, tmp_path: 
     assert things(tmp_path / "ours") == things(tmp_path / "theirs")
 
 
+@pytest.mark.portable
 def test_after_a_drill_that_failed_health_drills_again_and_looks_again(workspace: rig.Workspace) -> None:
     key = {"AUTOSYS_BACKUP_PASSPHRASE": "a long word"}
     workspace.write(DATA_ALONE).file("data/a.txt", "first")
@@ -254,6 +264,7 @@ def test_after_a_drill_that_failed_health_drills_again_and_looks_again(workspace
     assert len(list((workspace.root / "backups").glob("*.7z"))) == 1, "the one that is there was proven"
 
 
+@pytest.mark.portable
 def test_after_a_drill_that_met_damage_health_makes_a_backup_and_proves_it(workspace: rig.Workspace) -> None:
     workspace.write(DATA_ALONE).file("data/a.txt", "first")
     identity = workspace.cli("backup", "--json").rc(0).json()["backup"]["id"]  # type: ignore[index]
@@ -264,6 +275,7 @@ def test_after_a_drill_that_met_damage_health_makes_a_backup_and_proves_it(works
     assert len(list((workspace.root / "backups").glob("*.7z"))) == 2
 
 
+@pytest.mark.portable
 def test_a_damaged_archive_is_named_by_list_and_diff(desk: rig.Workspace) -> None:
     """At a glance where its size is another, and by memory where only reading it told."""
     full = desk.root / "backups" / f"{FIRST}-full.7z"

@@ -15,6 +15,8 @@ from packing import Item, noise, text, unpacked
 from autosys_tasks.backup import seven_zip_write
 from autosys_tasks.backup.seven_zip_write import Writer
 
+pytestmark = pytest.mark.portable
+
 SMALL = 100  # bytes of a block here: every size is around one
 
 

@@ -164,6 +164,7 @@ def health(desk: rig.Workspace) -> dict[str, str]:
     return check  # type: ignore[no-any-return]
 
 
+@pytest.mark.portable
 @pytest.mark.parametrize("task", ["backup.verify", "backup.drill"])
 def test_nothing_is_built_upon_an_archive_that_was_found_damaged(desk: rig.Workspace, task: str) -> None:
     """A bit that flipped within an archive leaves its size: health and backups must believe whoever read it."""
@@ -186,6 +187,7 @@ def test_nothing_is_built_upon_an_archive_that_was_found_damaged(desk: rig.Works
     assert json.loads((desk.state / "backup" / "damaged.json").read_text(encoding="utf-8")) == {}
 
 
+@pytest.mark.portable
 def test_a_half_of_a_backup_is_no_green(desk: rig.Workspace) -> None:
     """Given that the newest archive is gone, then health says so, though an earlier one restores."""
     desk.cli("backup").rc(0)
@@ -221,6 +223,7 @@ include = ["x.json"]
 """
 
 
+@pytest.mark.portable
 def test_a_listed_item_that_matches_nothing_is_named(desk: rig.Workspace) -> None:
     """P51: a required one is NG, here and on the health page; another one is said, and no failure."""
     desk.write(f"{SETS}{NEEDED}")
@@ -380,6 +383,7 @@ def test_with_a_passphrase_contents_and_names_are_encrypted(desk: rig.Workspace)
     assert "the last backup was encrypted, and this one is not" in clear.out
 
 
+@pytest.mark.portable
 def test_a_key_in_a_text_makes_a_backup_stay_here_and_is_stored_once(desk: rig.Workspace) -> None:
     key = "AKIA" + "Q7" * 8
     desk.file("설정/notes.txt", f"id = {key}\n")
@@ -425,6 +429,7 @@ def test_ctrl_c_leaves_no_half(desk: rig.Workspace) -> None:
     assert lines(desk)[-1]["detail"] == "interrupted"
 
 
+@pytest.mark.portable
 def test_thirty_nights_in_a_minute(desk: rig.Workspace, make: Callable[..., run.Report]) -> None:
     """P53: what is older than 14 days goes, never the newest, never what another needs, never what is not ours."""
     folder(desk).mkdir()
@@ -450,6 +455,7 @@ def test_thirty_nights_in_a_minute(desk: rig.Workspace, make: Callable[..., run.
         assert verify.verify(folder(desk), each)[1] == []
 
 
+@pytest.mark.portable
 def test_a_clock_that_was_years_ahead_once_spoils_no_later_night(
     desk: rig.Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -478,6 +484,7 @@ def test_a_clock_that_was_years_ahead_once_spoils_no_later_night(
     assert "ahead of now" not in (check["why"] or "")
 
 
+@pytest.mark.portable
 def test_where_nothing_is_declared_a_backup_says_that_nothing_is_in_it(workspace: rig.Workspace) -> None:
     workspace.write("[backup.git]\nenabled = false\n")
     assert "nothing is in it" in str(workspace.cli("backup", "--dry-run", "--json").rc(0).json()["notes"])

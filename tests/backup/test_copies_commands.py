@@ -17,6 +17,8 @@ from other_places import Site
 from autosys_tasks.backup import store
 from autosys_tasks.backup.copies import copy_all
 
+pytestmark = pytest.mark.portable
+
 
 class Away(rig.Workspace):
     """A new machine: a workspace without backups, and a place that has two."""

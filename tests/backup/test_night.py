@@ -97,6 +97,7 @@ def journal(desk: rig.Workspace) -> list[dict[str, object]]:
     return [json.loads(line) for line in text.splitlines()]
 
 
+@pytest.mark.portable
 def test_a_night_that_failed_is_not_tried_at_every_tick(desk: rig.Workspace) -> None:
     (desk.root / "backups").write_text("no folder", encoding="utf-8")
     assert "backup: begun" in tick(desk, "2027-01-05T08:00:00")
@@ -105,12 +106,14 @@ def test_a_night_that_failed_is_not_tried_at_every_tick(desk: rig.Workspace) -> 
     (desk.root / "backups").unlink()
 
 
+@pytest.mark.portable
 def test_nobody_who_did_not_ask_for_backups_gets_any(workspace: rig.Workspace) -> None:
     workspace.write("[watchdog]\nguard = false\n")
     assert "backup" not in tick(workspace, "2027-01-05T08:00:00")
     assert not (workspace.root / "backups").exists()
 
 
+@pytest.mark.portable
 def test_what_a_person_registered_is_kept_without_sets(workspace: rig.Workspace) -> None:
     workspace.write("[watchdog]\nguard = false\n").file("a.txt", "a")
     workspace.state.mkdir(parents=True)
@@ -140,6 +143,7 @@ def test_the_master_catches_up_too(desk: rig.Workspace) -> None:
     assert len(backups(desk)) == 1
 
 
+@pytest.mark.portable
 def test_the_nightly_run_makes_none_that_the_night_has(desk: rig.Workspace) -> None:
     """The system catches up by itself as well, and may come after the tick."""
     night_of = {"AUTOSYS_NOW": local("2027-01-05T03:29:58")}  # timers are not exact

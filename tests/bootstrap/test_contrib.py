@@ -8,6 +8,8 @@ import sys
 import pytest
 import rig
 
+pytestmark = pytest.mark.portable
+
 COMMAND = [sys.executable, "-m", "autosys_tasks.program"]
 
 

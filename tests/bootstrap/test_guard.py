@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 import rig
 
+pytestmark = pytest.mark.portable
+
 
 def run_test(folder: Path, body: str, **env: str) -> rig.Result:
     """Run one test of our fixtures in a suite of its own."""

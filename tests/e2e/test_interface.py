@@ -309,6 +309,7 @@ def test_a_service_has_its_starters_environment_less_what_was_the_starters_own(w
     assert Path(seen["AUTOSYS_HEARTBEAT"]).parent.is_dir()
 
 
+@pytest.mark.portable
 def test_a_torn_journal_and_a_foreign_line_are_passed_over_and_counted(workspace: rig.Workspace) -> None:
     """P57."""
     workspace.service("api", "sleeps.py")
@@ -387,6 +388,7 @@ for task in sys.argv[1:]:
 """
 
 
+@pytest.mark.portable
 def test_help_helps_for_every_task() -> None:
     listed = rig.start([sys.executable, "-m", "autosys_tasks.program", "--list"], cwd=rig.REPOSITORY).result().rc(0)
     tasks = re.findall(r"^  ([a-z.]+) ", listed.out, re.MULTILINE)

@@ -212,6 +212,7 @@ def test_the_browser_is_given_the_page(workspace: rig.Workspace, tmp_path: Path)
     assert str(opened).strip() == (workspace.outputs / "dashboard_latest.html").resolve().as_uri()
 
 
+@pytest.mark.portable
 def test_a_live_page_is_of_this_moment_says_what_keeps_it_and_writes_nothing(workspace: rig.Workspace) -> None:
     """`dashboard --live`: the page of this moment on 127.0.0.1, asked for again, until Ctrl-C."""
     workspace.write('[workspace]\nlanguage = "en"\n').service("api", "sleeps.py")
@@ -279,6 +280,7 @@ def test_the_report_reads_what_the_monitor_keeps(tmp_path: Path) -> None:
     assert samples.read(tmp_path / "nowhere", 0, now).trouble
 
 
+@pytest.mark.portable
 def test_a_full_day_is_told_within_a_second_and_a_half(workspace: rig.Workspace) -> None:
     now = time.time()
     names = ("api", "queue", "worker")

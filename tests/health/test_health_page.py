@@ -72,6 +72,7 @@ def test_a_fresh_workspace_of_ready_services_is_green_and_says_what_was_not_look
     assert latest == result.json()
 
 
+@pytest.mark.portable
 def test_every_red_says_why_and_what_to_type(workspace: rig.Workspace) -> None:
     workspace.write("[watchdog]\nretries = 0\n").service("api", "crashes.py")
     workspace.cli("bringup", "--no-guard").rc(3)
@@ -81,6 +82,7 @@ def test_every_red_says_why_and_what_to_type(workspace: rig.Workspace) -> None:
     assert said.out.splitlines()[-1].startswith("NG: 1 NG")
 
 
+@pytest.mark.portable
 def test_what_a_person_stopped_is_no_red(workspace: rig.Workspace) -> None:
     workspace.service("api", "sleeps.py", 100)
     workspace.cli("bringup").rc(0)
@@ -108,6 +110,7 @@ def test_a_hung_endpoint_delays_nobody_and_is_named(workspace: rig.Workspace, de
     assert found["service.api"]["verdict"] == OK
 
 
+@pytest.mark.portable
 def test_a_hung_endpoint_is_red_at_its_own_deadline(workspace: rig.Workspace, deaf: int) -> None:
     workspace.write(f'[probes.deaf]\nhttp = "http://127.0.0.1:{deaf}/"\n')
     found = rig.wait_for(lambda: red_page(workspace), 60, what="a page that came in time")
@@ -121,6 +124,7 @@ def red_page(workspace: rig.Workspace) -> dict[str, dict[str, object]]:
     return found if found["probe.deaf"]["verdict"] != UNKNOWN else {}
 
 
+@pytest.mark.portable
 def test_a_broken_configuration_ends_2_with_every_problem(workspace: rig.Workspace) -> None:
     workspace.write('colour = 1\n[services.api]\ncommand = ["x"]\ncwd = "nowhere"\n')
     workspace.cli("health").rc(2).says("colour", "nowhere")
@@ -256,6 +260,7 @@ def test_each_output_counts_for_itself_and_by_the_time_inside_it(workspace: rig.
 # --- probes -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.portable
 def test_probe_and_health_share_one_answer_within_its_budget(
     workspace: rig.Workspace,
 ) -> None:

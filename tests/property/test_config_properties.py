@@ -20,6 +20,8 @@ from autosys_tasks.config.toml_text import toml
 from autosys_tasks.config.variables import parse_env
 from autosys_tasks.core.errors import AutosysError
 
+pytestmark = pytest.mark.portable
+
 SECRET = "hunter22-of-nobody"
 START = """\
 [workspace]

@@ -15,6 +15,8 @@ from autosys_tasks.backup.retain import ALWAYS, restorable, retain
 from autosys_tasks.backup.values import DIFFERENTIAL, FULL, Backup, Failed, Kept
 from autosys_tasks.config.model import Backup as Policy
 
+pytestmark = pytest.mark.portable
+
 DAY = 86_400.0
 START = datetime(2026, 11, 29, 3, 30, tzinfo=UTC).timestamp()
 

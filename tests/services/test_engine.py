@@ -16,6 +16,8 @@ from autosys_tasks.services.queue.engine import Conflict, Full, Stale
 from autosys_tasks.services.queue.order import Invalid, Wish, parse_order
 from autosys_tasks.services.queue.presence import attend
 
+pytestmark = pytest.mark.portable
+
 NOON = 1_800_000_000.0
 DAY = 86_400.0
 

@@ -26,6 +26,8 @@ from autosys_tasks.config.load import load
 from autosys_tasks.config.reference import HEADS, example_document, files, json_schema, reference_markdown
 from autosys_tasks.config.template import template
 
+pytestmark = pytest.mark.portable
+
 KEYS = [(table, key.name) for table, keys in TABLES.items() for key in keys]
 
 

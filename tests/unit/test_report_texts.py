@@ -15,6 +15,8 @@ from autosys_tasks.report.figures import figures
 from autosys_tasks.report.values import Event, Figures, Gap, Machine, Sample, Seen, Service, Window
 from autosys_tasks.report.words import LANGUAGES, TEXTS, chosen
 
+pytestmark = pytest.mark.portable
+
 END = 1_800_000_000.0
 WINDOW = Window(END - 3600, END)
 EVIL = "<script>alert('한글')</script> & | ` \x1b[31m\x00"

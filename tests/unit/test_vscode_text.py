@@ -14,6 +14,8 @@ from autosys_tasks.vscode.entries_text import VENV, Launcher
 from autosys_tasks.vscode.jsonc_text import Broken, member, parse, plain
 from autosys_tasks.vscode.values import Facts
 
+pytestmark = pytest.mark.portable
+
 ALL = {word for entry in entries_text.ENTRIES for word in (entry.words[0], *entry.needs)}
 OURS = entries_text.tasks(VENV, ALL)
 FEWER = entries_text.tasks(VENV, {"health"})

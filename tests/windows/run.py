@@ -26,15 +26,16 @@ from wine import PLACE, C, Ended, Machine, text_of
 FAILED = re.compile(r"^(?:FAILED|ERROR) (\S+::.*?)(?: - .*)?$", re.MULTILINE)
 CLOSING = re.compile(r"^=+ (.*\bin [\d.]+s.*) =+$", re.MULTILINE)
 LIMIT_S = 1800.0  # of one share, on a machine that many others use too
+EACH = 2  # shares on a core at once: a test waits for about as long as it works
 FEW = 3  # so many failed tests are tried once more, and said so; more are no accident
 SURVIVAL, BACKUP = "tests/e2e/test_survival.py", "tests/backup"
 HEALTH, WINDOWS = "tests/health", "tests/windows"
-LAWS = "tests/property"  # of pure functions: they hold here when they hold on Linux, and are not run again
+OURS = ("-m", "not portable")  # what holds here when it holds on Linux is not run again
 SHARES = (  # all of it on the oldest Python, the main job on the newest; the longest first, so that they end together
-    ("3.11", "tests", *(f"--ignore={place}" for place in ("tests/e2e", BACKUP, HEALTH, WINDOWS, LAWS))),
-    ("3.11", BACKUP),
     ("3.13", WINDOWS),
+    ("3.11", BACKUP),
     ("3.11", "tests/e2e", f"--ignore={SURVIVAL}"),
+    ("3.11", "tests", *(f"--ignore={place}" for place in ("tests/e2e", BACKUP, HEALTH, WINDOWS))),
     ("3.11", SURVIVAL),
     ("3.11", HEALTH),
 )
@@ -66,7 +67,8 @@ def main() -> int:
     began = time.monotonic()
     shares = [(python.minor, *rest) for python in PYTHONS] if rest else SHARES
     pythons = {python.minor: python for python in PYTHONS if said.python in (None, python.minor)}
-    jobs = [partial(inside, rig, pythons[minor], args) for minor, *args in shares if minor in pythons]
+    chosen = () if rest else OURS
+    jobs = [partial(inside, rig, pythons[minor], [*args, *chosen]) for minor, *args in shares if minor in pythons]
     if not rest and not said.inside:
         jobs.insert(len(jobs) // 2, partial(tried, partial(from_linux, rig), ["tests/windows"]))
     try:
@@ -78,9 +80,9 @@ def main() -> int:
 
 
 def on_cores(jobs: list[Callable[[], Counted]]) -> list[Counted]:
-    """All jobs, one on each core at a time: a program and its Windows' kernel take turns, and two cores hinder them."""
+    """All jobs, each on one core: a program and its Windows' kernel take turns, and two cores hinder them."""
     cores: SimpleQueue[int] = SimpleQueue()
-    for core in os.sched_getaffinity(0):
+    for core in [*os.sched_getaffinity(0)] * EACH:
         cores.put(core)
 
     def one(job: Callable[[], Counted]) -> Counted:
