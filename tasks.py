@@ -23,7 +23,8 @@ if __name__ == "__main__":
     del sys.path[0]
     sys.exit(entry.run(HERE, sys.argv[1:]))
 
-sys.dont_write_bytecode = False  # Invoke sets it, and then our modules would be compiled anew at every start
+# Invoke sets it, and then our modules would be compiled anew at every start; a dry run writes nothing at all.
+sys.dont_write_bytecode = bool(sys.flags.dont_write_bytecode or {"--dry-run", "--dry"} & {*sys.argv})
 try:
     from autosys_tasks import ns
 except Exception as error:  # noqa: BLE001 (whatever a pull broke: the last good version goes on)

@@ -22,7 +22,8 @@ class Autosys(Program):
     def parse_core(self, argv: list[str] | None) -> None:
         """Read what stands before the first task."""
         self._usage(lambda: super(Autosys, self).parse_core(argv))
-        sys.dont_write_bytecode = False  # Invoke sets it, and then our modules would be compiled anew at every start
+        # Invoke sets it, and then our modules would be compiled anew at every start; a dry run writes nothing at all.
+        sys.dont_write_bytecode = bool(sys.flags.dont_write_bytecode or {"--dry-run", "--dry"} & {*self.argv})
 
     def parse_tasks(self) -> None:
         """Read the tasks and their flags."""

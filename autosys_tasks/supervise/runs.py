@@ -80,10 +80,13 @@ def bring_up(
     )
 
 
-def tick(house: House) -> Report:
-    """One pass of the watchdog: look, heal what is due, wait (bounded) until that is ready, rotate logs."""
+def tick(house: House, stale: Collection[str] = ()) -> Report:
+    """One pass of the watchdog: look, heal what is due, wait (bounded) until that is ready, rotate logs.
+
+    `stale`: environments that an upgrade could not mend; such a tick is red in the journal too.
+    """
     scope = set(house.services)
-    report = _keep_until_settled(house, scope, asked=set(), task="watchdog", budget_s=TICK_BUDGET_S)
+    report = _keep_until_settled(house, scope, asked=set(), task="watchdog", budget_s=TICK_BUDGET_S, stale=stale)
     rotate(house)
     return report
 
@@ -106,6 +109,7 @@ def _keep_until_settled(
     budget_s: float,
     show: Show = lambda decisions, facts: None,
     facts: dict[str, Facts] | None = None,
+    stale: Collection[str] = (),
 ) -> Report:
     began = time.monotonic()
     with Journal(house.outputs, task, host.open_append) as journal:
@@ -122,7 +126,9 @@ def _keep_until_settled(
         if journal.outcomes:
             host.ring(house.place.bell)  # the guard has new ones to watch
         detail = _verdict(len(keeper.decisions) - len(report.not_so), report.not_so)
-        journal.close(ok=not report.not_so, detail=detail, ms=round(report.seconds * 1000), not_so=report.not_so)
+        detail += f", stale: {', '.join(stale)}" if stale else ""
+        ok, ms = not (report.not_so or stale), round(report.seconds * 1000)
+        journal.close(ok=ok, detail=detail, ms=ms, not_so=report.not_so)
     return report
 
 

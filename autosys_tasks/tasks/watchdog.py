@@ -44,13 +44,13 @@ def watchdog(c, follow=False, reset="", dry_run=False, json=False, exit_code=Fal
         return finish(home.config, "run", 0, run_fields("watchdog", cleared, notes), lines, json)
     try:
         with turnstile.acting(home.place, "watchdog", wait_s=0.0):
-            report = runs.tick(home)
+            stale = notice.stale(home)
+            report = runs.tick(home, stale)
     except Busy as busy:
         note = f"{busy.message}; nothing to do here"
         return finish(home.config, "run", 0, run_fields("watchdog", (), [note]), [note], json)
     lastgood.keep(home.place.folder)
     begun = [line for line in (notice.start(home), night.start(home, registered=registered)) if line]
-    stale = notice.stale(home)
     notes = [*words.notes(report), *(f"environment {name}: still stale, {why}" for name, why in stale.items()), *begun]
     lines = [*begun, *words.verdict_lines(report, stale)]
     code = 3 if report.not_so or stale else 0

@@ -81,7 +81,8 @@ def stale(house: House) -> dict[str, str]:
     """Why each environment that an upgrade could not bring up to date still is not; looked at only after such a one."""
     from autosys_tasks.upgrade import stamps
 
-    if not any(stamps.read_record(house.place, name).failed for name in stamps.known_names(house.place)):
+    names = stamps.known_names(house.place) if house.config.upgrade.on_pull else ()
+    if not any(stamps.read_record(house.place, name).failed for name in names):
         return {}
     from autosys_tasks.upgrade import look
     from autosys_tasks.upgrade.memory import Memory

@@ -96,7 +96,7 @@ def test_the_lock_is_free_within_milliseconds_of_a_kill(yard, waiter):
         began = time.perf_counter()
         host.end(who)
         while host.lock_held(yard.lock):
-            assert time.perf_counter() - began < 5
+            assert time.perf_counter() - began < 30
         waits.append(time.perf_counter() - began)
         assert list(waiter.wait(10)) == ["it"]
     assert sorted(waits)[2] < 0.05, waits

@@ -140,7 +140,7 @@ def test_what_is_started_by_who_became_another_program_outlives_it(yard, waiter)
     yard.adopt(child)
     waiter.watch("it", who)
     host.end(who)
-    assert list(waiter.wait(10)) == ["it"]
+    assert list(waiter.wait(30)) == ["it"]
     assert yard.lines(log=yard.folder / "its.log") == ["up"]
     assert host.alive(child) is True
 

@@ -11,6 +11,7 @@ import rig
 from upgrade_desk import Desk, tree
 
 from autosys_tasks.bootstrap import stamp
+from autosys_tasks.core.journal import FILES, last_run
 from autosys_tasks.upgrade import notice
 from autosys_tasks.upgrade.memory import Memory
 from autosys_tasks.upgrade.stamps import read_record, write_record
@@ -164,6 +165,7 @@ def test_a_tick_is_red_while_an_environment_is_stale_that_an_upgrade_could_not_m
     loose.upgrade()
     told = loose.space.cli("watchdog", "--json").rc(3).json()["notes"]
     assert any(note.startswith("environment python: still stale, ") for note in told), "issue 6: not in silence"
+    assert not last_run(loose.house().outputs / FILES["watchdog"], "watchdog")["ok"]
     loose.space.cli("watchdog").rc(3).says("NG environment python: still stale", "-> inv upgrade", "NG: 1 not")
     loose.wants("tiny==2.0")
     loose.space.cli("watchdog").rc(0).says("begun as pid")
