@@ -24,7 +24,7 @@ if __name__ == "__main__":
     sys.exit(entry.run(HERE, sys.argv[1:]))
 
 # Invoke sets it, and then our modules would be compiled anew at every start; a dry run writes nothing at all.
-sys.dont_write_bytecode = bool(sys.flags.dont_write_bytecode or {"--dry-run", "--dry"} & {*sys.argv})
+sys.dont_write_bytecode = bool(sys.flags.dont_write_bytecode) or "--dry-run" in sys.argv or "--dry" in sys.argv
 try:
     from autosys_tasks import ns
 except Exception as error:  # noqa: BLE001 (whatever a pull broke: the last good version goes on)
