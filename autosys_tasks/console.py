@@ -23,7 +23,8 @@ class Autosys(Program):
         """Read what stands before the first task."""
         self._usage(lambda: super(Autosys, self).parse_core(argv))
         # Invoke sets it, and then our modules would be compiled anew at every start; a dry run writes nothing at all.
-        sys.dont_write_bytecode = bool(sys.flags.dont_write_bytecode) or "--dry-run" in self.argv or "--dry" in self.argv
+        dry = "--dry-run" in self.argv or "--dry" in self.argv
+        sys.dont_write_bytecode = bool(sys.flags.dont_write_bytecode) or dry
 
     def parse_tasks(self) -> None:
         """Read the tasks and their flags."""
