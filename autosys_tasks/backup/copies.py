@@ -16,7 +16,8 @@ from typing import NamedTuple
 
 from autosys_tasks.backup.copies_memory import remember, remembered
 from autosys_tasks.backup.copies_plan import Held, Memory, Retain, decide, may_leave
-from autosys_tasks.backup.places import CHUNK, TIMEOUT_S, Lost, Place, PlaceError, opened
+from autosys_tasks.backup.place import CHUNK, TIMEOUT_S, Lost, Place, PlaceError
+from autosys_tasks.backup.places import opened
 from autosys_tasks.backup.values import Backup, archive_of, manifest_of
 from autosys_tasks.config import model
 from autosys_tasks.core.clock import size

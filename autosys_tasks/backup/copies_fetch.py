@@ -12,7 +12,8 @@ from typing import NamedTuple
 from autosys_tasks.backup import manifest, store
 from autosys_tasks.backup.damaged import Damaged
 from autosys_tasks.backup.owner import own
-from autosys_tasks.backup.places import PART, TIMEOUT_S, Place, opened
+from autosys_tasks.backup.place import PART, TIMEOUT_S, Place
+from autosys_tasks.backup.places import opened
 from autosys_tasks.backup.values import FULL, MANIFEST_END, Backup, archive_of, manifest_of
 from autosys_tasks.config import addresses
 from autosys_tasks.core.clock import size

@@ -8,13 +8,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from autosys_tasks.backup.places import CHUNK, PART, PlaceError, full, gone
+from autosys_tasks.backup.place import CHUNK, PART, PlaceError, full, gone
 from autosys_tasks.config.addresses import Address
 from autosys_tasks.core.files import is_full, patiently
 
 
 class Folder:
-    """A place (see places.Place) that is a folder of this machine's."""
+    """A place (see place.Place) that is a folder of this machine's."""
 
     def __init__(self, where: Address, shown: str, make: bool) -> None:
         self.path, self.shown = folder_of(where), shown

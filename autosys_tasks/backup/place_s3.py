@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from autosys_tasks.backup.places import CHUNK, Lost, PlaceError, full, lacks
+from autosys_tasks.backup.place import CHUNK, Lost, PlaceError, full, lacks
 from autosys_tasks.config.addresses import Address
 
 PART_BYTES = 16 << 20  # at least 5 MiB, and an object has 10,000 parts at most
@@ -24,7 +24,7 @@ KEYS = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or write them to ~/.aws
 
 
 class Bucket:
-    """A place (see places.Place) that is a prefix in a bucket."""
+    """A place (see place.Place) that is a prefix in a bucket."""
 
     def __init__(self, where: Address, shown: str, timeout_s: float) -> None:
         self.shown, self.timeout_s = shown, timeout_s

@@ -15,14 +15,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from autosys_tasks.backup.places import CHUNK, PART, Lost, PlaceError, gone, lacks, login
+from autosys_tasks.backup.place import CHUNK, PART, Lost, PlaceError, gone, lacks, login
 from autosys_tasks.config.addresses import Address
 
 SOON_S = 15.0  # a connection
 
 
 class Server:
-    """A place (see places.Place) that is a folder of an SFTP server."""
+    """A place (see place.Place) that is a folder of an SFTP server."""
 
     def __init__(self, client: Any, where: Address, shown: str, make: bool, timeout_s: float) -> None:
         self.client, self.where, self.shown, self.timeout_s = client, where, shown, timeout_s

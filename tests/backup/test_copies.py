@@ -16,7 +16,7 @@ from other_places import Site
 
 from autosys_tasks.backup import copies, copies_memory, place_folder
 from autosys_tasks.backup.copies import copy_all
-from autosys_tasks.backup.places import PART, Lost
+from autosys_tasks.backup.place import PART, Lost
 from autosys_tasks.backup.values import Backup, Kept
 from autosys_tasks.core.plan import Outcome
 

@@ -16,8 +16,9 @@ import rig
 from other_places import Site, Sshd
 
 from autosys_tasks.backup import place_s3
+from autosys_tasks.backup.place import Lost, Place, PlaceError
 from autosys_tasks.backup.place_folder import folder_of
-from autosys_tasks.backup.places import Lost, Place, PlaceError, opened
+from autosys_tasks.backup.places import opened
 from autosys_tasks.config.addresses import masked, parse
 
 

@@ -1,0 +1,71 @@
+"""What a place is that backups are copied to: a folder, a bucket or an SFTP server behind one small seam."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Protocol
+
+from autosys_tasks.config.addresses import Address
+from autosys_tasks.core.errors import AutosysError
+
+PART = ".part"  # what is being sent is called so until it has been checked
+CHUNK = 1 << 20
+TIMEOUT_S = 60.0  # without a byte
+INSTALL = 'python -m pip install "autosys[copies]"'
+
+
+class PlaceError(AutosysError):
+    """A place, or one thing there, that does not do what was asked; the rest is done."""
+
+    code = 4
+    kind = "copy"
+
+
+class Lost(PlaceError):
+    """The place was there and answers no longer: one more try is worth it."""
+
+
+class Place(Protocol):
+    """What a place can do. Names are plain; every function raises PlaceError, and Lost when the line broke."""
+
+    def names(self) -> Mapping[str, int]:
+        """What lies there and how long it is, `.part`s too."""
+
+    def put(self, name: str, chunks: Iterable[bytes], size: int) -> str:
+        """Store `size` bytes, and say under which name they lie until `finish`."""
+
+    def finish(self, name: str) -> None:
+        """Give what was put its name, in one step; what had it is replaced."""
+
+    def read(self, name: str) -> Iterator[bytes]:
+        """The bytes of what lies there."""
+
+    def remove(self, name: str) -> None:
+        """Take it away, and what an interrupted `put` of it left; no error when there is nothing."""
+
+    def close(self) -> None:
+        """Let go of the connection."""
+
+
+def lacks(module: str, shown: str) -> PlaceError:
+    """The error for a place that needs a package which is not installed."""
+    return PlaceError(f"`{shown}` needs the package `{module}`, which is not installed", where=shown, hint=INSTALL)
+
+
+def gone(where: str, shown: str, error: OSError | None = None) -> PlaceError:
+    """The error for a folder that held backups and is not there."""
+    why = f" ({error.strerror or error})" if error else ""
+    hint = f"plug in or mount what it lies on, or make the folder `{where}` again to begin anew"
+    return PlaceError(f"`{shown}` is not there any more{why}", where=shown, hint=hint)
+
+
+def full(shown: str, said: str) -> PlaceError:
+    """The error for a place that has no room left."""
+    hint = "make room there, or keep less: keep_days of [backup]"
+    return PlaceError(f"`{shown}` is full: {said}", where=shown, hint=hint)
+
+
+def login(where: Address) -> str:
+    """The arguments with which `ssh` reaches the same server."""
+    port = f"-p {where.port} " if where.port else ""
+    return f"{port}{where.user + '@' if where.user else ''}{where.host}"
