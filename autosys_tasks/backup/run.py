@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from autosys_tasks.backup import act, damage_memory, night, store
-from autosys_tasks.backup.copies import COPY, copy_all
+from autosys_tasks.backup import act, damage_memory, store
 from autosys_tasks.backup.make import WRITE, drafted, make
 from autosys_tasks.backup.owner import owner_of
 from autosys_tasks.backup.record import REMOVE, Record, Report, Say, Tell, verdict
@@ -35,6 +33,8 @@ def backup_when_due(
     house: House, *, note: str = "", tell: Tell = lambda outcome: None, say: Say = lambda line: None
 ) -> Report | None:
     """The same, None when this night has its backup: also one that was made while this waited for its turn."""
+    from autosys_tasks.backup import night
+
     if not night.lacking(house):
         return None
     with _turn(house, "backup", TURN_DUE_S):
@@ -60,8 +60,15 @@ def prune(house: House, *, tell: Tell = lambda outcome: None) -> Report:
         return Record(house, "backup.prune", tell, lambda line: None).whole(_retain)
 
 
-def planned(house: House) -> Plan:
-    """What a backup would do now; changes nothing."""
+def planned(house: House, *, due: bool = False) -> Plan:
+    """What a backup would do now (`due`: nothing, when this night has one); changes nothing."""
+    import tempfile
+
+    from autosys_tasks.backup import night
+    from autosys_tasks.backup.copies import COPY
+
+    if due and not night.lacking(house):
+        return Plan("backup", (), ("this night has its backup",))
     with tempfile.TemporaryDirectory(prefix="autosys-") as scratch:
         load, reason, notes = drafted(house, Path(scratch))
     found = [each for each, _before in load.found]
@@ -70,11 +77,6 @@ def planned(house: House) -> Plan:
     steps = [Step(WRITE, load.head.stem, f"{reason}: {count} paths, {size(total)}", detail)]
     copies = [Step(COPY, place, "what it lacks by then") for place in house.config.backup.copies_shown]
     return Plan("backup", (*steps, *planned_prune(house).steps, *copies), notes)
-
-
-def nothing_due() -> Plan:
-    """The plan of a night that has its backup."""
-    return Plan("backup", (), ("this night has its backup",))
 
 
 def planned_prune(house: House) -> Plan:
@@ -113,6 +115,8 @@ def _copy(run: Record) -> None:
     declared, folder, now = run.house.config.backup, act.folder_of(run.house.config.path), wall()
     if not declared.copies:
         return
+    from autosys_tasks.backup.copies import copy_all
+
     state = Path(run.house.place.folder, "backup")
     done, notes = copy_all(
         declared, folder, _own(run.house), state, now, lambda some: retain(some, declared, now), tell=run.say

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from autosys_tasks.backup import values
 from autosys_tasks.backup.damaged import Damaged
 from autosys_tasks.backup.seven_zip_codec import AES, COPY, DEFLATE, LZMA2
+from autosys_tasks.backup.seven_zip_foreign import parser
 from autosys_tasks.backup.seven_zip_header import (
     ATTRIBUTES,
     BYTES_NAME,
@@ -84,13 +85,11 @@ class Members:
 
 def encoded_header(following: bytes) -> Packed | None:
     """Where the compressed header is and how it is packed; None when `following` is the header itself."""
-    from py7zr.archiveinfo import HeaderStreamsInfo
-
     if following[:1] == HEADER:
         return None
     if following[:1] != ENCODED:
         raise Damaged("its header is none")
-    streams = HeaderStreamsInfo.retrieve(io.BytesIO(following[1:]))
+    streams = parser().HeaderStreamsInfo.retrieve(io.BytesIO(following[1:]))
     [packed] = _blocks(streams.packinfo, streams.unpackinfo.folders, [1])
     [crc] = streams.packinfo.crcs or [None]
     return packed._replace(crc=streams.unpackinfo.folders[0].crc, packed_crc=crc)
@@ -98,15 +97,13 @@ def encoded_header(following: bytes) -> Packed | None:
 
 def contents(header: bytes) -> tuple[list[Packed], Members]:
     """The blocks and, in the archive's order, the members; those with bytes are in the blocks one after the other."""
-    from py7zr.archiveinfo import StreamsInfo
-
     source = io.BytesIO(header)
     kind = source.read(1) + source.read(1)
     if kind == HEADER + FILES:
         return [], _members(source, [], [])
     if kind != HEADER + STREAMS:
         raise Damaged("its header is none")
-    streams = StreamsInfo.retrieve(source)
+    streams = parser().StreamsInfo.retrieve(source)
     inside = streams.substreamsinfo
     blocks = _blocks(streams.packinfo, streams.unpackinfo.folders, inside.num_unpackstreams_folders)
     if source.read(1) != FILES or not all(inside.digestsdefined):
@@ -159,9 +156,7 @@ def _properties(source: io.BytesIO) -> list[tuple[bytes, bytes]]:
 
 
 def _number(source: io.BytesIO) -> int:
-    from py7zr.archiveinfo import read_uint64
-
-    return int(read_uint64(source))
+    return int(parser().read_uint64(source))
 
 
 def _numbers(kind: str, value: bytes) -> array[int]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import tempfile
 import time
 from contextlib import closing
 from pathlib import Path
@@ -69,6 +68,7 @@ def is_copy(source: str, sha256: str) -> bool:
     SQLite opens a copy alone: to open a database that others use leaves marks beside it.
     """
     import sqlite3
+    import tempfile
 
     with tempfile.TemporaryDirectory(prefix="autosys-") as folder:
         target, again = Path(folder, "copy"), Path(folder, "again")

@@ -7,14 +7,12 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from autosys_tasks.backup import git_state, sqlite_copy
+from autosys_tasks.backup import sqlite_copy
 from autosys_tasks.backup.patience import Patience
-from autosys_tasks.backup.secret_files import text_tells
 from autosys_tasks.backup.secrets_text import looks_secret
 from autosys_tasks.backup.values import FILE, FOLDER, GIT, SECRET, SQLITE, Failed, Found
 from autosys_tasks.backup.walk import reason
 from autosys_tasks.core.files import long_path
-from autosys_tasks.host import git
 
 UNTRACKED_MAX = 100_000_000  # bytes of one untracked file; what is larger is named, and a set can have it
 LACKING = f"{GIT}/"  # what of the repository is not there; GIT itself stands for all of it
@@ -54,6 +52,10 @@ def copy_databases(
 
 def capture_git(root: str, own: Iterable[str], staging: Path) -> Staged:
     """The state of the repository that the workspace lies in, as things below `.autosys/git`."""
+    from autosys_tasks.backup import git_state
+    from autosys_tasks.backup.secret_files import text_tells
+    from autosys_tasks.host import git
+
     into = staging / "git"
     try:
         repository = git.find(root)

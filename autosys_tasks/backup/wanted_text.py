@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -62,7 +61,11 @@ def _pattern(one: BackupSet, written: str, fold: bool) -> Pattern:
 
 def _composed(path: str) -> str:
     """A name is found in either of the two ways that Unicode has to write it; it is kept as it is."""
-    return path if path.isascii() else unicodedata.normalize("NFC", path)
+    if path.isascii():
+        return path
+    from unicodedata import normalize
+
+    return normalize("NFC", path)
 
 
 def _read(written: str) -> tuple[list[str], bool]:

@@ -15,13 +15,12 @@ HELP = {
 @verb(interrupted="nothing of it is left, and the earlier backups are as they were; inv backup begins anew", help=HELP)
 def start(c, note="", due=False, dry_run=False, json=False, exit_code=False):  # type: ignore[no-untyped-def]
     """Keep what autosys.toml names: write an archive, read every byte of it back, then give it its name."""
-    from autosys_tasks.backup import archived, archived_show, drill, night, run, show
+    from autosys_tasks.backup import archived_show, run, show
     from autosys_tasks.core.errors import Busy
 
     home = house(c)
     if is_dry(c, dry_run):
-        plan = run.nothing_due() if due and not night.lacking(home) else run.planned(home)
-        return show_plan(home.config, plan, as_json=json, exit_code=exit_code)
+        return show_plan(home.config, run.planned(home, due=due), as_json=json, exit_code=exit_code)
     try:
         report = (run.backup_when_due if due else run.backup)(home, note=note, tell=_tell, say=say)
     except Busy as busy:
@@ -31,11 +30,17 @@ def start(c, note="", due=False, dry_run=False, json=False, exit_code=False):  #
     if report is None:
         return _nothing(home.config, "this night has its backup", json)
     made = archived_show.backup_json(report.backup, report.backup.owner) if report.backup else None
-    drilled = archived.drilled_when_due(home, say) if due else None
-    proof = [drill.verdict(drilled)] if drilled else []
-    code = report.code if drilled is None or drilled.ok else 3
+    proof, code = _drilled(home, report.code) if due else ([], report.code)
     fields = {**run_fields("backup", report.outcomes, [*report.notes, *proof]), "backup": made}
     return finish(home.config, "run", code, fields, [*show.lines(report), *proof], json)
+
+
+def _drilled(home: Any, code: int) -> tuple[list[str], int]:
+    """What the weekly drill proved where it was due, and the exit code then."""
+    from autosys_tasks.backup import archived, drill
+
+    drilled = archived.drilled_when_due(home, say)
+    return ([drill.verdict(drilled)], code if drilled.ok else 3) if drilled else ([], code)
 
 
 def _nothing(config: Any, note: str, json: bool) -> None:

@@ -6,6 +6,7 @@ import hashlib
 import io
 import os
 import stat
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -270,3 +271,14 @@ def test_the_parts_of_py7zr_that_are_not_public_are_as_we_know_them() -> None:
     assert vars(Bond(1, 0)) == {"incoder": 1, "outcoder": 0}
     for value in (0, 127, 128, 16383, 16384, 2**21, 2**35 + 1, 2**56 - 1, 2**56, 2**64 - 1):
         assert read_uint64(io.BytesIO(number(value))) == value
+
+
+def test_the_parser_of_py7zr_comes_alone_and_leaves_py7zr_as_it_is() -> None:
+    """What it would have loaded takes as long as a night in which nothing changed."""
+    code = (
+        "import sys; from autosys_tasks.backup.seven_zip_foreign import parser; one = parser();"
+        "print(one.__name__, [name for name in ('py7zr', 'bcj', 'Cryptodome') if name in sys.modules]);"
+        "import py7zr, py7zr.archiveinfo as whole; print(whole is one, whole.SevenZipDecompressor.__name__)"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert said.splitlines() == ["py7zr.archiveinfo []", "False SevenZipDecompressor"]
