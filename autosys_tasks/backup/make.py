@@ -74,7 +74,7 @@ def _stored(run: Record, folder: Path, spool: Spool, found: Collected, note: str
     backups = store.owned(folder, owner_of(run.house.config))
     load, reason = _load(run.house, folder, backups, found, secret, note)
     part = folder / f"{load.head.archive}{load.head.part}"
-    act.ready(folder, sum(each.size for each, _before in load.found))
+    act.ready(folder, plan.to_store(load.found))
     try:
         packed = _written(run, load, part, spool, secret, reason)
         warnings = _warnings(packed.backup, found, backups, packed.secrets)

@@ -15,7 +15,20 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from autosys_tasks.backup.damaged import Damaged
-from autosys_tasks.backup.values import DIFFERENTIAL, FILE, FOLDER, FULL, HARDLINK, LINK, OPENS, Backup, Entry, Failed
+from autosys_tasks.backup.values import (
+    DIFFERENTIAL,
+    FILE,
+    FOLDER,
+    FULL,
+    HARDLINK,
+    LINK,
+    NO_TAIL,
+    OPENS,
+    TAILS,
+    Backup,
+    Entry,
+    Failed,
+)
 
 SCHEMA = "autosys.manifest/1"
 HEAD = ("id", "kind", "created", "base", "base_sha256", "sets", "note", "encrypted", "local_only", "owner")
@@ -111,7 +124,12 @@ def entry_of(line: bytes) -> Entry:
     words = path.__class__ is digest.__class__ is member.__class__ is link.__class__ is str
     if not known or not words or not size.__class__ is time.__class__ is mode.__class__ is int:
         raise Damaged(f"this is no entry: {line[:200]!r}")
-    return Entry(path, kind, size, time, mode, digest, member, link, tuple(said("flags", ())), tuple(stamp))
+    tail = NO_TAIL
+    if "tail" in row:
+        tail = begins, ends = tuple(row["tail"])
+        if kind != FILE or member != f"{TAILS}/{path}" or not 0 < begins <= size or len(ends) != 64:
+            raise Damaged(f"this is no tail: {line[:200]!r}")
+    return Entry(path, kind, size, time, mode, digest, member, link, tuple(said("flags", ())), tuple(stamp), tail)
 
 
 def path_of(line: bytes) -> str:

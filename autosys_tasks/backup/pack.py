@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, cast
 
-from autosys_tasks.backup import manifest, verify
+from autosys_tasks.backup import manifest, plan, tail, verify
 from autosys_tasks.backup.damaged import Damaged
 from autosys_tasks.backup.patience import Patience
 from autosys_tasks.backup.progress import Progress
@@ -67,7 +67,7 @@ def pack(load: Load, part: Path, spool: Spool, secret: str, say: Say) -> Packed:
 
     `spool` takes the entries; the manifest within the archive is made beside it.
     """
-    total = sum(each.size for each, _before in load.found)
+    total = plan.to_store(load.found)
     progress, failed = Progress("writing", total, say), list(load.head.failed)
     files, size, secrets = load.files, load.bytes, 0
     patience = Patience()
@@ -78,7 +78,7 @@ def pack(load: Load, part: Path, spool: Spool, secret: str, say: Say) -> Packed:
                 if each.kind == HARDLINK and any(one.path == each.link for one in failed):
                     raise OSError("the file that it shares its content with could not be read")
                 if entry is None:
-                    entry = _stored(writer, each, patience)
+                    entry = _stored(writer, each, before, patience)
                     spool.add(entry)
                     secrets += entry.flags != each.flags
             except OSError as error:
@@ -126,8 +126,8 @@ def _describe(writer: Writer, load: Load, backup: Backup, spool: Spool, path: Pa
         writer.file(MANIFEST, file, at, 0o600)
 
 
-def _stored(writer: Writer, found: Found, patience: Patience) -> Entry:
-    """One thing in the archive, and its line of the manifest."""
+def _stored(writer: Writer, found: Found, before: Entry | None, patience: Patience) -> Entry:
+    """One thing in the archive, or what is new at its end, and its line of the manifest."""
     entry = Entry(
         found.path, found.kind, 0, found.mtime_ns, found.mode, link=found.link, flags=found.flags, stamp=found.stamp
     )
@@ -136,7 +136,10 @@ def _stored(writer: Writer, found: Found, patience: Patience) -> Entry:
     elif found.kind == LINK:
         writer.link(found.path, found.link, found.mtime_ns, found.mode)
     elif found.kind == FILE:
-        return _file(writer, found, entry, patience)
+        only_grew = None
+        if before and plan.is_longer(found, before):
+            only_grew = tail.stored(writer, found, before, entry, patience)
+        return only_grew or _file(writer, found, entry, patience)
     return entry
 
 
@@ -168,7 +171,7 @@ class _Noted:
 
 def check(packed: Packed, part: Path, secret: str, say: Say) -> None:
     """Read back every byte of the archive; raises Damaged when one of them is not what was read from its source."""
-    progress = Progress("reading back", sum(each.size for each in packed.entries.read()), say)
+    progress = Progress("reading back", sum(each.stored[0] for each in packed.entries.read()), say)
     _files, damaged = verify.check(part, packed.entries.read(), secret, progress.add, proving=True)
     if damaged:
         raise Damaged(f"`{damaged[0].path}` does not read back as it was written: {damaged[0].why}", where=part.name)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
-from autosys_tasks.backup.values import DIFFERENTIAL, FILE, FULL, SECRET, Backup, Entry, Found
+from autosys_tasks.backup.values import DIFFERENTIAL, FILE, FULL, OWN, SECRET, SQLITE, Backup, Entry, Found
 from autosys_tasks.core.clock import size
 
 DAY_S = 86_400.0
 WEEKLY_S = 6.5 * DAY_S  # a full a week: the seventh night may come some minutes early
 GROWN, GROWN_BYTES = 0.3, 1_000_000  # a differential of this share of its full, and of this size, calls for a new full
 RACY_S = 2.0  # a file that changed so shortly before it was looked at may have changed again in the same tick
+TAIL_FROM = 1 << 20  # of a file that had more bytes in the base and only grew, its tail is kept
 NO_STAMP = (0, 0)
 NOTHING: Mapping[str, str] = {}
 One = TypeVar("One", Entry, Found)
@@ -100,6 +101,23 @@ def is_same(thing: Found, entry: Entry, scanned: float) -> bool:
         return True
     racy = thing.mtime_ns >= (scanned - RACY_S) * 1e9
     return not racy and thing.stamp == entry.stamp != NO_STAMP and thing.size == entry.size
+
+
+def is_longer(found: Found, before: Entry) -> bool:
+    """Whether a file may be what the base has and more behind it, so that its tail is enough; its bytes will tell.
+
+    Never of copies that are made anew each time (a database, the state of git): these do not grow at their ends.
+    """
+    if not found.kind == before.kind == FILE or found.path.startswith(f"{OWN}/"):
+        return False
+    if SQLITE in found.flags or SQLITE in before.flags or before.member:  # only under its own name it is found again
+        return False
+    return TAIL_FROM < before.size < found.size
+
+
+def to_store(things: Iterable[tuple[Found, Entry | None]]) -> int:
+    """How many bytes of them a backup will hold, if what is longer only grew."""
+    return sum(found.size - (before.size if before and is_longer(found, before) else 0) for found, before in things)
 
 
 def side_by_side(ones: Iterable[One], others: Iterable[Other]) -> Iterator[tuple[One | None, Other | None]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,11 +18,11 @@ from autosys_tasks.backup.manifest_text import NOTHING
 from autosys_tasks.backup.names_text import Rules
 from autosys_tasks.backup.progress import Progress
 from autosys_tasks.backup.restore_plan import KEEP, MAKE, POINT, REFUSE, REPLACE, WRITE, Item
-from autosys_tasks.backup.restore_put import NO_SPACE, Site
+from autosys_tasks.backup.restore_put import NO_SPACE, Begun, Site
 from autosys_tasks.backup.scratch import leftovers, remove_tree
 from autosys_tasks.backup.seven_zip_parse import Member
 from autosys_tasks.backup.seven_zip_read import Archive
-from autosys_tasks.backup.values import FOLDER, LINK, Backup, Entry
+from autosys_tasks.backup.values import FOLDER, FULL, LINK, Backup, Entry
 from autosys_tasks.core.clock import size, span
 from autosys_tasks.core.errors import UsageError, unknown_name
 from autosys_tasks.core.files import SPACE_HINT
@@ -125,8 +125,9 @@ def carry_out(order: Order, seen: Picture, tell: Tell = lambda line: None) -> Re
     with Site(to, done, progress.add) as site:
         for item in _of(seen, MAKE):
             site.folder(item)
-        for backup, items in _by_archive(_of(seen, WRITE, REPLACE)):
-            _from_archive(site, order, backup, items)
+        begun: dict[str, Begun] = {}
+        for share in _by_archive(_of(seen, WRITE, REPLACE)):
+            _from_archive(site, order, share, begun)
         for item in _of(seen, POINT):
             site.link(item)
         renew = seen.resumed or order.overwrite != restore_plan.NEVER
@@ -149,40 +150,69 @@ def _of(seen: Picture, *kinds: str) -> list[Item]:
     return [item for item in seen.items if item.kind in kinds]
 
 
-def _by_archive(items: Iterable[Item]) -> list[tuple[Backup, list[Item]]]:
-    """The items of each archive, the full's first."""
-    found: dict[str, tuple[Backup, list[Item]]] = {}
-    for item in items:
-        found.setdefault(item.wanted.backup.id, (item.wanted.backup, []))[1].append(item)
-    return [found[one] for one in sorted(found)]
+class _Share(NamedTuple):
+    """What one archive has to give: items, and the beginnings of those whose tails a later one holds."""
+
+    backup: Backup
+    items: list[Item]
+    beginnings: list[Item]
 
 
-def _from_archive(site: Site, order: Order, backup: Backup, items: Sequence[Item]) -> None:
-    """Write what one archive holds. Where it is damaged, what is good comes out, and the rest is named."""
-    waiting: dict[str, list[Item]] = {}
+def _by_archive(items: Iterable[Item]) -> list[_Share]:
+    """What each archive has to give, the full one first."""
+    found: dict[str, _Share] = {}
     for item in items:
-        waiting.setdefault(item.wanted.entry.member or item.wanted.entry.path, []).append(item)
+        backup = item.wanted.backup
+        found.setdefault(backup.id, _Share(backup, [], [])).items.append(item)
+        if item.wanted.entry.beginning:
+            base = backup._replace(id=backup.base, kind=FULL)
+            found.setdefault(base.id, _Share(base, [], [])).beginnings.append(item)
+    return sorted(found.values(), key=lambda share: (share.backup.kind != FULL, share.backup.id))
+
+
+def _from_archive(site: Site, order: Order, share: _Share, begun: dict[str, Begun]) -> None:
+    """Write what one archive holds. Where it is damaged, what is good comes out, and the rest is named.
+
+    `begun`: files of which only the beginning is there, by the member that holds the tail.
+    """
+    known = [item for item in share.items if not item.wanted.entry.beginning or item.wanted.entry.member in begun]
+    waiting = _by_member(known, lambda entry: entry.member or entry.path)
+    beginnings = _by_member(share.beginnings, lambda entry: entry.beginning)
+    in_base = f"{DAMAGED}in its base {share.backup.id}: "
 
     def put(member: Member, chunks: Iterator[bytes]) -> None:
-        same = waiting.pop(member.name, None)
-        if same is None:
-            return
-        try:
-            site.files(same, chunks)
-        except Damaged as error:
-            _all(site, same, f"{DAMAGED}{error.message}")
+        if tails := beginnings.pop(member.name, None):
+            entry = tails[0].wanted.entry
+            try:
+                begun[entry.member] = site.begin(entry.tail[0], chunks)
+            except Damaged as error:
+                _all(site, tails, f"{in_base}{error.message}")
+        elif same := waiting.pop(member.name, None):
+            try:
+                site.files(same, chunks, begun.pop(member.name, None))
+            except Damaged as error:
+                _all(site, same, f"{DAMAGED}{error.message}")
 
     why = "it is not in the archive"
     try:
-        with Archive(order.folder / backup.archive, order.passphrase) as archive:
-            archive.read(set(waiting), put)
+        with Archive(order.folder / share.backup.archive, order.passphrase) as archive:
+            archive.read({*waiting, *beginnings}, put)
     except Damaged as error:
         why = error.message
+    for tails in beginnings.values():
+        _all(site, tails, f"{in_base}{why}")
     for same in waiting.values():
         if same[0].wanted.entry.size:
             _all(site, same, f"{DAMAGED}{why}")
         else:
             site.files(same, ())
+
+
+def _by_member(items: Iterable[Item], member_of: Callable[[Entry], str]) -> dict[str, list[Item]]:
+    found: dict[str, list[Item]] = {}
+    for item in items:
+        found.setdefault(member_of(item.wanted.entry), []).append(item)
+    return found
 
 
 def _all(site: Site, items: Iterable[Item], why: str) -> None:

@@ -100,7 +100,8 @@ def _with_bytes(entry: Entry, backup: Backup, firsts: Mapping[str, tuple[Entry, 
     if entry.kind != HARDLINK or entry.link not in firsts:
         return entry, backup
     first, holder = firsts[entry.link]
-    return entry._replace(size=first.size, sha256=first.sha256, member=first.member or first.path), holder
+    member = first.member or first.path
+    return entry._replace(size=first.size, sha256=first.sha256, member=member, tail=first.tail), holder
 
 
 def is_named(name: str, path: str) -> bool:

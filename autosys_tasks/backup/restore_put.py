@@ -14,6 +14,7 @@ import shutil
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING, NamedTuple
 
 from autosys_tasks.backup.restore_look import SCRATCH, at, there
 from autosys_tasks.backup.restore_plan import WRITE, Item, folders_of
@@ -28,9 +29,21 @@ READ_ONLY = 5  # ERROR_ACCESS_DENIED: what Windows says of replacing a file that
 BITS = 0o1777  # of a mode; who may become whom by a program is not for an archive to say
 Done = Callable[[Item, bool, str], None]
 
+if TYPE_CHECKING:
+    from hashlib import _Hash
+
 
 class Different(Exception):
     """The bytes are not those that the manifest names."""
+
+
+class Begun(NamedTuple):
+    """A file on its way: where it is written, what came of its bytes so far, and why not all of them are there."""
+
+    scratch: str
+    digest: _Hash
+    size: int = 0
+    lost: str = ""
 
 
 class Site:
@@ -64,26 +77,43 @@ class Site:
             os.mkdir(at(self.to, item.wanted.target))
             self.safe.add(item.wanted.target)
 
-    def files(self, items: Sequence[Item], chunks: Iterable[bytes]) -> None:
-        """Write one stream of bytes to every item that has them. What `chunks` raises, and only that, is raised."""
-        scratch = self._new_name()
+    def begin(self, most: int, chunks: Iterable[bytes]) -> Begun:
+        """Write the beginning of a file, of `most` bytes; it gets no name. What `chunks` raises, and only that, is."""
+        begun = self._begun()
         try:
-            read, lost = self._received(scratch, items[0].wanted.entry.size, chunks)
+            return self._received(begun, most, chunks)
+        except BaseException:
+            _forget(begun.scratch)
+            raise
+
+    def files(self, items: Sequence[Item], chunks: Iterable[bytes], begun: Begun | None = None) -> None:
+        """Write one stream of bytes, behind what is `begun`, to every item that has them.
+
+        What `chunks` raises, and only that, is raised.
+        """
+        begun = begun or self._begun()
+        scratch = begun.scratch
+        try:
+            all_of_it = self._received(begun, items[0].wanted.entry.size, chunks)
             if len(items) > 1:
                 items = sorted(items, key=lambda item: item.wanted.entry.kind == HARDLINK)
-            if self._placed(items, scratch, read, lost):
+            if self._placed(items, all_of_it):
                 return
         except BaseException:
             _forget(scratch)
             raise
         _forget(scratch)
 
-    def _received(self, scratch: str, most: int, chunks: Iterable[bytes]) -> tuple[tuple[int, str], str]:
-        """Size and SHA-256 of the stream, and why not all of it could be written. No more than `most` bytes are."""
-        digest, size, lost, fd = hashlib.sha256(), 0, "", -1
+    def _begun(self) -> Begun:
+        return Begun(self._new_name(), hashlib.sha256())
+
+    def _received(self, begun: Begun, most: int, chunks: Iterable[bytes]) -> Begun:
+        """The same with the stream behind it. No more than `most` bytes in all are written."""
+        scratch, digest, size, lost = begun
+        how, fd = os.O_APPEND if size else os.O_CREAT | os.O_EXCL, -1
         try:
             try:
-                fd = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
+                fd = -1 if lost else os.open(scratch, os.O_WRONLY | how | getattr(os, "O_BINARY", 0), 0o600)
             except OSError as error:
                 lost = reason(error)
             for chunk in chunks:
@@ -94,19 +124,19 @@ class Site:
         finally:
             if fd >= 0:
                 os.close(fd)
-        return (size, digest.hexdigest()), lost
+        return Begun(scratch, digest, size, lost)
 
-    def _placed(self, items: Sequence[Item], scratch: str, read: tuple[int, str], lost: str) -> bool:
+    def _placed(self, items: Sequence[Item], begun: Begun) -> bool:
         """Give the bytes to each item; whether the last one took the file itself."""
-        taken = False
+        taken, scratch, read = False, begun.scratch, (begun.size, begun.digest.hexdigest())
         written: dict[str, str] = {}  # a path of the backup -> where its bytes are now
         for number, item in enumerate(items):
             entry = item.wanted.entry
             with _Named(self, item):
                 if read != (entry.size, entry.sha256):
                     raise Different
-                if lost:
-                    raise OSError(lost)
+                if begun.lost:
+                    raise OSError(begun.lost)
                 other = written.get(entry.link) if entry.kind == HARDLINK else None
                 last = number == len(items) - 1
                 source = self._linked(other) or (scratch if last else self._copied(scratch))

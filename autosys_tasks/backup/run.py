@@ -9,6 +9,7 @@ from pathlib import Path
 from autosys_tasks.backup import act, damage_memory, store
 from autosys_tasks.backup.make import WRITE, drafted, make
 from autosys_tasks.backup.owner import owner_of
+from autosys_tasks.backup.plan import to_store
 from autosys_tasks.backup.record import REMOVE, Record, Report, Say, Tell, verdict
 from autosys_tasks.backup.retain import retain
 from autosys_tasks.backup.values import FILE, Backup, Kept
@@ -72,7 +73,7 @@ def planned(house: House, *, due: bool = False) -> Plan:
     with tempfile.TemporaryDirectory(prefix="autosys-") as scratch:
         load, reason, notes = drafted(house, Path(scratch))
     found = [each for each, _before in load.found]
-    count, total = len(found), sum(each.size for each in found)
+    count, total = len(found), to_store(load.found)
     detail = {"files": sum(each.kind == FILE for each in found), "bytes": total}
     steps = [Step(WRITE, load.head.stem, f"{reason}: {count} paths, {size(total)}", detail)]
     copies = [Step(COPY, place, "what it lacks by then") for place in house.config.backup.copies_shown]

@@ -39,7 +39,8 @@ class Spool:
         with self.path.open(encoding="utf-8", errors="surrogateescape") as lines:
             self._readings.append(lines)
             for line in lines:
-                path, kind, size, mtime_ns, mode, sha256, member, link, flags, stamp = json.loads(line)
+                path, kind, size, mtime_ns, mode, sha256, member, link, flags, stamp, tail = json.loads(line)
                 yield Entry(
-                    path, kind, size, mtime_ns, mode, sha256, member, link, tuple(flags), (stamp[0], stamp[1])
-                )
+                    path, kind, size, mtime_ns, mode, sha256, member, link,
+                    tuple(flags), (stamp[0], stamp[1]), (tail[0], tail[1]),
+                )  # fmt: skip

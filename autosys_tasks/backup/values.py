@@ -11,6 +11,8 @@ SECRET, SQLITE = "secret", "sqlite"  # flags of things and entries
 OWN = ".autosys"  # the folder within an archive that is ours: its manifest, the git state, a word for whoever finds it
 GIT = f"{OWN}/git"  # what git_state captured lies below it
 MANIFEST = f"{OWN}/manifest.json"
+TAILS = f"{OWN}/tail"  # members below it are the tails of files whose beginnings the base holds
+NO_TAIL = (0, "")
 ARCHIVE_END, MANIFEST_END = ".7z", ".manifest.json"  # of the two files of a backup
 OPENS = b',"entries":[\n'  # what ends the first line of a manifest, its head
 
@@ -43,6 +45,17 @@ class Entry(NamedTuple):
     link: str = ""
     flags: tuple[str, ...] = ()
     stamp: tuple[int, int] = (0, 0)
+    tail: tuple[int, str] = NO_TAIL  # where the member's bytes begin in it, and their SHA-256: the base has the others
+
+    @property
+    def stored(self) -> tuple[int, str]:
+        """Size and SHA-256 of its member: of the whole file, or of its tail."""
+        return (self.size - self.tail[0], self.tail[1]) if self.tail[0] else (self.size, self.sha256)
+
+    @property
+    def beginning(self) -> str:
+        """Of a tail: the member of the base's archive that goes before it; "" of a whole file."""
+        return self.member.removeprefix(f"{TAILS}/") if self.tail[0] else ""
 
 
 class Failed(NamedTuple):

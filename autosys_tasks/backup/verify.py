@@ -12,7 +12,7 @@ from autosys_tasks.backup.damaged import Damaged
 from autosys_tasks.backup.manifest import base_of, beside, read_entries
 from autosys_tasks.backup.seven_zip_header import link_bytes
 from autosys_tasks.backup.seven_zip_read import Archive, Member
-from autosys_tasks.backup.values import DIFFERENTIAL, FILE, HARDLINK, LINK, MANIFEST, OWN, Backup, Damage, Entry
+from autosys_tasks.backup.values import DIFFERENTIAL, FILE, HARDLINK, LINK, MANIFEST, OWN, TAILS, Backup, Damage, Entry
 
 Tell = Callable[[int], object]
 
@@ -26,7 +26,8 @@ def verify(
 ) -> tuple[int, list[Damage]]:
     """How many files were compared, and what is damaged: of the archive and its manifest.
 
-    Of a differential's base only that it is there and the same. `tell` is given the bytes done, of all files. Raises
+    Of a differential's base only that it is there and the same: where a file's tail is kept, that tail is compared, and
+    its beginning when the base is verified. `tell` is given the bytes done, of all files. Raises
     NeedsPassphrase.
     """
     archive = folder / backup.archive
@@ -67,13 +68,13 @@ def _checked(name: str, archive: Archive, entries: Iterable[Entry], tell: Tell) 
         nonlocal described
         described = described or member.name == MANIFEST
         if why := _compared(member, pieces, wanted.pop(member.name, None), tell):
-            damaged.append(Damage(member.name, why))
+            damaged.append(Damage(_path(member.name), why))
 
     try:
         archive.read(None, sink)
     except Damaged as error:
         return 0, [Damage(name, error.message)]
-    damaged += [Damage(lacking, "is in the manifest and not in the archive") for lacking in wanted]
+    damaged += [Damage(_path(lacking), "is in the manifest and not in the archive") for lacking in wanted]
     if not described:
         damaged.append(Damage(name, "holds no manifest of its own"))
     bad = {path: why for path, why in damaged if path in aliases}
@@ -81,8 +82,13 @@ def _checked(name: str, archive: Archive, entries: Iterable[Entry], tell: Tell) 
     return files, damaged
 
 
+def _path(member: str) -> str:
+    """Whose bytes a member's are: a tail has its file's path in its name."""
+    return member.removeprefix(f"{TAILS}/")
+
+
 class _Wanted(NamedTuple):
-    """What a member shall be: a hash of a file's bytes or of a link's text."""
+    """What a member shall be: a hash of a file's bytes, or of its tail's, or of a link's text."""
 
     kind: str
     size: int
@@ -96,15 +102,15 @@ def _wanted(entries: Iterable[Entry]) -> tuple[dict[str, _Wanted], dict[str, lis
     for entry in entries:
         if entry.kind == HARDLINK:
             continue
-        text = link_bytes(entry.link) if entry.kind == LINK else b""
+        text, (size, said) = link_bytes(entry.link) if entry.kind == LINK else b"", entry.stored
         try:
-            digest = bytes.fromhex(entry.sha256) if entry.kind == FILE else hashlib.sha256(text).digest()
+            digest = bytes.fromhex(said) if entry.kind == FILE else hashlib.sha256(text).digest()
         except ValueError:
-            raise Damaged(f"`{entry.path}` has no SHA-256 in it, but `{entry.sha256}`") from None
-        one = _Wanted(entry.kind, entry.size if entry.kind == FILE else len(text), digest)
+            raise Damaged(f"`{entry.path}` has no SHA-256 in it, but `{said}`") from None
+        one = _Wanted(entry.kind, size if entry.kind == FILE else len(text), digest)
         if wanted.setdefault(entry.member or entry.path, one) != one:
             raise Damaged(f"`{entry.member or entry.path}` is two things at once in it")
-        if entry.member and entry.member != entry.path:
+        if entry.member and _path(entry.member) != entry.path:
             aliases.setdefault(entry.member, []).append(entry.path)
     return wanted, aliases
 

@@ -11,8 +11,19 @@ from desk_tree import NOW, collected, config_of, tree
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autosys_tasks.backup.plan import changed, choose
-from autosys_tasks.backup.values import DIFFERENTIAL, FILE, FOLDER, FULL, HARDLINK, LINK, Backup, Entry, Found
+from autosys_tasks.backup.plan import TAIL_FROM, changed, choose, is_longer, to_store
+from autosys_tasks.backup.values import (
+    DIFFERENTIAL,
+    FILE,
+    FOLDER,
+    FULL,
+    HARDLINK,
+    LINK,
+    SQLITE,
+    Backup,
+    Entry,
+    Found,
+)
 
 DAY = 86_400.0
 SCANNED = NOW
@@ -153,6 +164,47 @@ def test_what_is_gone_is_deleted_and_what_could_not_be_seen_is_not() -> None:
     changes = changed([thing("z")], before, SCANNED, ["shut"])
     assert changes.deleted == ("a", "shutter") and changes.unseen == ("shut", "shut/b")
     assert changed([], before, SCANNED, ["."]).deleted == (), "the workspace itself could not be read"
+
+
+# What may only have grown
+
+LOG = thing("logs/a.log", size=3 << 20)
+WAS = entry(LOG)._replace(size=2 << 20)
+GIT = ".autosys/git/history.bundle"
+NOT_LONGER: dict[str, tuple[Found, Entry]] = {
+    "as long as it was": (LOG._replace(size=WAS.size), WAS),
+    "shorter": (LOG._replace(size=WAS.size - 1), WAS),
+    "small before": (LOG, WAS._replace(size=TAIL_FROM)),
+    "empty before": (LOG, WAS._replace(size=0)),
+    "a hard link now": (LOG._replace(kind=HARDLINK, link="a", size=0), WAS),
+    "a link before": (LOG, WAS._replace(kind=LINK, size=0)),
+    "a database now": (LOG._replace(flags=(SQLITE,)), WAS),
+    "a database before": (LOG, WAS._replace(flags=(SQLITE,))),
+    "the state of git": (LOG._replace(path=GIT), WAS._replace(path=GIT)),
+    "kept under another name": (LOG, WAS._replace(member="logs/b.log")),
+}
+
+
+def test_what_is_longer_than_it_was_may_only_have_grown() -> None:
+    assert is_longer(LOG, WAS) and is_longer(LOG._replace(size=WAS.size + 1), WAS)
+    assert is_longer(LOG, WAS._replace(size=TAIL_FROM + 1))
+    assert is_longer(LOG._replace(flags=("secret",), mode=0o600, mtime_ns=1), WAS), "whatever else is not the same"
+
+
+@pytest.mark.parametrize("what", NOT_LONGER)
+def test_what_cannot_have_grown_is_kept_whole(what: str) -> None:
+    found, before = NOT_LONGER[what]
+    assert not is_longer(found, before) and to_store([(found, before)]) == found.size
+
+
+@given(st.lists(st.tuples(st.integers(0, 4 << 20), st.none() | st.integers(0, 4 << 20)), max_size=9))
+def test_no_more_is_to_store_than_is_there_and_never_less_than_what_is_new(sizes: list[tuple[int, int | None]]) -> None:
+    things = [(LOG._replace(size=now), None if was is None else WAS._replace(size=was)) for now, was in sizes]
+    least = sum(max(0, now - (was or 0)) for now, was in sizes)
+    assert least <= to_store(things) <= sum(now for now, _ in sizes)
+    grew = [(found, was) for found, was in things if was and is_longer(found, was)]
+    assert to_store(things) == sum(now for now, _ in sizes) - sum(was.size for _, was in grew)
+    assert all(TAIL_FROM < was.size < found.size for found, was in grew)
 
 
 SOME = st.dictionaries(st.text("ab/가\U0001f5d2", min_size=1, max_size=4), st.integers(1, 3), max_size=12)
