@@ -16,8 +16,6 @@ from autosys_tasks.upgrade.memory import Memory
 from autosys_tasks.upgrade.stamps import marks_of
 from autosys_tasks.upgrade.values import Kept, Pulled, ScriptSeen
 
-FIRST = Kept()
-
 
 class Came(NamedTuple):
     """What came, which scripts of it need what, and what is to be known of them once that has ended well."""
@@ -29,28 +27,30 @@ class Came(NamedTuple):
 
     def kept(self, before: Kept | None, faults: Mapping[str, str], restarted: Collection[str], *, well: bool) -> Kept:
         """What is to be remembered after an upgrade. `well`: everything ended so, and the next one begins from here."""
-        known = before or FIRST
+        known = before or Kept(self.pulled.old)
         commit = self.pulled.new if well else known.commit
         done = {path: each for path, each in self.known.items() if path not in faults}
         again = {} if well else {**known.restarted, **dict.fromkeys(restarted, self.pulled.new)}
         return Kept(commit, {**known.scripts, **done}, dict(faults), again)
 
 
-def see(root: str, memory: Memory, kept: Kept | None, wanted: Collection[str], *, every: bool) -> Came:
+def see(
+    root: str, memory: Memory, kept: Kept | None, wanted: Collection[str], *, begun: str = "", every: bool
+) -> Came:
     """What came to the workspace `root`. `wanted`: globs of scripts. `every`: all of them, not only what came.
 
-    Before the first upgrade everything has only just come: what people run is made executable; whether it was always
-    faulty is no news.
+    Before the first upgrade what came is what came since `begun`, the commit of the first bring-up; of all the rest
+    what people run is made executable, and whether it was always faulty is no news.
     """
     if kept is not None and not (every or kept.faults or memory.moved("script")) and _is_quiet(root, memory, kept):
         return Came(Pulled(kept.commit, kept.commit))
     from autosys_tasks.upgrade import history, scripts
 
-    known = kept or FIRST
+    known = kept or Kept(begun)
     seen = history.see(root, known.commit)
     found = scripts.look(root, seen, known.scripts, wanted, every=every or kept is None)
     if kept is None and not every:
-        loud = (*seen.edited, *seen.untracked)
+        loud = {*seen.changed, *seen.edited, *seen.untracked}
         found = found._replace(scripts=tuple(_of_the_first(found.scripts, wanted, loud)), notes=())
     return Came(history.pulled(seen), found.scripts, found.known, found.notes)
 

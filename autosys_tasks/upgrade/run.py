@@ -72,8 +72,8 @@ def planned(house: House, only: Collection[str] = (), *, force: bool = False) ->
     memory, kept = Memory(house.place, house.config.path), stamps.read_kept(house.place)
     facts = look.look(house, memory, look.ignored_by_git)
     chosen(facts, only)
-    scripts = house.config.upgrade.scripts
-    found = Came() if only else came.see(house.config.path, memory, kept, scripts, every=force)
+    scripts, begun = house.config.upgrade.scripts, None if kept else stamps.read_begun(house.place)
+    found = Came() if only else came.see(house.config.path, memory, kept, scripts, begun=begun or "", every=force)
     facts = _explained(facts, kept, found)
     if force or facts.pulled.files or any(each.why for each in plan.explained(facts)):
         facts = facts._replace(running=look.running(house))  # asked only where a restart may follow

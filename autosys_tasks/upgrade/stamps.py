@@ -17,7 +17,7 @@ from autosys_tasks.supervise.state import Place
 from autosys_tasks.upgrade.values import Done, Failed, Kept, Record, Way
 
 VERSION = 1
-FILES, WORKSPACE = "@files.json", "@workspace.json"  # no environment can be called that
+FILES, WORKSPACE, BEGUN = "@files.json", "@workspace.json", "@begun.json"  # no environment can be called that
 
 
 def folder(place: Place) -> str:
@@ -102,6 +102,21 @@ def write_kept(place: Place, kept: Kept) -> None:
         make_folder(Path(folder(place)))
         text = json.dumps({"v": VERSION, **kept._asdict()}, ensure_ascii=True)
         write_atomic(f"{folder(place)}/{WORKSPACE}", text, durable=True, mode=0o600)
+
+
+def read_begun(place: Place) -> str | None:
+    """The commit at which the workspace was brought up for the first time, "" = there was none; None = never was."""
+    try:
+        found = read_json(f"{folder(place)}/{BEGUN}")
+        return str(found["commit"]) if isinstance(found, dict) and found.get("v") == VERSION else None
+    except (ValueError, KeyError):
+        return None
+
+
+def write_begun(place: Place, commit: str) -> None:
+    """Remember that commit."""
+    make_folder(Path(folder(place)))
+    write_atomic(f"{folder(place)}/{BEGUN}", json.dumps({"v": VERSION, "commit": commit}), mode=0o600)
 
 
 def marks_of(path: str) -> tuple[int, ...]:

@@ -191,3 +191,18 @@ def test_a_tick_notices_a_pull_that_changed_no_manifest(pulled: tuple[Desk, Repo
     origin.commit({"앱/셋.py": "3\n"})
     pull(desk)
     assert "앱/셋.py changed" in notice.due(desk.house(), dry=True)
+
+
+def test_what_came_since_the_first_bringup_came_though_nothing_was_upgraded_yet(pulled: tuple[Desk, Repo]) -> None:
+    """P43: clone, bring up, pull: the first upgrade restarts what a pull changed, and knows which scripts are new."""
+    desk, origin = pulled
+    shutil.rmtree(desk.space.state / "upgrade")
+    desk.space.cli("bringup", "--no-guard").rc(0)
+    assert [step for step in desk.planned() if step[0] != "install"] == [], "nothing came yet"
+    origin.commit({"앱/하나.py": "2\n", "도구/새것": "#!/bin/sh\necho hi\n"})
+    pull(desk)
+    came = [("check", "도구/새것"), ("chmod", "도구/새것"), ("install", "main"), ("restart", "watcher")]
+    assert sorted(desk.planned()) == came, "the environment is one that nobody knows of"
+    before = pid(desk)
+    assert desk.upgrade().code == 0 and desk.planned() == []
+    assert pid(desk) != before and clean(desk)

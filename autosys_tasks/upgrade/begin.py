@@ -1,0 +1,29 @@
+"""Notes where a workspace begins: what comes after its first bring-up has been pulled, also before any upgrade."""
+
+from __future__ import annotations
+
+import contextlib
+
+from autosys_tasks.core.errors import AutosysError
+from autosys_tasks.supervise import turnstile
+from autosys_tasks.supervise.house import House
+from autosys_tasks.upgrade import stamps
+
+
+def begin(house: House) -> None:
+    """Note HEAD, and what `python tasks.py` has made, where nothing is known yet. Never fails its caller."""
+    if stamps.read_begun(house.place) is not None or stamps.read_kept(house.place) is not None:
+        return
+    from autosys_tasks.upgrade import look
+    from autosys_tasks.upgrade.head import head
+    from autosys_tasks.upgrade.memory import Memory
+
+    with (
+        contextlib.suppress(AutosysError, OSError, ValueError),  # the next bring-up tries again
+        turnstile.acting(house.place, "bringup", wait_s=0.0, turn=turnstile.UPGRADES),
+    ):
+        for seen in look.look(house, Memory(house.place, house.config.path), look.ignored_by_git).environments:
+            if seen.record.done and stamps.read_record(house.place, seen.name).done is None:
+                stamps.write_record(house.place, seen.name, seen.record._replace(path=seen.environment.path))
+        at = head(house.config.path)
+        stamps.write_begun(house.place, at.commit if at else "")
