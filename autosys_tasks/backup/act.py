@@ -9,6 +9,7 @@ import contextlib
 import os
 import re
 import shutil
+from collections.abc import Collection
 from pathlib import Path
 
 from autosys_tasks.backup import manifest
@@ -33,15 +34,15 @@ def folder_of(workspace: str) -> Path:
 # --- before ---------------------------------------------------------------------------------------------------
 
 
-def tidy(folder: Path, part: str) -> list[str]:
+def tidy(folder: Path, marks: Collection[str]) -> list[str]:
     """Finish or take away what runs that were cut short have left here; says what that was.
 
-    `part`: how our own are marked (Backup.part); another workspace may be writing its own just now.
+    `marks`: how our own are marked (see owner.marks); another workspace may be writing its own just now.
     """
     said = []
     for name in _names(folder):
         found = LEFT.fullmatch(name)
-        if found and found[3] in (REMOVED, part, ".part") and (folder / name).exists():
+        if found and found[3] in (REMOVED, *marks, ".part") and (folder / name).exists():
             said.append(_tidied(folder, found[1], name))
     return said
 

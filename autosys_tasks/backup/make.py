@@ -12,7 +12,7 @@ from pathlib import Path
 from autosys_tasks.backup import act, damage_memory, manifest, pack, plan, store
 from autosys_tasks.backup.collect import collect
 from autosys_tasks.backup.damaged import Damaged, NeedsPassphrase
-from autosys_tasks.backup.owner import owner_of
+from autosys_tasks.backup.owner import marks, number, owner_of
 from autosys_tasks.backup.pack import Load, Packed
 from autosys_tasks.backup.passphrase import VARIABLE, passphrase
 from autosys_tasks.backup.record import Record
@@ -34,8 +34,9 @@ NAMED, NEEDED = "a set names it", "a required set names it"
 def make(run: Record, note: str) -> None:
     """The whole of it; what was cut short before is tidied up first."""
     config, place = run.house.config, run.house.place
-    folder, mine = act.folder_of(config.path), Backup("", FULL, 0.0, owner=owner_of(config))
-    run.notes += act.tidy(folder, mine.part)
+    folder = act.folder_of(config.path)
+    number(place.folder)
+    run.notes += act.tidy(folder, marks(owner_of(config)))
     with own_folder(Path(place.folder), "staging") as staging:
         found = collect(config, folder, wall(), staging, tell=run.say)
         _tell_of(run, found)

@@ -1,27 +1,59 @@
 """Whose a backup is: several workspaces may share a folder of backups, or a second place.
 
 Each keeps to its own: what it builds upon, counts, copies and removes. Another's is named, and taken by a person alone.
+A machine's name changes with its network; a number that is made once and lies in the state folder does not. Where
+either is the same, it is the same machine: a lost state folder makes no stranger, and neither does a new name.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
+from pathlib import Path
 
-from autosys_tasks.backup.values import Backup
+from autosys_tasks.backup.values import Backup, owner_parts
 from autosys_tasks.config.model import Config
-from autosys_tasks.supervise.state import default_folder
+from autosys_tasks.core.files import make_folder, read_text, write_atomic
+from autosys_tasks.supervise.state import default_folder, place_of
 
 
 def owner_of(config: Config) -> str:
-    """`NAME-<8 hex of the workspace path>@HOST`: who makes backups here, as their manifests say it."""
+    """`NAME-<8 hex of the workspace path>@HOST#NUMBER`: who makes backups here, as their manifests say it.
+
+    The number is lacking as long as no backup was made here (see number).
+    """
     import socket
 
-    return f"{default_folder(config).name}@{socket.gethostname().partition('.')[0]}"
+    known = _known(_file(place_of(config).folder))
+    name = f"{default_folder(config).name}@{socket.gethostname().partition('.')[0]}"
+    return f"{name}#{known}" if known else name
+
+
+def number(state: str) -> None:
+    """Give this machine's workspace the number that its backups are known by, if it has none yet."""
+    import secrets
+
+    path = _file(state)
+    if not _known(path):
+        make_folder(path.parent)
+        write_atomic(path, secrets.token_hex(4) + "\n", mode=0o600)
+
+
+def marks(owner: str) -> tuple[str, ...]:
+    """What follows the names of files that this owner is writing, or was before it had a number (see Backup.part)."""
+    workspace, host, _number = owner_parts(owner)
+    return tuple(Backup("", "", 0.0, owner=each).part for each in (owner, f"{workspace}@{host}"))
 
 
 def is_own(backup: Backup, owner: str) -> bool:
     """Whether a backup is this owner's; one that names none is whoever's has it."""
-    return backup.owner in ("", owner)
+    return not backup.owner or is_same(backup.owner, owner)
+
+
+def is_same(one: str, other: str) -> bool:
+    """Whether two owners are one workspace on one machine: by its number, or by its name."""
+    (workspace, host, known), (its_workspace, its_host, its_known) = owner_parts(one), owner_parts(other)
+    return workspace == its_workspace and (host == its_host or bool(known and known == its_known))
 
 
 def own(backups: Iterable[Backup], owner: str) -> list[Backup]:
@@ -32,3 +64,15 @@ def own(backups: Iterable[Backup], owner: str) -> list[Backup]:
 def foreign(backup: Backup, owner: str) -> str:
     """Whose it is, "" when it is one's own."""
     return "" if is_own(backup, owner) else backup.owner
+
+
+def _file(state: str) -> Path:
+    return Path(state, "backup", "owner")
+
+
+def _known(path: Path) -> str:
+    try:
+        said = (read_text(path) or "").strip()
+    except (OSError, ValueError):
+        return ""
+    return said if re.fullmatch("[0-9a-f]{8}", said) else ""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from autosys_tasks.backup.damaged import Damaged
 from autosys_tasks.backup.manifest import read_backup
-from autosys_tasks.backup.owner import is_own, own
+from autosys_tasks.backup.owner import is_own, is_same, own
 from autosys_tasks.backup.values import ARCHIVE_END, MANIFEST_END, Backup
 from autosys_tasks.core.errors import StateError, UsageError, unknown_name
 
@@ -75,9 +75,12 @@ def find(folder: Path, wanted: str, owner: str = "") -> Backup:
 
 def latest(backups: Sequence[Backup], owner: str, where: str) -> Backup:
     """The newest verified one for a person who asks for it (see find); raises UsageError."""
-    of_each = {one.owner: one for one in backups if one.verified}
-    if found := newest(backups, owner) or (len(of_each) == 1 and next(iter(of_each.values()))):
+    if found := newest(backups, owner):
         return found
+    of_each = {one.owner: one for one in backups if one.verified}
+    others = sorted(of_each.values(), key=lambda one: one.id)
+    if others and all(is_same(one.owner, others[-1].owner) for one in others):
+        return others[-1]
     if not of_each:
         raise UsageError(f"there is no verified backup in `{where}`", where=where, hint="inv backup")
     said = ", ".join(f"{one.id} of `{name}`" for name, one in sorted(of_each.items()))

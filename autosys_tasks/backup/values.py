@@ -87,6 +87,13 @@ def manifest_of(stem: str) -> str:
     return f"{stem}{MANIFEST_END}"
 
 
+def owner_parts(owner: str) -> tuple[str, str, str]:
+    """The workspace, the machine's name and its number ("" for none) of an owner, `WORKSPACE@HOST#NUMBER`."""
+    workspace, _at, machine = owner.rpartition("@")
+    host, _mark, number = machine.partition("#")
+    return workspace, host, number
+
+
 class Backup(NamedTuple):
     """What is known of one backup from its manifest's head and foot, without reading its entries.
 
@@ -129,7 +136,9 @@ class Backup(NamedTuple):
     @property
     def part(self) -> str:
         """What follows their names while they are written; it tells the workspaces that share a folder apart."""
-        return f".{zlib.crc32(self.owner.encode('utf-8', 'surrogatepass')):08x}.part"
+        workspace, _host, number = owner_parts(self.owner)
+        mark = f"{workspace}#{number}" if number else self.owner
+        return f".{zlib.crc32(mark.encode('utf-8', 'surrogatepass')):08x}.part"
 
     @property
     def complete(self) -> bool:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import shlex
+import shutil
+import sys
 from pathlib import Path
 
 import pytest
 import rig
 
 from autosys_tasks.backup import store
-from autosys_tasks.backup.owner import foreign
+from autosys_tasks.backup.owner import foreign, is_own, marks
 from autosys_tasks.backup.values import FULL, Backup
 from autosys_tasks.core.errors import UsageError
 
@@ -121,6 +124,35 @@ def test_of_a_workspace_that_was_moved_nobody_says_that_its_backup_is_gone(
     moved.cli("health", "--only", "backup", env=day(1)).rc(0)
 
 
+def renamed(desk: rig.Workspace, host: str, *args: str) -> dict[str, object]:
+    """What a command says on a machine with another name, as networks give one out."""
+    words = [sys.executable, "-m", "autosys_tasks.program", *args, "--json"]
+    script = f"hostname {host} && exec {shlex.join(words)}"
+    run = rig.start(["unshare", "--uts", "sh", "-c", script], cwd=desk.root, env={**desk.env(), **day(2)})
+    return run.result().rc(0).json()
+
+
+@pytest.mark.only("linux")
+@pytest.mark.capability("root", "unshare", "hostname")
+def test_a_machine_with_a_new_name_goes_on_with_its_backups(
+    desks: tuple[rig.Workspace, rig.Workspace], tmp_path: Path
+) -> None:
+    one, two = desks
+    for desk in desks:
+        desk.cli("backup", env=day(1)).rc(0)
+    (whose,) = [whose for whose in rows(one).values() if whose]
+    left = tmp_path / "shared" / f"2026-11-01T130000Z-full.7z{some('', whose).part}"
+    left.write_bytes(b"cut short")
+    made = renamed(one, "elsewhere", "backup")["backup"]
+    assert made["kind"] == "differential" and left.exists()  # type: ignore[index]
+    assert sorted(filter(None, rows(one).values())) == [whose], "its earlier name is its own"
+    renamed(two, "elsewhere", "backup")
+    assert not left.exists(), "what the same machine left under its former name"
+    shutil.rmtree(one.state)
+    made = one.cli("backup", "--json", env=day(3)).rc(0).json()["backup"]
+    assert made["kind"] == "differential", "by its name, where its number is lost"  # type: ignore[index]
+
+
 def some(identity: str, owner: str) -> Backup:
     """A verified backup of somebody."""
     return Backup(identity, FULL, 1.0, owner=owner, verified=True)
@@ -134,3 +166,14 @@ def test_latest_is_ones_own_then_the_only_other_ones_and_of_several_a_person_cho
         store.latest([two, one], "me@a", "here")
     assert "2026-11-03 of `one@a`" in caught.value.hint and "2026-11-02 of `two@a`" in caught.value.hint
     assert store.newest([two, one], "me@a") is None and foreign(some("2026-11-01", ""), "me@a") == ""
+
+
+def test_an_owner_is_known_by_its_number_or_by_its_name_and_its_earlier_parts_with_it() -> None:
+    now = "me-0@laptop#0123abcd"
+    same = ("me-0@laptop", "me-0@other#0123abcd", "me-0@laptop#ffffffff", now)
+    assert all(is_own(some("2026-11-01", each), now) and is_own(some("", now), each) for each in same)
+    others = ("me-0@other", "me-0@other#ffffffff", "you-0@laptop#0123abcd", "laptop#0123abcd", "me-0")
+    assert not any(is_own(some("2026-11-01", each), now) for each in others)
+    assert not is_own(some("", "me-0@one"), "me-0@two"), "no number is no number of both"
+    assert marks(now) == (some("", "me-0@renamed#0123abcd").part, some("", "me-0@laptop").part)
+    assert store.latest([some("2026-11-01", "it-0@a#1"), some("2026-11-02", "it-0@b#1")], now, "").id == "2026-11-02"
