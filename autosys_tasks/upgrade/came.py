@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from autosys_tasks.core import globs
 from autosys_tasks.upgrade.head import Head, head
 from autosys_tasks.upgrade.memory import Memory
 from autosys_tasks.upgrade.stamps import marks_of
 from autosys_tasks.upgrade.values import Kept, Pulled, ScriptSeen
+
+if TYPE_CHECKING:
+    from autosys_tasks.upgrade.history import History
 
 
 class Came(NamedTuple):
@@ -34,25 +37,40 @@ class Came(NamedTuple):
         return Kept(commit, {**known.scripts, **done}, dict(faults), again)
 
 
+def stirs(root: str, memory: Memory, kept: Kept | None, *, every: bool) -> bool:
+    """Whether git is to be asked whatever a look at the workspace says, so that it can be asked meanwhile."""
+    return every or kept is None or bool(kept.faults) or not _is_quiet(root, memory, kept)
+
+
+def ask(root: str, commit: str) -> History:
+    """What git says of what came to the workspace `root` since that commit; changes nothing."""
+    from autosys_tasks.upgrade import history, scripts  # noqa: F401 (who asks will want both)
+
+    return history.see(root, commit)
+
+
 def see(
-    root: str, memory: Memory, kept: Kept | None, wanted: Collection[str], *, begun: str = "", every: bool
-) -> Came:
-    """What came to the workspace `root`. `wanted`: globs of scripts. `every`: all of them, not only what came.
+    root: str, memory: Memory, kept: Kept | None, wanted: Collection[str], said: History | None, *,
+    begun: str = "", every: bool,
+) -> Came:  # fmt: skip
+    """What came to the workspace `root`. `wanted`: globs of scripts. `said`: what git says, if it was asked already.
+    `every`: all scripts, not only what came.
 
     Before the first upgrade what came is what came since `begun`, the commit of the first bring-up; of all the rest
     what people run is made executable, and whether it was always faulty is no news.
     """
-    if kept is not None and not (every or kept.faults or memory.moved("script")) and _is_quiet(root, memory, kept):
-        return Came(Pulled(kept.commit, kept.commit))
+    known = kept or Kept(begun)
+    if said is None:
+        if kept is not None and not memory.moved("script"):
+            return Came(Pulled(kept.commit, kept.commit))
+        said = ask(root, known.commit)
     from autosys_tasks.upgrade import history, scripts
 
-    known = kept or Kept(begun)
-    seen = history.see(root, known.commit)
-    found = scripts.look(root, seen, known.scripts, wanted, every=every or kept is None)
+    found = scripts.look(root, said, known.scripts, wanted, every=every or kept is None)
     if kept is None and not every:
-        loud = {*seen.changed, *seen.edited, *seen.untracked}
+        loud = {*said.changed, *said.edited, *said.untracked}
         found = found._replace(scripts=tuple(_of_the_first(found.scripts, wanted, loud)), notes=())
-    return Came(history.pulled(seen), found.scripts, found.known, found.notes)
+    return Came(history.pulled(said), found.scripts, found.known, found.notes)
 
 
 def _of_the_first(found: Iterable[ScriptSeen], wanted: Collection[str], loud: Collection[str]) -> Iterator[ScriptSeen]:

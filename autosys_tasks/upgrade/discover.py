@@ -40,10 +40,9 @@ def walk(root: str, scripts: Collection[str] = ()) -> Found:
         elif not folder or "autosys.toml" not in there:  # else it is a workspace of its own
             at = f"{folder}/" if folder else ""
             todo += [f"{at}{name}" for name in _folders(entries)]
-            likely = (name for name in there if name in names.NODE or names.is_python(name))
-            found += [f"{at}{name}" for name in likely if not _is_folder(there[name])]
-            paths = (f"{at}{name}" for name in there)
-            wanted += [path for path in paths if path.endswith(endings) and is_script(path)]
+            found += [f"{at}{name}" for name in names.manifests(there) if not _is_folder(there[name])]
+            paths = [f"{at}{name}" for name in there if name.endswith(endings)]
+            wanted += filter(is_script, paths)
             ignores += [f"{at}.gitignore"] if ".gitignore" in there else []
             if hidden := _hidden_venvs(entries):
                 venvs.setdefault(folder, []).extend(hidden)
@@ -56,7 +55,7 @@ def walk(root: str, scripts: Collection[str] = ()) -> Found:
 
 
 def _ending(glob: str) -> str:
-    """What each path that a glob names ends with; of thousands, few are worth a look at the whole glob."""
+    """What the name of each file that a glob names ends with; of thousands, few are worth a look at the whole glob."""
     return "" if glob.endswith(("/", "\\")) else re.split(r"[*?\]}/\\]", glob)[-1]
 
 
@@ -73,10 +72,9 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
     return entry.is_dir(follow_symlinks=False) or (entry.is_symlink() and os.path.isdir(entry.path))
 
 
-def _folders(entries: list[os.DirEntry[str]]) -> Iterator[str]:
-    for entry in entries:
-        if entry.name[0] != "." and entry.name not in NEVER and entry.is_dir(follow_symlinks=False):
-            yield entry.name
+def _folders(entries: list[os.DirEntry[str]]) -> list[str]:
+    found = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+    return [name for name in found if name[0] != "." and name not in NEVER]
 
 
 def _hidden_venvs(entries: list[os.DirEntry[str]]) -> list[str]:

@@ -9,13 +9,19 @@ import os
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from autosys_tasks.core.at_once import at_once
 from autosys_tasks.core.errors import AutosysError
 from autosys_tasks.host import git
-from autosys_tasks.upgrade.head import HEX
+from autosys_tasks.upgrade.head import HEX, head
 from autosys_tasks.upgrade.values import Pulled
 
 TIMEOUT_S = 15.0
 SHORT = 8
+PLACE = ("rev-parse", "--is-inside-work-tree", "--is-shallow-repository", "--show-prefix")
+STATUS = (
+    "status", "--porcelain=v2", "--branch", "-z", "--no-renames", "--untracked-files=all",
+    "--ignore-submodules=dirty", "--", ".",
+)  # fmt: skip; inside submodules nothing is looked at
 FIELDS = {"1": 8, "u": 10}  # of a line of `status --porcelain=v2`, before the path
 
 
@@ -46,19 +52,37 @@ def see(folder: str, last_commit: str = "", *, timeout_s: float = TIMEOUT_S) -> 
 
 
 def _seen(folder: str, last_commit: str, timeout_s: float) -> History:
-    words = ("rev-parse", "--is-inside-work-tree", "--is-shallow-repository", "--show-prefix")
-    place = git.ask(folder, *words, timeout_s=timeout_s)
+    """Three questions at once; in the third one HEAD is what its own file says, and is asked again if it has moved."""
+    at = _head(folder) if last_commit else ""
+    place, status, told = at_once(
+        lambda: git.ask(folder, *PLACE, timeout_s=timeout_s),
+        lambda: git.ask(folder, *STATUS, timeout_s=timeout_s),
+        lambda: _compared(folder, last_commit, at, timeout_s) if at else None,
+    )
     inside, shallow, prefix = (*place.out.split(b"\n", 2), b"", b"")[:3]
     if place.code or inside != b"true":
-        return _silence(folder, words, place)._replace(last_commit=last_commit)
-    within = decoded(prefix[:-1])
-    found = _status(folder, within, timeout_s)._replace(
-        shallow=shallow == b"true", prefix=within, last_commit=last_commit
-    )
+        return _silence(folder, PLACE, place)._replace(last_commit=last_commit)
+    if status.code:
+        raise git.refused(folder, STATUS, status)
+    found = _status(status.out, decoded(prefix[:-1]))._replace(shallow=shallow == b"true", last_commit=last_commit)
     if not found.commit:
         why = "nothing is committed in this repository yet"
         return found._replace(silent="no-commit", why=why, last="unknown" if last_commit else "none")
-    return _compared(folder, found, last_commit, timeout_s) if last_commit else found
+    if not last_commit:
+        return found
+    if found.commit != at:
+        told = _compared(folder, last_commit, found.commit, timeout_s)
+    last = "cut" if told.last == "rewritten" and found.shallow else told.last
+    return found._replace(last=last, changed=told.changed, added=told.added)
+
+
+def _head(folder: str) -> str:
+    """The commit at HEAD; "" when only git itself knows."""
+    try:
+        found = head(folder)
+    except (ValueError, OSError):
+        return ""
+    return found.commit if found else ""
 
 
 def _silence(folder: str, words: Sequence[str], said: git.Said) -> History:
@@ -73,10 +97,8 @@ def _with_hint(error: AutosysError) -> str:
     return f"{error.message} -> {error.hint}" if error.hint else error.message
 
 
-def _status(folder: str, prefix: str, timeout_s: float) -> History:
-    """HEAD and what is not committed. Inside submodules nothing is looked at."""
-    words = ("status", "--porcelain=v2", "--branch", "-z", "--no-renames", "--untracked-files=all")
-    said = git.must(folder, *words, "--ignore-submodules=dirty", "--", ".", timeout_s=timeout_s)
+def _status(said: bytes, prefix: str) -> History:
+    """HEAD and what is not committed, as `git status` wrote it."""
     heads: dict[str, str] = {}
     edited: list[str] = []
     untracked: list[str] = []
@@ -93,25 +115,26 @@ def _status(folder: str, prefix: str, timeout_s: float) -> History:
     return History(
         commit="" if commit == "(initial)" else commit,
         branch="" if branch == "(detached)" else branch,
+        prefix=prefix,
         edited=tuple(path[len(prefix) :] for path in edited),
         untracked=tuple(path[len(prefix) :] for path in untracked),
     )
 
 
-def _compared(folder: str, found: History, last_commit: str, timeout_s: float) -> History:
-    if last_commit == found.commit:
-        return found._replace(last="same")
+def _compared(folder: str, last_commit: str, commit: str, timeout_s: float) -> History:
+    """What lies between the two commits, and whether the one leads to the other."""
+    if last_commit == commit:
+        return History(last="same")
     if not HEX.fullmatch(last_commit):
-        return found._replace(last="unknown")
-    asked = git.ask(folder, "merge-base", "--is-ancestor", last_commit, found.commit, timeout_s=timeout_s)
+        return History(last="unknown")
+    asked = git.ask(folder, "merge-base", "--is-ancestor", last_commit, commit, timeout_s=timeout_s)
     if asked.code > 1:  # rewritten and gone, or of another clone
-        return found._replace(last="unknown")
-    last = "ancestor" if not asked.code else "cut" if found.shallow else "rewritten"
-    words = ("diff-tree", "-r", "-z", "--no-renames", "--name-status", "--relative", last_commit, found.commit)
+        return History(last="unknown")
+    words = ("diff-tree", "-r", "-z", "--no-renames", "--name-status", "--relative", last_commit, commit)
     said = decoded(git.must(folder, *words, timeout_s=timeout_s)).split("\0")
     kinds, paths = said[:-1:2], tuple(said[1::2])
     added = frozenset(path for kind, path in zip(kinds, paths, strict=True) if kind == "A")
-    return found._replace(last=last, changed=paths, added=added)
+    return History(last="rewritten" if asked.code else "ancestor", changed=paths, added=added)
 
 
 def decoded(raw: bytes) -> str:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from autosys_tasks import host
 from autosys_tasks.bootstrap import lastgood
+from autosys_tasks.core.at_once import at_once
 from autosys_tasks.core.errors import Busy, unknown_name
 from autosys_tasks.core.files import make_folder
 from autosys_tasks.core.journal import Journal
@@ -27,6 +28,7 @@ from autosys_tasks.upgrade.values import Facts, Kept
 
 if TYPE_CHECKING:
     from autosys_tasks.upgrade.commands import Tools
+    from autosys_tasks.upgrade.history import History
 
 PUT_BACK = "an upgrade had been cut short, what was there before it was put back"
 Tell = Callable[[Outcome], None]
@@ -70,14 +72,27 @@ class Report(NamedTuple):
 def planned(house: House, only: Collection[str] = (), *, force: bool = False) -> Picture:
     """What an upgrade would do now, and from what that follows; changes nothing."""
     memory, kept = Memory(house.place, house.config.path), stamps.read_kept(house.place)
-    facts = look.look(house, memory, look.ignored_by_git)
+    root, scripts = house.config.path, house.config.upgrade.scripts
+    begun = (None if kept else stamps.read_begun(house.place)) or ""
+    asked = not only and came.stirs(root, memory, kept, every=force)
+    facts, said = _looked(house, memory, since=(kept.commit if kept else begun) if asked else None)
     chosen(facts, only)
-    scripts, begun = house.config.upgrade.scripts, None if kept else stamps.read_begun(house.place)
-    found = Came() if only else came.see(house.config.path, memory, kept, scripts, begun=begun or "", every=force)
+    found = Came() if only else came.see(root, memory, kept, scripts, said, begun=begun, every=force)
     facts = _explained(facts, kept, found)
     if force or facts.pulled.files or any(each.why for each in plan.explained(facts)):
         facts = facts._replace(running=look.running(house))  # asked only where a restart may follow
     return Picture(plan.plan(facts, house.config.services, only=only, force=force), facts, memory, found)
+
+
+def _looked(house: House, memory: Memory, *, since: str | None) -> tuple[Facts, History | None]:
+    """What the workspace says; and what git says, if that is asked: both take their time, so it is the same time."""
+    if since is None:
+        return look.look(house, memory, look.ignored_by_git), None
+    facts, said = at_once(
+        lambda: look.look(house, memory, look.ignored_by_git),
+        lambda: came.ask(house.config.path, since),
+    )
+    return facts, said
 
 
 def _explained(facts: Facts, kept: Kept | None, found: Came) -> Facts:

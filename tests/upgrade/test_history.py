@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from pathlib import Path
 
@@ -113,6 +114,37 @@ def test_a_shallow_clone_says_that_it_cannot_tell(origin: Repo, tmp_path: Path) 
     found = seen(shallow, old)
     assert (found.shallow, found.last, found.changed) == (True, "cut", ("a.txt",))
     assert "shallow" in pulled(found).notes[0]
+
+
+def test_a_head_that_only_git_can_read_is_compared_too(here: Repo) -> None:
+    old = here.head()
+    here.commit({"a.txt": "2\n"})
+    path = here.root / ".git" / "HEAD"
+    path.unlink()
+    path.symlink_to("refs/heads/main")  # as git once wrote it
+    with pytest.raises(ValueError, match="HEAD"):
+        head(str(here.root))
+    assert (seen(here, old).last, seen(here, old).changed) == ("ancestor", ("a.txt",))
+
+
+def test_a_head_that_moves_while_git_is_asked_is_told_as_it_is_then(
+    here: Repo, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    old = here.head()
+    here.git("checkout", "--quiet", "-b", "later")
+    later = here.commit({"later.sh": SCRIPT})
+    here.git("checkout", "--quiet", "main")
+    here.commit({"a.txt": "2\n"})
+    moving = tmp_path / "bin" / "git"
+    moving.parent.mkdir()
+    git = shutil.which("git")
+    moving.write_text(
+        f'#!/bin/sh\ncase "$*" in *" status "*) {git} checkout --quiet later;; esac\nexec {git} "$@"\n', "utf-8"
+    )
+    moving.chmod(0o755)
+    monkeypatch.setenv("PATH", str(moving.parent) + os.pathsep + os.environ["PATH"])
+    found = seen(here, old)
+    assert (found.commit, found.branch, found.changed) == (later, "later", ("later.sh",))
 
 
 # --- what is not committed --------------------------------------------------------------------------------

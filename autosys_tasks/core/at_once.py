@@ -1,0 +1,35 @@
+"""Several pieces of work at the same time, each in a thread: for waiting (programs, files), not for computing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+
+def at_once(first: Callable[[], Any], *others: Callable[[], Any]) -> list[Any]:
+    """What each of them gives, in that order; `first` is done by this very thread.
+
+    It ends when all have ended, so that nothing of theirs lives on. Raises what one of them raised, the earliest in
+    that order.
+    """
+    import threading
+
+    ends: list[tuple[Any, BaseException | None]] = [(None, None)] * (1 + len(others))
+
+    def end(number: int, work: Callable[[], Any]) -> None:
+        try:
+            ends[number] = work(), None
+        except BaseException as error:  # noqa: BLE001 (it is raised below, by who asked)
+            ends[number] = None, error
+
+    threads = [threading.Thread(target=end, args=each, daemon=True) for each in enumerate(others, 1)]
+    for thread in threads:
+        thread.start()
+    end(0, first)
+    if isinstance(ends[0][1], Exception | None):  # Ctrl-C waits for nobody
+        for thread in threads:
+            thread.join()
+    for _value, error in ends:
+        if error is not None:
+            raise error
+    return [value for value, _error in ends]

@@ -1,0 +1,42 @@
+"""Several pieces of work at the same time: all are done, their errors are kept, none outlives the call."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from autosys_tasks.core.at_once import at_once
+
+
+def test_all_are_at_work_at_the_same_time_and_answer_in_order() -> None:
+    meeting = threading.Barrier(3, timeout=20)  # it lets nobody through before all three are there
+    assert at_once(*(lambda each=each: (meeting.wait(), each)[1] for each in "abc")) == ["a", "b", "c"]
+
+
+def test_the_first_is_done_by_who_asks() -> None:
+    asking = threading.current_thread()
+    first, second = at_once(threading.current_thread, threading.current_thread)
+    assert first is asking and second is not asking
+
+
+@pytest.mark.parametrize("bad", [0, 1, 2])
+def test_an_error_comes_out_when_all_have_ended(bad: int) -> None:
+    ended = []
+
+    def work(number: int) -> None:
+        if number == bad:
+            raise KeyError(number)
+        ended.append(number)
+
+    with pytest.raises(KeyError, match=str(bad)):
+        at_once(*(lambda each=each: work(each) for each in range(3)))
+    assert sorted(ended) == [each for each in range(3) if each != bad]
+
+
+def test_of_several_errors_the_first_in_order_is_told() -> None:
+    def fail(name: str) -> None:
+        raise ValueError(name)
+
+    with pytest.raises(ValueError, match="one"):
+        at_once(lambda: None, lambda: fail("one"), lambda: fail("two"))
