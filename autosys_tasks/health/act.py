@@ -115,6 +115,8 @@ def _register(house: House, steps: Sequence[Step], show: runs.Show) -> list[Ende
     seen = look.see(site, entries(house.config))
     meant = {name: each for name, each in seen.items() if name in names or each.state == "differs"}
     outcomes = act.carry_out(site, entries(house.config), plan.to_register(meant))
+    asked = [entry for entry in entries(house.config) if entry.name in meant]
+    act.remember(house.place, site, asked, outcomes, registered=True)
     failed = [outcome.detail for outcome in outcomes if not outcome.ok]
     detail = "; ".join(failed or [outcome.detail for outcome in outcomes]) or "all is registered"
     return [(not failed, detail)] * len(steps)

@@ -122,7 +122,8 @@ def see_autostart(house: House) -> AutostartSeen:
     site, known = site_of(house.config), entries(house.config)
     seen = look.see(site, known)
     asked, since = wanted.read(house.place), wanted.changed_at(house.place)
-    return AutostartSeen(tuple(seen.values()), asked, look.refusals(site, known, seen), since)
+    no_way = look.no_way_for(house.config, seen.values())
+    return AutostartSeen(tuple(seen.values()), asked, look.refusals(site, known, seen), since, no_way)
 
 
 def see_rivals(house: House, listed: Listings | None = None) -> RivalsSeen:

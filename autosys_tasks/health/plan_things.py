@@ -19,7 +19,7 @@ from autosys_tasks.health.values import (
 )
 from autosys_tasks.probes.values import Answer
 from autosys_tasks.schedule.due import late_s
-from autosys_tasks.schedule.values import MASTER, entries
+from autosys_tasks.schedule.values import MASTER, NoWay, entries
 from autosys_tasks.schedule.values import Seen as Scheduled
 from autosys_tasks.supervise.plan import decide
 from autosys_tasks.supervise.values import GUARD
@@ -240,19 +240,27 @@ def of_autostart(scene: Scene, name: str, seen: AutostartSeen) -> Finding:
     A scheduler that does not answer is no evidence of either: registering anew could only make a second entry.
     """
     if not seen.wanted and not any(each.state in ("registered", "differs") for each in seen.entries):
-        why = "nothing is registered that starts this workspace after logon (inv schedule.register does it)"
-        return Finding(SKIP, "no evidence", why)
+        nothing = "nothing is registered that starts this workspace after logon"
+        if seen.no_way:
+            return Finding(SKIP, "no evidence", f"{nothing}: {seen.no_way.why}", Fix(text=seen.no_way.way_out))
+        return Finding(SKIP, "no evidence", f"{nothing} (inv schedule.register does it)")
     told = [(each, _of_entry(scene, each, seen)) for each in seen.entries]
     evidence = ", ".join(f"{each.name} {_entry_text(scene, each)}" for each, _judged in told)
     for verdict in (NG, UNKNOWN, WARN):
-        whys = [f"{each.name}: {why}" for each, (judged, why) in told if judged == verdict]
+        whys: dict[str, list[str]] = {}
+        for each, (judged, why) in told:
+            if judged == verdict:
+                whys.setdefault(why, []).append(each.name)
         if whys:
             gone = any(each.state != "registered" for each, (judged, _why) in told if judged == NG)
-            return Finding(verdict, evidence, "; ".join(whys), _autostart_fix(verdict, gone))
+            said = "; ".join(f"{', '.join(names)}: {why}" for why, names in whys.items())
+            return Finding(verdict, evidence, said, _autostart_fix(verdict, gone, seen.no_way))
     return Finding(OK, evidence)
 
 
-def _autostart_fix(verdict: str, gone: bool) -> Fix:
+def _autostart_fix(verdict: str, gone: bool, no_way: NoWay | None) -> Fix:
+    if verdict == NG and gone and no_way:
+        return Fix(text=f"{no_way.way_out}; to want it no more: inv schedule.unregister")
     if verdict == NG and gone:
         return Fix(("inv", "schedule.register"))
     if verdict == UNKNOWN:
@@ -266,8 +274,8 @@ def _of_entry(scene: Scene, each: Scheduled, seen: AutostartSeen) -> tuple[str, 
         return NG, f"not as it was registered: {each.why}"
     if each.state != "registered":
         verdict = UNKNOWN if each.state == "unknown" else NG
-        wanted = each.name in seen.wanted
-        return (verdict, f"it was registered, and is {each.state} now: {each.why}") if wanted else (OK, "")
+        why = seen.no_way.why if seen.no_way and verdict == NG else each.why
+        return (verdict, f"wanted, and {each.state}: {why}") if each.name in seen.wanted else (OK, "")
     if each.name in refusals:
         return NG, refusals[each.name]
     if each.last_result in (3, 4):

@@ -10,6 +10,7 @@ from autosys_tasks.config.model import Config
 from autosys_tasks.core.verdict import Fix
 from autosys_tasks.host.types import Identity
 from autosys_tasks.probes.values import Answer
+from autosys_tasks.schedule.values import NoWay
 from autosys_tasks.schedule.values import Seen as Scheduled
 from autosys_tasks.supervise.values import Decision, Facts, Now
 
@@ -71,6 +72,7 @@ class AutostartSeen(NamedTuple):
     wanted: frozenset[str] = frozenset()  # what a person had registered
     refusals: tuple[tuple[str, str], ...] = ()  # (entry, why)
     since: float | None = None  # when a person last registered something, seconds since 1970
+    no_way: NoWay | None = None  # why no scheduler of this system takes an entry
 
 
 class BackupSeen(NamedTuple):

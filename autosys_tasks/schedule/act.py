@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterable
 
 from autosys_tasks.core.errors import AutosysError
 from autosys_tasks.core.plan import Outcome, Plan, Step
+from autosys_tasks.schedule import known_as, wanted
 from autosys_tasks.schedule.look import Mechanism, mechanisms, see
 from autosys_tasks.schedule.plan import REMOVE
 from autosys_tasks.schedule.values import Entry, Site
+from autosys_tasks.supervise.state import Place
 
 
 def carry_out(
@@ -23,6 +25,18 @@ def carry_out(
         outcomes.append(Outcome(step, ok, detail, round((time.monotonic() - began) * 1000)))
         tell(outcomes[-1])
     return outcomes
+
+
+def remember(
+    place: Place, site: Site, entries: Iterable[Entry], outcomes: Iterable[Outcome], *, registered: bool
+) -> None:
+    """Note what a person wants from now on. What is wanted and could not be registered is missed, not forgotten."""
+    names, failed = {entry.name for entry in entries}, {each.step.target for each in outcomes if each.ok is False}
+    wanted.note(place, names if registered else names - failed, registered=registered)
+    if registered and names - failed:
+        known_as.add(site.folder, site.id)
+    elif not (registered or failed or wanted.read(place)):
+        known_as.forget(site.folder, [site.id])
 
 
 def _try(site: Site, entry: Entry, step: Step) -> tuple[bool, str]:

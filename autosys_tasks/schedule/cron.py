@@ -16,6 +16,15 @@ NAME = cron_text.NAME
 PATIENCE_S = 15.0
 NO_PROGRAM = "no crontab command"
 NOT_THERE = ("no crontab for", "no such file or directory")  # what is said of a user who has no table (cronie, busybox)
+PACKAGES = {  # by ID and ID_LIKE of os-release(5)
+    "debian": "`apt install cron`",
+    "fedora": "`dnf install cronie`",
+    "rhel": "`dnf install cronie`",
+    "suse": "`zypper install cronie`",
+    "arch": "`pacman -S cronie`, then `systemctl enable --now cronie`",
+    "alpine": "`apk add cronie`, then `rc-service crond start`",
+}
+ANY_PACKAGE = "its package is called cron or cronie"
 WEAK = {
     AtLogon: "cron knows no logon: it comes when the machine starts",
     Daily: "cron catches no missed one up: the next tick does",
@@ -35,6 +44,20 @@ def runs(site: Site, entry: Entry) -> tuple[str, ...]:
 def why_not() -> str:
     """Why there is no cron here; empty when there is."""
     return _table()[1]
+
+
+def way_out() -> str:
+    """What a person does so that there is a cron: its package by the name that it has in this distribution."""
+    if _table()[1] != NO_PROGRAM:
+        return "mend what `crontab -l` says"
+    import platform
+
+    try:
+        said = platform.freedesktop_os_release()
+    except OSError:
+        said = {}
+    kin = [said.get("ID", ""), *said.get("ID_LIKE", "").split()]
+    return f"install cron ({next((PACKAGES[name] for name in kin if name in PACKAGES), ANY_PACKAGE)})"
 
 
 def look(site: Site, entries: Iterable[Entry]) -> dict[str, Seen]:

@@ -36,6 +36,11 @@ def why_not() -> str:
     return "" if answer.stdout.strip() == "Aqua" else "no launchd session of a logged-on user (launchctl managername)"
 
 
+def way_out() -> str:
+    """What a person does so that agents can be registered."""
+    return "log on at the screen of this Mac, and not over ssh"
+
+
 def look(site: Site, entries: Iterable[Entry]) -> dict[str, Seen]:
     """What launchd says of each entry, and what the agent noted of its last run."""
     off = _disabled(site)

@@ -8,8 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from autosys_tasks import host
+from autosys_tasks.config.model import Config
 from autosys_tasks.schedule.plan import best
-from autosys_tasks.schedule.values import Entry, File, Seen, Site
+from autosys_tasks.schedule.values import Entry, File, NoWay, Seen, Site
 
 TRIAL_S = 20.0
 MODULES = {
@@ -29,6 +30,9 @@ class Mechanism(Protocol):
 
     def why_not(self) -> str:
         """Why it is of no use here; empty when it is."""
+
+    def way_out(self) -> str:
+        """What a person does so that it is of use; empty when nothing that a person can do here helps."""
 
     def look(self, site: Site, entries: Iterable[Entry]) -> dict[str, Seen]:
         """What it says of each entry."""
@@ -58,6 +62,23 @@ def see(site: Site, entries: Sequence[Entry]) -> dict[str, Seen]:
             for name, seen in mechanism.look(site, open_ones).items():
                 told[name].append(seen)
     return {name: best(seen) for name, seen in told.items()}
+
+
+def no_way(*, guard: bool) -> NoWay | None:
+    """Why no mechanism of this system takes an entry, and the ways out; None when one does. `guard`: one may run."""
+    known = mechanisms()
+    whys = [mechanism.why_not() for mechanism in known]
+    if not all(whys):
+        return None
+    ways = [way for mechanism in known if (way := mechanism.way_out())]
+    by_itself = "; until then the guard has the ticks run while all is up: inv bringup" if guard else ""
+    why = "; ".join(f"{mechanism.NAME}: {why}" for mechanism, why in zip(known, whys, strict=True))
+    return NoWay(why, f"{', or '.join(ways)}; then inv schedule.register{by_itself}")
+
+
+def no_way_for(config: Config, seen: Iterable[Seen]) -> NoWay | None:
+    """The same where something of what was seen is missing; who has all that there is needs no way."""
+    return no_way(guard=config.watchdog.guard) if any(each.state == "missing" for each in seen) else None
 
 
 def refusals(site: Site, entries: Sequence[Entry], seen: Mapping[str, Seen]) -> tuple[tuple[str, str], ...]:

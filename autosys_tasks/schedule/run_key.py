@@ -41,6 +41,11 @@ def why_not() -> str:
     return "a policy of this machine ignores it (DisableCurrentUserRun)" if off else ""
 
 
+def way_out() -> str:
+    """What a person does so that something can be started at logon this way."""
+    return "ask who looks after this machine for the policy DisableCurrentUserRun to be lifted"
+
+
 def look(site: Site, entries: Iterable[Entry]) -> dict[str, Seen]:
     """What the registry says of the value, and the keeper of its runs."""
     place, wanted = kept.place_of(site), list(entries)

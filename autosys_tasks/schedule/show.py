@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable
 
 from autosys_tasks.core.clock import span, utc_text
-from autosys_tasks.schedule.values import File, Seen
+from autosys_tasks.schedule.values import File, NoWay, Seen
 
 
 def entry_json(seen: Seen) -> dict[str, object]:
@@ -33,12 +33,20 @@ def file_json(file: File) -> dict[str, object]:
     return {"name": file.entry, "path": file.name, "text": file.text, "bytes": data}
 
 
-def lines(seen: Iterable[Seen]) -> list[str]:
-    """Each entry on a line: state, mechanism, how its last run ended, when the next comes."""
-    return [_line(each) for each in seen]
+def lines(seen: Iterable[Seen], no_way: NoWay | None = None) -> list[str]:
+    """Each entry on a line: state, mechanism, how its last run ended, when the next comes; what to do about it."""
+    told = [_line(each, helpless=no_way is not None) for each in seen]
+    return [*told, *no_way_text(no_way)]
 
 
-def _line(seen: Seen) -> str:
+def no_way_text(no_way: NoWay | None) -> list[str]:
+    """Of a system that takes no entry: why, and what to do about it."""
+    return [f"no scheduler of this system takes an entry: {no_way.why}", f"   -> {no_way.way_out}"] if no_way else []
+
+
+def _line(seen: Seen, *, helpless: bool) -> str:
+    if helpless and seen.state == "missing":
+        return f"{seen.name:<9} missing"
     parts = [f"{seen.name:<9} {seen.state}" + (f" with {seen.mechanism}" if seen.mechanism else "")]
     if seen.last_run is not None:
         ended = "not told" if seen.last_result is None else f"exit code {seen.last_result}"

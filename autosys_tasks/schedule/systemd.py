@@ -43,6 +43,14 @@ def why_not() -> str:
     return f"no systemd user manager answers ({answer.stderr.strip() or 'no reason given'})"
 
 
+def way_out() -> str:
+    """What a person does so that a manager answers; empty where systemd does not run the machine (sd_booted(3))."""
+    if not os.path.isdir("/run/systemd/system"):
+        return ""
+    linger = f"loginctl enable-linger {host.user_name()}"
+    return f"have a user manager answer (`{linger}`, as root where that is refused; or a logon of your own, no `su`)"
+
+
 def look(site: Site, entries: Iterable[Entry]) -> dict[str, Seen]:
     """What the manager says of each entry; when it does not answer, unknown of those whose units are there."""
     wanted = list(entries)

@@ -37,6 +37,11 @@ def why_not() -> str:
         return error.strerror or str(error)
 
 
+def way_out() -> str:
+    """What a person does so that tasks can be registered."""
+    return "have the service `Task Scheduler` run (services.msc)"
+
+
 def look(site: Site, entries: Iterable[Entry]) -> dict[str, Seen]:
     """What the Task Scheduler says of each entry; unknown when it says nothing."""
     wanted = list(entries)

@@ -82,6 +82,13 @@ class Seen(NamedTuple):
     next_run: float | None = None
 
 
+class NoWay(NamedTuple):
+    """No mechanism of this system takes an entry: why none of them does, and what a person does about it."""
+
+    why: str
+    way_out: str
+
+
 def entries(config: Config) -> tuple[Entry, ...]:
     """What autosys.toml asks for."""
     return (

@@ -115,9 +115,10 @@ def status(c, json=False):  # type: ignore[no-untyped-def]
     last = next((line for line in reversed(lines) if line["step"] == "summary"), None)
     site = place.site_of(config)
     seen = look.see(site, place.chosen(config, "master"))
+    no_way = look.no_way_for(config, seen.values())
     ran = f"last run {last['ts']}: {last['detail']}" if last else "it has never run -> inv master"
     fields: dict[str, object] = {"last": last, "entries": [show.entry_json(each) for each in seen.values()]}
-    return finish(config, "master.status", 0, fields, [ran, *show.lines(seen.values())], json)
+    return finish(config, "master.status", 0, fields, [ran, *show.lines(seen.values(), no_way)], json)
 
 
 @verb()

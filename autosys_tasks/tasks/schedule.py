@@ -26,7 +26,8 @@ def unregister(c, only="", dry_run=False, json=False, exit_code=False):  # type:
 
 def change(c: Any, task: str, names: tuple[str, ...], dry_run: bool, json: bool, exit_code: bool) -> None:
     """Register or remove the entries of these names (all of them when none is named), and end the task."""
-    from autosys_tasks.schedule import act, known_as, look, plan, wanted
+    from autosys_tasks.schedule import act, look, plan
+    from autosys_tasks.schedule import show as room
     from autosys_tasks.schedule import site as place
     from autosys_tasks.supervise import turnstile, words
 
@@ -41,16 +42,16 @@ def change(c: Any, task: str, names: tuple[str, ...], dry_run: bool, json: bool,
         site = place.to_register(home.config) if decide is plan.to_register else site
         todo = decide(look.see(site, entries))
         outcomes = act.carry_out(site, entries, todo, lambda outcome: say(words.outcome_line(outcome)))
-        failed = [outcome for outcome in outcomes if outcome.ok is False]
-        done = {entry.name for entry in entries} - {outcome.step.target for outcome in failed}
-        wanted.note(home.place, done, registered=decide is plan.to_register)
-        if wanted.read(home.place):
-            known_as.add(site.folder, site.id)
-        elif not failed:
-            known_as.forget(site.folder, [site.id])
+        act.remember(home.place, site, entries, outcomes, registered=decide is plan.to_register)
     notes = place.notes(site) if decide is plan.to_register else []
-    lines = [*notes, f"NG: {len(failed)} failed -> inv schedule.status" if failed else "OK: as wanted"]
-    return finish(home.config, "run", 3 if failed else 0, run_fields(task, outcomes, notes), lines, json)
+    failed = [outcome for outcome in outcomes if outcome.ok is False]
+    if not failed:
+        return finish(home.config, "run", 0, run_fields(task, outcomes, notes), [*notes, "OK: as wanted"], json)
+    no_way = look.no_way(guard=home.config.watchdog.guard) if decide is plan.to_register else None
+    notes += room.no_way_text(no_way)
+    again = [] if no_way else [f"   -> mend what is said of each, then again: inv {task}"]
+    lines = [*notes, f"NG: {len(failed)} failed", *again]
+    return finish(home.config, "run", 3, run_fields(task, outcomes, notes), lines, json)
 
 
 @verb(help=HELP)
@@ -62,9 +63,10 @@ def status(c, only="", json=False):  # type: ignore[no-untyped-def]
     config = house(c).config
     site, entries = place.site_of(config), place.chosen(config, only)
     seen = look.see(site, entries)
-    notes = place.notes(site)
-    fields = {"entries": [show.entry_json(each) for each in seen.values()], "notes": notes}
-    return finish(config, "schedule.status", 0, fields, [*show.lines(seen.values()), *notes], json)
+    notes, no_way = place.notes(site), look.no_way_for(config, seen.values())
+    entries_told = [show.entry_json(each) for each in seen.values()]
+    fields = {"entries": entries_told, "notes": [*notes, *show.no_way_text(no_way)]}
+    return finish(config, "schedule.status", 0, fields, [*show.lines(seen.values(), no_way), *notes], json)
 
 
 @verb(help=HELP)
