@@ -84,7 +84,7 @@ def _stored(run: Record, folder: Path, spool: Spool, found: Collected, note: str
             run.say(warning)
         _proven(run, packed, part, secret)
         described = folder / f"{load.head.manifest}{load.head.part}"
-        manifest.write(described, packed.backup, packed.entries.read(), load.deleted, packed.backup)
+        manifest.write(described, packed.backup, packed.entries, load.deleted, packed.backup)
         act.publish(folder, load.head)
     except BaseException:
         act.discard(folder, load.head)

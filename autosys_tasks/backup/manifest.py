@@ -10,7 +10,7 @@ import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import BinaryIO, TypeVar, cast
 
 from autosys_tasks.backup.damaged import Damaged, NeedsPassphrase
 from autosys_tasks.backup.manifest_text import (
@@ -24,32 +24,57 @@ from autosys_tasks.backup.manifest_text import (
     lines,
     opened,
     path_of,
+    rows_of,
     split,
 )
+from autosys_tasks.backup.spool import Spool
 from autosys_tasks.backup.values import ARCHIVE_END, FULL, MANIFEST, MANIFEST_END, Backup, Entry
 from autosys_tasks.core.files import cannot_write, patiently
 
 T = TypeVar("T")
+Entries = Iterable[Entry] | Spool  # in order of path
 LONGEST = 1 << 26  # bytes of a line, and of a foot
 
 
-def write(path: Path, head: Backup, entries: Iterable[Entry], deleted: Iterable[str], foot: Backup) -> None:
+def write(path: Path, head: Backup, entries: Entries, deleted: Iterable[str], foot: Backup) -> None:
     """Write a manifest to `path`, for this user alone, and to the disk. Entries and `deleted` come in order of path.
 
     With the archive's hash in `foot` it is the file beside the archive, without it the one within; beside an encrypted
     archive no names are written. Raises StateError when it cannot be written, ValueError when it is out of order.
     """
-    digest = hashlib.sha256()
     try:
         with open(path, "wb", opener=_private) as file:
-            for line in lines(head, entries, deleted, foot):
-                digest.update(line)
-                file.write(line)
-            file.write(last_words(digest.hexdigest()))
+            file.writelines(_whole(head, entries, deleted, foot))
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:
         raise cannot_write(path, error) from error
+
+
+def stream(head: Backup, entries: Entries, deleted: Iterable[str], foot: Backup) -> BinaryIO:
+    """A manifest, as `write` writes it, to be read (`read` alone) from the first byte on."""
+    return cast(BinaryIO, _Stream(_whole(head, entries, deleted, foot)))
+
+
+class _Stream:
+    def __init__(self, lines: Iterator[bytes]) -> None:
+        self._lines, self._ready = lines, bytearray()
+
+    def read(self, most: int) -> bytes:
+        while len(self._ready) < most and (line := next(self._lines, b"")):
+            self._ready += line
+        data = bytes(self._ready[:most])
+        del self._ready[:most]
+        return data
+
+
+def _whole(head: Backup, entries: Entries, deleted: Iterable[str], foot: Backup) -> Iterator[bytes]:
+    digest = hashlib.sha256()
+    rows = entries.rows() if isinstance(entries, Spool) else rows_of(entries)
+    for line in lines(head, rows, deleted, foot):
+        digest.update(line)
+        yield line
+    yield last_words(digest.hexdigest())
 
 
 def read_backup(path: Path) -> Backup:

@@ -6,19 +6,17 @@ What of it cannot be read is named, and the rest is there.
 from __future__ import annotations
 
 import hashlib
-import io
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, cast
+from typing import BinaryIO, NamedTuple
 
 from autosys_tasks.backup import manifest, plan, tail, verify
 from autosys_tasks.backup.damaged import Damaged
 from autosys_tasks.backup.patience import Patience
 from autosys_tasks.backup.progress import Progress
-from autosys_tasks.backup.read import read_steadily
+from autosys_tasks.backup.read import read_small, read_steadily
 from autosys_tasks.backup.readme_text import readme
 from autosys_tasks.backup.secret_files import with_secret
-from autosys_tasks.backup.secrets_text import LARGEST
 from autosys_tasks.backup.seven_zip_write import Writer
 from autosys_tasks.backup.spool import Spool
 from autosys_tasks.backup.values import (
@@ -40,6 +38,7 @@ from autosys_tasks.core.files import is_full
 
 README = f"{OWN}/README.txt"
 BULK = 64_000_000  # bytes to store from which on speed counts more than size
+SMALL = 1 << 20  # bytes of a file that is read at once
 Say = Callable[[str], object]
 
 
@@ -65,7 +64,7 @@ class Packed(NamedTuple):
 def pack(load: Load, part: Path, spool: Spool, secret: str, say: Say) -> Packed:
     """Write the archive. Raises StateError when it cannot be written; what cannot be read is in `failed`.
 
-    `spool` takes the entries; the manifest within the archive is made beside it.
+    `spool` takes the entries.
     """
     total = plan.to_store(load.found)
     progress, failed = Progress("writing", total, say), list(load.head.failed)
@@ -90,7 +89,7 @@ def pack(load: Load, part: Path, spool: Spool, secret: str, say: Say) -> Packed:
                 files, size = files + 1, size + entry.size
         backup = load.head._replace(files=files, bytes=size, failed=tuple(failed), verified=True)
         backup = backup._replace(local_only=backup.local_only or (bool(secrets) and not secret))
-        _describe(writer, load, backup, spool, spool.path.with_name("manifest.json"))
+        _describe(writer, load, backup, spool)
         archive_bytes, archive_sha256 = writer.finish()
     return Packed(backup._replace(archive_bytes=archive_bytes, archive_sha256=archive_sha256), spool, secrets)
 
@@ -117,13 +116,11 @@ def _sha256_of(source: BinaryIO) -> str:
     return digest.hexdigest()
 
 
-def _describe(writer: Writer, load: Load, backup: Backup, spool: Spool, path: Path) -> None:
+def _describe(writer: Writer, load: Load, backup: Backup, spool: Spool) -> None:
     """What an archive says of itself: a word for whoever finds it, and its manifest."""
     at = round(backup.created * 1e9)
-    writer.file(README, cast(BinaryIO, io.BytesIO(readme())), at, 0o644)
-    manifest.write(path, backup, spool.read(), load.deleted, backup)
-    with path.open("rb") as file:
-        writer.file(MANIFEST, file, at, 0o600)
+    writer.small(README, readme(), at, 0o644)
+    writer.file(MANIFEST, manifest.stream(backup, spool, load.deleted, backup), at, 0o600)
 
 
 def _stored(writer: Writer, found: Found, before: Entry | None, patience: Patience) -> Entry:
@@ -144,34 +141,17 @@ def _stored(writer: Writer, found: Found, before: Entry | None, patience: Patien
 
 
 def _file(writer: Writer, found: Found, entry: Entry, patience: Patience) -> Entry:
-    text = bytearray()
-
-    def write(source: BinaryIO) -> tuple[int, str]:
-        text.clear()
-        noted = cast(BinaryIO, _Noted(source, text))
-        return writer.file(found.path, noted, found.mtime_ns, found.mode)
-
-    size, sha256 = read_steadily(found, write, patience)
-    return entry._replace(size=size, sha256=sha256, flags=with_secret(found.flags, text))
-
-
-class _Noted:
-    """A file that is read, its first bytes kept in `text`."""
-
-    def __init__(self, source: BinaryIO, text: bytearray) -> None:
-        self.source, self.text = source, text
-
-    def read(self, size: int = -1) -> bytes:
-        """As a file's."""
-        data = self.source.read(size)
-        if len(self.text) <= LARGEST:
-            self.text += data[: LARGEST + 1]
-        return data
+    path, time, mode = found.path, found.mtime_ns, found.mode
+    if (data := read_small(found, SMALL, patience)) is not None:
+        sha256, flags = writer.small(path, data, time, mode), with_secret(found.flags, data)
+        return Entry(path, FILE, len(data), time, mode, sha256, flags=flags, stamp=found.stamp)
+    size, sha256 = read_steadily(found, lambda source: writer.file(path, source, time, mode), patience)
+    return entry._replace(size=size, sha256=sha256)
 
 
 def check(packed: Packed, part: Path, secret: str, say: Say) -> None:
     """Read back every byte of the archive; raises Damaged when one of them is not what was read from its source."""
-    progress = Progress("reading back", sum(each.stored[0] for each in packed.entries.read()), say)
+    progress = Progress("reading back", packed.entries.bytes, say)
     _files, damaged = verify.check(part, packed.entries.read(), secret, progress.add, proving=True)
     if damaged:
         raise Damaged(f"`{damaged[0].path}` does not read back as it was written: {damaged[0].why}", where=part.name)

@@ -22,9 +22,9 @@ def text_tells(source: str) -> bool:
     return bool(with_secret((), text))
 
 
-def with_secret(flags: tuple[str, ...], text: bytes | bytearray) -> tuple[str, ...]:
-    """The flags of a file with this text; of a longer one than is looked into, its first bytes are enough."""
-    if SECRET in flags or len(text) > LARGEST or not holds_secret(_plain(bytes(text))):
+def with_secret(flags: tuple[str, ...], text: bytes) -> tuple[str, ...]:
+    """The flags of a file with this text."""
+    if SECRET in flags or len(text) > LARGEST or not holds_secret(_plain(text)):
         return flags
     return (*flags, SECRET)
 

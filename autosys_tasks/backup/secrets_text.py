@@ -35,29 +35,42 @@ _HARMLESS = re.compile(
     r"|known_hosts(?:\.old)?|authorized_keys",
     re.IGNORECASE,
 )
-# What each shape begins with: to look for these first is many times quicker than to try every shape everywhere.
-_SHAPES: dict[bytes, re.Pattern[bytes]] = {
-    b"PRIVATE KEY": re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY(?: BLOCK)?-----"),
-    b"AKIA": re.compile(rb"\bAKIA[0-9A-Z]{16}\b"),
-    b"ASIA": re.compile(rb"\bASIA[0-9A-Z]{16}\b"),
-    b"aws_secret_access_key": re.compile(rb"aws_secret_access_key\W{1,5}[0-9A-Za-z/+]{40}\b"),
-    b"gh": re.compile(rb"\bgh[pousr]_[0-9A-Za-z]{36}"),
-    b"github_pat_": re.compile(rb"\bgithub_pat_[0-9A-Za-z_]{22,}"),
-    b"glpat-": re.compile(rb"\bglpat-[0-9A-Za-z_-]{20}"),
-    b"xox": re.compile(rb"\bxox[abeoprs]-[0-9A-Za-z-]{10,}"),
-    b"hooks.slack.com": re.compile(rb"hooks\.slack\.com/services/T\w+/B\w+/\w{16,}"),
-    b"discord": re.compile(rb"discord(?:app)?\.com/api/webhooks/\d{15,}/[\w-]{30,}"),
-    b"AIza": re.compile(rb"\bAIza[0-9A-Za-z_-]{35}"),
-    b"ya29.": re.compile(rb"\bya29\.[0-9A-Za-z_-]{20,}"),
-    b"sk-": re.compile(rb"\bsk-(?:ant-|proj-|or-|svcacct-)?[0-9A-Za-z_-]{20,}"),
-    b"sk_": re.compile(rb"\b[rs]k_live_[0-9A-Za-z]{16,}"),
-    b"rk_": re.compile(rb"\brk_live_[0-9A-Za-z]{16,}"),
-    b"hf_": re.compile(rb"\bhf_[0-9A-Za-z]{30,}"),
-    b"npm_": re.compile(rb"\bnpm_[0-9A-Za-z]{36}"),
-    b"pypi-": re.compile(rb"\bpypi-AgE[0-9A-Za-z_-]{50,}"),
-    b"SG.": re.compile(rb"\bSG\.[\w-]{16,}\.[\w-]{16,}"),
-    b"dop_v1_": re.compile(rb"\bdop_v1_[0-9a-f]{64}"),
-    b"://": re.compile(rb"\b[a-z][a-z0-9+.-]*://[^\s:/@'\"<>{}$]+:[^\s/@'\"<>{}$]{3,}@[\w.-]"),
+# Shapes by a mark that each of them has, and marks by a sign that is in all that have one of these shapes: to look for
+# signs, then for marks, and only then for shapes is many times quicker than to try every shape everywhere.
+_SHAPES: dict[bytes, dict[bytes, re.Pattern[bytes]]] = {
+    b"-": {
+        b"PRIVATE KEY": re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY(?: BLOCK)?-----"),
+        b"glpat-": re.compile(rb"\bglpat-[0-9A-Za-z_-]{20}"),
+        b"xox": re.compile(rb"\bxox[abeoprs]-[0-9A-Za-z-]{10,}"),
+        b"sk-": re.compile(rb"\bsk-(?:ant-|proj-|or-|svcacct-)?[0-9A-Za-z_-]{20,}"),
+        b"pypi-": re.compile(rb"\bpypi-AgE[0-9A-Za-z_-]{50,}"),
+    },
+    b"_": {
+        **{mark: re.compile(rb"\b" + mark + rb"[0-9A-Za-z]{36}") for mark in (b"ghp_", b"gho_", b"ghu_", b"ghs_")},
+        b"ghr_": re.compile(rb"\bghr_[0-9A-Za-z]{36}"),
+        b"aws_secret_access_key": re.compile(rb"aws_secret_access_key\W{1,5}[0-9A-Za-z/+]{40}\b"),
+        b"github_pat_": re.compile(rb"\bgithub_pat_[0-9A-Za-z_]{22,}"),
+        b"k_live_": re.compile(rb"\b[rs]k_live_[0-9A-Za-z]{16,}"),
+        b"hf_": re.compile(rb"\bhf_[0-9A-Za-z]{30,}"),
+        b"npm_": re.compile(rb"\bnpm_[0-9A-Za-z]{36}"),
+        b"dop_v1_": re.compile(rb"\bdop_v1_[0-9a-f]{64}"),
+    },
+    b"/": {
+        b"hooks.slack.com": re.compile(rb"hooks\.slack\.com/services/T\w+/B\w+/\w{16,}"),
+        b"discord": re.compile(rb"discord(?:app)?\.com/api/webhooks/\d{15,}/[\w-]{30,}"),
+    },
+    b"@": {
+        b"://": re.compile(rb"\b[a-z][a-z0-9+.-]*://[^\s:/@'\"<>{}$]+:[^\s/@'\"<>{}$]{3,}@[\w.-]"),
+    },
+    b"A": {
+        b"AKIA": re.compile(rb"\bAKIA[0-9A-Z]{16}\b"),
+        b"ASIA": re.compile(rb"\bASIA[0-9A-Z]{16}\b"),
+        b"AIza": re.compile(rb"\bAIza[0-9A-Za-z_-]{35}"),
+    },
+    b".": {
+        b"ya29.": re.compile(rb"\bya29\.[0-9A-Za-z_-]{20,}"),
+        b"SG.": re.compile(rb"\bSG\.[\w-]{16,}\.[\w-]{16,}"),
+    },
 }
 
 
@@ -76,4 +89,9 @@ def _is_place(folder: str) -> bool:
 
 def holds_secret(text: bytes) -> bool:
     """Whether a text (its first bytes are enough) has something of the shape of a key, a token or a password in it."""
-    return any(mark in text and shape.search(text) for mark, shape in _SHAPES.items())
+    for sign, shapes in _SHAPES.items():
+        if sign in text:
+            for mark, shape in shapes.items():
+                if mark in text and shape.search(text):
+                    return True
+    return False

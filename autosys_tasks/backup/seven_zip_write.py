@@ -95,22 +95,30 @@ class Writer:
         be written that is a StateError, and the end of it.
         """
         reading = Reading(source, limit)
-        head, mode = reading.take(BLOCK), stat.S_IFREG | stat.S_IMODE(mode)
-        if not head:
-            self._columns.add(name, EMPTY, mtime_ns, mode)
-            return 0, reading.digest.hexdigest()
-        if len(head) == BLOCK:
-            filling = self._alone(name, head, reading)
-        else:
-            if name == MANIFEST:
-                self._close_all()  # it is found without decoding anything else
-            filling = self._together(name, head)
-        filling.columns.add(name, DATA, mtime_ns, mode, reading.size, reading.crc)
-        if len(head) == BLOCK:
-            self._queue.append((filling, None))
-        elif name == MANIFEST:
-            self._close_all()
+        head = reading.take(BLOCK)
+        if len(head) < BLOCK:
+            self._add(name, head, mtime_ns, mode, reading.crc)
+            return reading.size, reading.digest.hexdigest()
+        filling = self._alone(name, head, reading)
+        filling.columns.add(name, DATA, mtime_ns, stat.S_IFREG | stat.S_IMODE(mode), reading.size, reading.crc)
+        self._queue.append((filling, None))
         return reading.size, reading.digest.hexdigest()
+
+    def small(self, name: str, data: bytes | bytearray, mtime_ns: int, mode: int) -> str:
+        """Pack a file that is in memory, of less than BLOCK bytes; returns its SHA-256."""
+        self._add(name, data, mtime_ns, mode, zlib.crc32(data))
+        return hashlib.sha256(data).hexdigest()
+
+    def _add(self, name: str, data: bytes | bytearray, mtime_ns: int, mode: int, crc: int) -> None:
+        mode = stat.S_IFREG | stat.S_IMODE(mode)
+        if not data:
+            self._columns.add(name, EMPTY, mtime_ns, mode)
+            return
+        if name == MANIFEST:
+            self._close_all()  # it is found without decoding anything else
+        self._together(name, data).columns.add(name, DATA, mtime_ns, mode, len(data), crc)
+        if name == MANIFEST:
+            self._close_all()
 
     def folder(self, name: str, mtime_ns: int, mode: int) -> None:
         """A folder, empty or not."""

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import TextIO
+from typing import BinaryIO
 
+from autosys_tasks.backup.manifest_text import entry_of, row
 from autosys_tasks.backup.values import Entry
 
 
 class Spool:
-    """Entries in the order in which they came, written once and then read as often as needed.
+    """Entries in order of path, written once, as the manifest has them, and then read as often as needed.
 
     At its end all is closed, a reading that broke off, too: Windows removes no file that is open.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._file = path.open("w", encoding="utf-8", errors="surrogateescape", newline="\n")
-        self._readings: list[TextIO] = []
+        self.bytes = 0  # of all that the archive holds of them
+        self._last = ""
+        self._file = path.open("wb", buffering=1 << 16)
+        self._readings: list[BinaryIO] = []
 
     def __enter__(self) -> Spool:
         return self
@@ -30,17 +32,20 @@ class Spool:
             file.close()
 
     def add(self, entry: Entry) -> None:
-        """One more."""
-        self._file.write(json.dumps(entry, separators=(",", ":")) + "\n")
+        """One more; ValueError when it does not come behind the others."""
+        if entry.path <= self._last:
+            raise ValueError(f"a manifest is in order of path: `{entry.path}` comes after `{self._last}`")
+        self._last = entry.path
+        self.bytes += entry.stored[0]
+        self._file.write(row(entry))
+
+    def rows(self) -> Iterator[bytes]:
+        """All of them, from the first, as lines of a manifest."""
+        self._file.flush()
+        with self.path.open("rb") as lines:
+            self._readings.append(lines)
+            yield from lines
 
     def read(self) -> Iterator[Entry]:
         """All of them, from the first."""
-        self._file.flush()
-        with self.path.open(encoding="utf-8", errors="surrogateescape") as lines:
-            self._readings.append(lines)
-            for line in lines:
-                path, kind, size, mtime_ns, mode, sha256, member, link, flags, stamp, tail = json.loads(line)
-                yield Entry(
-                    path, kind, size, mtime_ns, mode, sha256, member, link,
-                    tuple(flags), (stamp[0], stamp[1]), (tail[0], tail[1]),
-                )  # fmt: skip
+        return map(entry_of, self.rows())

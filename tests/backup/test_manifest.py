@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from autosys_tasks.backup import manifest
 from autosys_tasks.backup.damaged import Damaged, NeedsPassphrase
-from autosys_tasks.backup.manifest_text import backup_of, closed, entry_of, opened
+from autosys_tasks.backup.manifest_text import backup_of, closed, entry_of, opened, row, rows_of
 from autosys_tasks.backup.manifest_text import lines as manifest_lines
 from autosys_tasks.backup.seven_zip_write import Writer
 from autosys_tasks.backup.values import DIFFERENTIAL, FULL, MANIFEST, Backup, Entry, Failed
@@ -45,6 +45,19 @@ def test_what_was_written_is_read(tmp_path: Path) -> None:
     assert manifest.read_backup(path) == FOOT
     assert list(manifest.read_entries(path)) == ENTRIES
     assert list(manifest.read_deleted(path)) == ["gone", "more"]
+
+
+@given(
+    st.text(min_size=1), st.sampled_from(["file", "folder"]), *[st.integers(0, 2)] * 5,
+    st.sampled_from(["", "other"]), st.sampled_from([(), ("secret",)]),
+)  # fmt: skip
+def test_an_entry_is_a_line_of_json_whatever_it_lacks(
+    path: str, kind: str, size: int, time: int, mode: int, inode: int, ctime: int, member: str, flags: tuple[str, ...]
+) -> None:
+    one = Entry(path, kind, size, time, mode, "ab" * 32, member, "", flags, (inode, ctime))
+    said = {name: value for name, value in one._asdict().items() if value != getattr(Entry("", "", 0, 0, 0), name)}
+    assert row(one) == json.dumps(said, separators=(",", ":")).encode() + b"\n"
+    assert entry_of(row(one)) == one
 
 
 def test_it_is_one_json_document_with_all_that_is_promised(tmp_path: Path) -> None:
@@ -187,7 +200,7 @@ def test_the_page_on_the_format_shows_a_manifest_that_can_be_read(tmp_path: Path
     lines = shown.encode().splitlines(keepends=True)
     head, foot = opened(lines[0]), closed(lines[-1])
     backup = backup_of(head, foot)
-    written_by_us = list(manifest_lines(backup, map(entry_of, (lines[1], lines[2][1:])), [], backup))
+    written_by_us = list(manifest_lines(backup, rows_of(map(entry_of, (lines[1], lines[2][1:]))), [], backup))
     assert b"".join(written_by_us) == b"".join(lines).rpartition(b',"sha256":')[0]
     for name in Entry._fields:
         assert f'"{name}"' in shown or f"`{name}`" in page, name

@@ -15,7 +15,7 @@ import rig
 from desk_tree import as_nobody, for_nobody
 
 from autosys_tasks.backup.patience import PAUSE_S, Patience
-from autosys_tasks.backup.read import Changed, open_steadily, read_steadily
+from autosys_tasks.backup.read import Changed, open_steadily, read_small, read_steadily
 from autosys_tasks.backup.values import FILE, Found
 
 COLD = time.time() - 1000
@@ -56,6 +56,21 @@ def whole(stream: BinaryIO) -> bytes:
     return stream.read()
 
 
+Steadily = Callable[[Found, Patience], bytes]
+
+
+@pytest.fixture(params=["stream", "at once"])
+def steadily(request: pytest.FixtureRequest) -> Steadily:
+    """Both ways to read a file of up to 16 MB."""
+
+    def at_once(one: Found, patience: Patience) -> bytes:
+        content = read_small(one, 1 << 24, patience)
+        assert content is not None
+        return content
+
+    return at_once if request.param == "at once" else lambda one, patience: read_steadily(one, whole, patience)
+
+
 @pytest.fixture
 def running() -> Iterator[Callable[..., None]]:
     """running(code, path): a program that goes on until the test ends."""
@@ -79,14 +94,60 @@ def test_a_quiet_file_is_read_in_parts_of_any_size(tmp_path: Path, size: int) ->
             assert b"".join(iter(lambda: stream.read(part), b"")) == content  # noqa: B023
 
 
-def test_a_log_that_grows_all_the_time_is_whole(tmp_path: Path, running: Callable[..., None]) -> None:
+@pytest.mark.parametrize("size", [0, 1, 70_001])
+def test_a_small_file_is_read_at_once_and_a_larger_one_not_at_all(tmp_path: Path, size: int) -> None:
+    content = os.urandom(size)
+    one = cold(tmp_path / "x", content)
+    assert read_small(one, size, Patience(0)) == content
+    assert not size or read_small(one, size - 1, Patience(0)) is None
+
+
+@pytest.mark.parametrize("then", [b"b" * 90_000, b"b" * 100_000, b"b" * 100_001, b""])
+def test_a_small_file_that_changes_while_it_is_read_is_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, then: bytes
+) -> None:
+    path, read, done = tmp_path / "x.bin", os.read, []
+    one = cold(path, b"a" * 100_000)
+
+    def change_once(fd: int, size: int) -> bytes:
+        data = read(fd, size if done else 100)  # what is asked for may come in parts
+        if not done:
+            done.append(path.write_bytes(then))
+        return data
+
+    monkeypatch.setattr(os, "read", change_once)
+    assert read_small(one, 1 << 20, Patience(0)) == then
+    assert done
+
+
+def test_a_change_that_keeps_size_and_times_of_a_hot_small_file_is_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, read, done = tmp_path / "x.bin", os.read, []
+    path.write_bytes(b"a" * 50_000)
+    times = path.stat()
+
+    def change_once(fd: int, size: int) -> bytes:
+        data = read(fd, size)
+        if not done:
+            done.append(path.write_bytes(b"b" * 50_000))
+            os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+        return data
+
+    monkeypatch.setattr(os, "read", change_once)
+    assert read_small(found(path), 1 << 20, Patience(0)) == b"b" * 50_000
+
+
+def test_a_log_that_grows_all_the_time_is_whole(
+    tmp_path: Path, running: Callable[..., None], steadily: Steadily
+) -> None:
     log = tmp_path / "x.log"
     log.write_bytes(b"")
     running(GROWS, log)
     rig.wait_for(lambda: log.stat().st_size > 300_000, what="a log of 300 kB")
     for _ in range(20):
         before = log.stat().st_size
-        content = read_steadily(found(log), whole)
+        content = steadily(found(log), Patience())
         assert before <= len(content) <= log.stat().st_size
         lines = content.split(b"\n")
         assert all(int(line[:9]) == number for number, line in enumerate(lines[:-1], 1))
@@ -94,7 +155,7 @@ def test_a_log_that_grows_all_the_time_is_whole(tmp_path: Path, running: Callabl
 
 @pytest.mark.only("posix")
 def test_what_is_rewritten_all_the_time_is_of_one_moment_or_said_to_change(
-    tmp_path: Path, running: Callable[..., None]
+    tmp_path: Path, running: Callable[..., None], steadily: Steadily
 ) -> None:
     path = tmp_path / "x.bin"
     path.write_bytes(bytes(64 * 65536))
@@ -104,7 +165,7 @@ def test_what_is_rewritten_all_the_time_is_of_one_moment_or_said_to_change(
     while tries < 20 or (not said and tries < 1000):
         tries += 1
         try:
-            content = read_steadily(found(path), whole, Patience(0))
+            content = steadily(found(path), Patience(0))
         except Changed:
             said += 1
             continue
@@ -169,7 +230,7 @@ def test_a_file_that_shrinks_is_read_again(tmp_path: Path) -> None:
     assert read_steadily(one, whole) == b"a" * 5
 
 
-def test_what_is_away_for_a_moment_is_read(tmp_path: Path) -> None:
+def test_what_is_away_for_a_moment_is_read(tmp_path: Path, steadily: Steadily) -> None:
     """An editor that removes and writes anew."""
     one = cold(tmp_path / "x", b"here")
     (tmp_path / "x").rename(tmp_path / "away")
@@ -179,30 +240,32 @@ def test_what_is_away_for_a_moment_is_read(tmp_path: Path) -> None:
         back.append(seconds)
         (tmp_path / "away").rename(tmp_path / "x")
 
-    assert read_steadily(one, whole, Patience(sleep=bring_back)) == b"here"
+    assert steadily(one, Patience(sleep=bring_back)) == b"here"
     assert back == [PAUSE_S]
 
 
-def test_what_has_vanished_is_an_error_after_one_more_try(tmp_path: Path) -> None:
+def test_what_has_vanished_is_an_error_after_one_more_try(tmp_path: Path, steadily: Steadily) -> None:
     one, waits = cold(tmp_path / "x", b""), []
     (tmp_path / "x").unlink()
     with pytest.raises(FileNotFoundError):
-        read_steadily(one, whole, Patience(sleep=waits.append))
+        steadily(one, Patience(sleep=waits.append))
     assert waits == [PAUSE_S]
 
 
 @pytest.mark.only("posix")
-def test_what_may_not_be_read_is_an_error() -> None:
+def test_what_may_not_be_read_is_an_error(steadily: Steadily) -> None:
     with for_nobody() as desk:
         one = cold(desk / "x", b"secret")
         (desk / "x").chmod(0)
         with as_nobody(), pytest.raises(PermissionError):
-            read_steadily(one, whole, Patience(0))
+            steadily(one, Patience(0))
 
 
 @pytest.mark.only("posix")
 @pytest.mark.parametrize("kind", ["link", "pipe"])
-def test_what_has_become_something_else_is_not_followed_and_nobody_waits(tmp_path: Path, kind: str) -> None:
+def test_what_has_become_something_else_is_not_followed_and_nobody_waits(
+    tmp_path: Path, kind: str, steadily: Steadily
+) -> None:
     (tmp_path / "outside").write_bytes(b"not ours")
     one = cold(tmp_path / "x", b"here")
     (tmp_path / "x").unlink()
@@ -211,7 +274,7 @@ def test_what_has_become_something_else_is_not_followed_and_nobody_waits(tmp_pat
     else:
         os.mkfifo(tmp_path / "x")
     with pytest.raises(OSError):
-        read_steadily(one, whole, Patience(0))
+        steadily(one, Patience(0))
 
 
 def test_an_error_of_the_reader_itself_is_tried_again_once_and_raised(tmp_path: Path) -> None:
@@ -226,12 +289,12 @@ def test_an_error_of_the_reader_itself_is_tried_again_once_and_raised(tmp_path: 
     assert len(tries) == 2
 
 
-def test_many_bad_files_do_not_take_an_hour(tmp_path: Path) -> None:
+def test_many_bad_files_do_not_take_an_hour(tmp_path: Path, steadily: Steadily) -> None:
     slept: list[float] = []
     patience = Patience(1.0, slept.append)
     for number in range(1000):
         with pytest.raises(OSError):
-            read_steadily(Found("x", str(tmp_path / f"{number}"), FILE, 0, 0, 0), whole, patience)
+            steadily(Found("x", str(tmp_path / f"{number}"), FILE, 0, 0, 0), patience)
     assert sum(slept) <= 1.0 + PAUSE_S
 
 
@@ -253,7 +316,7 @@ def of_one_moment(content: bytes) -> bool:
     return content == bytes([first]) * done + bytes([last]) * (len(content) - done) and (first - last) % 251 in (0, 1)
 
 
-def test_a_writer_in_the_same_moment_never_gives_a_mix_of_two(tmp_path: Path) -> None:
+def test_a_writer_in_the_same_moment_never_gives_a_mix_of_two(tmp_path: Path, steadily: Steadily) -> None:
     """Generations written over one another: what is read lay there at one moment, or is Changed."""
     path = tmp_path / "x.bin"
     path.write_bytes(bytes(400_000))
@@ -274,7 +337,7 @@ def test_a_writer_in_the_same_moment_never_gives_a_mix_of_two(tmp_path: Path) ->
     try:
         for _ in range(200):
             try:
-                content = read_steadily(found(path), whole, Patience(0))
+                content = steadily(found(path), Patience(0))
             except Changed:
                 continue
             assert of_one_moment(content)

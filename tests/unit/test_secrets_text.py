@@ -31,7 +31,10 @@ SECRET_TEXTS = [
     f"github_pat_{LETTERS[:30]}", f"glpat-{LETTERS[:20]}", f"xoxb-{LETTERS[:20]}",
     f"https://hooks.slack.com/services/T0/B0/{LETTERS[:24]}", f"key: AIza{LETTERS[:35]}", f"sk-ant-{LETTERS[:40]}",
     f"OPENAI='sk-{LETTERS[:48]}'", f"sk_live_{LETTERS[:24]}", f"hf_{LETTERS[:34]}", f"npm_{LETTERS[:36]}",
-    "postgres://desk:hunter22@db.local/x", "https://user:p4ss@host/",
+    "postgres://desk:hunter22@db.local/x", "https://user:p4ss@host/", f"ASIA{'Q7' * 8}", f"gho_{LETTERS[:36]}",
+    f"ghu_{LETTERS[:36]}", f"ghs_{LETTERS[:36]}", f"ghr_{LETTERS[:36]}", f"rk_live_{LETTERS[:24]}",
+    f"https://discord.com/api/webhooks/{'1' * 18}/{LETTERS[:40]}", f"ya29.{LETTERS[:30]}",
+    f"pypi-AgE{LETTERS[:60]}", f"SG.{LETTERS[:22]}.{LETTERS[:22]}", f"dop_v1_{'0a' * 32}", f"sk-proj-{LETTERS[:30]}",
 ]  # fmt: skip
 PLAIN_TEXTS = [
     "", "nothing here", "-----BEGIN PUBLIC KEY-----", "-----BEGIN CERTIFICATE-----", "AKIA", "ghp_short",
