@@ -13,6 +13,7 @@ from autosys_tasks.core.files import read_json
 from autosys_tasks.upgrade.discover import matching
 
 PNP = (".pnp.cjs", ".pnp.js")  # what Yarn makes instead of node_modules
+MADE = {"bin", "scripts", "lib", "lib64", "include", "share", "pyvenv.cfg", "cachedir.tag", ".gitignore", ".lock"}
 
 
 class There(NamedTuple):
@@ -93,6 +94,15 @@ def _python(path: Path) -> There:
     if home and not os.path.isdir(home):
         return There(str(path), f"the Python that it was made from is gone (`{home}`)")
     return There(str(python), "", f"{version} {home or os.path.realpath(python)}")
+
+
+def strangers(path: str) -> str:
+    """What lies in a folder that is no virtual environment and would be lost if one took its place; "" = nothing."""
+    folder = Path(path)
+    if not folder.is_dir() or (folder / "pyvenv.cfg").exists() or (folder / "conda-meta").is_dir():
+        return ""
+    names = sorted(name for name in os.listdir(folder) if name.lower() not in MADE)
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def made_from(path: Path) -> tuple[str, str] | None:

@@ -52,6 +52,17 @@ def test_a_broken_package_leaves_the_environment_and_what_runs_in_it_as_they_wer
     assert tree(desk.root / ".venv") == before and pid(desk, "api") is not None
 
 
+@pytest.mark.parametrize("path", ["src", "."])
+def test_a_folder_of_other_things_is_never_taken_for_an_environment(desk: Desk, path: str) -> None:
+    desk.space.write(f'[environments.main]\npath = "{path}"\n')
+    desk.space.file("src/precious.py", "x = 1\n")
+    desk.wants()
+    report = desk.upgrade()
+    assert report.code == 3 and "nothing was touched" in report.outcomes[0].detail, report
+    assert (desk.root / "src" / "precious.py").read_text() == "x = 1\n"
+    assert not (desk.root / ".venvs").exists(), "nothing was even copied"
+
+
 def test_going_back_restores_the_person_s_own_environment(desk: Desk) -> None:
     desk.wheels("1.0", "2.0")
     desk.venv()
