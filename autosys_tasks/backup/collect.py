@@ -21,6 +21,7 @@ from autosys_tasks.supervise.state import place_of
 EVERY = 10_000  # paths between two words about how far it is
 SPECIAL = {stat.S_IFSOCK: "a socket", stat.S_IFIFO: "a pipe"}
 LEADS_OUT = "leads-out"
+OWNER_ONLY = hasattr(os.stat_result, "st_file_attributes")  # Windows knows the rights of the owner alone
 
 
 def collect(
@@ -57,7 +58,7 @@ def collect(
         tell(f"git: {repository.summary}")
     things.update((one.path, one) for one in repository.found)
     return Collected(
-        tuple(_with_hard_links(things, gathered.linked)),
+        _in_order(_with_hard_links(things, gathered.linked)),
         (*gathered.in_vain(), *gathered.failed, *damaged, *repository.failed),
         tuple(gathered.skipped),
         (*gathered.too_old(), *repository.notes),
@@ -102,20 +103,30 @@ class _Gathered:
         self.linked: dict[str, tuple[int, int]] = {}  # path -> (device, inode) of files that have several names
         self.met: dict[tuple[str, str], bool] = {}  # (set, pattern): it matched something; and something young enough
         self.left_out: dict[tuple[str, str], LeftOut] = {}
+        self.by: tuple[Pattern, ...] = ()  # what took the last thing, which as a rule takes the next one too
+        self.sets: tuple[str, ...] = ()  # of those
+        self.ageless = True  # none of those asks how old a thing is
 
     def take(self, event: object) -> None:
         """One thing that the walk says."""
-        if isinstance(event, LeftOut):
+        if isinstance(event, Seen):
+            if event.patterns is not self.by:
+                self._turn_to(event.patterns)
+            if self.ageless:
+                self._add(event, self.by, self.sets)
+            elif young := tuple(one for one in self.by if self._is_young(one, event.status)):
+                self.met.update({(one.of.name, one.written): True for one in young})
+                self._add(event, young, _names(young))
+        elif isinstance(event, LeftOut):
             for one in event.patterns:
                 self.left_out.setdefault((one.of.name, one.written), event)
-        elif isinstance(event, Seen):
-            young = tuple(one for one in event.patterns if self._is_young(one, event.status))
-            for one in event.patterns:
-                self.met[one.of.name, one.written] = self.met.get((one.of.name, one.written), False) or one in young
-            if young:
-                self._add(event, young)
         elif isinstance(event, Unread):
             self._fail(event.path, event.why, event.patterns)
+
+    def _turn_to(self, by: tuple[Pattern, ...]) -> None:
+        self.by, self.sets, self.ageless = by, _names(by), all(one.of.newer_than_s is None for one in by)
+        for one in by:
+            self.met.setdefault((one.of.name, one.written), one.of.newer_than_s is None)
 
     def _is_young(self, one: Pattern, status: os.stat_result) -> bool:
         return one.of.newer_than_s is None or status.st_mtime >= self.now - one.of.newer_than_s
@@ -124,9 +135,8 @@ class _Gathered:
         self.failed.append(Failed(path, why, any(one.of.required for one in by)))
         self.met.update({(one.of.name, one.written): True for one in by if one.takes(path)})
 
-    def _add(self, seen: Seen, by: Sequence[Pattern]) -> None:
+    def _add(self, seen: Seen, by: Sequence[Pattern], sets: tuple[str, ...]) -> None:
         path, source, status, _ = seen
-        sets = (by[0].of.name,) if len(by) == 1 else tuple(dict.fromkeys(one.of.name for one in by))
         try:
             thing = _thing(self.site, path, source, status, sets, self.patience)
         except OSError as error:
@@ -136,14 +146,13 @@ class _Gathered:
             self.skipped.append(f"{path}: {SPECIAL.get(stat.S_IFMT(status.st_mode), 'a device')}")
             return
         self.found[path] = thing
-        if thing.kind == FILE and status.st_nlink > 1:
+        if status.st_nlink > 1 and thing.kind == FILE:
             self.linked[path] = status.st_dev, status.st_ino
 
     def add_parents(self) -> None:
         """The folders that the found things lie in: their times and rights are theirs, too."""
         parents: set[str] = set()
-        for path in self.found:
-            above = path.rpartition("/")[0]
+        for above in {path.rpartition("/")[0] for path in self.found}:
             while above and above not in parents:
                 parents.add(above)
                 above = above.rpartition("/")[0]
@@ -182,24 +191,28 @@ def _thing(
     site: Site, path: str, source: str, status: os.stat_result, sets: tuple[str, ...], patience: Patience
 ) -> Found | None:
     """What lies there, None when it is nothing that can be kept; raises OSError."""
-    mtime_ns, mode = status.st_mtime_ns, _mode(status)
+    mtime_ns, mode, stamp = status.st_mtime_ns, _mode(status), (status.st_ino, status.st_ctime_ns)
+    if stat.S_ISREG(status.st_mode):
+        flags = (SECRET,) if looks_secret(path) else ()
+        return Found(path, source, FILE, status.st_size, mtime_ns, mode, stamp, "", flags, sets)
     if is_link(status):
         link = patience.twice(lambda: os.readlink(source))
         flags = () if _leads_within(site, path, link) else (LEADS_OUT,)
         return Found(path, source, LINK, 0, mtime_ns, mode, link=link.replace(os.sep, "/"), flags=flags, sets=sets)
-    stamp = status.st_ino, status.st_ctime_ns
     if stat.S_ISDIR(status.st_mode):
         return Found(path, source, FOLDER, 0, mtime_ns, mode, stamp, sets=sets)
-    if not stat.S_ISREG(status.st_mode):
-        return None
-    flags = (SECRET,) if looks_secret(path) else ()
-    return Found(path, source, FILE, status.st_size, mtime_ns, mode, stamp, flags=flags, sets=sets)
+    return None
 
 
 def _mode(status: os.stat_result) -> int:
-    """Permission bits. Windows knows the owner's alone: another system is not to give the same to everybody."""
+    """Permission bits; where they are the owner's alone, another system is not to give the same to everybody."""
     bits = stat.S_IMODE(status.st_mode)
-    return bits & 0o700 if hasattr(status, "st_file_attributes") else bits
+    return bits & 0o700 if OWNER_ONLY else bits
+
+
+def _names(by: Iterable[Pattern]) -> tuple[str, ...]:
+    """The sets that these patterns are of, each once."""
+    return tuple(dict.fromkeys(one.of.name for one in by))
 
 
 def _leads_within(site: Site, path: str, link: str) -> bool:
@@ -209,10 +222,15 @@ def _leads_within(site: Site, path: str, link: str) -> bool:
     return end == root or end.startswith(os.path.join(root, ""))
 
 
-def _with_hard_links(found: Mapping[str, Found], linked: Mapping[str, tuple[int, int]]) -> Iterable[Found]:
-    """In order of path; of the names of one file, the first is the file and the others lead to it."""
-    first: dict[tuple[int, int], str] = {}
-    for path in sorted(found):
-        key = linked.get(path)
-        target = first.setdefault(key, path) if key else path
-        yield found[path] if target == path else found[path]._replace(kind=HARDLINK, link=target)
+def _with_hard_links(found: Mapping[str, Found], linked: Mapping[str, tuple[int, int]]) -> dict[str, Found]:
+    """Of the names of one file, the first is the file and the others lead to it."""
+    things, first = dict(found), dict[tuple[int, int], str]()
+    for path in sorted(linked.keys() & things.keys()):
+        target = first.setdefault(linked[path], path)
+        if target != path:
+            things[path] = things[path]._replace(kind=HARDLINK, link=target)
+    return things
+
+
+def _in_order(found: Mapping[str, Found]) -> tuple[Found, ...]:
+    return tuple([found[path] for path in sorted(found)])

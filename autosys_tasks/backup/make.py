@@ -143,15 +143,15 @@ def _load(
 def _differential(load: Load, folder: Path, base: Backup, found: Collected, secret: str) -> Load:
     """Only what is not in the base as it is now; raises Damaged when the base cannot be read."""
     unread = [each.path for each in found.missing if not each.idle]
-    before = (entry for entry, _backup in manifest.state(folder, base, secret))
-    changes = plan.changed(found.found, before, base.created, unread)
-    same = [each for each in changes.same if each.kind == FILE]
+    before = manifest.read_lines(manifest.beside(folder, base), secret)
+    changes = plan.against(found.found, before, base.created, unread)
+    same = [each.size for each in changes.same if each.kind == FILE]
     return load._replace(
         head=load.head._replace(
             kind=DIFFERENTIAL, base=base.id, base_sha256=base.archive_sha256,
             local_only=load.head.local_only or base.local_only,
         ),
-        found=changes.read, deleted=changes.deleted, files=len(same), bytes=sum(each.size for each in same),
+        found=changes.read, deleted=changes.deleted, files=len(same), bytes=sum(same),
     )  # fmt: skip
 
 

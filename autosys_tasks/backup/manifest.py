@@ -91,6 +91,11 @@ def read_entries(path: Path, passphrase: str = "") -> Iterator[Entry]:
     return _in_order(path, _between(path, passphrase, entry_of, deleted=False), lambda entry: entry.path)
 
 
+def read_lines(path: Path, passphrase: str = "") -> Iterator[bytes]:
+    """The same entries as lines (see manifest_text), for whoever need not parse each; in which order is not proven."""
+    return _between(path, passphrase, bytes, deleted=False)
+
+
 def read_deleted(path: Path, passphrase: str = "") -> Iterator[str]:
     """The base's paths that were gone, in order; raises Damaged, NeedsPassphrase."""
     return _in_order(path, _between(path, passphrase, path_of, deleted=True), str)

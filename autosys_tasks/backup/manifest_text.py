@@ -28,6 +28,7 @@ from autosys_tasks.backup.values import (
     Backup,
     Entry,
     Failed,
+    Found,
 )
 
 T = TypeVar("T")
@@ -38,6 +39,7 @@ FOOT = ("files", "bytes", "git", "verified")
 TURNS, CLOSES, ENDS = b'],"deleted":[\n', b'],"foot":', b',"sha256":"'
 KINDS = frozenset((FILE, FOLDER, LINK, HARDLINK))
 NOTHING = Entry("", "", 0, 0, 0)
+HEX = 64  # digits of a SHA-256
 _quoted = json.encoder.encode_basestring_ascii
 _dump = json.JSONEncoder(separators=(",", ":")).encode
 _scan = json.JSONDecoder().raw_decode  # a third of what json.loads costs, a hundred thousand times
@@ -141,7 +143,7 @@ def entry_of(line: bytes) -> Entry:
     said = row.get
     path, kind, size, time, mode = row["path"], row["kind"], said("size", 0), said("mtime_ns", 0), said("mode", 0)
     digest, member, link, stamp = said("sha256", ""), said("member", ""), said("link", ""), said("stamp", (0, 0))
-    known = kind in KINDS and path and size >= 0 and (kind != FILE or len(digest) == 64) and len(stamp) == 2
+    known = kind in KINDS and path and size >= 0 and (kind != FILE or len(digest) == HEX) and len(stamp) == 2
     words = path.__class__ is digest.__class__ is member.__class__ is link.__class__ is str
     if not known or not words or not size.__class__ is time.__class__ is mode.__class__ is int:
         raise Damaged(f"this is no entry: {line[:200]!r}")
@@ -151,6 +153,21 @@ def entry_of(line: bytes) -> Entry:
         if kind != FILE or member != f"{TAILS}/{path}" or not 0 < begins <= size or len(ends) != 64:
             raise Damaged(f"this is no tail: {line[:200]!r}")
     return Entry(path, kind, size, time, mode, digest, member, link, tuple(said("flags", ())), tuple(stamp), tail)
+
+
+def says_the_same(line: bytes, thing: Found) -> bool:
+    """Whether an entry's line is the one that a file would have if its bytes are as they were: nothing is parsed.
+
+    A quarter of what `entry_of` costs; "no" means only that it is to be asked.
+    """
+    if thing.kind != FILE or thing.flags:
+        return False
+    opens = (
+        f'{{"path":{_quoted(thing.path)},"kind":"{FILE}","size":{thing.size},"mtime_ns":{thing.mtime_ns},'
+        f'"mode":{thing.mode},"sha256":"'
+    ).encode()
+    closes = b'","stamp":[%d,%d]}\n' % thing.stamp
+    return line.startswith(opens) and line[len(opens) + HEX :] == closes
 
 
 def path_of(line: bytes) -> str:

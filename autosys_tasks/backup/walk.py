@@ -19,6 +19,7 @@ RESTORING = ".autosys-restoring-"  # what a restore is writing (restore_put)
 OURS = "autosys keeps its own things there"
 HEAVY_WHY = "such a folder is entered only when the pattern has its very name in it"
 EXCLUDED = "`exclude` of its set names it"
+NONE: tuple[Pattern, ...] = ()
 
 
 class Seen(NamedTuple):
@@ -82,17 +83,22 @@ def walk(site: Site, wanted: Sequence[Pattern], patience: Patience) -> Iterator[
                 levels = (*levels, _level(site, folder, patience))
             except OSError as error:  # what it leaves out is kept then
                 yield Unread(f"{folder}/{NAME}".lstrip("/"), reason(error), ())
+        prefix = f"{folder}/" if folder else ""
+        asked = None if all(one.takes_all_in(folder) for one in active) else active
+        picky = bool(levels) or any(one.of.exclude for one in active)
         for entry in entries:
-            path = f"{folder}/{entry.name}" if folder else entry.name
+            path, below = prefix + entry.name, NONE
             is_folder = entry.is_dir(follow_symlinks=False) and not _is_junction(entry)
-            taking = tuple(one for one in active if one.takes(path))
-            below = tuple(one for one in active if one.enters(path)) if is_folder else ()
-            why, out = _left_out(site, path, is_folder, (*taking, *below), active, levels)
-            if out:
-                yield LeftOut(path, why, out)
-                taking, below = _without(taking, out), _without(below, out)
+            taking = active if asked is None else tuple(one for one in asked if one.takes(path))
+            if is_folder:
+                below = tuple(one for one in active if one.enters(path))
+            if is_folder or picky:
+                why, out = _left_out(site, path, is_folder, (*taking, *below), active, levels)
+                if out:
+                    yield LeftOut(path, why, out)
+                    taking, below = _without(taking, out), _without(below, out)
             if taking:
-                yield _met(os.path.join(here, entry.name), path, taking, patience)
+                yield _met(entry.path, path, taking, patience)
             if below:
                 todo.append((path, below, levels))
 
@@ -141,7 +147,11 @@ def _without(patterns: tuple[Pattern, ...], out: tuple[Pattern, ...]) -> tuple[P
 
 def _met(source: str, path: str, taking: tuple[Pattern, ...], patience: Patience) -> Seen | Unread:
     try:
-        return Seen(path, source, patience.twice(partial(os.lstat, source)), taking)
+        return Seen(path, source, os.lstat(source), taking)
+    except OSError:
+        patience.wait()
+    try:
+        return Seen(path, source, os.lstat(source), taking)
     except OSError as error:
         return Unread(path, reason(error), taking)
 

@@ -22,10 +22,15 @@ class Pattern(NamedTuple):
     above: re.Pattern[str]  # the folders in which it may find something
     excluded: re.Pattern[str]  # what its set leaves out
     heavy: frozenset[str]  # those of HEAVY that it names
+    deep: bool  # a folder that it takes is taken with all that is in it
 
     def takes(self, path: str) -> bool:
         """Whether it names this path."""
         return self.whole.fullmatch(_composed(path)) is not None
+
+    def takes_all_in(self, folder: str) -> bool:
+        """Whether it names everything in this folder, and deeper; of the workspace's own nothing is said."""
+        return self.deep and folder != "" and self.takes(folder)
 
     def leaves_out(self, path: str) -> bool:
         """Whether its set's `exclude` names this path, or a folder that it is in."""
@@ -56,6 +61,7 @@ def _pattern(one: BackupSet, written: str, fold: bool) -> Pattern:
         re.compile(_above(parts, deep), flags),
         re.compile("|".join(map(_taking, one.exclude)) or r"(?!)", flags),
         HEAVY.intersection(parts),
+        deep,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,10 @@ from desk_tree import NOW, collected, config_of, tree
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autosys_tasks.backup.plan import TAIL_FROM, changed, choose, is_longer, to_store
+from autosys_tasks.backup.damaged import Damaged
+from autosys_tasks.backup.manifest_text import rows_of
+from autosys_tasks.backup.plan import TAIL_FROM, Changes, against, choose, is_longer, to_store
+from autosys_tasks.backup.plan import changed as changed_of_entries
 from autosys_tasks.backup.values import (
     DIFFERENTIAL,
     FILE,
@@ -27,6 +31,7 @@ from autosys_tasks.backup.values import (
 
 DAY = 86_400.0
 SCANNED = NOW
+HEX = "ab" * 32
 OLD_NS = int((SCANNED - 100) * 1e9)
 
 
@@ -109,8 +114,17 @@ def thing(path: str, **more: Any) -> Found:
 
 def entry(found: Found, **more: Any) -> Entry:
     """What the base says of it."""
-    one = Entry(found.path, found.kind, found.size, found.mtime_ns, found.mode, "ab", "", found.link, found.flags)
+    one = Entry(found.path, found.kind, found.size, found.mtime_ns, found.mode, HEX, "", found.link, found.flags)
     return one._replace(stamp=found.stamp, **more)
+
+
+def changed(found: Iterable[Found], before: Iterable[Entry], scanned: float, unread: Sequence[str] = ()) -> Changes:
+    """The changes by entries, which are the same by the lines of a manifest."""
+    found, before = tuple(found), list(before)
+    changes = changed_of_entries(found, before, scanned, unread)
+    by_lines = against(found, rows_of(before), scanned, unread)
+    assert by_lines._replace(same=tuple(sorted(by_lines.same))) == changes
+    return changes
 
 
 def test_what_is_as_it_was_is_not_read() -> None:
@@ -205,6 +219,19 @@ def test_no_more_is_to_store_than_is_there_and_never_less_than_what_is_new(sizes
     grew = [(found, was) for found, was in things if was and is_longer(found, was)]
     assert to_store(things) == sum(now for now, _ in sizes) - sum(was.size for _, was in grew)
     assert all(TAIL_FROM < was.size < found.size for found, was in grew)
+def test_a_line_that_says_the_same_is_not_even_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("autosys_tasks.backup.plan.entry_of", lambda line: pytest.fail(f"parsed: {line!r}"))
+    found = [thing("a"), thing('b "\\ \U0001f5d2\udc80'), thing("c/가")]
+    assert against(found, rows_of(map(entry, found)), SCANNED) == Changes(tuple(found), (), ())
+
+
+def test_lines_that_are_out_of_order_are_damage() -> None:
+    before = [entry(thing(path)) for path in ("a", "b", "c")]
+    one, other, last = rows_of(before)
+    for mixed in ([other, one, last], [one, last, other], [one, one, last]):
+        for found in ([], [thing("a"), thing("b"), thing("c")], [thing("b")]):
+            with pytest.raises(Damaged):
+                against(found, mixed, SCANNED)
 
 
 SOME = st.dictionaries(st.text("ab/가\U0001f5d2", min_size=1, max_size=4), st.integers(1, 3), max_size=12)

@@ -1,0 +1,114 @@
+"""A walk meets what asking every path alone would meet: what patterns take, what is left out for whom, and why."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from desk_tree import tree
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from autosys_tasks.backup.ignore_text import NAME, Level, left_out_by, read_rules
+from autosys_tasks.backup.patience import Patience
+from autosys_tasks.backup.walk import EXCLUDED, HEAVY_WHY, OURS, LeftOut, Seen, Site, Unread, walk
+from autosys_tasks.backup.wanted_text import HEAVY, Pattern, patterns
+from autosys_tasks.config.model import BackupSet
+
+OWN = ("backups", "a/own")
+PARTS = st.sampled_from(["a", "b", "ab", "x.txt", "own", "backups", "node_modules", ".git", "가", "ä"])
+PATHS = st.lists(PARTS, min_size=1, max_size=4).map("/".join)
+TREES = st.lists(PATHS, min_size=1, max_size=12)
+GLOB_PARTS = st.sampled_from(["a", "b", "*", "**", "?", "*.txt", "a*", "[ab]", "node_modules", "가", "ä", "own", "."])
+GLOBS = st.lists(GLOB_PARTS, min_size=1, max_size=4).map("/".join)
+SETS = st.lists(st.tuples(st.lists(GLOBS, min_size=1, max_size=2), st.lists(GLOBS, max_size=1)), min_size=1, max_size=3)
+IGNORES = st.dictionaries(st.sampled_from(["", "a", "b/a"]), st.sampled_from(["a", "/b", "*.txt\n!x.txt", "ab/"]))
+Said = tuple[str, str, tuple[int, ...]]
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A folder that each example fills anew."""
+    return tmp_path / "desk"
+
+
+def grown(root: Path, files: list[str], ignores: dict[str, str]) -> None:
+    """A tree of these files, as far as the names above them are folders."""
+    shutil.rmtree(root, ignore_errors=True)
+    root.mkdir()
+    for path in files:
+        above = [Path(path[:cut]) for cut in range(len(path)) if path[cut] == "/"]
+        if not any((root / one).is_file() for one in above) and not (root / path).exists():
+            tree(root, path)
+    for folder, text in ignores.items():
+        if (root / folder).is_dir():
+            (root / folder / NAME).write_text(text, encoding="utf-8")
+
+
+def alone(root: Path, wanted: tuple[Pattern, ...]) -> Iterator[Said]:
+    """What is to be said, asking for every path anew all that decides: no folder knows anything of what is in it."""
+    todo: list[tuple[str, tuple[Pattern, ...]]] = [("", wanted)]
+    while todo:
+        folder, active = todo.pop()
+        above = dict.fromkeys(["", *(folder[:cut] for cut in range(len(folder)) if folder[cut] == "/"), folder])
+        levels = [
+            Level(one, read_rules((root / one / NAME).read_text(encoding="utf-8")))
+            for one in above
+            if (root / one / NAME).is_file()
+        ]
+        for name in sorted(os.listdir(root / folder)):
+            path = f"{folder}/{name}".lstrip("/")
+            is_folder = (root / path).is_dir()
+            taking = [one for one in active if one.takes(path)]
+            below = [one for one in active if is_folder and one.enters(path)]
+            out: list[Pattern] = []
+            why = ""
+            if is_folder and path in OWN:
+                why, out = OURS, [*taking, *below]
+            elif is_folder and name in HEAVY and any(name not in p.heavy and p.reaches(path) for p in active):
+                why, out = HEAVY_WHY, [one for one in active if name not in one.heavy and one.reaches(path)]
+            elif (taking or below) and (by := left_out_by(levels, path, is_folder)) is not None:
+                why, out = f"`{by}/{NAME}` names it".replace("`/", "`"), [*taking, *below]
+            elif taking or below:
+                why, out = EXCLUDED, [one for one in (*taking, *below) if one.leaves_out(path)]
+            if out:
+                yield path, why, numbers(wanted, out)
+            if stay := [one for one in taking if one not in out]:
+                yield path, "seen", numbers(wanted, stay)
+            if deeper := tuple(one for one in below if one not in out):
+                todo.append((path, deeper))
+
+
+def numbers(wanted: tuple[Pattern, ...], some: list[Pattern] | tuple[Pattern, ...]) -> tuple[int, ...]:
+    """Which of the patterns these are."""
+    return tuple(wanted.index(one) for one in some)
+
+
+def met(root: Path, wanted: tuple[Pattern, ...]) -> Iterator[Said]:
+    """What the walk says."""
+    for event in walk(Site(str(root), OWN), wanted, Patience(0)):
+        assert not isinstance(event, Unread)
+        if isinstance(event, Seen):
+            assert os.path.samefile(event.source, root / event.path)
+            assert event.status.st_ino == os.lstat(root / event.path).st_ino
+        yield event.path, event.why if isinstance(event, LeftOut) else "seen", numbers(wanted, event.patterns)
+
+
+@settings(max_examples=300)
+@given(TREES, SETS, IGNORES)
+def test_a_walk_meets_what_asking_each_path_alone_meets(
+    root: Path, files: list[str], sets: list[tuple[list[str], list[str]]], ignores: dict[str, str]
+) -> None:
+    grown(root, files, ignores)
+    wanted = patterns(BackupSet(str(n), tuple(inc), tuple(exc)) for n, (inc, exc) in enumerate(sets))
+    assert sorted(met(root, wanted)) == sorted(alone(root, wanted))
+
+
+@given(GLOBS, PATHS, PATHS)
+def test_a_folder_that_is_taken_whole_is_taken_with_whatever_lies_in_it(glob: str, folder: str, path: str) -> None:
+    (one,) = patterns([BackupSet("set", (glob,))])
+    if one.takes_all_in(folder):
+        assert one.takes(f"{folder}/{path}") and one.reaches(f"{folder}/{path}")
