@@ -37,7 +37,7 @@ from autosys_tasks.backup.walk import reason
 from autosys_tasks.core.files import is_full
 
 README = f"{OWN}/README.txt"
-BULK = 64_000_000  # bytes to store from which on speed counts more than size
+BULK = 64_000_000  # bytes to read from which on speed counts more than size
 SMALL = 1 << 20  # bytes of a file that is read at once
 Say = Callable[[str], object]
 
@@ -70,14 +70,18 @@ def pack(load: Load, part: Path, spool: Spool, secret: str, say: Say) -> Packed:
     progress, failed = Progress("writing", total, say), list(load.head.failed)
     files, size, secrets = load.files, load.bytes, 0
     patience = Patience()
-    with Writer(part, passphrase=secret, bulk=total >= BULK, tell=progress.add) as writer:
+    bulk = sum(each.size for each, _before in load.found) >= BULK
+    with (
+        Writer(part, passphrase=secret, bulk=bulk, tell=progress.add) as writer,
+        tail.Ahead(load.found) as ahead,
+    ):
         for each, before in load.found:
             try:
                 entry = before if _is_as_before(each, before, patience) else None
                 if each.kind == HARDLINK and any(one.path == each.link for one in failed):
                     raise OSError("the file that it shares its content with could not be read")
                 if entry is None:
-                    entry = _stored(writer, each, before, patience)
+                    entry = _stored(writer, each, before, ahead, patience)
                     spool.add(entry)
                     secrets += entry.flags != each.flags
             except OSError as error:
@@ -123,7 +127,9 @@ def _describe(writer: Writer, load: Load, backup: Backup, spool: Spool) -> None:
     writer.file(MANIFEST, manifest.stream(backup, spool, load.deleted, backup), at, 0o600)
 
 
-def _stored(writer: Writer, found: Found, before: Entry | None, patience: Patience) -> Entry:
+def _stored(
+    writer: Writer, found: Found, before: Entry | None, ahead: tail.Ahead, patience: Patience
+) -> Entry:
     """One thing in the archive, or what is new at its end, and its line of the manifest."""
     entry = Entry(
         found.path, found.kind, 0, found.mtime_ns, found.mode, link=found.link, flags=found.flags, stamp=found.stamp
@@ -135,7 +141,7 @@ def _stored(writer: Writer, found: Found, before: Entry | None, patience: Patien
     elif found.kind == FILE:
         only_grew = None
         if before and plan.is_longer(found, before):
-            only_grew = tail.stored(writer, found, before, entry, patience)
+            only_grew = tail.stored(writer, found, before, entry, ahead, patience)
         return only_grew or _file(writer, found, entry, patience)
     return entry
 

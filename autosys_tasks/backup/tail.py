@@ -1,34 +1,107 @@
-"""Keeps of a file that only grew since the base what is new at its end: nothing else of it is in the archive."""
+"""Keeps of a file that only grew since the base what is new at its end: nothing else of it is in the archive.
+
+What was there before is read too, once: it is compared by the hash that goes on with the tail.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from typing import BinaryIO, cast
+import os
+from collections import deque
+from collections.abc import Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import BinaryIO, NamedTuple, cast
 
 from autosys_tasks.backup.patience import Patience
-from autosys_tasks.backup.read import PART, read_steadily
-from autosys_tasks.backup.seven_zip_write import Writer
+from autosys_tasks.backup.plan import is_longer
+from autosys_tasks.backup.read import PART, open_steadily, read_steadily
+from autosys_tasks.backup.seven_zip_write import MOST_THREADS, Writer
 from autosys_tasks.backup.values import SECRET, TAILS, Entry, Found
 
+SHORT = 4 << 20  # bytes of a tail that is held in memory
+AHEAD = 4  # so many files, beside the one that is packed
 
-def stored(writer: Writer, found: Found, before: Entry, entry: Entry, patience: Patience) -> Entry | None:
-    """The file's tail in the archive, and its line of the manifest; None when it begins otherwise than the base's.
 
-    It is read once: its beginning is compared by the hash that goes on with the tail. Raises OSError.
-    """
-    flags = found.flags if SECRET in found.flags or SECRET not in before.flags else (*found.flags, SECRET)
-    member = f"{TAILS}/{found.path}"
+class Tail(NamedTuple):
+    """The end of a file, and the SHA-256 of the whole."""
 
-    def write(source: BinaryIO) -> Entry | None:
-        whole = _Hashed(source)
-        whole.skip(before.size)
-        if whole.digest.hexdigest() != before.sha256:
+    data: bytes
+    sha256: str
+
+
+OTHER = Tail(b"", "")  # of a file that begins otherwise than the base's: it has none
+
+
+class Ahead:
+    """Reads short tails by threads before they are packed; a context manager. What fails is left to whoever packs."""
+
+    def __init__(self, things: Iterable[tuple[Found, Entry | None]]) -> None:
+        self._coming = (
+            (found, before) for found, before in things
+            if before and is_longer(found, before) and found.size - before.size <= SHORT
+        )  # fmt: skip
+        self._pool = ThreadPoolExecutor(min(os.cpu_count() or 1, MOST_THREADS), "tail")
+        self._begun: deque[tuple[str, Future[Tail | None]]] = deque()
+        self._stopped = False
+
+    def __enter__(self) -> Ahead:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopped = True
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def take(self, found: Found) -> Tail | None:
+        """The next one's tail; OTHER where it has none, None where it is not known. They are taken in their order."""
+        self._go_on()
+        if not self._begun or self._begun[0][0] != found.path:
             return None
-        size, sha256 = writer.file(member, cast(BinaryIO, whole), found.mtime_ns, found.mode)
-        tail, size = (before.size, sha256), before.size + size
-        return entry._replace(size=size, sha256=whole.digest.hexdigest(), member=member, flags=flags, tail=tail)
+        _path, future = self._begun.popleft()
+        self._go_on()
+        return future.result()
 
-    return read_steadily(found, write, patience)
+    def _go_on(self) -> None:
+        while len(self._begun) < AHEAD and (coming := next(self._coming, None)):
+            self._begun.append((coming[0].path, self._pool.submit(self._read, *coming)))
+
+    def _read(self, found: Found, before: Entry) -> Tail | None:
+        try:
+            with open_steadily(found) as source:
+                whole = _Hashed(source)
+                for _ in whole.parts(before.size):
+                    if self._stopped:
+                        return None
+                if whole.digest.hexdigest() != before.sha256:
+                    return OTHER
+                data = b"".join(whole.parts(SHORT + 1))
+                return Tail(data, whole.digest.hexdigest()) if len(data) <= SHORT else None
+        except OSError:
+            return None
+
+
+def stored(
+    writer: Writer, found: Found, before: Entry, entry: Entry, ahead: Ahead, patience: Patience
+) -> Entry | None:
+    """The file's tail in the archive, and its line of the manifest; None when it has none. Raises OSError."""
+    flags = found.flags if SECRET in found.flags or SECRET not in before.flags else (*found.flags, SECRET)
+    entry = entry._replace(member=f"{TAILS}/{found.path}", flags=flags)
+    tail = ahead.take(found)
+    if tail is None:
+        return read_steadily(found, lambda source: _streamed(writer, entry, before, source), patience)
+    if tail == OTHER:
+        return None
+    sha256 = writer.small(entry.member, tail.data, entry.mtime_ns, entry.mode)
+    return entry._replace(size=before.size + len(tail.data), sha256=tail.sha256, tail=(before.size, sha256))
+
+
+def _streamed(writer: Writer, entry: Entry, before: Entry, source: BinaryIO) -> Entry | None:
+    whole = _Hashed(source)
+    for _ in whole.parts(before.size):
+        pass
+    if whole.digest.hexdigest() != before.sha256:
+        return None
+    size, sha256 = writer.file(entry.member, cast(BinaryIO, whole), entry.mtime_ns, entry.mode)
+    return entry._replace(size=before.size + size, sha256=whole.digest.hexdigest(), tail=(before.size, sha256))
 
 
 class _Hashed:
@@ -43,7 +116,8 @@ class _Hashed:
         self.digest.update(data)
         return data
 
-    def skip(self, count: int) -> None:
-        """Read so many bytes, or all when there are fewer."""
+    def parts(self, count: int) -> Iterable[bytes]:
+        """The next `count` bytes, or as many as there are."""
         while count and (data := self.read(min(PART, count))):
             count -= len(data)
+            yield data

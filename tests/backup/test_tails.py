@@ -18,7 +18,7 @@ from kept_trees import DATA_ALONE, Thing, things, write
 from packing import noise
 from restoring import details, order
 
-from autosys_tasks.backup import drill, manifest, pack, restore, run, store, verify
+from autosys_tasks.backup import drill, manifest, pack, restore, run, store, tail, verify
 from autosys_tasks.backup.damaged import Damaged
 from autosys_tasks.backup.drill_memory import Drill
 from autosys_tasks.backup.manifest_text import entry_of
@@ -146,13 +146,73 @@ def test_a_file_that_is_found_longer_and_is_again_what_it_was(nights: Nights, tm
     before, source = nights.entry(full), nights.root / LOG
     seen = Found(LOG, str(source), FILE, LONG + 5, 5, 0o644)
     part, head = tmp_path / "x.7z", Backup("2027-02-20T040000Z", DIFFERENTIAL, 1.0, full.id, full.archive_sha256)
-    for size, tail in ((LONG, LONG), (LONG - 1, 0), (LONG + 3, LONG)):
+    for size, begins in ((LONG, LONG), (LONG - 1, 0), (LONG + 3, LONG)):
         write(source, noise(LONG)[:size] + b"new"[: max(0, size - LONG)])
         with Spool(tmp_path / "entries") as spool:
             packed = pack.pack(Load(head, ((seen, before),)), part, spool, "", print)
             pack.check(packed, part, "", print)
             (entry,) = spool.read()
-        assert (entry.size, entry.tail[0]) == (size, tail)
+        assert (entry.size, entry.tail[0]) == (size, begins)
+
+
+@pytest.mark.parametrize("size", [tail.SHORT, tail.SHORT + 1])
+def test_a_long_tail_is_never_held_in_memory(nights: Nights, tmp_path: Path, size: int) -> None:
+    """The one is read ahead, the other as it is packed: the archive has the same of both."""
+    full = nights.backup()
+    source, new = nights.root / LOG, noise(size, 2)
+    nights.grow(LOG, new)
+    before, seen = nights.entry(full), source.stat()
+    found = Found(LOG, str(source), FILE, seen.st_size, seen.st_mtime_ns, 0o644)
+    with tail.Ahead([(found, before)]) as ahead:
+        assert ahead.take(found) == (
+            (new, hashlib.sha256(source.read_bytes()).hexdigest()) if size <= tail.SHORT else None
+        )
+    late = found._replace(size=found.size - size + 1)  # it was that long when it was looked for
+    with tail.Ahead([(late, before)]) as ahead:
+        assert bool(ahead.take(late)) == (size <= tail.SHORT)
+    last = nights.backup()
+    assert nights.entry(last).tail == (LONG, hashlib.sha256(new).hexdigest())
+    assert nights.restored(last, tmp_path / "to").code == 0 and things(tmp_path / "to") == all_of(nights)
+
+
+def test_many_files_grow_and_some_vanish_turn_over_or_are_locked(nights: Nights, tmp_path: Path) -> None:
+    """More than are read ahead, and each is judged by itself."""
+    logs = [f"data/{number:02d}.log" for number in range(12)]
+    for number, path in enumerate(logs):
+        nights.write(path, noise((1 << 20) + number + 1, number))
+    full = nights.backup()
+    for path in logs:
+        nights.grow(path, path.encode() * 100)
+    nights.write(logs[3], noise(2 << 20, 99))
+    entries = {one.path: one for one in manifest.read_entries(manifest.beside(nights.folder, full))}
+    things_now = []
+    for path in logs:
+        seen = (nights.root / path).stat()
+        found = Found(path, str(nights.root / path), FILE, seen.st_size, seen.st_mtime_ns, 0o644)
+        things_now.append((found, entries[path]))
+    for gone in (logs[0], logs[5]):
+        (nights.root / gone).unlink()
+    head = Backup("2027-02-20T040000Z", DIFFERENTIAL, 1.0, full.id, full.archive_sha256)
+    with Spool(tmp_path / "entries") as spool:
+        packed = pack.pack(Load(head, tuple(things_now)), tmp_path / "x.7z", spool, "", print)
+        pack.check(packed, tmp_path / "x.7z", "", print)
+        made = {one.path: one for one in spool.read()}
+    assert [one.path for one in packed.backup.failed] == [logs[0], logs[5]]
+    assert set(made) == set(logs) - {logs[0], logs[5]}
+    assert [path for path in made if not made[path].tail[0]] == [logs[3]]
+    whole = {path: hashlib.sha256((nights.root / path).read_bytes()).hexdigest() for path in made}
+    assert {path: one.sha256 for path, one in made.items()} == whole
+
+
+def test_what_is_not_asked_for_any_more_ends_soon(nights: Nights) -> None:
+    before = nights.entry(nights.backup())
+    nights.grow(LOG, b"more")
+    found = Found(LOG, str(nights.root / LOG), FILE, LONG + 4, 5, 0o644)
+    ahead = tail.Ahead([(found, before)] * 9)
+    with ahead:
+        assert ahead.take(found) and ahead.take(found._replace(path="another")) is None
+        ahead._stopped = True
+        assert ahead._read(found, before) is None
 
 
 def test_a_log_that_grows_while_it_is_packed_is_whole(nights: Nights, tmp_path: Path) -> None:
