@@ -13,6 +13,8 @@ from invoke.exceptions import ParseError
 from autosys_tasks import __version__, ns
 
 if TYPE_CHECKING:
+    from invoke.parser import ParserContext
+
     from autosys_tasks.core.errors import AutosysError
 
 
@@ -44,7 +46,7 @@ def refused(error: ParseError) -> AutosysError:
     """What Invoke's parser does not take, with the nearest spelling of what it would."""
     from autosys_tasks.core.errors import UsageError, nearest
 
-    task = getattr(error.context, "name", None) or ""
+    task = typed(error.context) if error.context else ""
     helps = f"autosys {task} --help".replace("  ", " ")
     if empty := re.search(r"<Argument: ([\w-]+)", str(error)):
         return UsageError(f"--{empty[1].replace('_', '-')} needs a value", hint=helps)
@@ -56,6 +58,11 @@ def refused(error: ParseError) -> AutosysError:
     said = f"{f'`{task}`' if task else 'autosys'} takes no" if is_flag else "no task is named"
     hint = f"did you mean `{near}`?" if near else helps if is_flag else "autosys --list"
     return UsageError(f"{said} `{word[1]}`", where=word[1], hint=hint)
+
+
+def typed(context: ParserContext) -> str:
+    """What a person types for a task: `upgrade`, where Invoke calls it `upgrade.start`."""
+    return min((context.name or "", *context.aliases), key=len)
 
 
 def program() -> Program:
