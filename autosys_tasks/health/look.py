@@ -21,7 +21,7 @@ from autosys_tasks.health.look_things import (
     see_rivals,
     see_upgrade,
 )
-from autosys_tasks.health.values import GRACE_S, WITHIN_S, ConfigSeen, Look, WatchSeen
+from autosys_tasks.health.values import GRACE_S, WITHIN_S, ConfigSeen, Look, More, WatchSeen
 from autosys_tasks.supervise import look as supervise_look
 from autosys_tasks.supervise.house import House
 from autosys_tasks.supervise.plan import pids_of
@@ -31,6 +31,8 @@ from autosys_tasks.vscode.look import look as see_editor
 
 TRIALS_S = 30.0  # asking the scheduler, then each command once
 BACKUPS_S = 5.0  # the head and the foot of each manifest
+FINDS = "environment"  # the check that finds others
+FIND_S = 10.0  # a walk through the workspace, and git's word on what it leaves out
 LISTS_S = 10.0  # a Task Scheduler has hundreds of tasks
 
 
@@ -45,7 +47,7 @@ def looks(
         Look("watchdog", "watchdog", lambda: see_watch(house, marks)),
         Look("autostart", "start after logon", lambda: see_autostart(house), TRIALS_S),
         Look("backup", "daily backup", lambda: see_backup(house), BACKUPS_S),
-        *(_environment_look(house, each) for each in _environments(house)),
+        *_environment_looks(house),
         Look("upgrade", "upgrade after a pull", lambda: see_upgrade(house)),
         *(_output_look(config, path) for path in config.outputs),
         *(_probe_look(house, probe, dry=dry) for probe in config.probes.values()),
@@ -63,11 +65,18 @@ def _service_look(house: House, service: Service, marks: SharedMarks) -> Look:
     )
 
 
-def _environments(house: House) -> list[Environment]:
-    """Declared or discovered: both are proven."""
+def _environment_looks(house: House) -> list[Look]:
+    """One for each that is declared; where none is, the one that finds them: that takes a walk, and asks git."""
+    if house.config.environments:
+        return [_environment_look(house, each) for each in house.config.environments.values()]
+    return [Look(FINDS, "environments", lambda: find_environments(house), FIND_S)]
+
+
+def find_environments(house: House) -> More:
+    """A look for each environment that is discovered."""
     from autosys_tasks.upgrade import look
 
-    return list(look.environments(house).values())
+    return More(tuple(_environment_look(house, each) for each in look.environments(house).values()))
 
 
 def _environment_look(house: House, environment: Environment) -> Look:

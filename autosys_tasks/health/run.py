@@ -15,9 +15,9 @@ from autosys_tasks.core.journal import Journal
 from autosys_tasks.core.plan import Outcome, Plan
 from autosys_tasks.core.verdict import NG, Check, overall
 from autosys_tasks.health import plan
-from autosys_tasks.health.look import looks
+from autosys_tasks.health.look import FINDS, looks
 from autosys_tasks.health.look_things import Listings, Usage, disk_usage
-from autosys_tasks.health.values import Look, Seen
+from autosys_tasks.health.values import Look, More, Seen
 from autosys_tasks.supervise.house import House
 from autosys_tasks.supervise.plan import closure
 from autosys_tasks.supervise.state import now
@@ -36,11 +36,14 @@ class Mended(NamedTuple):
 
 
 def chosen(house: House, only: str) -> tuple[str, ...]:
-    """The check ids in a comma-separated text, () for all; raises UsageError for one that does not exist."""
+    """The check ids in a comma-separated text, () for all; raises UsageError for one that does not exist.
+
+    Which environments are there where none is declared, the page says: until then each may be.
+    """
     ids = tuple(word for word in (part.strip() for part in only.split(",")) if word)
     known = {look.id for look in looks(house)}
     for each in ids:
-        if each not in known:
+        if each not in known and not (FINDS in known and each.startswith(f"{FINDS}.")):
             raise unknown_name("check", each, known)
     return ids
 
@@ -49,13 +52,28 @@ def page(
     house: House, only: Collection[str] = (), *, dry: bool = False, usage: Usage = disk_usage,
     listed: Listings | None = None,
 ) -> list[Check]:  # fmt: skip
-    """The checks, or those named; never later than the longest deadline among them."""
+    """The checks, or those named; never later than the longest deadline among them.
+
+    Raises UsageError for one that is named and that nothing found.
+    """
     wanted = looks(house, dry=dry, usage=usage, listed=listed)
     if only:
         needed = set(only) | _dependencies(house, only)
-        wanted = [look for look in wanted if look.id in needed]
-    checks = plan.page(house.config, wanted, see_all(wanted), now())
-    return [check for check in checks if not only or check.id in only]
+        wanted = [look for look in wanted if look.id in needed or _is_asked(look.id, only)]
+    checks = plan.page(house.config, *_unfolded(wanted, see_all(wanted)), now())
+    for each in only:
+        if not any(_is_asked(check.id, (each,)) for check in checks):
+            raise unknown_name("check", each, [check.id for check in checks])
+    return [check for check in checks if not only or _is_asked(check.id, only)]
+
+
+def _is_asked(check_id: str, only: Iterable[str]) -> bool:
+    """Whether a check is named. The one that finds others stands for each of them, and each of them for it."""
+    for each in only:
+        shorter, longer = sorted((each, check_id), key=len)
+        if each == check_id or (shorter == FINDS and longer.startswith(f"{FINDS}.")):
+            return True
+    return False
 
 
 def _dependencies(house: House, only: Iterable[str]) -> set[str]:
@@ -63,6 +81,16 @@ def _dependencies(house: House, only: Iterable[str]) -> set[str]:
     services = house.config.services
     named = [each.removeprefix("service.") for each in only if each.startswith("service.")]
     return {f"service.{name}" for name in closure(services, named)}
+
+
+def _unfolded(wanted: Iterable[Look], seen: Mapping[str, Seen]) -> tuple[list[Look], dict[str, Seen]]:
+    """The looks with those that were found in the place of the one that found them; and what all of them brought."""
+    unfolded, brought = list[Look](), dict(seen)
+    for look in wanted:
+        more = seen[look.id].facts
+        unfolded += more.looks if isinstance(more, More) else [look]
+        brought |= more.seen if isinstance(more, More) else {}
+    return unfolded, brought
 
 
 def see_all(wanted: Sequence[Look]) -> dict[str, Seen]:
@@ -85,7 +113,8 @@ def _late(look: Look) -> Seen:
 def _see(look: Look, brought: dict[str, Seen]) -> None:
     began = time.perf_counter()
     try:
-        seen = Seen(look.see())
+        facts = look.see()
+        seen = Seen(facts._replace(seen=see_all(facts.looks)) if isinstance(facts, More) else facts)
     except Exception as error:  # noqa: BLE001 (a check that raises is a red, never a default)
         said = error.message if isinstance(error, AutosysError) else f"{type(error).__name__}: {error}"
         seen = Seen(error=said, hint=error.hint if isinstance(error, AutosysError) else "")

@@ -47,6 +47,13 @@ class Seen(NamedTuple):
     ms: int = 0
 
 
+class More(NamedTuple):
+    """What a look brought that found what is to be looked at: a check for each takes its place on the page."""
+
+    looks: tuple[Look, ...]
+    seen: Mapping[str, Seen] = {}  # by id
+
+
 class Finding(NamedTuple):
     """The judgement of one check's facts; `why` is "" only when all is as wanted."""
 

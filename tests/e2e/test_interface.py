@@ -137,7 +137,7 @@ def test_wrong_words_are_usage_and_name_the_nearest(workspace: rig.Workspace) ->
     workspace.cli("restart").rc(2)
     workspace.cli("bringup", "--tiemout", "3").rc(2).says("`bringup` takes no `--tiemout`", "`--timeout`")
     workspace.cli("upgrade", "--nonsense").rc(2).says("`upgrade` takes no `--nonsense`", "autosys upgrade --help")
-    workspace.cli("upgrade.status", "--nonsense").rc(2).says("`upgrade.status` takes no", "autosys upgrade.status --help")
+    workspace.cli("upgrade.status", "--nonsense").rc(2).says("autosys upgrade.status --help")
     workspace.cli("no-such-task").rc(2).says("autosys --list")
     assert "`bringup`" in workspace.cli("brngup", "--json").rc(2).json()["error"]["hint"]  # type: ignore[index, call-overload]
     workspace.cli("health", "--only").rc(2).says("--only needs a value")

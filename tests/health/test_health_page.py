@@ -15,9 +15,11 @@ import pytest
 import rig
 
 from autosys_tasks import host
+from autosys_tasks.config.load import load
 from autosys_tasks.core.verdict import NG, OK, UNKNOWN
-from autosys_tasks.health import plan, run
+from autosys_tasks.health import look, plan, run
 from autosys_tasks.health.values import BackupSeen, Look
+from autosys_tasks.supervise.house import house_of
 from autosys_tasks.supervise.values import Now
 
 Cli = rig.Workspace
@@ -166,6 +168,7 @@ def test_a_look_that_raises_or_hangs_costs_only_its_own_check() -> None:
         Look("disk", "disk", lambda: 1 / 0),
         Look("probe.slow", "slow", lambda: time.sleep(30), 0.1),
         Look("backup", "backup", lambda: BackupSeen()),
+        Look("environment", "environments", lambda: 1 / 0),
     ]
     began = time.monotonic()
     seen = run.see_all(looks)
@@ -173,7 +176,7 @@ def test_a_look_that_raises_or_hangs_costs_only_its_own_check() -> None:
     from autosys_tasks.config.model import Config
 
     found = plan.page(Config("/w", "w"), looks, seen, Now(0.0, 0.0, "b"))
-    assert [check.verdict for check in found] == [NG, UNKNOWN, "SKIP"]
+    assert [check.verdict for check in found] == [NG, UNKNOWN, "SKIP", NG]
     assert found[0].why == "check error: ZeroDivisionError: division by zero"
     assert found[1].why == "`probe.slow` did not answer within 0.1 s"
 
@@ -231,6 +234,48 @@ def test_an_environment_that_is_not_there_is_red(workspace: rig.Workspace) -> No
     (workspace.root / ".venv" / "pyvenv.cfg").write_text(f"home = {home}\n", encoding="utf-8")
     if sys.platform != "win32":  # there a copy of the interpreter alone does not run
         assert health(workspace, "--only", "environment.main")["environment.main"]["verdict"] == OK
+
+
+def test_environments_that_are_discovered_are_checks_of_their_own(workspace: rig.Workspace) -> None:
+    workspace.write('[outputs]\n"autosys.toml" = "24h"\n')
+    for name in ("web", "site"):
+        workspace.file(f"{name}/package.json", '{"dependencies": {"left": "1"}}')
+    found = health(workspace)
+    assert list(found)[4:7] == ["environment.site", "environment.web", "upgrade"]
+    assert found["environment.web"]["verdict"] == NG and "environment" not in found
+    assert list(health(workspace, "--only", "environment.web")) == ["environment.web"]
+    assert list(health(workspace, "--only", "environment")) == ["environment.site", "environment.web"]
+    workspace.cli("health", "--only", "environment.wed").rc(2).says("`environment.wed`", "environment.web")
+    workspace.cli("health", "--only", "upgrade.wed").rc(2)
+    shutil.rmtree(workspace.root / "site")
+    shutil.rmtree(workspace.root / "web")
+    workspace.cli("health", "--only", "environment.web").rc(2)
+
+
+@pytest.mark.only("posix")
+def test_a_discovery_that_hangs_or_fails_is_a_check_by_name_and_the_others_go_on(
+    workspace: rig.Workspace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    workspace.write('[outputs]\n"autosys.toml" = "24h"\n')
+    workspace.file("web/package.json", '{"dependencies": {"left": "1"}}')
+    git = tmp_path / "bin" / "git"
+    git.parent.mkdir()
+    git.write_text(f"#!/bin/sh\nwhile [ ! -e '{tmp_path}/go' ]; do sleep 0.05; done\n", encoding="utf-8")
+    git.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{git.parent}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("AUTOSYS_STATE", str(workspace.state))
+    monkeypatch.setattr(look, "FIND_S", 0.3)
+    house = house_of(load(workspace.root))
+    try:
+        found = {check.id: check for check in run.page(house, listed=lambda site: ())}
+        named = run.page(house, run.chosen(house, "environment.web"))
+    finally:
+        (tmp_path / "go").touch()
+    late = found["environment"]
+    assert (late.verdict, late.why) == (UNKNOWN, "`environment` did not answer within 0.3 s")
+    assert late.fix and late.fix.text == "inv health --only environment"
+    assert found["config"].verdict == found["outputs.autosys.toml"].verdict == OK
+    assert [(check.id, check.verdict) for check in named] == [("environment", UNKNOWN)]
 
 
 OUTPUTS = [
