@@ -29,6 +29,7 @@ from autosys_tasks.supervise.values import Decision, Facts, LastExit, Now, Recor
 KILL_WAIT_S = 5.0
 BURY_WAIT_S = 0.5  # a guard that hears of the death holds the lock for a moment
 STRAYS_WAIT_S = 2.0
+ADOPTERS_S = 1.0  # who completes a record holds its lock for milliseconds
 
 
 def start(
@@ -132,6 +133,7 @@ def _spawn(house: House, name: str, argv: tuple[str, ...], intent: Record, lock:
     service = house.service(name)
     env = {**house.env(name), **environ.marks(house.place, house.config, name, intent.instance)}
     order = host.Launch(argv, env, service.cwd, house.log(name), service.priority, service.memory_max)
+    starting = host.take_lock(house.place.starting(name), wait_s=ADOPTERS_S)
     try:
         pid = host.spawn(order, lock)
     except OSError as error:
@@ -142,11 +144,15 @@ def _spawn(house: House, name: str, argv: tuple[str, ...], intent: Record, lock:
             house.place, name, intent._replace(dead=True, died_boot=intent.started_boot, last_exit=died)
         )
         return False, why
-    fault("supervise.after-spawn")
-    who = host.identity(pid) or host.Identity(pid, "", intent.boot)  # "": it has died already
-    write_record(house.place, name, intent._replace(pid=pid, token=who.token))
-    fault("supervise.after-record")
-    return True, f"pid {pid}"
+    else:
+        fault("supervise.after-spawn")
+        who = host.identity(pid) or host.Identity(pid, "", intent.boot)  # "": it has died already
+        write_record(house.place, name, intent._replace(pid=pid, token=who.token))
+        fault("supervise.after-record")
+        return True, f"pid {pid}"
+    finally:
+        if starting is not None:
+            starting.release()
 
 
 def new_instance() -> str:
@@ -159,20 +165,34 @@ def new_instance() -> str:
 
 
 def adopt(house: House, name: str, found: tuple[host.Identity, str], reason: str) -> Outcome:
-    """Complete the record of a service that runs without one: its environment says whose it is."""
-    who, instance = found
+    """Complete the record of a service that runs without one: its environment says whose it is.
+
+    Outcome.ok None: its starter is at it, or was faster.
+    """
+    step = Step("adopt", label(name), reason)
+    prepare(house.place, [name])
+    lock = host.take_lock(house.place.starting(name))
+    if lock is None:
+        return Outcome(step, None, "somebody is starting it")
+    try:
+        return Outcome(step, *_adopted(house, name, *found))
+    finally:
+        lock.release()
+
+
+def _adopted(house: House, name: str, who: host.Identity, instance: str) -> tuple[bool | None, str]:
     moment = now()
     record, corrupt = read_record(house.place, name)
-    prepare(house.place, [name])
     if corrupt:
         set_aside(house.place, name)
         record = None
+    if record and (record.pid is not None or record.instance != instance):
+        return None, "it has a record meanwhile"
     started = host.started_wall(who)
-    base = record if record and record.instance == instance else None
     write_record(
         house.place,
         name,
-        (base or Record(instance, spec=spec_hash(house.service(name)), starts=1))._replace(
+        (record or Record(instance, spec=spec_hash(house.service(name)), starts=1))._replace(
             pid=who.pid,
             token=who.token,
             boot=who.boot,
@@ -180,7 +200,7 @@ def adopt(house: House, name: str, found: tuple[host.Identity, str], reason: str
             started_boot=moment.boot - max(0.0, time.time() - started),
         ),
     )
-    return Outcome(Step("adopt", label(name), reason), True, f"pid {who.pid}")
+    return True, f"pid {who.pid}"
 
 
 def note(house: House, name: str, reason: str, ended: host.Exit | None = None) -> Outcome:

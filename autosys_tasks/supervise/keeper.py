@@ -196,11 +196,11 @@ class Keeper:
         elif decision.step == "note" or (decision.step == "start" and self._unburied(name)):
             act.note(self.house, name, decision.reason, self.facts[name].exit)
             self._again(name, soon=True)
-        elif decision.step == "adopt":
-            found = self.facts[name].found
-            if found is not None:
-                self.tell(act.adopt(self.house, name, found, decision.reason))
-                self._again(name)
+        elif decision.step == "adopt" and (found := self.facts[name].found):
+            outcome = act.adopt(self.house, name, found, decision.reason)
+            if outcome.ok is not None:
+                self.tell(outcome)
+            self._again(name, soon=outcome.ok is None)
         elif decision.step in ("stop", "restart"):
             self._stop(name, decision)
 

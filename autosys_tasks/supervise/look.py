@@ -80,6 +80,7 @@ def _of_dead(
     return facts._replace(
         locked=locked,
         found=found,
+        being_started=found is not None and host.lock_held(place.starting(name)),
         leftovers=() if found else tuple(mark.who.pid for mark in living),
         exit=ended,
         log_tail=last_words(house, name) if unburied else "",

@@ -19,7 +19,6 @@ LEFT = "its leader is gone and left behind"  # said while they live, and of that
 ALIVE_S = 0.3  # a service without readiness is ready when it lives this long
 AGAIN_S = 0.25
 INTENT_S = 5.0  # a start between its intent and its record takes milliseconds, never this long
-RECORD_S = 0.5  # one whose process runs already: if its starter was killed just then, who looks adopts it
 FOREIGN_AGAIN_S = 5.0
 HALF_OPEN_S = (300.0, 600.0, 1200.0, 2400.0, 3600.0)
 JITTER = 0.2
@@ -111,9 +110,9 @@ def decide(
     up = facts.wanted.up or asked
     if facts.leader is not None:
         return _living(service, facts, now, up=up)
-    if facts.found is not None and not (facts.locked and _being_recorded(facts, now)):
+    if facts.found is not None and not facts.being_started:
         return Decision("unready", f"runs as pid {facts.found[0].pid} without a record", "adopt")
-    if facts.locked and _starting(facts.record, now):
+    if facts.being_started or (facts.locked and _starting(facts.record, now)):
         return Decision("starting", "somebody is starting it at this moment", due_boot=now.boot + 0.05)
     if facts.leftovers:
         pids = ", ".join(map(str, facts.leftovers))
@@ -126,18 +125,11 @@ def decide(
     return _dead(service, facts, now, watchdog, waiting_for, asked=asked)
 
 
-def _being_recorded(facts: Facts, now: Now) -> bool:
-    """Whether its starter is about to write down whom it has just started: a record that is nobody's loss."""
-    record, found = facts.record, facts.found
-    ours = record is not None and found is not None and record.instance == found[1]
-    return ours and _starting(record, now, RECORD_S)
-
-
-def _starting(record: Record | None, now: Now, within_s: float = INTENT_S) -> bool:
+def _starting(record: Record | None, now: Now) -> bool:
     """Between a starter's intent and its record; or a starter that has only just taken the lock."""
     if record is None or record.dead or record.pid is not None:
         return record is None or now.boot - record.died_boot < INTENT_S
-    return record.boot == now.boot_id and now.boot - record.started_boot < within_s
+    return record.boot == now.boot_id and now.boot - record.started_boot < INTENT_S
 
 
 def _living(service: Service, facts: Facts, now: Now, *, up: bool) -> Decision:

@@ -45,6 +45,10 @@ class Place(NamedTuple):
         """The file whose lock the service holds for life."""
         return self.of(name, "lock")
 
+    def starting(self, name: str) -> str:
+        """The file whose lock its starter holds from before the spawn until the record says who was started."""
+        return self.of(name, "starting")
+
     @property
     def bell(self) -> str:
         """What wakes the guard."""

@@ -90,6 +90,7 @@ class Facts(NamedTuple):
     locked: bool = False
     leftovers: tuple[int, ...] = ()  # live pids of an instance whose leader is gone
     found: tuple[Identity, str] | None = None  # (leader, instance) running without a record: to be adopted
+    being_started: bool = False  # its starter lives, and is about to write that record
     exit: Exit | None = None
     ready_seen: bool = False
     readiness: Reply | None = None  # None: not asked

@@ -237,6 +237,50 @@ def test_a_lost_record_or_state_folder_is_made_again_from_what_runs(workspace: r
     assert not lives(pid)
 
 
+SLOWLY = """\
+import pathlib, time
+from autosys_tasks.program import main
+from autosys_tasks.supervise import act
+write = act.write_record
+
+def slowly(place, name, record):
+    while record.pid and not pathlib.Path(place.folder, "go on").exists():
+        time.sleep(0.01)
+    write(place, name, record)
+
+act.write_record = slowly
+main()
+"""
+
+
+def test_whom_a_slow_starter_is_just_starting_nobody_adopts(
+    workspace: rig.Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long its record takes: it is known to live by a lock, and not by the time."""
+    workspace.service("api", "sleeps.py")
+    slow = rig.start([sys.executable, "-c", SLOWLY, "bringup", "--no-guard"], cwd=workspace.root, env=workspace.env())
+    rig.wait_for(workspace.starts, 20, what="the service, started and not recorded yet")
+    place = Place(str(workspace.state))
+    intent, _corrupt = read_record(place, "api")
+    assert intent and intent.pid is None
+    rig.wait_for(lambda: host.boot_clock() > intent.started_boot + 1.0, 10, what="a record that takes its time")
+    assert row(workspace, "api")["state"] == "starting"
+    assert "adopt" not in workspace.cli("watchdog", "--dry-run").rc(0).out
+    monkeypatch.setenv("AUTOSYS_STATE", str(workspace.state))
+    home, (pid, *_rest) = house_of(load(workspace.root)), workspace.starts()[0]
+    who = host.identity(pid)
+    assert who and act.adopt(home, "api", (who, intent.instance), "seen").ok is None
+    ticking = workspace.start("watchdog")
+    (workspace.state / "go on").touch()
+    slow.result().rc(0)
+    ticking.result().rc(0)
+    record, _corrupt = read_record(place, "api")
+    assert record == intent._replace(pid=pid, token=who.token), "its starter's own words"
+    assert act.adopt(home, "api", (who, intent.instance), "seen").ok is None, "it has a record"
+    assert read_record(place, "api")[0] == record and len(workspace.starts()) == 1
+    workspace.cli("down").rc(0)
+
+
 @pytest.mark.parametrize("forged", ["token", "boot"])
 def test_a_recycled_pid_is_nobody_of_ours(workspace: rig.Workspace, forged: str) -> None:
     """Pain 4: winsw#123, #237."""

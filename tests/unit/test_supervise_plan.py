@@ -42,8 +42,8 @@ def living_for_long(reply: Reply | None) -> Facts:
     return facts(leader=WHO, record=record(started_boot=9_000.0), readiness=reply)
 
 
-def found_by(intent: Record) -> Facts:
-    return facts(record=intent, found=(WHO, "i"), locked=True)
+def found_by(intent: Record, **more: object) -> Facts:
+    return facts(record=intent, found=(WHO, "i"), locked=True, **more)
 
 
 TABLE = [
@@ -66,9 +66,9 @@ TABLE = [
     ("lock held, nobody seen", PLAIN, facts(locked=True), "unknown", ""),
     ("being started", PLAIN, facts(locked=True, record=record(pid=None, started_boot=9_999.0)), "starting", ""),
     ("lost its record", PLAIN, facts(record=None, found=(WHO, "i")), "unready", "adopt"),
-    ("its starter was killed", PLAIN, found_by(record(pid=None, started_boot=9_999.0)), "unready", "adopt"),
-    ("being recorded", PLAIN, found_by(record(pid=None, started_boot=9_999.9)), "starting", ""),
-    ("a record of another", PLAIN, found_by(record(pid=None, started_boot=9_999.9, instance="j")), "unready", "adopt"),
+    ("its starter was killed", PLAIN, found_by(record(pid=None, started_boot=9_999.9)), "unready", "adopt"),
+    ("being recorded", PLAIN, found_by(record(pid=None, started_boot=9_900.0), being_started=True), "starting", ""),
+    ("lost while being recorded", PLAIN, facts(record=None, found=(WHO, "i"), being_started=True), "starting", ""),
     ("another boot", PLAIN, facts(record=dead(boot="last-boot", starts=4)), "down", "start"),
     ("declared anew", PLAIN, facts(record=dead(starts=4), spec="new"), "down", "start"),
     ("died, was never ready", ASKED, facts(exit=Exit(signal=9)), "backoff", "note"),
