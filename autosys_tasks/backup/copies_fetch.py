@@ -100,7 +100,7 @@ class _Shelf:
         self.place, self.at, self.into, self.tell = place, at, into, tell
         self.whole = _whole(place.names())
         if not self.whole:
-            raise UsageError(f"there is no backup at `{at.shown}`", where="--from", hint="inv backup.list --from")
+            raise UsageError(f"there is no backup at `{at.shown}`", where="--from", hint="inv backup.list shows ours")
 
     def head(self, stem: str) -> Backup:
         """What its manifest, brought here, says; raises Damaged."""

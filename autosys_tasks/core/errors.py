@@ -107,11 +107,16 @@ def error_lines(error: AutosysError) -> list[str]:
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """The known word that `word` was probably meant to be, or ""."""
+    """The known word that `word` was probably meant to be, or ""; one that differs in case or form alone is nearest."""
     import difflib
+    import unicodedata
 
-    found = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return found[0] if found else ""
+    def plain(name: str) -> str:
+        return unicodedata.normalize("NFC", name).casefold()
+
+    names = {plain(name): name for name in known}
+    found = difflib.get_close_matches(plain(word), names, n=1, cutoff=0.6)
+    return names[found[0]] if found else ""
 
 
 def unknown_name(what: str, word: str, known: Iterable[str]) -> UsageError:

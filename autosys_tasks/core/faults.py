@@ -65,7 +65,7 @@ def check_order() -> None:
     point, how, count = _parts(order)
     if point not in POINTS:
         raise unknown_name("fault point", point, POINTS)
-    if how not in WAYS or not count.isdecimal():
+    if how not in WAYS or not (count.isdecimal() and int(count)):
         hint = f"AUTOSYS_FAULT={point}:{'|'.join(WAYS)}[:N]"
         raise UsageError("AUTOSYS_FAULT says not what to do, or when", where="AUTOSYS_FAULT", hint=hint)
 

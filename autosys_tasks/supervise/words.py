@@ -31,11 +31,13 @@ def verdict_lines(report: Report, stale: Mapping[str, str] = MappingProxyType({}
     """What was done, and whether all is as wanted now. `stale`: why each environment that should be newer is not."""
     lines = [outcome_line(outcome) for outcome in report.outcomes if outcome.ok is not None]
     stopped = [name for name, decision in report.decisions.items() if decision.state == "stopped"]
-    up = [n for n in report.decisions if n not in report.not_so and n not in stopped and n != GUARD]
+    absent = [n for n, each in report.decisions.items() if each.state == "down" and n not in (*report.not_so, GUARD)]
+    up = [n for n in report.decisions if n not in (*report.not_so, *stopped, *absent, GUARD)]
     if stopped := [name for name in stopped if name != GUARD]:
         lines.append(f"stopped by a person: {', '.join(stopped)} (inv bringup {stopped[0]} to start)")
     if done := [name for name, decision in report.decisions.items() if decision.state == "done"]:
         lines.append(f"ended as it should: {', '.join(done)} (inv restart {done[0]} to run it again)")
+    lines += [f"not here, and optional: {name}, {report.decisions[name].reason}" for name in absent]
     for name in report.not_so:
         lines += [f"NG {label(name)}: {report.decisions[name].state}, {report.decisions[name].reason}"]
         lines += [f"   -> {next_step(name, report)}"]

@@ -117,6 +117,8 @@ def end_with(error: AutosysError, as_json: bool) -> NoReturn:
         with contextlib.suppress(StateError):
             print_json(error_document(error))
             raise Exit(code=error.code) from error
+    if as_json or error.where == "stdout":
+        _unread("stdout")  # it took nothing, and would spoil the exit code when Python ends
     from autosys_tasks.core.errors import error_lines
 
     raise Exit("\n".join(error_lines(error)), code=error.code) from error

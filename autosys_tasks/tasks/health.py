@@ -21,8 +21,10 @@ def health(  # type: ignore[no-untyped-def]
     from autosys_tasks.health import run, show
 
     dry, trouble = is_dry(c, dry_run), ""
-    if (watch and (json or fix or dry)) or (selftest and (fix or watch or only or dry)):
-        raise UsageError("these options do not go together", hint="inv health --help")
+    if watch and (json or fix or dry):
+        raise UsageError("--watch goes with --only alone", hint="inv health --watch")
+    if selftest and (fix or watch or only or dry):
+        raise UsageError("--selftest goes with --json alone", hint="inv health --selftest")
     if selftest:
         from autosys_tasks.health import selftest as room
 

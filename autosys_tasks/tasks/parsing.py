@@ -50,8 +50,34 @@ def _open_lists(machine: ParseMachine) -> list[Names]:
     return [argument for argument in arguments if isinstance(argument, Names)]
 
 
+CHOOSES = ("from", "only", "platform", "reset", "task")  # flags that say which; without them it is all, or ours
+
+
+def _refuse(machine: ParseMachine, token: str) -> None:
+    """An empty name is never all of them (`--only "$NAME"`), and no second value is read as the next task."""
+    flag: Any = machine.flag
+    given = machine.context.flags.get(token) if machine.context else None
+    if given is not None and given.takes_value and given.kind is not list and given.raw_value is not None:
+        _usage(f"{token} stands there twice")
+    if not token and flag is not None and machine.waiting_for_flag_value and flag.name.strip("_") in CHOOSES:
+        _usage(f"--{flag.name.strip('_')} needs a value, and this one is empty")
+    if not token and not machine.waiting_for_flag_value and _open_lists(machine):
+        _usage("an empty word names nothing")
+
+
+def _usage(message: str) -> None:
+    import sys
+
+    from autosys_tasks.core.errors import UsageError
+    from autosys_tasks.tasks.border import end_with, ready_streams
+
+    ready_streams()
+    end_with(UsageError(message), "--json" in sys.argv)
+
+
 def handle(machine: ParseMachine, token: str) -> None:
     """A word feeds an open list, a flag never does (`inv down --help`); a wrong value is the parser's error."""
+    _refuse(machine, token)
     for names in _open_lists(machine):
         names.fed = token.startswith("-")
     try:

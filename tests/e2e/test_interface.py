@@ -118,6 +118,27 @@ def test_dry_runs_show_the_plan_and_change_not_one_byte(workspace: rig.Workspace
     unchanged(workspace, look_again)
 
 
+EMPTY = [
+    ["health", "--only", ""],
+    ["upgrade", "--only", ""],
+    ["schedule.unregister", "--dry-run", "--only", ""],
+    ["watchdog", "--reset", ""],
+    ["backup.list", "--from", ""],
+    ["backup.restore", "latest", "", "--to", "x"],
+    ["health", "--only=disk", "--only=config"],
+]
+
+
+@pytest.mark.only("posix")  # the parser is the same everywhere, and a command takes long to start in Wine
+@pytest.mark.parametrize("words", EMPTY, ids=" ".join)
+def test_an_empty_name_is_not_all_of_them_and_a_second_value_is_no_task(
+    workspace: rig.Workspace, words: list[str]
+) -> None:
+    """Interface 2: a wrong value is usage, under Invoke's own program too."""
+    workspace.write("")
+    workspace.cli(*words).rc(2).says("usage:")
+
+
 @pytest.mark.only("posix")  # the parser is the same everywhere, and a command takes long to start in Wine
 def test_wrong_words_are_usage_and_name_the_nearest(workspace: rig.Workspace) -> None:
     workspace.service("api", "sleeps.py")

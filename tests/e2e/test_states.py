@@ -269,7 +269,7 @@ def test_an_absent_program_is_said_and_an_optional_one_passed_over(workspace: ri
     verdicts = {check["id"]: check["verdict"] for check in page["checks"]}  # type: ignore[attr-defined]
     assert verdicts == {"service.api": "NG", "service.extra": "SKIP"}
     workspace.write('[services.extra]\ncommand = ["nor-this"]\noptional = true\n')
-    workspace.cli("bringup", "--no-guard").rc(0)
+    workspace.cli("bringup", "--no-guard").rc(0).says("not here, and optional: extra", "OK: 0 ready")
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Callable
 
@@ -12,7 +13,7 @@ import pytest
 from invoke import Exit
 
 from autosys_tasks import program
-from autosys_tasks.core.errors import UsageError
+from autosys_tasks.core.errors import UsageError, nearest
 from autosys_tasks.tasks import border
 
 
@@ -77,6 +78,24 @@ def test_a_reader_who_has_left_changes_neither_the_work_nor_the_code(monkeypatch
         border.say("again")
         border.finish(None, "health", 3, {}, [], as_json=True)
     assert ended.value.code == 3
+
+
+@pytest.mark.only("linux")
+@pytest.mark.parametrize("flags", [(), ("--json",)])
+def test_a_stdout_that_is_full_is_an_error_and_not_python_s_own_end(flags: tuple[str, ...]) -> None:
+    """Interface 2: 1, and named; Python alone would end 120."""
+    with open("/dev/full", "wb") as full:
+        argv = [sys.executable, "-m", "autosys_tasks.program", "config", "--faults", *flags]
+        env = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+        done = subprocess.run(argv, stdout=full, stderr=subprocess.PIPE, env=env, text=True, check=False)
+    assert done.returncode == 1 and "cannot write `stdout`" in done.stderr and "ignored" not in done.stderr, done
+
+
+@pytest.mark.parametrize(
+    ("word", "known", "meant"), [("API", ["api"], "api"), ("\u1100\u1161b", ["xy", "\uac00b"], "\uac00b")]
+)
+def test_a_name_that_differs_in_case_or_form_alone_is_the_nearest(word: str, known: list[str], meant: str) -> None:
+    assert nearest(word, known) == meant
 
 
 def test_a_command_in_a_folder_that_is_gone_says_so(tmp_path, monkeypatch, capsys) -> None:  # type: ignore[no-untyped-def]
