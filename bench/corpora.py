@@ -15,7 +15,7 @@ SYLLABLES = ("ka", "ro", "mi", "ten", "sul", "da", "pre", "in", "con", "ta", "ve
 WEIGHTS = list(accumulate(1 / (number + 3) for number in range(4000)))
 FULL = {"workspace": 3000, "many": 100_000, "logs": 256 * MB}  # files, files, bytes
 ROUNDS = {"many": 2}  # at most: it takes two thirds of a run
-QUICK = {"workspace": 300, "many": 3000, "logs": 10 * MB}
+QUICK = {"workspace": 300, "many": 3000, "logs": 24 * MB}  # long enough, each log, for its tail alone to be kept
 
 
 def make(name: str, folder: Path, amount: int) -> None:

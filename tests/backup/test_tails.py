@@ -429,6 +429,30 @@ def test_a_backup_that_is_killed_in_a_tail_leaves_what_was_there(nights: Nights,
     assert things(tmp_path / "to") == all_of(nights)
 
 
+@pytest.mark.parametrize("nth", [1, 3, 6])
+def test_a_full_disk_in_its_beginning_or_its_tail_names_it(
+    grown: tuple[Nights, Backup, Backup], tmp_path: Path, nth: int
+) -> None:
+    nights, _full, last = grown
+    to = str(tmp_path / "to")
+    env = {"AUTOSYS_FAULT": f"restore.during-write:enospc:{nth}"}
+    nights.space.cli("backup.restore", last.id, LOG, "--to", to, env=env).rc(4).says(f"NG {LOG}: no space is left")
+    assert not (tmp_path / "to" / LOG).exists() and not list((tmp_path / "to").glob(".autosys*"))
+    nights.space.cli("backup.restore", last.id, LOG, "--to", to).rc(0)
+    assert (tmp_path / "to" / LOG).read_bytes() == (nights.root / LOG).read_bytes()
+
+
+def test_tails_that_have_grown_to_a_third_of_the_full_one_call_for_a_new_full(nights: Nights, tmp_path: Path) -> None:
+    kinds = [nights.backup().kind]
+    for number in range(3):
+        nights.grow(LOG, noise(600_000, number + 20))
+        kinds.append(nights.backup().kind)
+    assert kinds == [FULL, DIFFERENTIAL, DIFFERENTIAL, FULL], "the second differential has 1.2 MB, its full 1.5 MB"
+    last = nights.backup()
+    assert last.kind == DIFFERENTIAL and last.base == store.listed(nights.folder)[0][3].id
+    assert nights.restored(last, tmp_path / "to").code == 0 and things(tmp_path / "to") == all_of(nights)
+
+
 @pytest.mark.capability("7zz")
 @pytest.mark.only("posix")
 def test_by_hand_it_is_what_the_readme_says(grown: tuple[Nights, Backup, Backup], tmp_path: Path) -> None:
