@@ -31,7 +31,7 @@ LEAKY = (
 )
 LONGEST = (  # these files come first, so that no worker idles at the end
     "test_survival", "test_bootstrap", "test_installing_in_place", "test_command_lines", "test_backup_runs",
-    "test_broken_pull", "test_installing", "test_installing_others",
+    "test_backup_ends", "test_broken_pull", "test_installing", "test_installing_others",
     "test_states", "test_interface", "test_archive_commands", "test_with_scopes", "test_with_systemd", "test_vscode",
     "test_health_page", "test_backup_and_back", "test_report", "test_after_a_pull", "test_copies_commands",
     "test_git_awkward", "test_archive_limits", "test_copies", "test_hooks", "test_health_rivals",
@@ -53,7 +53,8 @@ def pytest_configure(config: pytest.Config) -> None:
     hypothesis.settings.register_profile("patient", deadline=None, suppress_health_check=excused)
     hypothesis.settings.load_profile("patient")
     config.option.loadscopereorder = False  # xdist: files in our order, not by their number of tests
-    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # with it each command of a test compiles all of ours anew
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # with it each command of a test compiles all of ours anew,
+    sys.dont_write_bytecode = False  # and every worker of pytest all tests: 5 s of a processor each
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started with `&` by a script: our children inherit it
         signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -1,9 +1,10 @@
-"""What tests of backups share: a repository and a tree to keep, and one S3 and one SFTP server for a whole process."""
+"""What tests of backups share: a workspace, a repository and a tree; one S3 and one SFTP server for a whole process."""
 
 from __future__ import annotations
 
+from backup_desk import desk, make
 from capturing import remote, repo
 from other_places import aws, near, s3, site, sshd
 from restoring import tree
 
-__all__ = ["aws", "near", "remote", "repo", "s3", "site", "sshd", "tree"]
+__all__ = ["aws", "desk", "make", "near", "remote", "repo", "s3", "site", "sshd", "tree"]

@@ -55,7 +55,7 @@ def kept(folder: Path) -> dict[str, object]:
 
 
 @pytest.mark.only("posix")
-@pytest.mark.parametrize("passphrase", [None, "비밀"])
+@pytest.mark.parametrize("passphrase", [pytest.param(None, marks=pytest.mark.live), "비밀"])
 def test_a_machine_is_lost_and_everything_is_there_again(
     desk: rig.Workspace, tmp_path: Path, passphrase: str | None
 ) -> None:

@@ -1,4 +1,4 @@
-"""`inv backup` as people and schedulers run it: what it keeps and says, and that no end of it harms what is there."""
+"""`inv backup` as people and schedulers run it: what it keeps and says."""
 
 from __future__ import annotations
 
@@ -10,82 +10,17 @@ import shlex
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
-from pathlib import Path
 
 import pytest
 import rig
+from backup_desk import SETS, folder, lines, nothing_is_left_over, whole
 
-from autosys_tasks import host
 from autosys_tasks.backup import manifest, run, store, verify
-from autosys_tasks.backup.values import Backup
 from autosys_tasks.config.load import load
 from autosys_tasks.core.clock import parse_utc
-from autosys_tasks.core.faults import POINTS
 from autosys_tasks.supervise.house import house_of
-
-Cli = Callable[..., rig.Result]
-SETS = """[watchdog]
-guard = false
-[backup.git]
-enabled = false
-[backup.sets.config]
-include = ["autosys.toml", "설정/**"]
-required = true
-"""
-RARE = [pytest.mark.live, pytest.mark.only("posix")]  # 42 of 63 commands
-HOWS = ["kill", *(pytest.param(how, marks=RARE) for how in ("enospc", "raise"))]
-STEPS = [point for point in POINTS if point.startswith("backup.") and point != "backup.before-remove"]
-
-
-@pytest.fixture
-def desk(workspace: rig.Workspace) -> rig.Workspace:
-    """A workspace with three files to keep; its own name has a blank and Hangul in it."""
-    workspace.write(SETS)
-    workspace.file("설정/비밀 아님.txt", "값\n" * 1000)
-    workspace.file("설정/a/b.json", "{}")
-    return workspace
-
-
-@pytest.fixture
-def make(desk: rig.Workspace, monkeypatch: pytest.MonkeyPatch) -> Callable[..., run.Report]:
-    """make(now): a backup as the command makes it, without a process of its own, where none is to end."""
-    monkeypatch.setenv("AUTOSYS_STATE", str(desk.state))
-
-    def made(now: str = "") -> run.Report:
-        with pytest.MonkeyPatch.context() as patch:
-            if now:
-                patch.setenv("AUTOSYS_NOW", now)
-            return run.backup(house_of(load(desk.root)))
-
-    return made
-
-
-def folder(desk: rig.Workspace) -> Path:
-    return desk.root / "backups"
-
-
-def whole(desk: rig.Workspace) -> list[Backup]:
-    """The backups that are there; each of them is read back, to the last byte."""
-    found, strange = store.listed(folder(desk))
-    assert not strange, strange
-    for each in found:
-        _checked, damaged = verify.verify(folder(desk), each)
-        assert not damaged, (each.id, damaged)
-    return found
-
-
-def nothing_is_left_over(desk: rig.Workspace) -> None:
-    names = [path.name for path in folder(desk).iterdir()]
-    assert not [name for name in names if name.endswith((".part", ".removed"))], names
-    assert not list((desk.state / "backup").glob("staging-*"))
-    assert len(names) == 2 * len(store.listed(folder(desk))[0])
-
-
-def lines(desk: rig.Workspace) -> list[dict[str, object]]:
-    text = (desk.outputs / "backup_log.jsonl").read_text(encoding="utf-8")
-    return [json.loads(line) for line in text.splitlines()]
 
 
 def test_a_backup_is_written_read_back_and_told(desk: rig.Workspace) -> None:
@@ -125,6 +60,12 @@ def test_an_unchanged_day_costs_next_to_nothing(desk: rig.Workspace) -> None:
     assert document["backup"]["kind"] == "differential" and added < 200_000  # type: ignore[index, call-overload]
     assert document["backup"]["files"] == 4  # type: ignore[index, call-overload]
     assert len(whole(desk)) == 2
+
+
+def tree(desk: rig.Workspace) -> dict[str, object]:
+    """Every path of the workspace and its state folder, with its content."""
+    paths = [path for root in (desk.root, desk.state) for path in root.rglob("*")]
+    return {str(path): path.read_bytes() if path.is_file() else None for path in paths}
 
 
 def test_the_dry_run_shows_the_plan_and_changes_not_one_byte(desk: rig.Workspace) -> None:
@@ -202,12 +143,6 @@ def test_a_half_of_a_backup_is_no_green(desk: rig.Workspace) -> None:
     assert check["verdict"] == "WARN" and "its archive is gone" in check["why"]
 
 
-def tree(desk: rig.Workspace) -> dict[str, object]:
-    """Every path of the workspace and its state folder, with its content."""
-    paths = [path for root in (desk.root, desk.state) for path in root.rglob("*")]
-    return {str(path): path.read_bytes() if path.is_file() else None for path in paths}
-
-
 def test_it_is_the_same_from_any_folder(desk: rig.Workspace) -> None:
     """P58."""
     desk.cli("backup", cwd=desk.root / "설정" / "a").rc(0)
@@ -256,94 +191,6 @@ def test_a_file_that_cannot_be_read_is_named_and_the_rest_is_kept(desk: rig.Work
     assert failed["target"] == "설정/a/b.json" and "Permission denied" in failed["detail"]
     (made,) = whole(desk)
     assert made.files == 2 and not made.complete
-
-
-def test_two_at_once_the_second_ends_11_and_names_the_first(desk: rig.Workspace) -> None:
-    desk.cli("backup").rc(0)
-    lock = host.take_lock(f"{desk.state}/backing-up.lock")
-    assert lock is not None
-    try:
-        (desk.state / "backing-up.json").write_text(json.dumps({"task": "backup", "pid": 4711}), encoding="utf-8")
-        desk.cli("backup").rc(11).says("`backup` (pid 4711) is at work")
-        document = desk.cli("backup.prune", "--json").rc(11).json()
-        assert document["error"]["kind"] == "busy"  # type: ignore[index, call-overload]
-        night = {"AUTOSYS_NOW": "2030-01-01T00:00:00Z"}
-        said = desk.cli("backup", "--due", "--json", env=night).rc(0).json()
-        assert "nothing to do here" in said["notes"][0], "as a tick does"  # type: ignore[index]
-    finally:
-        lock.release()
-    assert len(whole(desk)) == 1
-
-
-@pytest.mark.parametrize("how", HOWS)
-@pytest.mark.parametrize("point", STEPS)
-def test_no_end_at_any_step_harms_what_is_there(
-    desk: rig.Workspace, point: str, how: str, make: Callable[..., run.Report]
-) -> None:
-    """The earlier backup stays whole to the byte, no half is seen under a final name, the next run tidies up."""
-    assert make().code == 0
-    earlier = {path.name: path.read_bytes() for path in folder(desk).iterdir()}
-    desk.file("설정/new.txt", "new\n" * 5000)
-    ended = desk.cli("backup", env={"AUTOSYS_FAULT": f"{point}:{how}"})
-    assert ended.code != 0, ended
-    if how == "enospc":
-        ended.rc(1).says("No space left on device")
-    assert {name: (folder(desk) / name).read_bytes() for name in earlier} == earlier
-    seen = whole_or_none(desk)
-    assert len(seen) in ((1, 2) if point == "backup.after-rename" else (1,)), "half of one has no name"
-    assert make().code == 0
-    assert len(whole(desk)) >= 2
-    nothing_is_left_over(desk)
-
-
-def whole_or_none(desk: rig.Workspace) -> list[Backup]:
-    """Those that have a manifest: each is whole, whatever lies beside them."""
-    found, _strange = store.listed(folder(desk))
-    for each in found:
-        assert not verify.verify(folder(desk), each)[1]
-    return found
-
-
-def test_what_a_removal_leaves_is_taken_away_by_the_next_run(
-    desk: rig.Workspace, make: Callable[..., run.Report]
-) -> None:
-    desk.write(SETS.replace("[backup.git]", "[backup]\nkeep_days = 0\n[backup.git]"))
-    for day in range(1, 5):
-        desk.file("설정/day.txt", str(day))
-        assert make(f"2027-01-{7 * day:02d}T02:30:00Z").code == 0
-    there = {each.id for each in whole(desk)}
-    env = {"AUTOSYS_NOW": "2027-02-20T02:30:00Z", "AUTOSYS_FAULT": "backup.before-remove:kill"}
-    desk.cli("backup", env=env)
-    assert {each.id for each in whole_or_none(desk)} >= there
-    assert make("2027-02-21T02:30:00Z").code == 0
-    whole(desk)
-    nothing_is_left_over(desk)
-
-
-@pytest.fixture
-def small(desk: rig.Workspace) -> Iterator[rig.Workspace]:
-    """The same, whose backups lie on a disk of 1 MiB."""
-    folder(desk).mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder(desk))], check=True)
-    yield desk
-    subprocess.run(["umount", str(folder(desk))], check=True)
-
-
-@pytest.mark.only("linux")
-@pytest.mark.capability("root", "mount")
-def test_a_disk_that_is_full_costs_no_earlier_backup(small: rig.Workspace) -> None:
-    small.cli("backup").rc(0)
-    (first,) = whole(small)
-    noise = small.root / "설정" / "noise.bin"
-    noise.write_bytes(random.Random(2).randbytes(3_000_000))
-    ended = small.cli("backup").rc(1)
-    assert "No space left on device" in ended.err or "needed" in ended.err
-    assert [each.id for each in whole(small)] == [first.id]
-    nothing_is_left_over(small)
-    assert lines(small)[-1]["ok"] is False
-    noise.unlink()
-    small.cli("backup").rc(0)
-    assert len(whole(small)) == 2
 
 
 SECRET = "TOKEN=hunter2-hunter2-hunter2\n"
@@ -414,21 +261,6 @@ def test_the_command_that_is_registered_makes_a_backup_that_verifies(desk: rig.W
     assert len(whole(desk)) == 1
 
 
-def test_ctrl_c_leaves_no_half(desk: rig.Workspace) -> None:
-    """And until then a person is told how fast it goes and how long it takes."""
-    (desk.root / "설정" / "big.txt").write_text(random.Random(3).randbytes(25_000_000).hex(), encoding="utf-8")
-    running = desk.start("backup", console=True, env={"PYTHONUNBUFFERED": "1"})
-    told = running.process.stderr
-    assert told is not None
-    line = told.readline().decode("utf-8")
-    assert re.search(r"writing: \d+ %, .* MB of 50.0 MB, .*/s, .* left", line), line
-    running.interrupt()
-    ended = running.result().rc(130)
-    assert "the earlier backups are as they were" in ended.err
-    nothing_is_left_over(desk)
-    assert lines(desk)[-1]["detail"] == "interrupted"
-
-
 @pytest.mark.portable
 def test_thirty_nights_in_a_minute(desk: rig.Workspace, make: Callable[..., run.Report]) -> None:
     """P53: what is older than 14 days goes, never the newest, never what another needs, never what is not ours."""
@@ -461,8 +293,6 @@ def test_a_clock_that_was_years_ahead_once_spoils_no_later_night(
 ) -> None:
     """Ids go on from the wrong one, ages do not: nights are differentials again, old ones go, health sees the youth."""
     from autosys_tasks.backup import run
-    from autosys_tasks.config.load import load
-    from autosys_tasks.supervise.house import house_of
 
     desk.write(f"[backup]\nkeep_days = 3\n{SETS}")
     monkeypatch.setenv("AUTOSYS_STATE", str(desk.state))

@@ -49,6 +49,11 @@ def rows(desk: rig.Workspace, *more: object) -> dict[str, str | None]:
     return {row["id"]: row["foreign"] for row in said["backups"]}  # type: ignore[attr-defined]
 
 
+def own(desk: rig.Workspace) -> list[str]:
+    """The ids of its own, oldest first."""
+    return sorted(identity for identity, whose in rows(desk).items() if whose is None)
+
+
 def day(number: int) -> dict[str, str]:
     """The environment of a day, at noon."""
     return {"AUTOSYS_NOW": f"2026-11-{number:02d}T12:00:00Z"}
@@ -64,16 +69,14 @@ def test_each_of_two_builds_upon_counts_copies_and_removes_its_own_alone(
     for number in range(3, 9):
         made = two.cli("backup", "--json", env=day(number)).rc(0).json()["backup"]
         assert made["kind"] == ("full" if number == 3 else "differential"), "never upon the other's"  # type: ignore[index]
-    own = sorted(identity for identity, whose in rows(one).items() if whose is None)
-    assert own == ["2026-11-01T120000Z", "2026-11-02T120000Z"], "the other's retention has not taken them"
-    assert sum(whose is None for whose in rows(two).values()) == 4, "the newest three, and their full one"
+    assert own(one) == ["2026-11-01T120000Z", "2026-11-02T120000Z"], "the other's retention has not taken them"
+    assert len(own(two)) == 4, "the newest three, and their full one"
     assert rows(one, "--from", (tmp_path / "second").as_uri()) == rows(one), "nor at the second place"
     for desk in desks:
         desk.cli("backup.restore", "latest", "--to", tmp_path / f"of {desk.root.name}").rc(0)
         assert (tmp_path / f"of {desk.root.name}" / "data/whose.txt").read_text(encoding="utf-8") == desk.root.name
-        own = sorted(identity for identity, whose in rows(desk).items() if whose is None)
-        assert desk.cli("backup.drill", "--json").rc(0).json()["id"] == own[-1]
-        assert desk.cli("backup.verify", "--all", "--json").rc(0).json()["backups"] == own
+        assert desk.cli("backup.drill", "--json").rc(0).json()["id"] == own(desk)[-1]
+        assert desk.cli("backup.verify", "--all", "--json").rc(0).json()["backups"] == own(desk)
 
 
 @pytest.mark.only("posix")

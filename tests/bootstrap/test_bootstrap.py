@@ -123,7 +123,7 @@ def break_nothing_but(what: str) -> Callable[[Checkout], None]:
 @pytest.mark.parametrize(
     ("what", "says"),
     [
-        ("no-python", "building it anew"),
+        pytest.param("no-python", "building it anew", marks=pytest.mark.live),
         pytest.param("python-removed", "building it anew", marks=pytest.mark.live),
         pytest.param("no-pyvenv.cfg", "building it anew", marks=pytest.mark.live),
         ("no-inv", "installing autosys"),
@@ -235,6 +235,7 @@ def test_without_an_index_it_says_why_and_trusts_nothing(made_by_pip: tuple[Chec
     checkout.run("echo", env=offline).rc(0)
 
 
+@pytest.mark.live
 def test_a_first_run_without_an_index_leaves_no_environment(checkout: Checkout, uv: Path) -> None:
     offline: dict[str, str | None] = {"UV_INDEX_URL": NOWHERE, "UV_NO_CACHE": "1", "UV_HTTP_RETRIES": "0"}
     more: dict[str, str | None] = {"PIP_INDEX_URL": NOWHERE, "PIP_RETRIES": "0", "PIP_NO_CACHE_DIR": "1"}

@@ -192,7 +192,8 @@ def test_a_broken_configuration_ends_everything_with_2_and_all_its_problems(
 ) -> None:
     workspace.write(text)
     commands = ("bringup", "health", "ps", "watchdog", "down", "config", "probe", "journal")
-    for command in commands[: 2 if sys.platform == "win32" else None]:  # a command takes long to start in Wine
+    every = says == "command" and sys.platform != "win32"  # a command takes long to start in Wine
+    for command in commands if every else commands[:2]:  # all of them read the file alike
         if command in ("bringup", "ps"):
             error = workspace.cli(command, "--json").rc(2).json()
             assert error["schema"] == "autosys.error/1" and error["exit_code"] == 2

@@ -298,6 +298,7 @@ def test_a_full_day_is_told_within_a_second_and_a_half(workspace: rig.Workspace)
     assert len(sizes) == 3 and max(sizes) < 60_000
 
 
+@pytest.mark.live
 @pytest.mark.only("posix")
 def test_journals_as_full_as_they_get_are_told_in_seconds(workspace: rig.Workspace) -> None:
     """Five full files, all of this day: a tick and a healed death in turn. It is a second's work of one core."""

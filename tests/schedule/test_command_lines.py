@@ -32,7 +32,7 @@ command = ["python", "-c", "import time; time.sleep(100)"]
 """
 HERE = host.PLATFORM
 RUN_HERE = ("windows",) if HERE == "windows" else PLATFORMS  # what is for POSIX has a shell in it
-MODULES = ("invoke", pytest.param("autosys_tasks.program", marks=pytest.mark.portable))
+MODULES = ("invoke", pytest.param("autosys_tasks.program", marks=[pytest.mark.portable, pytest.mark.live]))
 FLAGS = {name: set(context.flags) for context in ns.to_contexts() for name in (context.name, *context.aliases)}
 LOG = "scheduled.log"  # what a shell of cron opens before our program begins
 

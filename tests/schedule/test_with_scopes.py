@@ -68,7 +68,7 @@ def test_a_tick_leaves_nothing_in_its_unit_and_no_unit_takes_a_service_along(
     workspace.write((workspace.root / "autosys.toml").read_text(encoding="utf-8") + FORKS_AT_ONCE)
     workspace.cli("schedule.register", "--only", "watchdog", env=manager.env).rc(0)
     there = all_up(workspace, "api", "창고", "shell", "guard")
-    ticks(manager, 3)
+    ticks(manager, 2)
     homes = {name: unit_of(pid) for name, pid in there.items()}
     tick = watchdog(manager)
     ours = tick.removesuffix("watchdog.service")
@@ -144,6 +144,7 @@ def test_a_bringup_in_a_terminals_scope_is_outlived(
     workspace.cli("down").rc(0)
 
 
+@pytest.mark.live
 def test_ticks_that_are_killed_in_the_middle_start_nothing_twice_and_nothing_inside_their_unit(
     workspace: rig.Workspace, tmp_path: Path
 ) -> None:

@@ -205,6 +205,7 @@ def test_the_units_are_what_systemd_itself_calls_right(
     assert (done.returncode, done.stderr) == (0, "") and len(files) == 6
 
 
+@pytest.mark.live
 def test_asking_is_quick(workspace: rig.Workspace, manager: user_manager.UserManager) -> None:
     """Issue 5: at most 150 ms over a bare task; where others work, times what they stretch a bare task by."""
     workspace.service("api", "sleeps.py")

@@ -196,9 +196,10 @@ CHOOSES = {
     "the package's own beginning": ("__init__.py", "def f(:\n"),
     "who tries": ("bootstrap/trial.py", "def f(:\n"),
 }
+RARE = [pytest.param(how, marks=pytest.mark.live) for how in ("what that needs", "the package's own beginning")]
 
 
-@pytest.mark.parametrize("how", CHOOSES)
+@pytest.mark.parametrize("how", ["what chooses the version", "who tries", *RARE])
 def test_a_person_who_types_a_command_sees_no_traceback_whatever_broke(home: House, how: str) -> None:
     """P48: one clear message with the commit and the way back, and the last good version goes on."""
     home.inv("watchdog").rc(0)
@@ -228,7 +229,7 @@ def test_where_everything_that_knows_is_broken_there_still_is_one_message(home: 
         assert said.json()["error"]["kind"] == "broken"  # type: ignore[index]
 
 
-@pytest.mark.parametrize("text", ["def f(:\n", "import no_such_thing\n"])
+@pytest.mark.parametrize("text", ["def f(:\n", pytest.param("import no_such_thing\n", marks=pytest.mark.live)])
 def test_a_broken_tasks_py_is_red_with_its_commit(home: House, text: str) -> None:
     """P48: our own task file. Invoke itself cannot read it; `autosys` and what the scheduler starts do without."""
     home.inv("watchdog").rc(0)

@@ -132,17 +132,8 @@ def test_an_upgrade_that_was_killed_in_the_middle_is_put_back_and_done_again(des
     assert desk.version() == "2.0" and remembered(desk).pending is None
 
 
-@pytest.mark.parametrize(
-    ("whose", "point"),
-    [
-        ("the person's", "upgrade.after-save"),
-        ("the person's", "upgrade.before-install"),
-        ("ours", "upgrade.after-install"),
-        ("ours", "upgrade.after-switch"),
-    ],
-)
-def test_ticks_alone_make_it_right_when_an_upgrade_is_killed_at_any_point(desk: Desk, whose: str, point: str) -> None:
-    """The service that was stopped for it is up again, and with what the list asks for: nobody has to type a word."""
+def killed(desk: Desk, whose: str, point: str, toml: str = "") -> int:
+    """An upgrade, of whose environment, that is killed at that point; the pid of the service that ran in it."""
     desk.wheels("1.0", "2.0")
     if whose == "the person's":
         desk.venv()
@@ -150,12 +141,27 @@ def test_ticks_alone_make_it_right_when_an_upgrade_is_killed_at_any_point(desk: 
     assert desk.upgrade().code == 0
     serves(desk, "api")
     with (desk.root / "autosys.toml").open("a", encoding="utf-8") as file:
-        file.write("[watchdog]\nguard = false\n")
+        file.write(toml)
     up(desk)
     first = pid(desk, "api")
     assert first
     desk.wants("tiny==2.0")
     desk.space.cli("upgrade", env={"AUTOSYS_FAULT": f"{point}:kill"}).rc(-9)
+    return first
+
+
+@pytest.mark.parametrize(
+    ("whose", "point"),
+    [
+        ("the person's", "upgrade.after-save"),
+        pytest.param("the person's", "upgrade.before-install", marks=pytest.mark.live),
+        pytest.param("ours", "upgrade.after-install", marks=pytest.mark.live),
+        ("ours", "upgrade.after-switch"),
+    ],
+)
+def test_ticks_alone_make_it_right_when_an_upgrade_is_killed_at_any_point(desk: Desk, whose: str, point: str) -> None:
+    """The service that was stopped for it is up again, and with what the list asks for: nobody has to type a word."""
+    first = killed(desk, whose, point, "[watchdog]\nguard = false\n")
 
     def is_right() -> bool:
         desk.space.cli("watchdog").rc(0, 3)
@@ -171,16 +177,7 @@ def test_ticks_alone_make_it_right_when_an_upgrade_is_killed_at_any_point(desk: 
 @pytest.mark.parametrize("whose", ["ours", "the person's"])
 def test_a_killed_upgrade_or_way_back_is_ended_by_the_next_upgrade_with_what_runs_in_it(desk: Desk, whose: str) -> None:
     """No tick and no guard: the next `inv upgrade` alone starts again what the killed one had stopped."""
-    desk.wheels("1.0", "2.0")
-    if whose == "the person's":
-        desk.venv()
-    desk.wants("tiny==1.0")
-    assert desk.upgrade().code == 0
-    serves(desk, "api")
-    up(desk)
-    desk.wants("tiny==2.0")
-    point = "upgrade.after-switch" if whose == "ours" else "upgrade.after-install"
-    desk.space.cli("upgrade", env={"AUTOSYS_FAULT": f"{point}:kill"}).rc(-9)
+    killed(desk, whose, "upgrade.after-switch" if whose == "ours" else "upgrade.after-install")
     assert pid(desk, "api") is None and desk.planned() == [("install", "main"), ("restart", "api")]
     assert desk.upgrade().code == 0 and desk.version() == "2.0" and pid(desk, "api")
 
