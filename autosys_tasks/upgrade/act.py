@@ -8,6 +8,7 @@ import shutil
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from itertools import chain, count
 from typing import NamedTuple
 
 from autosys_tasks import host
@@ -19,8 +20,10 @@ from autosys_tasks.supervise.house import House
 from autosys_tasks.upgrade import build, there, ways
 from autosys_tasks.upgrade.build import Site
 from autosys_tasks.upgrade.commands import Tools
+from autosys_tasks.upgrade.discover import listed
 from autosys_tasks.upgrade.running import LIMIT_S, Bench, Trouble, environ
 from autosys_tasks.upgrade.stamps import read_record, write_record
+from autosys_tasks.upgrade.users import users
 from autosys_tasks.upgrade.values import Done, EnvironmentSeen, Failed, Way, digest
 
 TURN_S = 30.0
@@ -104,7 +107,7 @@ def _beside(job: Job, restarts: list[Outcome]) -> str:
         _refuse_the_unready(restarts)
     _succeeded(job, way)
     ways.hide(root, path)
-    ways.sweep(root, job.seen.environment, {target, way.path})
+    notes += ways.sweep(root, job.seen.environment, {target, way.path})
     return _detail(f"{os.path.basename(path)} leads to {os.path.basename(target)} now", notes)
 
 
@@ -118,8 +121,10 @@ def _built(job: Job, before: str) -> tuple[str, list[str]]:
     if not job.force and _is_sound(_site(job, base, fresh=False)):
         return base, ["it was built before"]
     kept = job.seen.record.before
-    taken = {os.path.abspath(path) for path in (before, kept.path if kept else "") if path}
-    target = next(path for path in (base, f"{base}-2", f"{base}-3") if os.path.abspath(path) not in taken)
+    like = [entry.path for entry in listed(os.path.dirname(base)) if entry.name.startswith(made_of)]
+    taken = {os.path.abspath(path) for path in (before, kept.path if kept else "", *users(like)) if path}
+    names = chain([base], (f"{base}-{number}" for number in count(2)))
+    target = next(path for path in names if os.path.abspath(path) not in taken)
     shutil.rmtree(target, ignore_errors=True)
     os.makedirs(target)
     ways.label(target, job.seen.name, whole=False)

@@ -21,9 +21,11 @@ from autosys_tasks.core.faults import fault
 from autosys_tasks.core.files import make_folder, patiently, read_json, read_text, write_atomic
 from autosys_tasks.upgrade.discover import listed, matching
 from autosys_tasks.upgrade.there import PNP
+from autosys_tasks.upgrade.users import users
 from autosys_tasks.upgrade.values import Way
 
 STORE = ".venvs"
+GONE = ".gone"  # the end of a name that is being removed
 LABEL = "autosys.json"  # in each environment of ours: whose it is, and whether it was ever whole
 INDEX = "index.json"
 
@@ -74,12 +76,25 @@ def _label(folder: str) -> dict[str, object]:
     return found if isinstance(found, dict) else {}
 
 
-def sweep(root: str, environment: Environment, keep: set[str]) -> None:
-    """Remove what we built for this environment earlier; what somebody still holds is left for the next time."""
-    for entry in listed(store(root, environment)):
-        ours = entry.is_dir(follow_symlinks=False) and _label(entry.path).get("environment") == environment.name
-        if ours and entry.path not in keep:
-            shutil.rmtree(entry.path, ignore_errors=True)
+def sweep(root: str, environment: Environment, keep: set[str]) -> list[str]:
+    """Remove what we built for this environment earlier; of what stays for the next time, why."""
+    folders = [entry.path for entry in listed(store(root, environment)) if entry.is_dir(follow_symlinks=False)]
+    old = [each for each in folders if each not in keep and _label(each).get("environment") == environment.name]
+    running = users(old)
+    return [said for folder in old if (said := _removed(folder, running.get(folder)))]
+
+
+def _removed(folder: str, pid: int | None) -> str:
+    """Remove it whole, or not at all; why not, or ""."""
+    name, away = os.path.basename(folder), folder if folder.endswith(GONE) else folder + GONE
+    if pid is not None:
+        return f"{name} stays: pid {pid} runs from it"
+    try:
+        os.rename(folder, away)  # Windows refuses that while a file in it is held: then it is still whole
+    except OSError as error:
+        return f"{name} stays: {error.strerror or error}"
+    shutil.rmtree(away, ignore_errors=True)
+    return ""
 
 
 def hide(root: str, link: str) -> None:

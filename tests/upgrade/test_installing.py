@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 import time
 from pathlib import Path
 
@@ -100,6 +101,42 @@ def test_going_back_to_an_old_list_finds_the_environment_of_then(desk: Desk) -> 
     desk.upgrade()
     kept = [path for path in (desk.root / ".venvs").iterdir() if path.is_dir()]
     assert len(kept) == 2, "the last two are kept"
+
+
+def test_an_old_environment_that_a_process_runs_from_stays_until_that_has_ended(desk: Desk) -> None:
+    desk.wheels("1.0", "2.0", "3.0", "4.0")
+    desk.wants("tiny==1.0")
+    desk.upgrade()
+    first = Path(host.pointed(str(desk.root / ".venv")) or "")
+    argv = [host.python_in(str(first)), "-c", "import sys; print(1, flush=True); sys.stdin.read(); import tiny"]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout and process.stdout.readline()
+        for version in ("2.0", "3.0"):
+            desk.wants(f"tiny=={version}")
+            (outcome,) = desk.upgrade().outcomes
+        assert outcome.ok and f"{first.name} stays: pid {process.pid} runs from it" in outcome.detail
+        process.communicate(b"")
+    assert process.returncode == 0, "what it had not loaded yet was still there"
+    desk.wants("tiny==4.0")
+    (outcome,) = desk.upgrade().outcomes
+    assert "stays" not in outcome.detail and not first.exists()
+
+
+def test_a_damaged_environment_that_a_process_runs_from_is_built_anew_beside_it(desk: Desk) -> None:
+    desk.wheels("1.0", "2.0", "3.0")
+    desk.wants("tiny==1.0")
+    desk.upgrade()
+    first = Path(host.pointed(str(desk.root / ".venv")) or "")
+    with subprocess.Popen(["sleep", "600"], cwd=first) as process:
+        try:
+            for version in ("2.0", "3.0", "1.0"):
+                (first / "autosys.json").write_text('{"environment": "main", "whole": false}', encoding="utf-8")
+                desk.wants(f"tiny=={version}")
+                assert desk.upgrade().code == 0
+        finally:
+            process.kill()
+    assert desk.version() == "1.0" and first.is_dir()
+    assert Path(host.pointed(str(desk.root / ".venv")) or "").name == f"{first.name}-2"
 
 
 def test_an_environment_without_its_interpreter_is_stale(desk: Desk) -> None:
