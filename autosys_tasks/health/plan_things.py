@@ -252,9 +252,12 @@ def of_autostart(scene: Scene, name: str, seen: AutostartSeen) -> Finding:
             if judged == verdict:
                 whys.setdefault(why, []).append(each.name)
         if whys:
-            gone = any(each.state != "registered" for each, (judged, _why) in told if judged == NG)
             said = "; ".join(f"{', '.join(names)}: {why}" for why, names in whys.items())
-            return Finding(verdict, evidence, said, _autostart_fix(verdict, gone, seen.no_way))
+            red = [each for each, (judged, _why) in told if judged == NG and each.state != "registered"]
+            by_hand = [each.by_hand for each in red if each.by_hand]
+            if by_hand and len(by_hand) == len(red):
+                return Finding(verdict, evidence, said, Fix(text=f"if that is not meant: {', '.join(by_hand)}"))
+            return Finding(verdict, evidence, said, _autostart_fix(verdict, bool(red), seen.no_way))
     return Finding(OK, evidence)
 
 

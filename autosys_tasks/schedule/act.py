@@ -46,7 +46,10 @@ def _try(site: Site, entry: Entry, step: Step) -> tuple[bool, str]:
         return False, getattr(error, "message", "") or str(error)
     now = see(site, [entry])[entry.name]
     wanted = "missing" if step.kind == REMOVE else "registered"
-    return (True, detail) if now.state == wanted else (False, f"{detail}; yet it is {now.state}: {now.why}")
+    if now.state == wanted:
+        return True, detail
+    kept = f" (left as it is, since a person made it: {now.by_hand})" if now.by_hand else ""
+    return False, f"{detail}; yet it {now.state if now.by_hand else f'is {now.state}'}: {now.why}{kept}"
 
 
 def _install(site: Site, entry: Entry) -> str:

@@ -58,5 +58,7 @@ def _line(seen: Seen, *, helpless: bool) -> str:
     text = ", ".join(parts)
     if seen.state == "registered":
         return text
+    if seen.by_hand:
+        return f"{text}\n   -> if that is not meant: {seen.by_hand}"
     where = "where the scheduler answers (a session of your own, no `su`): " if seen.state == "unknown" else ""
     return f"{text}\n   -> {where}inv schedule.register"

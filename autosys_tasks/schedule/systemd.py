@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
 import subprocess
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -19,10 +21,11 @@ from autosys_tasks.schedule.values import Entry, File, Seen, Site
 NAME = "systemd"
 SHOWN = (
     "Id,LoadState,UnitFileState,ActiveState,NeedDaemonReload,ExecMainCode,ExecMainStatus,"
-    "ExecMainStartTimestamp,ExecMainExitTimestamp"
+    "ExecMainStartTimestamp,ExecMainExitTimestamp,DropInPaths"
 )
 PATIENCE_S = 15.0
 EXITED = "1"  # siginfo's CLD_EXITED
+Block = dict[str, str]  # what `systemctl show` says of one unit
 
 
 def show(site: Site, entry: Entry) -> tuple[File, ...]:
@@ -77,24 +80,51 @@ def _seen(site: Site, entry: Entry, told: dict[str, dict[str, str]], times: dict
         there = [file.name for file in show(site, entry) if (folder() / file.name).exists()]
         state, why = ("differs", f"{', '.join(there)} not loaded") if there else ("missing", "no such timer")
         return Seen(entry.name, state, why, NAME)
-    state, why = "registered", ""
-    changed = [file.name for file in show(site, entry) if read_bytes(folder() / file.name) != file.data]
-    if changed:
-        state, why = "differs", f"{', '.join(changed)} not as this version writes it"
-    elif "yes" in (timer.get("NeedDaemonReload"), service.get("NeedDaemonReload")):
-        state, why = "differs", "systemd has not read the files again"
-    elif timer.get("UnitFileState") != "enabled":
-        state, why = "differs", f"the timer is {timer.get('UnitFileState') or 'not enabled'}"
-    elif systemd_text.is_repeated(entry) and timer.get("ActiveState") != "active":
-        state, why = "differs", f"the timer is {timer.get('ActiveState')}"
+    added = _added(site, entry.name, timer, service)
+    why = _drift(site, entry, timer, service, added)
+    state, by_hand = "differs" if why else "registered", _revert(added)
     began, ended = (_utc(service.get(f"ExecMain{what}Timestamp", "")) for what in ("Start", "Exit"))
     next_run = times.get(unit_of(site, entry.name, "timer"), (0.0, 0.0))[0] or None
     if began is not None and ended is None:
-        return Seen(entry.name, state, why or "it runs now", NAME, began, None, next_run)
-    return Seen(entry.name, state, why, NAME, ended, None if ended is None else _result(service), next_run)
+        return Seen(entry.name, state, why or "it runs now", NAME, began, None, next_run, by_hand)
+    result = None if ended is None else _result(service)
+    return Seen(entry.name, state, why, NAME, ended, result, next_run, by_hand)
 
 
-def _result(service: dict[str, str]) -> int:
+def _drift(site: Site, entry: Entry, timer: Block, service: Block, added: list[str]) -> str:
+    """What is not as this version has it; empty when all is."""
+    whys = [f"changed by {path}" for path in added]
+    changed = [file.name for file in show(site, entry) if read_bytes(folder() / file.name) != file.data]
+    if changed:
+        whys.append(f"{', '.join(changed)} not as this version writes it")
+    elif not added and "yes" in (timer.get("NeedDaemonReload"), service.get("NeedDaemonReload")):
+        whys.append("systemd has not read the files again")
+    elif timer.get("UnitFileState") != "enabled":
+        whys.append(f"the timer is {timer.get('UnitFileState') or 'not enabled'}")
+    elif systemd_text.is_repeated(entry) and timer.get("ActiveState") != "active":
+        whys.append(f"the timer is {timer.get('ActiveState')}")
+    return "; ".join(whys)
+
+
+def _added(site: Site, name: str, *told: Block) -> list[str]:
+    """The files beside our units that change them (`systemctl --user edit`): those that count, and those on the disk.
+
+    What a system says of all units (`service.d`) is no change of ours.
+    """
+    runtime = Path(os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{host.user_id()}", "systemd", "user")
+    units = [unit_of(site, name, kind) for kind in ("timer", "service")]
+    loaded = [path for block in told for path in re.split(r" (?=/)", block.get("DropInPaths", "")) if path]
+    there = [str(path) for top in (folder(), runtime) for unit in units for path in top.glob(f"{unit}.d/*.conf")]
+    return [path for path in dict.fromkeys([*loaded, *sorted(there)]) if Path(path).parent.name.startswith("autosys-")]
+
+
+def _revert(added: list[str]) -> str:
+    """What a person types to take back what they added; "" when there is nothing."""
+    gone = shlex.join(["rm", *added])
+    return f"`{gone}; systemctl --user daemon-reload` takes that back" if added else ""
+
+
+def _result(service: Block) -> int:
     status = int(service.get("ExecMainStatus") or 0)
     return status if service.get("ExecMainCode") == EXITED else 128 + status
 
@@ -124,7 +154,8 @@ def remove(site: Site, name: str) -> str:
         path.unlink(missing_ok=True)
     _ask("daemon-reload")
     _ask("reset-failed", timer, service)
-    return f"{timer} removed"
+    stay = ", ".join(_added(site, name))
+    return f"{timer} removed" + (f"; {stay} stays, which a person made" if stay else "")
 
 
 def _files(site: Site, name: str) -> list[Path]:

@@ -80,6 +80,7 @@ class Seen(NamedTuple):
     last_run: float | None = None  # seconds since 1970
     last_result: int | None = None  # the exit code that the scheduler kept; None = never ran, or not told
     next_run: float | None = None
+    by_hand: str = ""  # what a person types, where registering anew mends it not
 
 
 class NoWay(NamedTuple):

@@ -84,6 +84,42 @@ def test_registering_twice_changes_nothing_and_a_change_by_hand_is_seen(
     assert [path.name for path in manager.units.iterdir() if path.is_file()] == ["mine.timer"]
 
 
+def test_what_a_person_added_beside_a_unit_is_named_and_never_deleted(
+    workspace: rig.Workspace, manager: user_manager.UserManager
+) -> None:
+    """`systemctl --user edit` writes UNIT.d/override.conf; `--runtime` the same where it lasts until the log-out."""
+    workspace.service("api", "sleeps.py")
+    workspace.cli("schedule.register", env=manager.env).rc(0)
+    timer = next(manager.units.glob("*-watchdog.timer")).name
+    nightly = next(manager.units.glob("*-backup.service")).name
+    runtime = Path(manager.env["XDG_RUNTIME_DIR"], "systemd", "user")
+    mine, brief = manager.units / f"{timer}.d" / "override.conf", runtime / f"{nightly}.d" / "override.conf"
+    all_units = manager.units / "service.d" / "all.conf"  # as distributions ship one
+    for path, text in ((mine, "[Timer]\nOnActiveSec=9h\n"), (brief, "[Service]\nNice=3\n"), (all_units, "[Unit]\n")):
+        path.parent.mkdir(parents=True)
+        path.write_text(text, encoding="utf-8")
+    for read_again in (False, True):
+        if read_again:
+            manager.ctl("daemon-reload")
+        seen = entries(workspace, manager)
+        assert {name: each["state"] for name, each in seen.items()} == {
+            "master": "registered", "watchdog": "differs", "backup": "differs",
+        }, (read_again, seen)  # fmt: skip
+        assert seen["watchdog"]["why"] == f"changed by {mine}" and seen["backup"]["why"] == f"changed by {brief}"
+    workspace.cli("schedule.status", env=manager.env).rc(0).says(f"rm '{mine}'; systemctl --user daemon-reload")
+    workspace.cli("schedule.register", env=manager.env).rc(3).says(f"changed by {mine} (left as it is")
+    assert mine.exists() and brief.exists()
+    (check,) = workspace.cli("health", "--only", "autostart", "--json", env=manager.env).rc(3).json()["checks"]  # type: ignore[misc]
+    assert "override.conf" in check["why"] and "rm " in check["fix"]["text"]  # type: ignore[index, has-type]
+    brief.unlink()
+    workspace.cli("schedule.unregister", env=manager.env).rc(0).says(f"{mine} stays, which a person made")
+    assert mine.exists() and not list(manager.units.glob("autosys-*.timer"))
+    mine.unlink()
+    manager.ctl("daemon-reload")
+    workspace.cli("schedule.register", env=manager.env).rc(0)
+    assert states(workspace, manager) == {"registered"}
+
+
 def test_a_disabled_timer_and_a_failed_run_are_told(
     workspace: rig.Workspace, manager: user_manager.UserManager
 ) -> None:
