@@ -242,6 +242,6 @@ def differences(
         after = (entry for entry, _ in manifest.state(folder, new, secret))
         return {"from": old.id, "to": new.id}, list(diff.of_backups(before, after))
     with own_folder(Path(house.place.folder), "diff") as staging:
-        now = collect.collect(house.config, folder_of(house), wall(), staging, tell=tell)
+        now = collect.collect(house.config, folder_of(house), wall(), staging, tell=tell, apart=True)
         progress = Progress("comparing", sum(each.size for each in now.found), tell)
         return {"from": old.id, "to": None}, list(diff.of_disk(before, now.found, progress.add))

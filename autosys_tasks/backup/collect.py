@@ -32,12 +32,14 @@ def collect(
     *,
     tell: Callable[[str], object] = lambda _: None,
     databases: bool = True,
+    apart: bool = False,
 ) -> Collected:
     """Everything in the workspace that `[backup]` asks for, in order of path.
 
     `folder` is where backups lie: it is never collected, nor are the state folder and `staging`, which takes
     copies of what cannot be read as it lies there. `now` (seconds since 1970) is what `newer_than` counts from.
-    Without `databases` these are shown as they lie there: to open one that is written to leaves marks beside it.
+    Without `databases` these are shown as they lie there, and with `apart` copied so: to open one that is written to
+    leaves marks beside it.
     """
     site = site_of(config, folder, staging)
     wanted = patterns(config.backup.sets.values(), fold=site.fold)
@@ -51,7 +53,7 @@ def collect(
     if databases:
         required = {one.name for one in config.backup.sets.values() if one.required}
         things, damaged = copy_databases(
-            gathered.found, staging, gathered.patience, lambda one: not required.isdisjoint(one.sets)
+            gathered.found, staging, gathered.patience, lambda one: not required.isdisjoint(one.sets), apart=apart
         )
     repository = capture_git(site.root, site.own, staging) if config.backup.git else Staged()
     if config.backup.git:

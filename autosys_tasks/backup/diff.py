@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from autosys_tasks.backup.plan import side_by_side
 from autosys_tasks.backup.restore_look import hash_of
-from autosys_tasks.backup.values import FILE, HARDLINK, LINK, Entry, Found
+from autosys_tasks.backup.sqlite_copy import is_copy
+from autosys_tasks.backup.values import FILE, HARDLINK, LINK, SQLITE, Entry, Found
 
 ADDED, REMOVED, CHANGED = "added", "removed", "changed"
 
@@ -46,7 +47,10 @@ def _read(old: Entry, found: Found, tell: Callable[[int], None]) -> Entry:
     if FILE not in (old.kind, found.kind) or old.kind != found.kind or old.size != found.size:
         return made
     try:
-        return made._replace(sha256=hash_of(found.source, tell))
+        there = hash_of(found.source, tell)
+        if there != old.sha256 and SQLITE in found.flags and is_copy(found.source, old.sha256):
+            there = old.sha256
+        return made._replace(sha256=there)
     except OSError:
         return made._replace(sha256="")
 

@@ -98,11 +98,16 @@ def side_of(source: str) -> str:
     return ""
 
 
-def copy(source: str, target: Path, patience: Patience | None = None, *, locked_s: float = LOCKED_S) -> None:
-    """Write the database as of one moment to `target`, made anew; raises OSError (Unusable when it cannot)."""
+def copy(
+    source: str, target: Path, patience: Patience | None = None, *, locked_s: float = LOCKED_S, apart: bool = False
+) -> None:
+    """Write the database as of one moment to `target`, made anew; raises OSError (Unusable when it cannot).
+
+    `apart`: SQLite does not open the database itself, which others would see in its `-shm`; see is_copy.
+    """
     import sqlite3
 
-    patience, online = patience or Patience(), True
+    patience, online = patience or Patience(), not apart
     for _ in range(TRIES):
         if online and _is_for_sqlite(source):
             try:

@@ -28,8 +28,9 @@ class Staged(NamedTuple):
 
 
 def copy_databases(
-    found: Mapping[str, Found], staging: Path, patience: Patience, is_required: Callable[[Found], bool]
-) -> tuple[dict[str, Found], list[Failed]]:
+    found: Mapping[str, Found], staging: Path, patience: Patience, is_required: Callable[[Found], bool], *,
+    apart: bool = False,
+) -> tuple[dict[str, Found], list[Failed]]:  # fmt: skip
     """`found` with each SQLite database as a copy of one moment, and without its journals: these are in the copy."""
     things, failed = dict(found), []
     bases = [one for one in found.values() if one.kind == FILE and sqlite_copy.is_sqlite(one.source, one.size)]
@@ -38,7 +39,7 @@ def copy_databases(
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
             stamp, mtime_ns = sqlite_copy.stamp_of(one.source)  # before the copy: what comes later is seen next time
-            sqlite_copy.copy(one.source, target, patience)
+            sqlite_copy.copy(one.source, target, patience, apart=apart)
         except OSError as error:
             why = f"{reason(error)}; it is kept as it lies there"
             failed.append(Failed(one.path, why, is_required(one)))

@@ -70,6 +70,22 @@ def test_a_database_in_use_that_did_not_change_is_left_and_a_dry_run_leaves_no_m
     assert restored(desk, "changed")["data/x.db"][0] is None, "nor is it when nobody uses it any more"
 
 
+@pytest.mark.parametrize("more", [0, 1], ids=["as it was", "changed"])
+def test_what_differs_from_a_database_in_use_is_found_out_without_a_mark(desk: rig.Workspace, more: int) -> None:
+    with closing(opened(desk)) as database:
+        with database:
+            database.execute("INSERT INTO notes VALUES ('more')")
+        desk.cli("backup").rc(0)
+        with database:
+            database.executemany("INSERT INTO notes VALUES (?)", [("and more",)] * more)
+        before = {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in (desk.root / "data").iterdir()}
+        said = desk.cli("backup.diff", "latest", "--json").rc(0).json()
+        assert [each["path"] for each in said["changed"]] == ["data/x.db"] * more, said  # type: ignore[attr-defined]
+        assert said["added"] == said["removed"] == []
+        after = {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in (desk.root / "data").iterdir()}
+        assert after == before
+
+
 def test_a_database_that_changed_is_replaced_and_then_it_is_the_same(desk: rig.Workspace) -> None:
     with closing(opened(desk)) as database, database:
         database.execute("DELETE FROM notes")
