@@ -22,6 +22,7 @@ from autosys_tasks.backup.restore_put import NO_SPACE, Begun, Site
 from autosys_tasks.backup.scratch import leftovers, remove_tree
 from autosys_tasks.backup.seven_zip_parse import Member
 from autosys_tasks.backup.seven_zip_read import Archive
+from autosys_tasks.backup.threads import in_turn
 from autosys_tasks.backup.values import FOLDER, FULL, LINK, Backup, Entry
 from autosys_tasks.core.clock import size, span
 from autosys_tasks.core.errors import UsageError, unknown_name
@@ -111,7 +112,7 @@ def restore(order: Order, tell: Tell = lambda line: None) -> Report:
 
 def carry_out(order: Order, seen: Picture, tell: Tell = lambda line: None) -> Report:
     """Do what was planned just now. Raises StateError when the folder cannot be written at all."""
-    began, to = time.monotonic(), _checked(order)
+    began, to, tell = time.monotonic(), _checked(order), in_turn(tell)
     outcomes: list[Outcome] = []
 
     def done(item: Item, ok: bool | None, detail: str) -> None:
@@ -122,7 +123,7 @@ def carry_out(order: Order, seen: Picture, tell: Tell = lambda line: None) -> Re
     for left in leftovers(to, restore_look.SCRATCH):
         remove_tree(left)
     progress = Progress("restoring", sum(item.wanted.entry.size for item in _of(seen, WRITE, REPLACE)), tell)
-    with Site(to, done, progress.add) as site:
+    with Site(to, done, in_turn(progress.add)) as site:
         for item in _of(seen, MAKE):
             site.folder(item)
         begun: dict[str, Begun] = {}
@@ -133,6 +134,7 @@ def carry_out(order: Order, seen: Picture, tell: Tell = lambda line: None) -> Re
         renew = seen.resumed or order.overwrite != restore_plan.NEVER
         again = [item for item in _of(seen, KEEP) if renew and item.wanted.entry.kind == FOLDER]
         site.dress_folders(sorted([*_of(seen, MAKE), *again], key=lambda item: item.wanted.target))
+    outcomes.sort(key=lambda outcome: outcome.step.target)  # several threads did it
     for item in _of(seen, KEEP, REFUSE):
         if item.wanted.entry.kind != FOLDER or item.kind == REFUSE:
             done(item, None if item.kind == KEEP else False, item.reason)
@@ -180,7 +182,7 @@ def _from_archive(site: Site, order: Order, share: _Share, begun: dict[str, Begu
     beginnings = _by_member(share.beginnings, lambda entry: entry.beginning)
     in_base = f"{DAMAGED}in its base {share.backup.id}: "
 
-    def put(member: Member, chunks: Iterator[bytes]) -> None:
+    def put(member: Member, chunks: Iterator[bytes]) -> None:  # several threads call it; each member comes once
         if tails := beginnings.pop(member.name, None):
             entry = tails[0].wanted.entry
             try:

@@ -9,8 +9,10 @@ from __future__ import annotations
 import contextlib
 import errno
 import hashlib
+import itertools
 import os
 import shutil
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -47,7 +49,7 @@ class Begun(NamedTuple):
 
 
 class Site:
-    """The folder that is restored to, while it is."""
+    """The folder that is restored to, while it is. Several threads may put files into it, each its own."""
 
     def __init__(self, to: Path, done: Done, tell: Callable[[int], None] = lambda count: None) -> None:
         self.to = to
@@ -55,7 +57,8 @@ class Site:
         self.tell = tell  # told of bytes as they are written
         self.scratch = Path(at(to, f"{SCRATCH}{os.getpid()}"))
         self.safe: set[str] = {""}  # folders that are there and no links
-        self.number = 0
+        self.numbers = itertools.count(1)
+        self.turn = threading.Lock()  # whose it is, may make folders
         self.fault = for_a_loop()
 
     def __enter__(self) -> Site:
@@ -195,16 +198,19 @@ class Site:
         """Make the folders above a target that are not there; raises OSError when one of them is anything else."""
         if target.rpartition("/")[0] in self.safe:
             return
-        for above in folders_of(target):
-            if above in self.safe:
-                continue
-            path = at(self.to, above)
-            now = there(path)
-            if now is None:
-                os.mkdir(path)
-            elif now.kind != FOLDER:
-                raise OSError(f"`{above}` is {now.said} there: nothing is written through it")
-            self.safe.add(above)
+        with self.turn:
+            for above in folders_of(target):
+                if above not in self.safe:
+                    self._open(above)
+
+    def _open(self, folder: str) -> None:
+        path = at(self.to, folder)
+        now = there(path)
+        if now is None:
+            os.mkdir(path)
+        elif now.kind != FOLDER:
+            raise OSError(f"`{folder}` is {now.said} there: nothing is written through it")
+        self.safe.add(folder)
 
     def _rename(self, scratch: str, item: Item) -> None:
         """Give it its name. What has appeared there since the plan was made stays."""
@@ -219,15 +225,14 @@ class Site:
                 os.chmod(target, 0o600)
                 os.replace(scratch, target)
             elif error.errno == errno.EXDEV:  # another disk begins below the folder that is restored to
-                beside = os.path.join(os.path.dirname(target), f"{self.scratch.name}.part")
+                beside = os.path.join(os.path.dirname(target), f"{self.scratch.name}-{os.path.basename(scratch)}")
                 shutil.copy2(scratch, beside, follow_symlinks=False)
                 os.replace(beside, target)
             else:
                 raise
 
     def _new_name(self) -> str:
-        self.number += 1
-        return f"{self.scratch}{os.sep}{self.number}.part"
+        return f"{self.scratch}{os.sep}{next(self.numbers)}.part"
 
     def _written(self, fd: int, chunk: bytes) -> str:
         """Why the bytes could not be written, "" when they are."""

@@ -1,4 +1,4 @@
-"""Reads our 7z archives: one block after the other, each decoded once, in bounded memory, every CRC compared.
+"""Reads our 7z archives: a few blocks at a time, each decoded once, in bounded memory, every CRC compared.
 
 Whatever is wrong with an archive is Damaged, or NeedsPassphrase: never another exception. What is wrong with a member's
 bytes is raised where they are taken: a sink that catches it goes on with the next member.
@@ -7,13 +7,17 @@ bytes is raised where they are taken: a sink that catches it goes on with the ne
 from __future__ import annotations
 
 import contextlib
+import itertools
 import lzma
 import os
+import threading
 import zlib
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
+from operator import itemgetter
 from pathlib import Path
 from typing import BinaryIO
 
+from autosys_tasks.backup import threads
 from autosys_tasks.backup.damaged import Damaged, NeedsPassphrase
 from autosys_tasks.backup.seven_zip_codec import Key, decoded, decrypted
 from autosys_tasks.backup.seven_zip_header import MAGIC, START
@@ -24,6 +28,8 @@ __all__ = ["Archive", "Member"]
 LARGEST_HEADER = 1 << 29
 AT_ONCE = 256 << 10
 MOST_CYCLES = 24
+CROWD = 1 << 14  # members of a block: where one has more, they are small, and held by each thread they take memory
+Going = Callable[[], None]  # raises when nobody wants more
 HINT = "set AUTOSYS_BACKUP_PASSPHRASE to the passphrase that it was made with"
 
 
@@ -36,6 +42,7 @@ class Archive:
     def __init__(self, path: Path, passphrase: str = "", *, proving: bool = False) -> None:
         self._path, self._passphrase, self._fast = path, passphrase, not proving
         self._keys: dict[tuple[int, bytes], Key] = {}
+        self._turn = threading.Lock()  # whose it is, may move in the file
         with self._damage():
             self._file: BinaryIO = patiently(lambda: open(path, "rb"))  # noqa: SIM115 - closed at exit
         try:
@@ -56,41 +63,49 @@ class Archive:
         return iter(self._members)
 
     def read(self, names: Collection[str] | None, sink: Callable[[Member, Iterator[bytes]], None]) -> None:
-        """Give `sink` each member of that name (None: all) and its bytes, in the archive's order.
+        """Give `sink` each member of that name (None: all) and its bytes; those of a block in the archive's order.
 
-        A block that holds none of them is not looked at. When the last byte was taken the CRC has been compared.
+        Several blocks are read at a time: `sink` is called by several threads. A block that holds none of them is not
+        looked at. When the last byte was taken the CRC has been compared.
         """
         wanted = None if names is None else frozenset(names)
-        for member, stream, at in self._placed():
-            if wanted is None or member.name in wanted:
-                sink(member, self._bytes(member, stream, at))
+        placed = (one for one in self._placed() if wanted is None or one[0].name in wanted)
+
+        def give(of_a_block: Iterable[_Place], going: Going) -> None:
+            for place in of_a_block:
+                going()
+                sink(place[0], self._bytes(*place, going))
+
+        if len(self._blocks) < 2 or max(block.members for block in self._blocks) > CROWD:
+            give(placed, _always)
+        else:
+            threads.share((list(group) for _, group in itertools.groupby(placed, key=itemgetter(1))), give)
 
     def stream(self, name: str) -> Iterator[bytes]:
         """The bytes of the one member of that name; Damaged when there is none."""
         for member, stream, at in self._placed():
             if member.name == name:
-                return self._bytes(member, stream, at)
+                return self._bytes(member, stream, at, _always)
         raise Damaged(f"there is no `{name}` in it", where=str(self._path))
 
-    def _placed(self) -> Iterator[tuple[Member, _Stream | None, int]]:
-        """Every member with the stream its bytes come from, and where they begin in it."""
+    def _placed(self) -> Iterator[_Place]:
+        """Every member with the stream its bytes come from, and where they begin in it; with no bytes, the last one."""
         blocks, left, at = iter(self._blocks), 0, 0
         stream: _Stream | None = None
         for member in self._members:
-            if not member.size:
-                yield member, None, 0
-                continue
-            if not left:
+            if member.size and not left:
                 block = next(blocks)
                 stream, left, at = _Stream(self._decoded(block, fast=self._fast)), block.members, 0
             yield member, stream, at
-            left, at = left - 1, at + member.size
+            if member.size:
+                left, at = left - 1, at + member.size
 
-    def _bytes(self, member: Member, stream: _Stream | None, at: int) -> Iterator[bytes]:
+    def _bytes(self, member: Member, stream: _Stream | None, at: int, going: Going) -> Iterator[bytes]:
         crc = 0
         if stream is not None:
             try:  # not `with self._damage()`, whose cost tells when it is a file's
                 for piece in stream.part(at, member.size):
+                    going()
                     crc = zlib.crc32(piece, crc)
                     yield piece
             except Exception as error:
@@ -110,8 +125,9 @@ class Archive:
 
     def _pieces(self, at: int, size: int) -> Iterator[bytes]:
         while size:
-            self._file.seek(at)
-            piece = self._file.read(min(size, AT_ONCE))
+            with self._turn:
+                self._file.seek(at)
+                piece = self._file.read(min(size, AT_ONCE))
             if len(piece) < min(size, AT_ONCE):
                 raise Damaged("the archive ends too early")
             at, size = at + len(piece), size - len(piece)
@@ -203,3 +219,10 @@ class _Stream:
             piece = self._piece[at - self._at : end - self._at]
             at += len(piece)
             yield piece
+
+
+_Place = tuple[Member, _Stream | None, int]
+
+
+def _always() -> None:
+    """Nobody ends it."""

@@ -12,6 +12,7 @@ from autosys_tasks.backup.damaged import Damaged
 from autosys_tasks.backup.manifest import base_of, beside, read_entries
 from autosys_tasks.backup.seven_zip_header import link_bytes
 from autosys_tasks.backup.seven_zip_read import Archive, Member
+from autosys_tasks.backup.threads import in_turn
 from autosys_tasks.backup.values import DIFFERENTIAL, FILE, HARDLINK, LINK, MANIFEST, OWN, TAILS, Backup, Damage, Entry
 
 Tell = Callable[[int], object]
@@ -62,7 +63,7 @@ def _checked(name: str, archive: Archive, entries: Iterable[Entry], tell: Tell) 
     wanted, aliases = _wanted(entries)
     files = sum(one.kind == FILE for one in wanted.values()) + sum(map(len, aliases.values()))
     damaged: list[Damage] = []
-    described = False
+    described, tell = False, in_turn(tell)
 
     def sink(member: Member, pieces: Iterator[bytes]) -> None:
         nonlocal described
@@ -74,6 +75,7 @@ def _checked(name: str, archive: Archive, entries: Iterable[Entry], tell: Tell) 
         archive.read(None, sink)
     except Damaged as error:
         return 0, [Damage(name, error.message)]
+    damaged.sort()  # several threads found it
     damaged += [Damage(_path(lacking), "is in the manifest and not in the archive") for lacking in wanted]
     if not described:
         damaged.append(Damage(name, "holds no manifest of its own"))
