@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import random
@@ -66,6 +67,11 @@ def tree(desk: rig.Workspace) -> dict[str, object]:
     """Every path of the workspace and its state folder, with its content."""
     paths = [path for root in (desk.root, desk.state) for path in root.rglob("*")]
     return {str(path): path.read_bytes() if path.is_file() else None for path in paths}
+
+
+def test_after_a_run_garbage_is_looked_for_as_before(make: Callable[..., run.Report]) -> None:
+    assert make().backup and make().backup
+    assert gc.isenabled() and gc.get_freeze_count() == 0
 
 
 def test_the_dry_run_shows_the_plan_and_changes_not_one_byte(desk: rig.Workspace) -> None:
