@@ -56,7 +56,7 @@ WORKSPACE: Mapping[str, Entry] = {
         example='name = "desk"',
     ),
     "language": Entry(
-        "The language of what people read; `auto` follows AUTOSYS_LANG, then the system.",
+        "The language of the report and the dashboard; `auto` follows AUTOSYS_LANG, then the system.",
         does_not="Does not change JSON, journals or exit codes.",
         example='language = "ko"',
     ),

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 FOUND: dict[str, str | None] = {"name": None, "path": None}  # the workspace, as far as this run knows it
 LONG_LIST = 1000
+NO_INV = "(there is no tasks.py here: type `autosys` where it says `inv`, or `autosys init` once)"
 HELP = {
     "json": "print exactly one JSON document",
     "dry_run": "print the plan and change nothing",
@@ -121,7 +122,9 @@ def end_with(error: AutosysError, as_json: bool) -> NoReturn:
         _unread("stdout")  # it took nothing, and would spoil the exit code when Python ends
     from autosys_tasks.core.errors import error_lines
 
-    raise Exit("\n".join(error_lines(error)), code=error.code) from error
+    lines = error_lines(error)
+    note = _no_inv("\n".join(lines))
+    raise Exit("\n".join([*lines, f"  {note}"] if note else lines), code=error.code) from error
 
 
 def ready_streams(*, keep: bool = True) -> None:
@@ -311,8 +314,19 @@ def finish(
     if as_json:
         print_json(envelope(document, config, code) | fields)
     else:
-        put("\n".join(lines))
+        text = "\n".join(lines)
+        put(text)
+        if code and (note := _no_inv(text)):
+            say(note)
     end(code)
+
+
+def _no_inv(text: str) -> str:
+    """What helps where a hint says `inv` and the folder has no tasks.py, without which `inv` knows nothing; else ""."""
+    if "inv " not in text or "autosys_tasks.console" not in sys.modules:
+        return ""
+    folder = FOUND["path"] or _nearest()
+    return NO_INV if folder and not Path(folder, "tasks.py").is_file() else ""
 
 
 def end(code: int) -> None:

@@ -118,6 +118,16 @@ def test_dry_runs_show_the_plan_and_change_not_one_byte(workspace: rig.Workspace
     unchanged(workspace, look_again)
 
 
+@pytest.mark.only("posix")  # the same everywhere
+def test_a_hint_leads_on_in_a_folder_without_tasks_py(workspace: rig.Workspace) -> None:
+    """Interface 1: `autosys` is for such a folder, and `inv` finds no tasks there."""
+    workspace.write("[services.api]\ncommand = ['no-such-program']\n")
+    for words, code in ((("bringup", "--no-guard"), 3), (("health", "--only", "service.api"), 3), (("restart",), 2)):
+        assert "type `autosys`" in workspace.cli(*words).rc(code).err
+    workspace.cli("init").rc(0)
+    assert "type `autosys`" not in workspace.cli("restart").rc(2).err
+
+
 EMPTY = [
     ["health", "--only", ""],
     ["upgrade", "--only", ""],
