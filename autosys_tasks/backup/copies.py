@@ -17,9 +17,11 @@ from typing import NamedTuple
 from autosys_tasks.backup.copies_memory import remember, remembered
 from autosys_tasks.backup.copies_plan import Held, Memory, Retain, decide, may_leave
 from autosys_tasks.backup.place import CHUNK, TIMEOUT_S, Lost, Place, PlaceError
+from autosys_tasks.backup.place_folder import folder_of
 from autosys_tasks.backup.places import opened
 from autosys_tasks.backup.values import Backup, archive_of, manifest_of
 from autosys_tasks.config import model
+from autosys_tasks.config.addresses import parse
 from autosys_tasks.core.clock import size
 from autosys_tasks.core.faults import fault
 from autosys_tasks.core.plan import Outcome, Step
@@ -76,6 +78,7 @@ def _brought(work: Work) -> tuple[Memory, list[Outcome]]:
     for last in (False, True):
         visit, known = Visit(work, outcomes), work.memory
         try:
+            _must_be_elsewhere(work)
             place = opened(work.address, known.place, make=not known.held, timeout_s=work.timeout_s)
             with closing(place):
                 visit.at(place)
@@ -88,6 +91,14 @@ def _brought(work: Work) -> tuple[Memory, list[Outcome]]:
                 break
             outcomes[:] = [one for one in outcomes if one.ok]
     return work.memory, outcomes
+
+
+def _must_be_elsewhere(work: Work) -> None:
+    """Raises PlaceError when the place is the folder of the backups itself: what is there already was never copied."""
+    where = parse(work.address)
+    if where.scheme == "file" and folder_of(where).is_dir() and folder_of(where).samefile(work.folder):
+        shown = work.memory.place
+        raise PlaceError(f"`{shown}` is the folder of the backups itself", where=shown, hint="name another place")
 
 
 def _said(error: PlaceError) -> str:

@@ -244,6 +244,14 @@ def test_a_failure_is_an_outcome_with_what_to_do_and_the_other_place_gets_its_co
     assert "look at `" in outcomes[0].detail and disk.there() == disk.whole(a)
 
 
+def test_the_folder_of_the_backups_is_no_second_place(disk: Desk) -> None:
+    disk.add(1)
+    before = sorted(os.listdir(disk.here))
+    outcomes, _ = copy_all(declared(disk.here.as_uri()), disk.here, disk.backups, disk.state, NOW, keep_all)
+    assert [one.ok for one in outcomes] == [False] and "the backups itself" in outcomes[0].detail
+    assert sorted(os.listdir(disk.here)) == before
+
+
 def test_a_damaged_archive_here_is_named_and_not_kept_there_nor_what_needs_it(desk: Desk) -> None:
     a, c = desk.add(1), desk.add(3)
     desk.add(2, 1)
