@@ -15,20 +15,19 @@ from pathlib import Path
 from autosys_tasks import host
 from autosys_tasks.backup.owner import owner_of
 from autosys_tasks.backup.values import MANIFEST_END, OPENS
-from autosys_tasks.bootstrap import tree
 from autosys_tasks.config.model import Config
 from autosys_tasks.core.clock import span, utc_text, wall
 from autosys_tasks.core.errors import Busy
 from autosys_tasks.core.files import make_folder, read_json, write_atomic
 from autosys_tasks.core.nights import around
-from autosys_tasks.supervise import environ, logs, turnstile
+from autosys_tasks.supervise import commands, turnstile
 from autosys_tasks.supervise.house import House
 
 EARLY_S = 300.0  # a backup made so shortly before its time is that night's: timers are not exact
 LATE_S = 120.0  # so long a tick leaves the night to whoever is to start it
 DAY_S = 86_400.0
 HEAD_MAX = 1 << 20  # bytes of the first line of a manifest
-LOG, LOG_MAX, LOG_KEEP = "backup.log", 1_000_000, 2
+LOG = "backup.log"
 
 
 def newest(folder: Path, now: float, config: Config | None = None) -> float | None:
@@ -126,11 +125,5 @@ def start(house: House, *, registered: bool) -> str:
 
 
 def _begun(house: House) -> int:
-    log = os.path.join(house.config.path, "outputs", "logs", LOG)
-    logs.rotate_stopped(log, LOG_MAX, LOG_KEEP)
-    main, root = "from autosys_tasks.program import main;main()", os.path.dirname(tree.HERE)
-    argv = environ.python_argv(root, main, "backup", "--due")
-    env = {**house.base, "AUTOSYS_WORKSPACE": house.config.path, "AUTOSYS_STATE": house.place.folder}
-    if "AUTOSYS_NOW" in os.environ:
-        env["AUTOSYS_NOW"] = os.environ["AUTOSYS_NOW"]  # the same night for whoever begins it and for it
-    return host.spawn(host.Launch(argv, env, house.config.path, log, priority="low"), None)
+    same_night = {key: value for key, value in os.environ.items() if key == "AUTOSYS_NOW"}
+    return commands.begin(house, LOG, "backup", "--due", priority="low", more=same_night)

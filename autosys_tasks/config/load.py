@@ -19,6 +19,7 @@ from autosys_tasks.config.variables import Scope
 from autosys_tasks.core.errors import AutosysError, ConfigError, Problem, StateError
 
 FILE = "autosys.toml"
+GONE_S = 3.0  # an editor or a checkout may take it away for a moment; who waits on it ends after so long
 LARGEST = 2_000_000  # bytes; tomllib needs quadratic time for some texts
 
 _PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")

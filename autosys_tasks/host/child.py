@@ -7,7 +7,7 @@ would live on.
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,12 +28,12 @@ class Late(Exception):
 
 def run(
     argv: Sequence[str], folder: Path | str, env: Mapping[str, str], timeout_s: float, *, given: bytes = b"",
-    into: Path | None = None,
+    into: Path | None = None, end: Callable[[int], None] = host.end_group,
 ) -> Ended:  # fmt: skip
     """Run `argv` in `folder` to its end and say how it ended, whatever its exit code.
 
     `given` is its input; its output goes to the file `into`, if one is named. Raises Late after `timeout_s`, OSError
-    when it cannot be started.
+    when it cannot be started. `end`: ends what takes too long, by its pid.
     """
     flags: dict[str, Any] = host.spawn_flags()
     sink: Any = subprocess.PIPE if into is None else into.open("wb")
@@ -50,6 +50,6 @@ def run(
         raise Late from error
     finally:
         if child.returncode is None:  # too late, or Ctrl-C
-            host.end_group(child.pid)
+            end(child.pid)
             child.communicate()
     return Ended(child.returncode, out or b"", err)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from autosys_tasks import host
-from autosys_tasks.config.load import FILE, load
+from autosys_tasks.config.load import FILE, GONE_S, load
 from autosys_tasks.core.clock import utc_text
 from autosys_tasks.core.errors import AutosysError
 from autosys_tasks.core.files import make_folder
@@ -24,14 +24,14 @@ from autosys_tasks.schedule.due import NEVER, Moment, wait_s
 from autosys_tasks.schedule.kept import Place, Run
 from autosys_tasks.schedule.values import Entry, Site
 from autosys_tasks.schedule.values import entries as entries_of
+from autosys_tasks.supervise import commands
 from autosys_tasks.supervise.environ import base_environ
 from autosys_tasks.supervise.house import House
 
 LOOK_S = 30.0  # a changed autosys.toml, a changed clock, a machine that slept
 RUNNING_LOOK_S = 0.5
 NOTHING = "nothing is registered any more"
-GONE_S = 10.0  # an editor may take autosys.toml away for a moment
-TREE_S, AGAIN_S = 10.0, 60.0  # how long an end is waited for, and when it is tried again
+AGAIN_S = 60.0  # when an end that was no end is tried again
 
 Say = Callable[[str], None]
 
@@ -191,7 +191,9 @@ class _Keeper:
             if child.process.poll() is None and host.boot_clock() > child.limit:
                 self.told(f"{name} took longer than it may, and was ended")
                 self.running[name] = child._replace(limit=child.limit + AGAIN_S)
-                _end_tree(child.process)
+                commands.end(child.process.pid)
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    child.process.wait(commands.TREE_S)
             code = child.process.poll()
             if code is not None:
                 del self.running[name]
@@ -216,22 +218,6 @@ def _started(site: Site, entry: Entry) -> subprocess.Popen[bytes]:
         )  # fmt: skip
     finally:
         os.close(log)
-
-
-def _end_tree(process: subprocess.Popen[bytes]) -> None:
-    """End a run and all that it brought, less the services that it started: they have their own lives."""
-    who, until = host.identity(process.pid), time.monotonic() + TREE_S
-    while who is not None and time.monotonic() < until:
-        services = {marked.who for marked in host.marked()}
-        members = [member for member in host.family(who, "") if member not in services]
-        if not members:
-            break
-        for member in members:
-            with contextlib.suppress(PermissionError):
-                host.end(member)
-        process.poll()
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(TREE_S)
 
 
 def _changed(path: Path) -> int | None:

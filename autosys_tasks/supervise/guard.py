@@ -18,13 +18,13 @@ from pathlib import Path
 
 from autosys_tasks import host
 from autosys_tasks.bootstrap import lastgood
-from autosys_tasks.config.load import load
+from autosys_tasks.config.load import GONE_S, load
 from autosys_tasks.core.clock import utc_text
 from autosys_tasks.core.errors import AutosysError, StateError
 from autosys_tasks.core.faults import fault
 from autosys_tasks.core.journal import Journal
 from autosys_tasks.core.plan import Outcome
-from autosys_tasks.supervise import act, environ, plan, runs, units
+from autosys_tasks.supervise import act, environ, plan, runs, ticking, units
 from autosys_tasks.supervise.house import House, house_of
 from autosys_tasks.supervise.keeper import Keeper
 from autosys_tasks.supervise.ticking import Ticks
@@ -34,7 +34,6 @@ PASS_S = 60.0  # lost events, sleep and resume, changed clocks: a full look cost
 BEAT_S = 30.0
 INTERRUPTED = 130
 AGAIN_S = 2.0  # after trouble with a disk
-GONE_S = 1.0  # without an autosys.toml for so long: it is no longer this workspace
 GAP_S = 0.2  # somebody else's start is asked about seldom: who started it asks often
 
 
@@ -224,6 +223,8 @@ def _reload(house: House, workspace: Path) -> House:
 def _renew(house: House, ending: threading.Event) -> None:
     """Become the code that should run now, with the same pid, lock and children: today's when it works, else the last
     good one. Stay where neither is to be had."""
+    if ticking.at_work():  # the next pass comes soon enough
+        return
     root = lastgood.successor(house.place.folder)
     if root and not ending.is_set():
         _tell(f"our own code was changed: the guard goes on with that in {root}")

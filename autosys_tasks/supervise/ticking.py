@@ -6,20 +6,24 @@ this one knows nothing of. So it is run as the command that a scheduler would ru
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable
 
 from autosys_tasks import host
-from autosys_tasks.bootstrap import tree
 from autosys_tasks.core.clock import wall
 from autosys_tasks.core.journal import FILES, last_run
 from autosys_tasks.host import child
-from autosys_tasks.supervise import environ
+from autosys_tasks.supervise import commands
 from autosys_tasks.supervise.house import House
 
 BEATS = 2  # so many of [watchdog] every without a tick, and nobody is thought to run them
 LIMIT_S = 600.0
+THREAD = "a tick of our own"
+
+
+def at_work() -> bool:
+    """Whether this process waits for a tick: who became another program now would leave it unreaped."""
+    return any(thread.name == THREAD for thread in threading.enumerate())
 
 
 class Ticks:
@@ -41,15 +45,13 @@ class Ticks:
         came = 0.0 <= ago < self._patience_s
         self.due = moment + self._patience_s - (ago if came else 0.0)
         if not came and not (self._run and self._run.is_alive()):
-            self._run = threading.Thread(target=self._tick, daemon=True)
+            self._run = threading.Thread(target=self._tick, daemon=True, name=THREAD)
             self._run.start()
 
     def _tick(self) -> None:
-        root, place = os.path.dirname(tree.HERE), self._house.place
-        argv = environ.python_argv(root, "from autosys_tasks.program import main;main()", "watchdog")
-        env = {**self._house.base, "AUTOSYS_WORKSPACE": self._house.config.path, "AUTOSYS_STATE": place.folder}
+        argv, env = commands.argv("watchdog"), commands.env(self._house)
         try:
-            done = child.run(argv, self._house.config.path, env, LIMIT_S)
+            done = child.run(argv, self._house.config.path, env, LIMIT_S, end=commands.end)
         except OSError as error:
             return self._tell(f"a tick of our own cannot be run: {error}")
         except child.Late:

@@ -51,16 +51,13 @@ def probe(home: Any) -> Any:
 
 def by_command(home: Any, name: str) -> Any:
     """Another task in a process of its own; its last line tells how it ended."""
-    import os
-
-    from autosys_tasks import host
     from autosys_tasks.core.files import decode
     from autosys_tasks.host import child
+    from autosys_tasks.supervise import commands
     from autosys_tasks.vscode.chain import Ended
 
-    argv = [host.own_python(), "-X", "utf8", "-m", "autosys_tasks.program", name]
     try:
-        done = child.run(argv, home.config.path, {**os.environ, "AUTOSYS_WORKSPACE": home.config.path}, ALSO_S)
+        done = child.run(commands.argv(name), home.config.path, commands.env(home), ALSO_S)
     except child.Late:
         return Ended(False, f"ended: it took longer than {ALSO_S:g} s")
     said = decode(done.out if done.code == 0 else done.err or done.out).strip().splitlines()

@@ -10,11 +10,9 @@ import os
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
-from autosys_tasks import host
-from autosys_tasks.bootstrap import tree
 from autosys_tasks.core.errors import Busy
 from autosys_tasks.core.plan import Step
-from autosys_tasks.supervise import environ, logs, turnstile
+from autosys_tasks.supervise import commands, turnstile
 from autosys_tasks.supervise.house import House
 from autosys_tasks.supervise.state import now
 
@@ -24,7 +22,6 @@ if TYPE_CHECKING:
 AGAIN_S = 300.0  # after a failure: so long, then twice as long each time
 AGAIN_AT_MOST_S = 3600.0
 LOG = "upgrade.log"
-LOG_MAX, LOG_KEEP = 1_000_000, 2
 
 
 def due(house: House, *, dry: bool = False) -> str:
@@ -103,10 +100,4 @@ def start(house: House) -> str:
         return f"upgrade: {busy.message}"
     if not why:
         return ""
-    log = os.path.join(house.config.path, "outputs", "logs", LOG)
-    logs.rotate_stopped(log, LOG_MAX, LOG_KEEP)
-    main, root = "from autosys_tasks.program import main;main()", os.path.dirname(tree.HERE)
-    argv = environ.python_argv(root, main, "upgrade")
-    env = {**house.base, "AUTOSYS_WORKSPACE": house.config.path, "AUTOSYS_STATE": house.place.folder}
-    pid = host.spawn(host.Launch(argv, env, house.config.path, log), None)
-    return f"upgrade: begun as pid {pid} ({why}); what it says: outputs/logs/{LOG}"
+    return f"upgrade: begun as pid {commands.begin(house, LOG, 'upgrade')} ({why}); what it says: outputs/logs/{LOG}"

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 import rig
@@ -12,6 +15,7 @@ from test_night import SETS, backups
 from autosys_tasks import host
 from autosys_tasks.config.load import load
 from autosys_tasks.core.journal import Journal
+from autosys_tasks.supervise import commands, guard, ticking
 from autosys_tasks.supervise.house import House, house_of
 from autosys_tasks.supervise.ticking import BEATS, Ticks
 
@@ -66,3 +70,39 @@ def test_the_guards_own_lines_are_no_ticks(home: House, workspace: rig.Workspace
     with Journal(Path(home.outputs), "guard", host.open_append) as journal:
         journal.close(ok=True, detail="healed")
     assert asked(home, workspace)[1] == 1
+
+
+HANGS = """\
+import os, subprocess, sys, time
+env = {**os.environ, "AUTOSYS_SERVICE": "api", "AUTOSYS_INSTANCE": "i"}
+service = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], env=env)
+mine = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+print(service.pid, mine.pid, flush=True)
+time.sleep(600)
+"""
+
+
+def test_a_run_that_hangs_is_ended_and_what_it_started_as_a_service_goes_on(home: House) -> None:
+    flags: Any = host.spawn_flags()
+    with subprocess.Popen([rig.PYTHON, "-c", HANGS], stdout=subprocess.PIPE, text=True, **flags) as tick:
+        service, mine = (host.identity(int(pid)) for pid in tick.stdout.readline().split())
+        assert service and mine
+        commands.end(tick.pid)
+        tick.wait(10)
+        rig.wait_for(lambda: host.alive(mine) is False, 10, what="the end of what was its own")
+        assert host.alive(service), "it has a life of its own"
+        host.end(service)
+
+
+def test_who_waits_for_a_tick_becomes_no_other_program(home: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its successor would know nothing of that child, and leave it unreaped."""
+    asked, over = list[str](), threading.Event()
+    monkeypatch.setattr("autosys_tasks.bootstrap.lastgood.successor", lambda folder: asked.append(folder) or "")
+    tick = threading.Thread(target=over.wait, name=ticking.THREAD)
+    tick.start()
+    guard._renew(home, threading.Event())
+    assert not asked
+    over.set()
+    tick.join()
+    guard._renew(home, threading.Event())
+    assert asked == [home.place.folder]

@@ -293,3 +293,11 @@ def test_a_dry_run_of_opening_changes_not_one_byte(workspace: rig.Workspace) -> 
         assert ("start", "api") in [(step["kind"], step["target"]) for step in plan["steps"]]  # type: ignore[attr-defined]
 
     unchanged(workspace, look)
+
+
+def test_what_was_meant_for_one_process_alone_is_passed_on_to_no_link(
+    home: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AUTOSYS_FAULT", "no-such-point:kill")
+    monkeypatch.setenv("AUTOSYS_NOW", "soon")
+    assert opening.by_command(home, "probe").ok
