@@ -74,8 +74,11 @@ def _seen(site: Site, entry: Entry, lines: list[str]) -> Seen:
     if not any(_is_for(line, entry.name) for line in lines):
         return Seen(entry.name, "missing", "no such line in the crontab", NAME)
     ran = noted.last(site, NAME, entry.name)
-    if cron_text.line_of(site, entry) in lines:
-        return Seen(entry.name, "registered", WEAK.get(type(entry.when), ""), NAME, ran.at, ran.code)
+    try:
+        if cron_text.line_of(site, entry) in lines:
+            return Seen(entry.name, "registered", WEAK.get(type(entry.when), ""), NAME, ran.at, ran.code)
+    except ValueError as error:  # what stands there is of another version, or for another folder
+        return Seen(entry.name, "differs", str(error), NAME, ran.at, ran.code)
     return Seen(entry.name, "differs", "the line is not as this version writes it", NAME, ran.at, ran.code)
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from pathlib import Path
 from typing import NamedTuple
 
 from autosys_tasks.core.files import make_folder, read_text
 from autosys_tasks.schedule.noted_text import note_of
 from autosys_tasks.schedule.values import Site
+
+WRITING_S = 0.5  # a shell empties the file, and writes a number into it
 
 
 class Ran(NamedTuple):
@@ -25,12 +28,17 @@ def prepare(site: Site, mechanism: str, name: str) -> None:
 
 
 def last(site: Site, mechanism: str, name: str) -> Ran:
-    """The last run; nothing when there was none."""
-    path = Path(note_of(site, mechanism, name))
-    try:
-        return Ran(path.stat().st_mtime, int(read_text(path) or ""))
-    except (OSError, ValueError):
-        return Ran()
+    """The last run; nothing when there was none. A note that is just being written is waited for."""
+    path, until = Path(note_of(site, mechanism, name)), time.monotonic() + WRITING_S
+    while True:
+        try:
+            at, text, still = path.stat().st_mtime, read_text(path) or "", path.stat().st_mtime
+        except OSError:
+            return Ran()
+        whole = at == still and text.endswith("\n")
+        if whole or time.monotonic() > until:
+            return Ran(still, int(text) if whole and text.strip().isdecimal() else None)
+        time.sleep(0.005)
 
 
 def forget(site: Site, mechanism: str, name: str) -> None:

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from seen import tree
 
-from autosys_tasks.schedule import cron_text, noted
+from autosys_tasks.schedule import cron, cron_text, noted
+from autosys_tasks.schedule.noted_text import note_of
 from autosys_tasks.schedule.values import AtLogon, Daily, Entry, Every, Site
 
 SITE = Site("desk-1a2b3c4d", "/w/내 책상 50%", ("/w/py thon", "-m", "invoke"), "1", "/w/내 책상 50%/log")
@@ -202,3 +203,49 @@ def test_units_that_nobody_answers_for_are_unknown_and_go_all_the_same(machine: 
     machine.cli("schedule.unregister").rc(0)
     assert not list(units.glob("**/*autosys*")) and machine.entry("master")["state"] == "missing"
     machine.cli("schedule.unregister").rc(0).says("OK")
+
+
+@pytest.mark.only("linux")
+def test_a_line_that_is_too_long_today_differs_and_hides_no_other_entry(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What stands there is of another version; the status is asked all the same."""
+    kept = crontab(tmp_path / "bin")
+    monkeypatch.setenv("PATH", f"{kept.parent}:/usr/bin:/bin")
+    site = SITE._replace(folder="/w/" + "책상" * 150, state=str(tmp_path))
+    kept.write_text(cron_text.with_block("", site, ["*/5 * * * * cd /w && py -m invoke watchdog >>log"]), "utf-8")
+    entries = [Entry(name, "", Every(300), (name,), 600) for name in ("watchdog", "master")]
+    watchdog, master = cron.look(site, entries).values()
+    assert watchdog.state == "differs" and "998 bytes" in watchdog.why and master.state == "missing"
+
+
+def test_a_note_that_is_just_being_written_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A shell empties the file first: that was taken for an entry that never ran."""
+    site = SITE._replace(state=str(tmp_path))
+    path = Path(note_of(site, "cron", "watchdog"))
+    path.parent.mkdir()
+    path.write_text("", encoding="utf-8")
+
+    def read(where: Path) -> str:
+        text = where.read_text(encoding="utf-8")
+        if not text:
+            where.write_text("3\n", encoding="utf-8")
+        return text
+
+    monkeypatch.setattr(noted, "read_text", read)
+    assert noted.last(site, "cron", "watchdog").code == 3
+    monkeypatch.undo()
+    monkeypatch.setattr(noted, "WRITING_S", 0.0)
+    path.write_text("", encoding="utf-8")
+    left = noted.last(site, "cron", "watchdog")
+    assert left.at and left.code is None, "it ran, and could not say how it ended"
+
+
+@pytest.mark.only("linux")
+def test_what_a_fix_registers_is_known_by_its_name_too(machine: Machine) -> None:
+    machine.cli("schedule.register").rc(0)
+    known = machine.workspace.root / "outputs" / "registered_as.json"
+    known.unlink()
+    machine.kept.unlink()
+    machine.cli("health", "--fix", "--only", "autostart").rc(0, 3)
+    assert known.exists() and machine.entry("watchdog")["state"] == "registered"
