@@ -12,6 +12,7 @@ NAMES = ("post-merge", "post-checkout", "post-rewrite")
 MARK = "# autosys: made by `inv upgrade.hooks install`, taken away by `inv upgrade.hooks remove`"
 BEFORE = ".before-autosys"  # behind the name of the hook that was there
 FOLDER = "autosys-hooks"  # in the git folder: a file for each workspace
+LOOKS_MIN = 5  # within so many minutes a run that was begun has looked
 MANAGERS = {"husky": "husky", "lefthook": "lefthook", "overcommit": "overcommit", "pre-commit.com": "pre-commit"}
 
 
@@ -39,7 +40,8 @@ def starter(top: str, folder: str, argv: Sequence[str], state: str, asked: str) 
 
     `top`: the work tree as git names it. `state`: what AUTOSYS_STATE was at the installation, "" when nothing.
     `asked`: the file with the number of a run that was begun like this and has not looked yet: what it will see is all
-    that came until then, so that a burst of hooks begins one upgrade, and none for each.
+    that came until then, so that a burst of hooks begins one upgrade, and none for each. An old one proves nothing: its
+    number may be another's by now.
     """
     given = f"export AUTOSYS_STATE={quote(state)}\n" if state else ""
     return f"""{MARK}
@@ -57,7 +59,8 @@ for each in rebase-merge rebase-apply BISECT_START; do
     [ -e "$git/$each" ] && [ "$hook" != post-rewrite ] && exit 0
 done
 asked={quote(asked)}
-[ -f "$asked" ] && read -r number <"$asked" && kill -0 "$number" 2>/dev/null && exit 0
+[ -f "$asked" ] && read -r number <"$asked" && kill -0 "$number" 2>/dev/null && \\
+    [ "$(find "$asked" -mmin -{LOOKS_MIN} 2>/dev/null)" ] && exit 0
 unset GIT_REFLOG_ACTION ${{said#*"$line"}}
 cd {quote(folder)} && {{ [ -d outputs/logs ] || mkdir -p outputs/logs; }} || exit 0
 export AUTOSYS_WORKSPACE={quote(folder)}

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -76,6 +78,10 @@ class Pulled:
         path.chmod(0o750)
         return path
 
+    def starters(self) -> list[str]:
+        """What begins an upgrade, as text."""
+        return [path.read_text(encoding="utf-8") for path in (self.here.root / ".git" / "autosys-hooks").iterdir()]
+
     def told(self) -> str:
         """What the person's own hooks were told."""
         return (self.space.state / "told").read_text(encoding="utf-8")
@@ -123,6 +129,21 @@ def test_what_is_no_pull_begins_nothing_and_another_branch_does(
     assert not log.exists()
     pulled.here.git("checkout", "--quiet", "other")
     wait_for(lambda: log.exists() and "OK" in log.read_text(encoding="utf-8"), 30.0)
+
+
+def test_an_old_word_that_one_was_begun_keeps_no_upgrade_from_beginning(
+    pulled: Pulled, wait_for: Callable[..., object]
+) -> None:
+    """The run that wrote it was killed, and its number is another's by now."""
+    pulled.inv("install").rc(0)
+    (asked,) = [Path(found[1]) for path in pulled.starters() if (found := re.search(r"(?m)^asked='?(.*?)'?$", path))]
+    asked.parent.mkdir(parents=True, exist_ok=True)
+    asked.write_text(f"{os.getpid()}\n", encoding="utf-8")
+    os.utime(asked, (time.time() - 600, time.time() - 600))
+    pulled.push("2\n")
+    pulled.pull()
+    pulled.go()
+    wait_for(lambda: pulled.made.exists(), 30.0, what="the upgrade")
 
 
 def test_a_burst_of_hooks_begins_one_upgrade_and_what_came_last_is_seen(
