@@ -86,10 +86,7 @@ def _asked_often(probe: Probe, subject: probes.Subject) -> Answer:
 
 
 def _short(answer: Answer | None, *, lenient: bool = False) -> Reply | None:
-    if answer is None:
-        return None
-    good = ("OK", "WARN", "UNKNOWN") if lenient else ("OK", "WARN")
-    return Reply(answer.verdict in good, answer.why or answer.evidence, answer.evidence, answer.status == 404)
+    return None if answer is None else supervise_look.reply(answer, lenient=lenient)
 
 
 def last_line(house: House, name: str, facts: Facts) -> str:

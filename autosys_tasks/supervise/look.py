@@ -149,7 +149,11 @@ def subject(house: House, name: str, record: Record | None) -> probes.Subject:
 
 def ask(house: House, name: str, probe: Probe, record: Record | None, *, lenient: bool = False) -> Reply:
     """One question, put once: slow is still well, wrong is not. `lenient`: not being able to ask is no failure."""
-    answer = probes.ask(probe, subject(house, name, record))
+    return reply(probes.ask(probe, subject(house, name, record)), lenient=lenient)
+
+
+def reply(answer: probes.Answer, *, lenient: bool = False) -> Reply:
+    """As much of an answer as a decision needs."""
     good = ("OK", "WARN", "UNKNOWN") if lenient else ("OK", "WARN")
     return Reply(answer.verdict in good, answer.why or answer.evidence, answer.evidence, answer.status == 404)
 
