@@ -1,8 +1,8 @@
 """Brings every verified backup to the second places, and keeps those as long as `backups/`.
 
-A file is sent as NAME.part, read back, compared, and renamed; the manifest comes last: no manifest, no backup. What is
-there and right is not sent again, so a copy that failed or was killed goes on where it was. What this workspace has
-not brought there is neither replaced nor removed.
+A file is sent as NAME.<8 hex>.part, read back, compared, and renamed; the manifest comes last: no manifest, no backup.
+What is there and right is not sent again, so a copy that failed or was killed goes on where it was. What this workspace
+has not brought there is neither replaced nor removed; of two that send one name at once the first to finish has it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from autosys_tasks.backup.copies_memory import remember, remembered
 from autosys_tasks.backup.copies_plan import Held, Memory, Retain, decide, may_leave
-from autosys_tasks.backup.place import CHUNK, TIMEOUT_S, Lost, Place, PlaceError
+from autosys_tasks.backup.place import CHUNK, PART, TIMEOUT_S, Lost, Place, PlaceError
 from autosys_tasks.backup.place_folder import folder_of
 from autosys_tasks.backup.places import opened
 from autosys_tasks.backup.values import Backup, archive_of, manifest_of
@@ -33,6 +33,14 @@ COPY, REMOVE = "copy", "remove-copy"
 
 class OneError(PlaceError):
     """One backup cannot be copied; the others can."""
+
+
+class TakenError(OneError):
+    """Another backup has the name, and is not touched."""
+
+    def __init__(self) -> None:
+        hint = "give each workspace and machine a folder of its own in `copies` of [backup]"
+        super().__init__("another backup has this name there, and is not touched", hint=hint)
 
 
 class Work(NamedTuple):
@@ -79,7 +87,8 @@ def _brought(work: Work) -> tuple[Memory, list[Outcome]]:
         visit, known = Visit(work, outcomes), work.memory
         try:
             _must_be_elsewhere(work)
-            place = opened(work.address, known.place, make=not known.held, timeout_s=work.timeout_s)
+            part = next((one.part for one in (*work.local, *(each.backup for each in known.held.values()))), PART)
+            place = opened(work.address, known.place, make=not known.held, timeout_s=work.timeout_s, part=part)
             with closing(place):
                 visit.at(place)
             return visit.memory, outcomes
@@ -128,6 +137,8 @@ class Visit:
                     raise OneError(f"its base {one.base} could not be copied")
                 self._end(self._sent(place, names, one))
             except OneError as error:
+                if isinstance(error, TakenError):
+                    self._keep(self.memory._replace(sending=""))
                 failed.add(one.id)
                 self._end(_said(error), ok=False)
         held = {one.backup.id: stem for stem, one in self.memory.held.items()}
@@ -170,10 +181,10 @@ class Visit:
                 place.remove(one.manifest)
             if not _is_right(place, names, one.archive, one.archive_bytes, one.archive_sha256):
                 self.work.tell(f"copying {one.stem} ({size(one.archive_bytes)}) to {self.memory.place}")
-                _deliver(place, self.work.folder / one.archive, one.archive_bytes, one.archive_sha256)
+                _deliver(place, names, self.work.folder / one.archive, one.archive_bytes, one.archive_sha256)
                 sent += one.archive_bytes
             fault("copies.after-archive")
-            _deliver(place, here, length, digest)
+            _deliver(place, names, here, length, digest)
             sent += length
         held = {**self.memory.held, one.stem: Held(one, length)}
         self._keep(self.memory._replace(held=held, sending=""))
@@ -189,8 +200,7 @@ class Visit:
         if not ours and not strange and one.archive in names:
             strange = not _is_right(place, names, one.archive, one.archive_bytes, one.archive_sha256)
         if strange and not ours:
-            hint = "give each workspace and machine a folder of its own in `copies` of [backup]"
-            raise OneError("another backup has this name there, and is not touched", hint=hint)
+            raise TakenError
         return False
 
 
@@ -201,8 +211,8 @@ def _is_right(place: Place, names: Mapping[str, int], name: str, length: int | N
     return _digest(_paced(place.read(name), name)) == digest
 
 
-def _deliver(place: Place, path: Path, length: int, digest: str) -> None:
-    """Send one file, read it back, and only then give it its name."""
+def _deliver(place: Place, names: Mapping[str, int], path: Path, length: int, digest: str) -> None:
+    """Send one file, read it back, and only then give it its name, if nobody else has meanwhile (`names`: before)."""
     seen = hashlib.sha256()
     try:
         lies = place.put(path.name, _paced(_chunks(path, seen), path.name), length)
@@ -217,6 +227,9 @@ def _deliver(place: Place, path: Path, length: int, digest: str) -> None:
             place.remove(path.name)
         raise
     fault("copies.before-finish")
+    if path.name != lies and path.name not in names and path.name in place.names():
+        place.drop(path.name)
+        raise TakenError
     place.finish(path.name)
 
 

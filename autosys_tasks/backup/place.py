@@ -37,6 +37,9 @@ class Place(Protocol):
     def finish(self, name: str) -> None:
         """Give what was put its name, in one step; what had it is replaced."""
 
+    def drop(self, name: str) -> None:
+        """Take away what was put and has no name yet; what has the name stays."""
+
     def read(self, name: str) -> Iterator[bytes]:
         """The bytes of what lies there."""
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from autosys_tasks.backup.place import CHUNK, PART, PlaceError, full, gone
+from autosys_tasks.backup.place import CHUNK, PlaceError, full, gone
 from autosys_tasks.config.addresses import Address
 from autosys_tasks.core.files import is_full, patiently
 
@@ -16,8 +16,8 @@ from autosys_tasks.core.files import is_full, patiently
 class Folder:
     """A place (see place.Place) that is a folder of this machine's."""
 
-    def __init__(self, where: Address, shown: str, make: bool) -> None:
-        self.path, self.shown = folder_of(where), shown
+    def __init__(self, where: Address, shown: str, make: bool, part: str) -> None:
+        self.path, self.shown, self.part = folder_of(where), shown, part
         if where.host and not self.path.drive:
             hint = "mount the share, and name the folder: file:///mnt/share"
             raise PlaceError(f"`{shown}` names a server, which only Windows reaches so", where=shown, hint=hint)
@@ -34,7 +34,7 @@ class Folder:
 
     def put(self, name: str, chunks: Iterable[bytes], size: int) -> str:
         """Store it as NAME.part, on the disk itself before this ends."""
-        path = self.path / (name + PART)
+        path = self.path / (name + self.part)
         with self._said("write"):
             if (free := shutil.disk_usage(self.path).free) < size:
                 raise full(self.shown, f"{size} bytes are to be written and {free} are free")
@@ -50,13 +50,18 @@ class Folder:
     def finish(self, name: str) -> None:
         """NAME.part becomes NAME."""
         with self._said("rename"):
-            patiently(lambda: os.replace(self.path / (name + PART), self.path / name))
+            patiently(lambda: os.replace(self.path / (name + self.part), self.path / name))
             if hasattr(os, "O_DIRECTORY"):  # a rename is on the disk when its folder is
                 fd = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
                 try:
                     os.fsync(fd)
                 finally:
                     os.close(fd)
+
+    def drop(self, name: str) -> None:
+        """Take its `.part` away."""
+        with self._said("remove"):
+            patiently(lambda: (self.path / (name + self.part)).unlink(missing_ok=True))
 
     def read(self, name: str) -> Iterator[bytes]:
         """Its bytes."""
@@ -67,7 +72,7 @@ class Folder:
     def remove(self, name: str) -> None:
         """Take it and its `.part` away."""
         with self._said("remove"):
-            for each in (name, name + PART):
+            for each in (name, name + self.part):
                 patiently(lambda path=self.path / each: path.unlink(missing_ok=True))  # type: ignore[misc]
 
     def close(self) -> None:

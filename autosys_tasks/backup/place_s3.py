@@ -78,6 +78,9 @@ class Bucket:
     def finish(self, name: str) -> None:
         """It has its name already."""
 
+    def drop(self, name: str) -> None:
+        """There is nothing without a name."""
+
     def read(self, name: str) -> Iterator[bytes]:
         """Its bytes."""
         with self._said():

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from autosys_tasks.backup.place import CHUNK, PART, Lost, PlaceError, gone, lacks, login
+from autosys_tasks.backup.place import CHUNK, Lost, PlaceError, gone, lacks, login
 from autosys_tasks.config.addresses import Address
 
 SOON_S = 15.0  # a connection
@@ -24,8 +24,8 @@ SOON_S = 15.0  # a connection
 class Server:
     """A place (see place.Place) that is a folder of an SFTP server."""
 
-    def __init__(self, client: Any, where: Address, shown: str, make: bool, timeout_s: float) -> None:
-        self.client, self.where, self.shown, self.timeout_s = client, where, shown, timeout_s
+    def __init__(self, client: Any, where: Address, shown: str, make: bool, timeout_s: float, part: str) -> None:
+        self.client, self.where, self.shown, self.timeout_s, self.part = client, where, shown, timeout_s, part
         with self._said("open"):
             self.sftp = client.open_sftp()
             self.sftp.get_channel().settimeout(timeout_s)
@@ -44,25 +44,30 @@ class Server:
     def put(self, name: str, chunks: Iterable[bytes], size: int) -> str:
         """Store it as NAME.part."""
         with self._said("write"):
-            with self.sftp.open(self._of(name + PART), "wb") as file:
+            with self.sftp.open(self._of(name + self.part), "wb") as file:
                 file.set_pipelined(True)
                 for chunk in chunks:
                     file.write(chunk)
-            if (there := self.sftp.stat(self._of(name + PART)).st_size) != size:
+            if (there := self.sftp.stat(self._of(name + self.part)).st_size) != size:
                 message = f"of {size} bytes {there} arrived at `{self.shown}`"
                 raise PlaceError(message, where=self.shown, hint=self._df())
-        return name + PART
+        return name + self.part
 
     def finish(self, name: str) -> None:
         """NAME.part becomes NAME."""
         with self._said("rename"):
             try:
-                self.sftp.posix_rename(self._of(name + PART), self._of(name))
+                self.sftp.posix_rename(self._of(name + self.part), self._of(name))
             except OSError as error:  # not every server has it; the older way replaces nothing
                 if "nsupported" not in str(error):
                     raise
                 self._unlink(name)
-                self.sftp.rename(self._of(name + PART), self._of(name))
+                self.sftp.rename(self._of(name + self.part), self._of(name))
+
+    def drop(self, name: str) -> None:
+        """Take its `.part` away."""
+        with self._said("remove"):
+            self._unlink(name + self.part)
 
     def read(self, name: str) -> Iterator[bytes]:
         """Its bytes."""
@@ -75,7 +80,7 @@ class Server:
         """Take it and its `.part` away."""
         with self._said("remove"):
             self._unlink(name)
-            self._unlink(name + PART)
+            self._unlink(name + self.part)
 
     def close(self) -> None:
         """Hang up."""
@@ -130,7 +135,7 @@ class Server:
         return Lost(f"`{self.shown}` {why}", where=self.shown, hint="the next backup goes on from there")
 
 
-def connected(where: Address, shown: str, make: bool, timeout_s: float) -> Server:
+def connected(where: Address, shown: str, make: bool, timeout_s: float, part: str) -> Server:
     """The place, logged in; raises PlaceError, each failure with the command to type."""
     try:
         import paramiko
@@ -141,7 +146,7 @@ def connected(where: Address, shown: str, make: bool, timeout_s: float) -> Serve
     client = paramiko.SSHClient()
     try:
         _log_in(client, where, named, shown, timeout_s)
-        return Server(client, where, shown, make, timeout_s)
+        return Server(client, where, shown, make, timeout_s, part)
     except BaseException:
         client.close()
         raise

@@ -149,7 +149,7 @@ def test_what_is_there_and_right_is_not_sent_again(disk: Desk, sent: list[str]) 
 def test_the_rest_of_a_backup_that_is_here_no_more_goes(disk: Desk) -> None:
     a = disk.add(1)
     disk.child("copies.before-finish:kill").rc(-9, 1, 15)
-    assert list(disk.there()) == [f"{a.stem}.7z.part"]
+    assert list(disk.there()) == [f"{a.archive}{a.part}"]
     disk.backups.clear()
     b = disk.add(2)
     disk.copy()
@@ -184,6 +184,30 @@ def test_another_machines_backup_of_the_same_name_is_not_touched(desk: Desk, nam
     first, second = desk.copy()
     assert first.ok is False and "another backup has this name" in first.detail and "folder of its own" in first.detail
     assert second.ok and desk.there() == {**desk.whole(b), name: hashlib.sha256(b"another's").hexdigest()}
+
+
+@pytest.mark.parametrize("end", ["7z", "manifest.json"])
+def test_of_two_that_send_the_same_name_at_once_the_first_has_it(
+    disk: Desk, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    """Both begin at 03:30:00, when neither is there."""
+    disk.add(1, owner="me-0@laptop")
+    name, read = f"2026-11-01T033000Z-full.{end}", place_folder.Folder.read
+
+    def meanwhile(self: place_folder.Folder, lies: str) -> Iterator[bytes]:
+        if lies.startswith(name):
+            monkeypatch.undo()
+            (self.path / f"{name}{PART}").write_bytes(b"being sent")
+            (self.path / name).write_bytes(b"another's")
+        return read(self, lies)
+
+    monkeypatch.setattr(place_folder.Folder, "read", meanwhile)
+    for _again in range(2):
+        (outcome,) = disk.copy()
+        assert outcome.ok is False and "another backup has this name" in outcome.detail, outcome
+        lies = disk.there()
+        assert lies[name] == hashlib.sha256(b"another's").hexdigest() and f"{name}{PART}" in lies
+        assert len(lies) == (2 if end == "7z" else 3), "of ours nothing has a name that is another's"
 
 
 def test_retention_takes_only_what_was_brought_from_here(desk: Desk) -> None:
