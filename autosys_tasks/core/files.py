@@ -102,6 +102,16 @@ def make_folder(path: Path) -> Path:
     return path
 
 
+def must_take_files(folder: Path) -> None:
+    """Make a folder where there is none, and prove that a file can be made in it; raises StateError."""
+    trial = make_folder(folder) / f"trial.{os.getpid()}.tmp"
+    try:
+        os.close(os.open(trial, os.O_WRONLY | os.O_CREAT, 0o600))
+        patiently(trial.unlink)
+    except OSError as error:
+        raise cannot_write(folder, error) from error
+
+
 def long_path(path: str) -> str:
     """An absolute path in the form that Windows takes at any length (over 260 characters); elsewhere as it is."""
     drive = os.path.splitdrive(path)[0]  # always "" but on Windows

@@ -13,6 +13,7 @@ ENTRIES = ("master", "watchdog")  # what keeps a workspace running; the backup h
 def start(c, timeout=120.0, dry_run=False, json=False, exit_code=False):  # type: ignore[no-untyped-def]
     """Install what a pull brought, bring up what is wanted, with the guard, then look at the health of everything."""
     import time
+    from pathlib import Path
 
     # All of it before an upgrade, which may change the packages that this very run is made of.
     import autosys_tasks.health.run
@@ -20,6 +21,7 @@ def start(c, timeout=120.0, dry_run=False, json=False, exit_code=False):  # type
     from autosys_tasks import host
     from autosys_tasks.backup import night
     from autosys_tasks.bootstrap import lastgood
+    from autosys_tasks.core.files import must_take_files
     from autosys_tasks.core.journal import Journal
     from autosys_tasks.schedule import wanted
     from autosys_tasks.supervise import runs, words
@@ -35,6 +37,8 @@ def start(c, timeout=120.0, dry_run=False, json=False, exit_code=False):  # type
         if missed:
             plan = plan._replace(notes=(*plan.notes, f"would begin a backup: {missed}"))
         return show_plan(home.config, plan, as_json=json, exit_code=exit_code)
+    for folder in (home.outputs, Path(home.place.folder)):
+        must_take_files(folder)  # said once, and not by every step in turn
     began = time.monotonic()
     links = [("bringup", _bring_up), ("health", _health)]
     links[:0] = [("upgrade", _upgrade)] if home.config.upgrade.on_pull else []
@@ -58,13 +62,16 @@ def _outcome(step: str, run: Any, home: Any, timeout: float) -> Any:
     import time
 
     from autosys_tasks.core.errors import AutosysError
+    from autosys_tasks.core.files import cannot_write
     from autosys_tasks.core.plan import Outcome, Step
 
     began = time.monotonic()
     try:
         ok, detail = run(home, timeout)
-    except (AutosysError, OSError) as error:
-        ok, detail = False, getattr(error, "message", "") or str(error)
+    except AutosysError as error:
+        ok, detail = False, error.message
+    except OSError as error:
+        ok, detail = False, cannot_write(error.filename or "a file", error, "read or write").message
     return Outcome(Step(step, home.config.name, "logon"), ok, detail, round((time.monotonic() - began) * 1000))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -14,6 +15,9 @@ import rig
 from seen import kill, row, rows, unchanged
 
 from autosys_tasks import host
+from autosys_tasks.config.load import load
+from autosys_tasks.supervise.house import house_of
+from autosys_tasks.tasks.master import _outcome
 
 STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 PS_KEYS = {
@@ -432,3 +436,21 @@ def test_help_helps_for_every_task() -> None:
     told = rig.start([sys.executable, "-c", HELP_OF_ALL, *tasks], cwd=rig.REPOSITORY).result().rc(0).out
     ends = re.findall(r"^Options:.*?^== (.+?)$", told, re.MULTILINE | re.DOTALL)
     assert ends == [f"{task} 0" for task in tasks] and len(tasks) > 30
+
+
+def test_a_master_that_can_write_nothing_says_so_once(workspace: rig.Workspace) -> None:
+    """Interface 2: 1, an output folder that cannot be written, named; no step is begun."""
+    workspace.service("api", "sleeps.py")
+    (workspace.root / "outputs").write_text("in the way", encoding="utf-8")
+    said = workspace.cli("master").rc(1)
+    text = said.out + said.err
+    assert text.count("cannot write") == 1 and "outputs" in text and "-> " in text and "[Errno" not in text
+    assert "bringup" not in text and not workspace.starts()
+
+
+def test_what_the_system_says_of_a_step_of_the_master_is_put_into_words(workspace: rig.Workspace) -> None:
+    def broken(home: object, timeout: float) -> tuple[bool, str]:
+        raise OSError(errno.EROFS, "Read-only file system", "/w/lock")
+
+    home = house_of(load(workspace.service("api", "sleeps.py").root))
+    assert _outcome("bringup", broken, home, 1.0).detail == "cannot read or write `/w/lock`: Read-only file system"
