@@ -140,6 +140,14 @@ def _next(name: str, picture: show.Picture) -> str:
     return next_step(name, Report((), picture.decisions, picture.facts, (), 0.0))
 
 
+def unknown_language() -> str:
+    """What to say of an AUTOSYS_LANG that is no language of ours; "" when it is one, or nothing."""
+    said = os.environ.get("AUTOSYS_LANG", "")
+    if said.lower() in ("", "auto", *words.LANGUAGES):
+        return ""
+    return f"WARN AUTOSYS_LANG: `{said}` is none of {', '.join(words.LANGUAGES)}, auto: it counts as auto"
+
+
 def language(house: House) -> str:
     """`en` or `ko`: as configured, else AUTOSYS_LANG, else the system's."""
     import locale

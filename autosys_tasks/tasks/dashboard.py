@@ -24,7 +24,7 @@ def dashboard(  # type: ignore[no-untyped-def]
     """One page with the latest health page, the services and the report's figures: a file, or live."""
     from autosys_tasks.core.errors import UsageError
     from autosys_tasks.core.plan import Plan, Step
-    from autosys_tasks.report import act, json_text, words
+    from autosys_tasks.report import act, json_text, look, words
     from autosys_tasks.report.dashboard_text import fields, html, lines
 
     span, dry = act.hours_of(hours), is_dry(c, dry_run)
@@ -36,6 +36,8 @@ def dashboard(  # type: ignore[no-untyped-def]
         serves = Plan("dashboard", (Step("serve", "dashboard", "asked for, on 127.0.0.1 until Ctrl-C"),))
         plan = serves if live else act.planned("dashboard", [path])
         return show_plan(home.config, plan, as_json=json, exit_code=exit_code)
+    if unknown := look.unknown_language():
+        say(unknown)
     if live:
         return show_live(c, span, open)
     at, board, language = seen(home, span, act.latest_health(home) or checked(home))

@@ -13,6 +13,7 @@ def report(  # type: ignore[no-untyped-def]
     from autosys_tasks.report import act, html_text, json_text, look, md_text, terminal_text
     from autosys_tasks.report.figures import figures
     from autosys_tasks.report.words import say
+    from autosys_tasks.tasks.border import say as tell
 
     span, kinds = act.hours_of(hours), act.formats(format)
     home = house(c)
@@ -21,6 +22,8 @@ def report(  # type: ignore[no-untyped-def]
         return show_plan(home.config, act.planned("report", files.values()), as_json=json, exit_code=exit_code)
     seen, _rows = look.see(home, span)
     found, language = figures(seen), look.language(home)
+    if unknown := look.unknown_language():
+        tell(unknown)
     written = [f"outputs/{path.name}" for path in files.values()]
     fields = {"at": look.at(seen), **json_text.fields(found), "files": written}
     makers = {

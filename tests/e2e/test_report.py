@@ -320,3 +320,11 @@ def test_journals_as_full_as_they_get_are_told_in_seconds(workspace: rig.Workspa
     assert document["skipped_lines"] == 0
     spent_s = after.children_user + after.children_system - before.children_user - before.children_system
     assert spent_s < 4, "work, not time: others may be at work too"
+
+
+def test_a_language_that_is_none_of_ours_is_said_once_and_stops_nothing(workspace: rig.Workspace) -> None:
+    workspace.service("api", "sleeps.py")
+    for task in ("report", "dashboard"):
+        said = workspace.cli(task, env={"AUTOSYS_LANG": "xx"}).rc(0)
+        assert said.err.count("AUTOSYS_LANG: `xx` is none of en, ko, auto") == 1
+        assert "AUTOSYS_LANG" not in workspace.cli(task, env={"AUTOSYS_LANG": "KO"}).rc(0).err
