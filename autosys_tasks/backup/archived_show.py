@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from autosys_tasks.backup.owner import foreign
 from autosys_tasks.backup.values import FOLDER, LINK, Backup, Damage, Entry
-from autosys_tasks.core.clock import size, utc_text
+from autosys_tasks.core.clock import counted, size, utc_text
 
 NOTHING: Mapping[str, str] = {}
 
@@ -51,7 +51,7 @@ def _line(backup: Backup, owner: str, damaged: Mapping[str, str] = NOTHING) -> s
         *([f"`{backup.note}`"] if backup.note else []),
         *([f"of another workspace, `{other}`"] if (other := foreign(backup, owner)) else []),
     ]
-    files = f"{backup.files} files, {size(backup.bytes)} in {size(backup.archive_bytes)}"
+    files = f"{counted(backup.files, 'file')}, {size(backup.bytes)} in {size(backup.archive_bytes)}"
     mark = "NG" if backup.id in damaged else "OK" if backup.verified and backup.complete else "--"
     return f"{mark} {backup.id} {backup.kind}: {', '.join([files, *words])}"
 
@@ -107,6 +107,6 @@ def verified_fields(backups: Sequence[Backup], checked: int, damaged: Sequence[D
 def verified_lines(backups: Sequence[Backup], checked: int, damaged: Sequence[Damage]) -> list[str]:
     """The same for a person; the verdict last."""
     bad = [f"NG {one.path}: {one.why}" for one in damaged]
-    of = f"{len(backups)} backup{'' if len(backups) == 1 else 's'}"
     hint = ["   -> inv backup makes a new one; inv backup.restore brings out what is good"] if bad else []
-    return [*bad, *hint, f"{'NG' if bad else 'OK'}: {checked} files of {of} read, {len(bad)} damaged"]
+    read = f"{counted(checked, 'file')} of {counted(len(backups), 'backup')}"
+    return [*bad, *hint, f"{'NG' if bad else 'OK'}: {read} read, {len(bad)} damaged"]

@@ -20,7 +20,7 @@ from autosys_tasks.backup.restore_look import at, hash_of
 from autosys_tasks.backup.restore_plan import POINT, REPLACE, WRITE, Item
 from autosys_tasks.backup.scratch import own_folder, remove_tree
 from autosys_tasks.backup.values import GIT, SQLITE
-from autosys_tasks.core.clock import size, utc_text
+from autosys_tasks.core.clock import counted, size, utc_text
 from autosys_tasks.core.errors import AutosysError, NotSo
 from autosys_tasks.core.files import make_folder, write_atomic
 from autosys_tasks.host import git
@@ -131,5 +131,5 @@ def _unpack(bundle: Path, repository: Path, scratch: Path, object_format: str) -
 def verdict(found: Drill) -> str:
     """How it ended in one line."""
     if found.ok:
-        return f"OK: {found.id} restores: {found.files} files, every hash the same"
+        return f"OK: {found.id} restores: {counted(found.files, 'file')}, every hash the same"
     return f"NG: {found.id or 'no backup'} does not restore: {reasons(found)}"

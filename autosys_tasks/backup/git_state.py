@@ -18,6 +18,7 @@ from autosys_tasks.backup.git_look import NO_NETWORK, Facts, look, text
 from autosys_tasks.backup.git_record import STATE, notes, record, summary
 from autosys_tasks.backup.git_text import ABSENT, Entry, chosen, entries, no_filters
 from autosys_tasks.backup.scratch import remove_tree
+from autosys_tasks.core.clock import counted
 from autosys_tasks.core.files import write_atomic
 from autosys_tasks.host import git
 
@@ -197,4 +198,5 @@ def _lfs_lacking(facts: Facts, bundle: git_bundle.Bundle | None) -> list[str]:
     touched = set(text(git.must(facts.repository.top, *words, given=given, config=NO_NETWORK)).split("\0"))
     lost = sorted(touched & set(facts.lfs))
     shown = ", ".join(lost[:3]) + (" ..." if len(lost) > 3 else "")
-    return [f"{len(lost)} files that Git LFS keeps, in commits that are on no remote: {shown}"] if lost else []
+    files = counted(len(lost), "file")
+    return [f"{files} that Git LFS keeps, in commits that are on no remote: {shown}"] if lost else []

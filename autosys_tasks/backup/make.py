@@ -22,7 +22,7 @@ from autosys_tasks.backup.scratch import own_folder
 from autosys_tasks.backup.spool import Spool
 from autosys_tasks.backup.values import DIFFERENTIAL, FILE, FULL, SECRET, Backup, Collected, Failed
 from autosys_tasks.config.model import Config
-from autosys_tasks.core.clock import size, wall
+from autosys_tasks.core.clock import counted, size, wall
 from autosys_tasks.core.faults import fault
 from autosys_tasks.core.plan import Step
 from autosys_tasks.supervise.house import House
@@ -139,8 +139,7 @@ def _proven(run: Record, packed: Packed, part: Path, secret: str) -> None:
 
 def made_text(backup: Backup) -> str:
     """`120 files of 1.2 MB in 340.0 kB`."""
-    files = f"{backup.files} file{'' if backup.files == 1 else 's'}"
-    return f"{files} of {size(backup.bytes)} in {size(backup.archive_bytes)}"
+    return f"{counted(backup.files, 'file')} of {size(backup.bytes)} in {size(backup.archive_bytes)}"
 
 
 def _load(
@@ -191,7 +190,7 @@ def _warnings(head: Backup, found: Collected, backups: Sequence[Backup], more: i
     said = [] if found.found else [NOTHING]
     if head.local_only:
         count = more + sum(SECRET in each.flags for each in found.found)
-        files = "1 file that looks like a secret" if count == 1 else f"{count} files that look like secrets"
+        files = counted(count, "file that looks like a secret", "files that look like secrets")
         said.append(f"WARN it holds {files}, in clear: it stays here, for this user alone; {VARIABLE} encrypts it")
     if backups and backups[-1].encrypted and not head.encrypted:
         said.append(f"WARN the last backup was encrypted, and this one is not: no passphrase was found ({VARIABLE})")

@@ -55,6 +55,11 @@ def span(seconds: float) -> str:
     return f"{hours // 24} d"
 
 
+def counted(number: int, one: str, many: str = "") -> str:
+    """A number of things for a person: `1 file`, `3 files`."""
+    return f"{number} {one if number == 1 else many or f'{one}s'}"
+
+
 def size(count: float) -> str:
     """Bytes for a person: `512 B`, `12.3 MB`."""
     for unit in ("B", "kB", "MB", "GB"):

@@ -7,8 +7,9 @@ import re
 import shlex
 from pathlib import Path
 
+from autosys_tasks.core.clock import counted
 from autosys_tasks.core.files import decode, read_bytes
-from autosys_tasks.schedule.values import Listing, Site, Starter, counted
+from autosys_tasks.schedule.values import Listing, Site, Starter
 
 ESCAPES = {"s": " ", "n": "\n", "t": "\t", "r": "\r", "\\": "\\"}
 

@@ -7,10 +7,11 @@ import subprocess
 from collections.abc import Iterable
 
 from autosys_tasks import host
+from autosys_tasks.core.clock import counted
 from autosys_tasks.core.errors import StateError
 from autosys_tasks.schedule import cron_text, noted
 from autosys_tasks.schedule.noted_text import limited
-from autosys_tasks.schedule.values import AtLogon, Daily, Entry, File, Listing, Seen, Site, Starter, counted
+from autosys_tasks.schedule.values import AtLogon, Daily, Entry, File, Listing, Seen, Site, Starter
 
 NAME = cron_text.NAME
 PATIENCE_S = 15.0

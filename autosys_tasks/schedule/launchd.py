@@ -8,12 +8,13 @@ import time
 from collections.abc import Container, Iterable
 from pathlib import Path
 
+from autosys_tasks.core.clock import counted
 from autosys_tasks.core.errors import StateError
 from autosys_tasks.core.files import make_folder, read_bytes, write_atomic
 from autosys_tasks.schedule import launchd_text, noted
 from autosys_tasks.schedule.launchd_text import label_of
 from autosys_tasks.schedule.noted_text import limited
-from autosys_tasks.schedule.values import Entry, File, Listing, Seen, Site, Starter, counted
+from autosys_tasks.schedule.values import Entry, File, Listing, Seen, Site, Starter
 
 NAME = launchd_text.NAME
 PATIENCE_S, TRIES = 15.0, 5

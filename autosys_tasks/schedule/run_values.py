@@ -8,11 +8,12 @@ import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from autosys_tasks.core.clock import counted
 from autosys_tasks.core.files import decode, read_bytes
 from autosys_tasks.schedule import kept, run_key, start_text
 from autosys_tasks.schedule.command_text import words
 from autosys_tasks.schedule.start_text import APPROVED, RUN
-from autosys_tasks.schedule.values import Listing, Site, Starter, counted
+from autosys_tasks.schedule.values import Listing, Site, Starter
 
 ROOTS = {"HKCU": "HKEY_CURRENT_USER", "HKLM": "HKEY_LOCAL_MACHINE"}
 OURS = re.compile(r"autosys-(.+-[0-9a-f]{8})")

@@ -9,11 +9,12 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from autosys_tasks.core.clock import counted
 from autosys_tasks.core.files import decode, read_bytes
 from autosys_tasks.schedule import lnk_text
 from autosys_tasks.schedule.command_text import words
 from autosys_tasks.schedule.run_values import Key, is_switched_off, values
-from autosys_tasks.schedule.values import Listing, Site, Starter, counted
+from autosys_tasks.schedule.values import Listing, Site, Starter
 
 FOLDERS = "Software\\Microsoft\\Windows\\CurrentVersion\\Explorer\\User Shell Folders"
 PROGRAMS = "Microsoft\\Windows\\Start Menu\\Programs\\Startup"

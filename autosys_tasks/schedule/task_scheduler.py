@@ -7,10 +7,11 @@ from collections.abc import Iterable
 from typing import Any
 
 from autosys_tasks import host
+from autosys_tasks.core.clock import counted
 from autosys_tasks.core.errors import UsageError
 from autosys_tasks.schedule import task_text
 from autosys_tasks.schedule.start_text import argv_of
-from autosys_tasks.schedule.values import Entry, File, Listing, Seen, Site, Starter, counted
+from autosys_tasks.schedule.values import Entry, File, Listing, Seen, Site, Starter
 
 NAME = "task scheduler"
 WINDOWS_OWN = ("\\Microsoft",)

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from autosys_tasks import host
+from autosys_tasks.core.clock import counted
 from autosys_tasks.core.files import decode, read_bytes
 from autosys_tasks.schedule import systemd, unit_text
-from autosys_tasks.schedule.values import Listing, Site, Starter, counted
+from autosys_tasks.schedule.values import Listing, Site, Starter
 
 Links = Mapping[str, list[Path]]
 

@@ -123,11 +123,6 @@ class Listing(NamedTuple):
     trouble: str = ""
 
 
-def counted(number: int, one: str, many: str = "") -> str:
-    """A number of things for a person: `1 task`, `3 tasks`."""
-    return f"{number} {one if number == 1 else many or f'{one}s'}"
-
-
 class Rival(NamedTuple):
     """A starter that starts this workspace beside our own entry, or in vain, and how that is known."""
 

@@ -152,7 +152,7 @@ def test_large_files_of_git_lfs_in_commits_on_no_remote_are_named(repo: Repo, tm
     repo.commit("a pointer", **{"art.psd": pointer})
     (repo.root / ".git/lfs/objects").mkdir(parents=True)
     found, _ = captured(repo, tmp_path)
-    assert found.partial == ("1 files that Git LFS keeps, in commits that are on no remote: art.psd",)
+    assert found.partial == ("1 file that Git LFS keeps, in commits that are on no remote: art.psd",)
 
 
 def test_what_is_too_large_is_left_out_and_listed(repo: Repo, tmp_path: Path) -> None:
