@@ -21,16 +21,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import cache
 import machine
-import page
 import procfs
 from bare import bare, inv
+from promises import Promise, told
 from room import outside_environment
-from tables import DASH, MET, Table, plain, spread_text
 from timing import Command, in_turn, once, spread
-from verdicts import Results, number
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-DOCS = REPOSITORY / "docs" / "benchmarks.md"
 sys.path.insert(0, str(REPOSITORY / "tests"))  # which have a user manager of their own
 
 SERVICES = {"queue", "worker", "monitor"}
@@ -41,6 +38,12 @@ TASKS = "from autosys_tasks import ns\n"
 LATEST_S, LOOK_S = 60.0, 0.02
 REGISTERED = ("start", "last-good")  # of the state folder: what the registered command begins with
 BARE = "bare inv noop"
+PROMISES = (
+    Promise("logon, by systemd's timer: all three services ready", "by_systemd", 10_000),
+    Promise("logon, the registered command alone: all three services ready", "by_command", 10_000),
+    Promise("`inv vscode.open` where all is well", "vscode.open", 5_000),
+    Promise("`inv schedule.status`, over a bare `inv` task", "schedule.status", 150, over=BARE),
+)
 
 if TYPE_CHECKING:
     from user_manager import UserManager
@@ -70,14 +73,7 @@ def main() -> int:
     cache.compile_environment()
     with desk() as made:
         results |= measure(made, said.times)
-    shown = table(results)
-    print(page.aligned(shown))
-    if said.write_docs:
-        text = f"{page.measured_on(results)}\n\n{page.markdown(shown)}"
-        DOCS.write_text(page.with_section(DOCS.read_text("utf-8"), "logon", text), encoding="utf-8", newline="\n")
-    for text in missed(results):
-        print(f"missed: {text}", file=sys.stderr)
-    return 3 if missed(results) else 0
+    return told("logon", PROMISES, results, write_docs=said.write_docs)
 
 
 def measure(made: Desk, times: int) -> Measured:
@@ -221,51 +217,6 @@ def _scheduler(made: Desk, *, there: bool) -> Iterator[Mapping[str, str]]:
         while manager.ctl(*done).strip() == "0":
             time.sleep(LOOK_S)
         yield manager.env
-
-
-# What is shown
-
-
-class Promise(NamedTuple):
-    """A figure, and what its median must not be above."""
-
-    text: str
-    key: str
-    most: float
-    over_bare: bool = False  # less what a bare `inv` task costs
-
-
-PROMISES = (
-    Promise("logon, by systemd's timer: all three services ready", "by_systemd", 10_000),
-    Promise("logon, the registered command alone: all three services ready", "by_command", 10_000),
-    Promise("`inv vscode.open` where all is well", "vscode.open", 5_000),
-    Promise("`inv schedule.status`, over a bare `inv` task", "schedule.status", 150, over_bare=True),
-)
-
-
-def ms(results: Results, promise: Promise) -> float:
-    """The median that counts; raises LookupError when it was not measured."""
-    less = number(results, BARE, "median") if promise.over_bare else 0.0
-    return number(results, promise.key, "median") - less
-
-
-def table(results: Results) -> Table:
-    """Each promise with its figure."""
-    return Table(("what", "ms", "must be", "is", "met"), [_row(results, promise) for promise in PROMISES])
-
-
-def _row(results: Results, promise: Promise) -> list[str]:
-    try:
-        value = ms(results, promise)
-    except LookupError:
-        return [promise.text, DASH, f"≤ {promise.most:,g}", DASH, MET[None]]
-    met = MET[value <= promise.most]
-    return [promise.text, spread_text(results, promise.key), f"≤ {promise.most:,g}", plain(value), met]
-
-
-def missed(results: Results) -> list[str]:
-    """The promises that were measured and are not kept."""
-    return [one.text for one in PROMISES if one.key in results and ms(results, one) > one.most]
 
 
 if __name__ == "__main__":

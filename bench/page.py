@@ -10,7 +10,7 @@ from tables import MADE, Table, table
 from verdicts import Results
 
 WORDS = Path(__file__).with_name("page.md")
-OTHERS = ("logon", "backup")  # what scripts of their own measure, each writing its section of the page
+OTHERS = ("upgrade", "logon", "backup")  # what scripts of their own measure, each writing its section of the page
 NONE = "*Not measured in this run.*"
 
 

@@ -30,7 +30,6 @@ import measure_memory
 import measure_startup
 import measure_status
 import measure_survival
-import measure_upgrade
 import page
 import peers
 import verdicts
@@ -39,7 +38,7 @@ from peers import autosys
 from room import compile_child
 from timing import in_turn, spread
 
-PARTS = ("startup", "commands", "kill", "bringup", "status", "memory", "survival", "chaos", "upgrade")
+PARTS = ("startup", "commands", "kill", "bringup", "status", "memory", "survival", "chaos")
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
@@ -151,8 +150,6 @@ def _part(part: str, found: list[ModuleType], child: Path, size: Size) -> dict[s
             if autosys in found
             else {}
         )
-    if part == "upgrade":
-        return _guarded("upgrade", lambda: measure_upgrade.measure(child, times=size.times)) if autosys in found else {}
     if part == "chaos":
         return _guarded("chaos", lambda: measure_chaos.measure(rounds=size.chaos)) if autosys in found else {}
     if part == "kill":

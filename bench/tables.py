@@ -118,15 +118,6 @@ def _chaos(results: Results) -> Table:
     return Table(heads, rows)
 
 
-def _upgrade(results: Results) -> Table:
-    base = ("upgrade", "bare inv noop", "median")
-    rows = [
-        [name, spread_text(results, ("upgrade", name)), _ratio(results, ("upgrade", name, "median"), base)]
-        for name in _part(results, "upgrade")
-    ]
-    return Table(("", "ms", OF_INV), rows)
-
-
 def _versions(results: Results) -> Table:
     rows = [[name, str(version)] for name, version in _part(results, "versions").items()]
     rows += [
@@ -146,7 +137,6 @@ MADE: Mapping[str, Callable[[Results], Table]] = {
     "commands": _commands,
     "startup": _startup,
     "chaos": _chaos,
-    "upgrade": _upgrade,
 }
 
 

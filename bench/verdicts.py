@@ -67,11 +67,6 @@ def _ps_over(results: Results) -> float:
     return number(results, *few, "inv ps", "median") - number(results, *few, "bare inv noop", "median")
 
 
-def _explained_over(results: Results) -> float:
-    told = number(results, "upgrade", "10,000 files pulled, told by inv upgrade --dry-run --explain", "median")
-    return told - number(results, "upgrade", "bare inv noop, in these turns", "median")
-
-
 def _list_ratio(results: Results) -> float:
     return number(results, "startup", "inv --list", "median") / number(
         results, "startup", "bare inv --list", "median"
@@ -115,10 +110,5 @@ TARGETS = (
     Target("guard: ms of CPU in a quiet minute", 10, _idle_ms_per_minute),
     Target("guard killed: services lost", 0, _lost),
     _at("guard killed, next tick: second copies", 0, "survival", "autosys", "duplicates"),
-    _at("upgrade, nothing to do: ms of its own work", 15, "upgrade", "own work, nothing to do", "median"),
-    _at("`inv upgrade`, nothing to do: ms", 250, "upgrade", "inv upgrade, nothing to do", "median"),
-    _at("upgrade to a new environment, warm cache: ms", 2000, "upgrade", "a new environment of 20 packages", "median"),
-    Target("10,000 files pulled, told: ms over a bare `inv` task", 150, _explained_over),
-    _at("a hook that begins an upgrade: ms", 100, "upgrade", "a hook that begins one", "median"),
     _at("guard killed, next tick: services started anew", 0, "survival", "autosys", "pids_changed"),
 )
