@@ -28,6 +28,7 @@ from autosys_tasks.core.files import cannot_write, is_full, long_path, patiently
 NO_RIGHT = 1314  # ERROR_PRIVILEGE_NOT_HELD: Windows keeps links for administrators and its developer mode
 NO_SPACE = "no space is left"
 READ_ONLY = 5  # ERROR_ACCESS_DENIED: what Windows says of replacing a file that is read-only
+HOLE = 1 << 16  # bytes of 0 at once that take no room on a disk
 BITS = 0o1777  # of a mode; who may become whom by a program is not for an archive to say
 Done = Callable[[Item, bool, str], None]
 
@@ -111,19 +112,24 @@ class Site:
         return Begun(self._new_name(), hashlib.sha256())
 
     def _received(self, begun: Begun, most: int, chunks: Iterable[bytes]) -> Begun:
-        """The same with the stream behind it. No more than `most` bytes in all are written."""
+        """The same with the stream behind it. No more than `most` bytes in all are written; zeros become holes."""
         scratch, digest, size, lost = begun
-        how, fd = os.O_APPEND if size else os.O_CREAT | os.O_EXCL, -1
+        how, fd, hole = 0 if size else os.O_CREAT | os.O_EXCL, -1, False
         try:
             try:
                 fd = -1 if lost else os.open(scratch, os.O_WRONLY | how | getattr(os, "O_BINARY", 0), 0o600)
             except OSError as error:
                 lost = reason(error)
+            if fd >= 0 and size:
+                os.lseek(fd, 0, os.SEEK_END)
             for chunk in chunks:
                 digest.update(chunk)
                 size += len(chunk)
-                lost = lost or ("" if size > most else self._written(fd, chunk))
+                hole = _is_hole(chunk)
+                lost = lost or ("" if size > most else self._written(fd, chunk, hole))
                 self.tell(len(chunk))
+            if hole and not lost:
+                lost = _grown(fd, min(size, most))
         finally:
             if fd >= 0:
                 os.close(fd)
@@ -234,11 +240,14 @@ class Site:
     def _new_name(self) -> str:
         return f"{self.scratch}{os.sep}{next(self.numbers)}.part"
 
-    def _written(self, fd: int, chunk: bytes) -> str:
+    def _written(self, fd: int, chunk: bytes, hole: bool) -> str:
         """Why the bytes could not be written, "" when they are."""
         try:
             self.fault("restore.during-write")
-            write_all(fd, chunk)
+            if hole:
+                os.lseek(fd, len(chunk), os.SEEK_CUR)
+            else:
+                write_all(fd, chunk)
         except OSError as error:
             return reason(error)
         return ""
@@ -264,6 +273,20 @@ class _Named:
         else:
             return False
         return True
+
+
+def _is_hole(chunk: bytes) -> bool:
+    """Whether these are many bytes and all 0; only what begins with one is looked at further."""
+    return len(chunk) >= HOLE and not chunk[0] and chunk == bytes(len(chunk))
+
+
+def _grown(fd: int, size: int) -> str:
+    """Give a file that ends in a hole its size; why not, "" when it has it."""
+    try:
+        os.ftruncate(fd, size)
+    except OSError as error:
+        return reason(error)
+    return ""
 
 
 def _forget(path: str) -> None:

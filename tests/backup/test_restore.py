@@ -106,6 +106,27 @@ def test_a_real_tree_comes_back(tmp_path: Path, passphrase: str) -> None:
     assert things(tmp_path / "to") == things(tmp_path / "tree")
 
 
+@POSIX
+@pytest.mark.parametrize("ends", [b"", b"the end"], ids=["in a hole", "in bytes"])
+def test_what_is_a_hole_takes_no_room_when_it_is_restored(tmp_path: Path, ends: bytes) -> None:
+    """A disk image of which little is used would fill the disk."""
+    top = tmp_path / "desk"
+    write(top / "image", b"")
+    with (top / "image").open("r+b") as file:
+        for at in (8, 40):
+            file.seek(at << 20)
+            file.write(os.urandom(1 << 20))
+        file.truncate(64 << 20)
+        file.seek(0, os.SEEK_END)
+        file.write(ends)
+    backup = keep(tmp_path / "backups", top)
+    report = restore(order(tmp_path / "backups", backup, tmp_path / "out"))
+    made = (tmp_path / "out" / "image").stat()
+    assert report.code == 0 and things(tmp_path / "out") == things(top)
+    assert (top / "image").stat().st_blocks * 512 < 4 << 20, "this disk has holes"
+    assert made.st_blocks * 512 < 8 << 20 and made.st_size == (64 << 20) + len(ends)
+
+
 # A part of it
 
 
