@@ -204,7 +204,8 @@ def _begin(*words: str) -> subprocess.Popen[str] | OSError:
 
 def _end(begun: subprocess.Popen[str] | OSError) -> subprocess.CompletedProcess[str]:
     if isinstance(begun, OSError):
-        return subprocess.CompletedProcess("systemctl", 127, "", str(begun))
+        why = "there is no `systemctl`" if isinstance(begun, FileNotFoundError) else str(begun)
+        return subprocess.CompletedProcess("systemctl", 127, "", why)
     with begun:
         try:
             out, err = begun.communicate(timeout=PATIENCE_S)
