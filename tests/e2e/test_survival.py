@@ -62,7 +62,7 @@ FULL = [p for p in POINTS if p.startswith(("files", "journal", "supervise.after-
 @pytest.mark.parametrize("point", FULL)
 def test_a_full_disk_is_named_and_costs_nothing(workspace: rig.Workspace, point: str) -> None:
     workspace.service("api", "sleeps.py")
-    number = 2 if point.startswith("files") else 1  # the first file only says who is at work
+    number = 4 if point.startswith("files") else 1  # before it: who is at work (twice), where a pull is counted from
     fault = {"AUTOSYS_FAULT": f"{point}:enospc:{number}"}
     document = workspace.cli("bringup", "--no-guard", "--json", env=fault).rc(1).json()
     assert "No space left" in document["error"]["message"], document  # type: ignore[index]
