@@ -112,7 +112,7 @@ def health(desk: rig.Workspace) -> dict[str, str]:
 
 
 @pytest.mark.portable
-@pytest.mark.parametrize("task", ["backup.verify", "backup.drill"])
+@pytest.mark.parametrize("task", ["backup.verify", pytest.param("backup.drill", marks=pytest.mark.live)])
 def test_nothing_is_built_upon_an_archive_that_was_found_damaged(desk: rig.Workspace, task: str) -> None:
     """A bit that flipped within an archive leaves its size: health and backups must believe whoever read it."""
     desk.cli("backup").rc(0)

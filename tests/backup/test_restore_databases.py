@@ -70,7 +70,7 @@ def test_a_database_in_use_that_did_not_change_is_left_and_a_dry_run_leaves_no_m
     assert restored(desk, "changed")["data/x.db"][0] is None, "nor is it when nobody uses it any more"
 
 
-@pytest.mark.parametrize("more", [0, 1], ids=["as it was", "changed"])
+@pytest.mark.parametrize("more", [0, pytest.param(1, marks=pytest.mark.live)], ids=["as it was", "changed"])
 def test_what_differs_from_a_database_in_use_is_found_out_without_a_mark(desk: rig.Workspace, more: int) -> None:
     with closing(opened(desk)) as database:
         with database:

@@ -141,6 +141,7 @@ def test_registered_run_changed_mended_and_removed(mac: Mac) -> None:
     mac.workspace.cli("down").rc(0)
 
 
+@pytest.mark.live
 @pytest.mark.only("linux")
 def test_an_agent_that_is_not_loaded_or_disabled_differs_and_is_mended(mac: Mac) -> None:
     mac.inv("schedule.register").rc(0)

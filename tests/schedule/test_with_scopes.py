@@ -209,6 +209,7 @@ def test_the_lock_is_the_services_alone_in_a_scope_too(
     workspace.cli("down").rc(0)
 
 
+@pytest.mark.live
 def test_a_manager_that_hangs_costs_a_second_and_is_told(
     workspace: rig.Workspace, manager: user_manager.UserManager
 ) -> None:
