@@ -22,7 +22,7 @@ import corpora
 import machine
 import page
 from backup_nights import nights, stored
-from backup_tools import DEBIAN, SLOW, Cost, Tool, environment, run, tools
+from backup_tools import DEBIAN, SLOW, Cost, Tool, environment, picked, run, tools
 
 DOCS = Path(__file__).resolve().parent.parent / "docs" / "benchmarks.md"
 
@@ -91,6 +91,7 @@ def measure(name: str, scratch: Path, asked: argparse.Namespace) -> dict[str, ob
     times = min(asked.times, corpora.ROUNDS.get(name, asked.times))
     costs: dict[str, dict[str, list[Cost]]] = {}
     sizes: dict[str, int] = {}
+    archives: dict[str, int] = {}
     for number in range(times):
         for tool, how in tools().items():
             if number and tool in SLOW:
@@ -98,12 +99,12 @@ def measure(name: str, scratch: Path, asked: argparse.Namespace) -> dict[str, ob
             said = f"{name} {number + 1}/{times}: {tool}"
             print(said, file=sys.stderr)
             place = scratch / f"{number} {tool}"
-            found, sizes[tool] = one_round(how, tool, tree, place, files[-1])
+            found, sizes[tool], archives[tool] = one_round(how, tool, tree, place, files[-1])
             for doing, cost in found.items():
                 costs.setdefault(tool, {}).setdefault(doing, []).append(cost)
     medians = {tool: {doing: median(all_of) for doing, all_of in doings.items()} for tool, doings in costs.items()}
     size = sum((tree / path).stat().st_size for path in files)
-    return {"files": len(files), "bytes": size, "sizes": sizes, "costs": medians,
+    return {"files": len(files), "bytes": size, "sizes": sizes, "archives": archives, "costs": medians,
             "nights": medians_of_nights(name, tree, scratch, times)}  # fmt: skip
 
 
@@ -128,27 +129,39 @@ def median(costs: Sequence[Cost]) -> dict[str, float]:
     }
 
 
-def one_round(how: Tool, tool: str, tree: Path, place: Path, last: str) -> tuple[dict[str, Cost], int]:
-    """Make, verify, restore, restore one; what is restored must be the tree. Returns costs, and the store's bytes.
+def one_round(how: Tool, tool: str, tree: Path, place: Path, last: str) -> tuple[dict[str, Cost], int, int]:
+    """Make, verify, restore, restore one; what is restored must be the tree.
+
+    Returns costs, and the bytes of the store and of its archive: all but the manifest beside one of ours.
 
     Each is a new folder, and nothing is removed before all of them are done: ext4 is slow to make files where others
     have been removed a moment ago, and the next tool would pay for it.
     """
-    store, out, target = (place / name for name in ("store", "out", "last"))
-    for folder in (store, out, target):
+    store, out, target, by_py7zr = (place / name for name in ("store", "out", "last", "by-py7zr"))
+    for folder in (store, out, target, by_py7zr):
         folder.mkdir(parents=True)
     env = environment(place.parent)
     if how.prepare:
         run(how.prepare(store), env)
     costs = {"create": run(how.create(tree, store), env, cwd=tree)}
     size = stored(store)
+    archive = size - sum(path.stat().st_size for path in store.glob("*.manifest.json"))
     costs["verify"] = run(how.verify(store), env)
     costs["restore"] = run(how.restore(store, out), env, cwd=out)
     same(tree, out, tool)
     if how.one:
         costs["one"] = run(how.one(store, target, last), env, cwd=target)
-        assert [path.name for path in target.rglob("*") if path.is_file()] == [last.rpartition("/")[2]], tool
-    return costs, size
+        only(last, target, tool)
+    if how.archive:
+        costs["picked"] = picked(how.archive(store), by_py7zr, last)
+        only(last, by_py7zr, tool)
+    return costs, size, archive
+
+
+def only(last: str, folder: Path, tool: str) -> None:
+    """Raises RuntimeError unless that file and no other is in `folder`."""
+    if [path.name for path in folder.rglob("*") if path.is_file()] != [last.rpartition("/")[2]]:
+        raise RuntimeError(f"of the archive of {tool} another file was taken than `{last}`")
 
 
 def same(tree: Path, out: Path, tool: str) -> None:

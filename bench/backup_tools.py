@@ -35,6 +35,7 @@ class Tool(NamedTuple):
     verify: Callable[[Path], list[str]]
     restore: Callable[[Path, Path], list[str]]
     one: Callable[[Path, Path, str], list[str]] | None = None  # the tree's last file alone
+    archive: Callable[[Path], Path] | None = None  # a 7z archive in a store
     prepare: Callable[[Path], list[str]] | None = None  # an empty store; not counted
     again: Callable[[Path, Path], list[str]] | None = None  # one more, of the same tree a night later
 
@@ -47,6 +48,7 @@ def tools() -> Mapping[str, Tool]:
             lambda store: ["7zz", "t", "-mmt=2", "-bso0", "-bsp0", f"{store}/a.7z"],
             lambda store, out: ["7zz", "x", "-mmt=2", "-bso0", "-bsp0", f"{store}/a.7z"],
             lambda store, out, last: ["7zz", "x", "-mmt=2", "-bso0", "-bsp0", f"{store}/a.7z", last],
+            lambda store: store / "a.7z",
         ),
         **{tool: _packed(tool) for tool in (*OURS, "py7zr")},
         "restic": Tool(
@@ -76,7 +78,15 @@ def _packed(tool: str) -> Tool:
         lambda store: argv("verify", store, store),
         lambda store, out: argv("restore", store, out),
         (lambda store, out, last: argv("one", store, out)) if tool in OURS else None,
+        (lambda store: store / f"{ID}.7z") if tool in OURS else None,
     )
+
+
+def picked(archive: Path, out: Path, last: str) -> Cost:
+    """What py7zr takes for one file of an archive, once Python has started."""
+    argv = [sys.executable, str(PACKER), "one", "py7zr", str(archive), str(out), last]
+    wall_s, cpu_s = json.loads(subprocess.run(argv, capture_output=True, check=True).stdout)
+    return Cost(wall_s, cpu_s, 0.0)
 
 
 def environment(scratch: Path) -> dict[str, str]:

@@ -13,8 +13,9 @@ from pathlib import Path
 MB = 1_000_000
 SYLLABLES = ("ka", "ro", "mi", "ten", "sul", "da", "pre", "in", "con", "ta", "ver", "le", "shi", "on", "er", "up", "ba")
 WEIGHTS = list(accumulate(1 / (number + 3) for number in range(4000)))
-FULL = {"workspace": 3000, "many": 100_000, "logs": 256 * MB}  # files, files, bytes
-ROUNDS = {"many": 2}  # at most: it takes two thirds of a run
+FULL = {"workspace": 3000, "many": 100_000, "logs": 1000 * MB}  # files, files, bytes
+ROUNDS = {"many": 2, "logs": 2}  # at most: they take nearly all of a run
+JOURNAL = 21 * MB
 QUICK = {"workspace": 300, "many": 3000, "logs": 24 * MB}  # long enough, each log, for its tail alone to be kept
 
 
@@ -75,10 +76,11 @@ def _many(folder: Path, files: int) -> None:
 
 
 def _logs(folder: Path, size: int) -> None:
-    """Twelve journals of one JSON object a line."""
-    for number in range(12):
+    """Journals of one JSON object a line, twelve at least."""
+    count = max(12, size // JOURNAL)
+    for number in range(count):
         with (folder / f"worker-{number:02d}.jsonl").open("wb") as file:
-            for chunk in _journal(random.Random(number), size // 12):
+            for chunk in _journal(random.Random(number), size // count):
                 file.write(chunk)
 
 

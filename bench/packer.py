@@ -1,12 +1,14 @@
 """What `bench/backup.py` runs in a process of its own: our archives and py7zr's, made, verified, restored.
 
-python bench/packer.py create|verify|restore|one TOOL ARCHIVE FOLDER
+python bench/packer.py create|verify|restore|one TOOL ARCHIVE FOLDER [FILE]
 """
 
 from __future__ import annotations
 
+import json
 import os
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,28 +30,26 @@ def _ours(doing: str, tool: str, archive: Path, folder: Path) -> None:
 
 
 def _create(tool: str, archive: Path, folder: Path, head: object) -> None:
-    """An archive with its manifest within and beside it; every file is hashed."""
-    from autosys_tasks.backup import manifest
-    from autosys_tasks.backup.seven_zip_write import Writer
-    from autosys_tasks.backup.values import MANIFEST, Backup, Entry
+    """An archive with its manifest within and beside it, as `inv backup` packs it."""
+    from autosys_tasks.backup import manifest, pack
+    from autosys_tasks.backup.spool import Spool
+    from autosys_tasks.backup.values import FILE, Backup, Found
 
     assert isinstance(head, Backup)
-    entries = []
-    within = archive.with_suffix(".within")
-    with Writer(archive, bulk=tool == "autosys deflate") as writer:
-        for path, facts in sorted(_walk(str(folder))):
-            name = os.path.relpath(path, folder).replace(os.sep, "/")
-            with open(path, "rb", buffering=0) as source:
-                size, digest = writer.file(name, source, facts.st_mtime_ns, facts.st_mode)  # type: ignore[arg-type]
-            entries.append(Entry(name, "file", size, facts.st_mtime_ns, facts.st_mode & 0o7777, digest))
-        entries.sort()
-        manifest.write(within, head, entries, (), head)
-        with open(within, "rb") as source:
-            writer.file(MANIFEST, source, 0, 0o600)
-        size, digest = writer.finish()
-    within.unlink()
-    foot = head._replace(archive_bytes=size, archive_sha256=digest, verified=True)
-    manifest.write(archive.parent / f"{head.stem}.manifest.json", head, entries, (), foot)
+    pack.BULK = 0 if tool == "autosys deflate" else sys.maxsize
+    found = [
+        Found(
+            path[len(str(folder)) + 1 :], path, FILE, facts.st_size, facts.st_mtime_ns, facts.st_mode & 0o7777,
+            (facts.st_ino, facts.st_ctime_ns),
+        )
+        for path, facts in _walk(str(folder))
+    ]  # fmt: skip
+    load = pack.Load(head, tuple((each, None) for each in sorted(found)))
+    with Spool(archive.with_suffix(".entries")) as spool:
+        made = pack.pack(load, archive, spool, "", lambda line: None).backup
+        manifest.write(archive.parent / f"{head.stem}.manifest.json", made, spool, (), made)
+    spool.path.unlink()
+    assert not made.failed, made.failed[:3]
 
 
 def _verify(tool: str, archive: Path, folder: Path, head: object) -> None:
@@ -76,6 +76,7 @@ def _restore(tool: str, archive: Path, folder: Path, head: object) -> None:
 def _py7zr(doing: str, tool: str, archive: Path, folder: Path) -> None:
     import py7zr
 
+    began = time.monotonic(), time.process_time()
     if doing == "create":
         with py7zr.SevenZipFile(archive, "w", filters=[{"id": py7zr.FILTER_LZMA2, "preset": 1}]) as writer:
             writer.writeall(folder, arcname=".")
@@ -83,6 +84,9 @@ def _py7zr(doing: str, tool: str, archive: Path, folder: Path) -> None:
     with py7zr.SevenZipFile(archive) as reader:
         if doing == "verify":
             assert reader.testzip() is None
+        elif doing == "one":
+            reader.extract(folder, [sys.argv[5]])
+            print(json.dumps([time.monotonic() - began[0], time.process_time() - began[1]]))
         else:
             reader.extractall(folder)
 
