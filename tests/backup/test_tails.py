@@ -268,16 +268,16 @@ def test_whatever_is_restored_is_joined(
     assert second[0].base == third[0].base == first[0].id, "both upon the full one"
     for number, (backup, was) in enumerate((first, second, third)):
         for paths in ((), ("data",), (LOG,), ("**/*.log",)):
-            to = tmp_path / f"{number} {len(paths)} {''.join(paths).replace('/', '_').replace('*', '_')}"
+            to = tmp_path / f"{number} {len(paths)}_{''.join(paths).replace('/', '_').replace('*', '_')}"
             assert nights.restored(backup, to, *paths).code == 0
             made = things(to)
             assert made[LOG] == was[LOG] and (made == was or paths not in ((), ("data",)))
     found = nights.drilled(tmp_path / "state")
     assert found.ok and (found.id, found.files) == (third[0].id, 3), found
     again = restore.restore(
-        order(nights.folder, first[0], tmp_path / "2 0 ", passphrase=passphrase, overwrite="changed")
+        order(nights.folder, first[0], tmp_path / "2 0_", passphrase=passphrase, overwrite="changed")
     )
-    assert again.code == 0 and things(tmp_path / "2 0 ") == first[1]
+    assert again.code == 0 and things(tmp_path / "2 0_") == first[1]
 
 
 @pytest.mark.only("posix")

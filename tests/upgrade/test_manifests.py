@@ -10,7 +10,7 @@ import pytest
 from autosys_tasks.core import globs
 from autosys_tasks.upgrade import discover, mapping
 from autosys_tasks.upgrade.manifests import said
-from autosys_tasks.upgrade.names import is_python
+from autosys_tasks.upgrade.names import manifests
 from autosys_tasks.upgrade.values import Said
 
 PYPROJECT = """
@@ -157,12 +157,12 @@ MANIFESTS = [
 @pytest.mark.parametrize("name", MANIFESTS)
 def test_no_usual_name_is_missed(name: str) -> None:
     """P43: the rule `*requirements.txt` missed requirements_rpa.txt and four others."""
-    assert is_python(name)
+    assert manifests(["README.md", name, name.upper()]) == [name, name.upper()]
 
 
 @pytest.mark.parametrize("name", ["requirements.md", "notes.txt", "Cargo.lock", "setup.py", "a.toml"])
 def test_no_other_name_is_taken_for_a_list(name: str) -> None:
-    assert not is_python(name)
+    assert manifests([name]) == []
 
 
 # --- mapping ----------------------------------------------------------------------------------------------
