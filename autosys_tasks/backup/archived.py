@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -29,7 +30,7 @@ from autosys_tasks.backup.progress import Progress
 from autosys_tasks.backup.scratch import own_folder
 from autosys_tasks.backup.values import DIFFERENTIAL, GIT, MANIFEST_END, Backup, Damage, Entry
 from autosys_tasks.core.clock import size, wall
-from autosys_tasks.core.errors import UsageError
+from autosys_tasks.core.errors import StateError, UsageError
 from autosys_tasks.core.journal import Journal
 from autosys_tasks.core.plan import Outcome, Plan, Step
 from autosys_tasks.supervise.house import House
@@ -46,7 +47,9 @@ def folder_of(house: House) -> Path:
 def one(house: House, words: Sequence[str], task: str, folder: Path, tell: Tell, *, most: int = 1) -> Backup:
     """The backup that the first word names; raises UsageError without one, or with more words than `most`."""
     if not words or len(words) > most:
-        raise UsageError(f"{task} takes the id of a backup", hint=f"inv {task} latest; inv backup.list shows them all")
+        takes = "one or two ids of backups" if most == 2 else "one id of a backup"
+        given = f", and {len(words)} words are given" if words else ""
+        raise UsageError(f"{task} takes {takes}{given}", hint=f"inv {task} latest; inv backup.list shows them all")
     return _found(house, words[0], folder, tell)
 
 
@@ -102,7 +105,10 @@ def verified(
         checked, damaged = checked + count, list(dict.fromkeys((*damaged, *bad)))
         whys[backup.id] = f"{bad[0].path}: {bad[0].why}" if bad else ""
     if folder == folder_of(house):
-        damage_memory.remember(Path(house.place.folder), whys)
+        try:
+            damage_memory.remember(Path(house.place.folder), whys)
+        except StateError as error:
+            tell(f"WARN {error.message}: what was found is not remembered")
     return backups, checked, damaged
 
 
@@ -139,7 +145,8 @@ def order_of(
         raise UsageError("backup.restore needs --to: the folder that it writes into", hint=hint)
     backup = one(house, words, "backup.restore", folder, tell, most=1 << 20)
     secret = passphrase(house.config.name)
-    return restore.Order(folder, backup, tuple(words[1:]), Path(to), overwrite, secret)
+    into = Path(os.path.expanduser(to))  # as a shell does it, unless there are quotes around it
+    return restore.Order(folder, backup, tuple(words[1:]), into, overwrite, secret)
 
 
 def restored(house: House, order: restore.Order, tell: Tell) -> restore.Report:
@@ -153,8 +160,20 @@ def restored(house: House, order: restore.Order, tell: Tell) -> restore.Report:
         journal.add(Outcome(step, True, f"{len(done)} restored, {size(amount)}", _ms(began)))
         for outcome in report.failed:
             journal.add(outcome)
+        return _closed(journal, order, report, began)
+
+
+def _closed(journal: Journal, order: restore.Order, report: restore.Report, began: float) -> restore.Report:
+    """The report, whatever became of the journal: where a disk is read-only, a restore is what is needed most."""
+    try:
         journal.close(ok=not report.code, detail=restore.lines(order, report)[-1], ms=_ms(began))
+    except StateError as error:
+        return report._replace(notes=(*report.notes, _unwritten(error)))
     return report
+
+
+def _unwritten(error: StateError) -> str:
+    return f"WARN {error.message}: what is said here is not in the journal"
 
 
 def _ms(began: float) -> int:
@@ -168,6 +187,9 @@ def git_plan(order: restore.Order) -> Plan:
     must_be_new(order.to)
     if not order.backup.git:
         raise UsageError(f"{order.backup.id} holds no state of git", hint="[backup.git] of autosys.toml turns it on")
+    if not any(entry.path == GIT for entry, _ in manifest.state(order.folder, order.backup, order.passphrase)):
+        said = f"{order.backup.id} holds no state of git: {order.backup.git}"
+        raise UsageError(said, hint=f"inv backup.show {order.backup.id} lists what is in it")
     return Plan("backup.restore", (Step(REBUILD, str(order.to), order.backup.git),))
 
 
@@ -187,8 +209,7 @@ def rebuilt(house: House, order: restore.Order, tell: Tell) -> restore.Report:
         for outcome in outcomes:
             journal.add(outcome)
         made = restore.Report(tuple(outcomes), found.notes, time.monotonic() - began)
-        journal.close(ok=not made.code, detail=restore.lines(order, made)[-1], ms=_ms(began))
-    return made
+        return _closed(journal, order, made, began)
 
 
 def _split(what: str) -> tuple[str, str]:
@@ -214,7 +235,10 @@ def drilled(house: House, tell: Tell) -> Drill:
         found = drill.drill(folder_of(house), state, Path(house.config.path), owner, passphrase=secret, tell=tell)
         said = drill.verdict(found)
         journal.add(Outcome(Step(DRILL, found.id, "the newest verified backup"), found.ok, said, _ms(began)))
-        journal.close(ok=found.ok, detail=said, ms=_ms(began))
+        try:
+            journal.close(ok=found.ok, detail=said, ms=_ms(began))
+        except StateError as error:
+            tell(_unwritten(error))
     if not found.ok:
         with contextlib.suppress(NeedsPassphrase):  # that is why
             verified(house, [found.id], every=False, tell=tell)  # an archive that is damaged is remembered

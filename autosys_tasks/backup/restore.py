@@ -99,7 +99,7 @@ def _wanted(order: Order) -> list[tuple[Entry, Backup]]:
         for entry, backup in manifest.state(order.folder, order.backup, order.passphrase):
             yield entry._replace(stamp=NOTHING.stamp), backup  # no restore asks for it: 150 MB of a million
 
-    found = restore_plan.chosen(state(), order.paths, own=order.own)
+    found = restore_plan.chosen(state(), order.paths, own=order.own, of=order.backup.id)
     names = restore_plan.shared(found)
     firsts = {entry.path: (entry, backup) for entry, backup in (state() if names else ()) if entry.path in names}
     return restore_plan.with_bytes(found, firsts)

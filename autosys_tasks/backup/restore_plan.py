@@ -62,12 +62,12 @@ class Item(NamedTuple):
 
 
 def chosen(
-    state: Iterable[tuple[Entry, Backup]], paths: Sequence[str], *, own: bool = False
+    state: Iterable[tuple[Entry, Backup]], paths: Sequence[str], *, own: bool = False, of: str = "latest"
 ) -> list[tuple[Entry, Backup]]:
     """Those of a state that `paths` name: a file, a folder with all in it, or a glob; all when none is named.
 
     What is ours (the state of git) comes along only when it is named, or with `own`. Raises UsageError for a path that
-    names nothing, with the nearest.
+    names nothing, with the nearest; `of`: the id that its hint names.
     """
     names = [_plain(path) for path in paths]
     found: list[tuple[Entry, Backup]] = []
@@ -80,7 +80,7 @@ def chosen(
         if unmet:
             seen.append(entry.path)
     if unmet:
-        raise _unknown(min(unmet, key=names.index), seen)
+        raise _unknown(min(unmet, key=names.index), seen, of)
     return found
 
 
@@ -117,14 +117,14 @@ def _plain(path: str) -> str:
     return "" if words == "." else words.rstrip("/")
 
 
-def _unknown(name: str, paths: Sequence[str]) -> UsageError:
+def _unknown(name: str, paths: Sequence[str], of: str) -> UsageError:
     """The error for a path that is not in the backup."""
     folder = name.rpartition("/")[0]
     beside = [path for path in paths if path.rpartition("/")[0] == folder] or paths
     last = name.rpartition("/")[2].casefold()
     same = next((path for path in paths if path.rpartition("/")[2].casefold() == last), "")
     near = nearest(name, beside[:CANDIDATES])
-    hint = f"did you mean `{same or near}`?" if same or near else "inv backup.show ID lists what is in it"
+    hint = f"did you mean `{same or near}`?" if same or near else f"inv backup.show {of} lists what is in it"
     return UsageError(f"nothing in this backup is named `{name}`", where=name, hint=hint)
 
 

@@ -87,6 +87,7 @@ def test_show_tells_all_that_can_be_restored(desk: rig.Workspace) -> None:
     ]  # fmt: skip
     desk.cli("backup.show", FIRST).rc(0).says("data/.env", "14 B")
     desk.cli("backup.show").rc(2).says("id of a backup")
+    desk.cli("backup.show", "latest", "extra").rc(2).says("takes one id of a backup, and 2 words are given")
     desk.cli("backup.show", FIRST[:-3]).rc(2).says("did you mean")
 
 
@@ -148,6 +149,37 @@ def test_restore_brings_back_what_is_named(desk: rig.Workspace) -> None:
 
 
 @pytest.mark.portable
+def test_a_journal_that_cannot_be_written_ends_no_restore_and_no_drill(desk: rig.Workspace) -> None:
+    """What is brought back lies elsewhere: the disk of the workspace may be read-only, and that is why."""
+    unwritable = {"AUTOSYS_FAULT": "journal.before-append:enospc"}
+    said = desk.cli("backup.restore", FIRST, "--to", "out", env=unwritable).rc(0)
+    said.says("WARN cannot write", "backup_log.jsonl", "OK: 5 restored")
+    found = desk.cli("backup.restore", "latest", "--to", "out", "--json", env=unwritable).rc(0).json()
+    assert "is not in the journal" in str(found["notes"])
+    desk.cli("backup.drill", env=unwritable).rc(0).says("WARN cannot write", f"OK: {SECOND} restores")
+    flip(desk, f"{FIRST}-full")
+    full = {"AUTOSYS_FAULT": "files.before-write:enospc"}
+    desk.cli("backup.verify", env=full).rc(3).says("WARN cannot write", "damaged.json", "NG: ")
+
+
+@pytest.mark.portable
+def test_a_home_that_no_shell_has_written_out_is_the_home(desk: rig.Workspace, tmp_path: Path) -> None:
+    home = {"HOME": str(tmp_path / "me"), "USERPROFILE": str(tmp_path / "me")}
+    desk.cli("backup.restore", FIRST, "--to", "~/out", env=home).rc(0)
+    assert (tmp_path / "me/out/data/a.txt").read_bytes() == b"first\n" and not (desk.root / "~").exists()
+
+
+@pytest.mark.portable
+def test_a_backup_that_found_no_repository_says_so(workspace: rig.Workspace) -> None:
+    workspace.write('[backup.sets.a]\ninclude = ["data/**"]\n').file("data/a.txt", "first")
+    identity = workspace.cli("backup", "--json").rc(0).json()["backup"]["id"]  # type: ignore[index]
+    for more in ([], ["--dry-run"]):
+        said = workspace.cli("backup.restore", "latest", "--git", "--to", "out", *more).rc(2)
+        said.says(f"{identity} holds no state of git: no git", f"inv backup.show {identity}")
+    workspace.cli("backup.restore", identity, "zzz", "--to", "out").rc(2).says(f"inv backup.show {identity}")
+
+
+@pytest.mark.portable
 def test_a_dry_run_shows_the_plan_and_writes_nothing(desk: rig.Workspace) -> None:
     found = desk.cli("backup.restore", FIRST, "--to", "out", "--dry-run", "--json").rc(0).json()
     steps = found["steps"]
@@ -198,7 +230,7 @@ def test_diff_of_two_backups_and_of_one_with_the_disk(desk: rig.Workspace) -> No
     write(desk.root / "data/more.txt", b"x")
     said = desk.cli("backup.diff", FIRST).rc(0)
     said.says("+ data/more.txt", "~ data/a.txt (content)", "1 added, 0 removed, 1 changed")
-    desk.cli("backup.diff", FIRST, SECOND, FIRST).rc(2)
+    desk.cli("backup.diff", FIRST, SECOND, FIRST).rc(2).says("takes one or two ids of backups, and 3 words are given")
     assert not [path for path in (desk.state / "backup").iterdir() if path.name.startswith("diff-")]
 
 
@@ -237,6 +269,8 @@ def test_the_repository_is_rebuilt(desk: rig.Workspace, tmp_path: Path) -> None:
     assert found["summary"] == {"done": 1, "failed": 0, "skipped": 0}
     assert Repo(desk.root / "made").state() == repo.state()
     desk.cli("backup.restore", "latest", "--git", "--to", "made").rc(2).says("is there already")
+    unwritable = {"AUTOSYS_FAULT": "journal.before-append:enospc"}
+    desk.cli("backup.restore", "latest", "--git", "--to", "again", env=unwritable).rc(0).says("WARN cannot write", "OK: ")
     assert [path.name for path in (desk.state / "backup").iterdir()] == []
 
 
