@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from autosys_tasks.backup.owner import foreign
-from autosys_tasks.backup.values import FOLDER, LINK, Backup, Damage, Entry
+from autosys_tasks.backup.values import DECLARE, FOLDER, LINK, Backup, Damage, Entry
 from autosys_tasks.core.clock import counted, size, utc_text
 
 NOTHING: Mapping[str, str] = {}
@@ -109,4 +109,6 @@ def verified_lines(backups: Sequence[Backup], checked: int, damaged: Sequence[Da
     bad = [f"NG {one.path}: {one.why}" for one in damaged]
     hint = ["   -> inv backup makes a new one; inv backup.restore brings out what is good"] if bad else []
     read = f"{counted(checked, 'file')} of {counted(len(backups), 'backup')}"
+    if not bad and not checked:
+        return [f"WARN: {read} read, which is no evidence: {DECLARE}"]
     return [*bad, *hint, f"{'NG' if bad else 'OK'}: {read} read, {len(bad)} damaged"]

@@ -19,7 +19,7 @@ from autosys_tasks.backup.progress import Progress
 from autosys_tasks.backup.restore_look import at, hash_of
 from autosys_tasks.backup.restore_plan import POINT, REPLACE, WRITE, Item
 from autosys_tasks.backup.scratch import own_folder, remove_tree
-from autosys_tasks.backup.values import GIT, SQLITE
+from autosys_tasks.backup.values import DECLARE, GIT, SQLITE
 from autosys_tasks.core.clock import counted, size, utc_text
 from autosys_tasks.core.errors import AutosysError, NotSo
 from autosys_tasks.core.files import make_folder, write_atomic
@@ -130,6 +130,8 @@ def _unpack(bundle: Path, repository: Path, scratch: Path, object_format: str) -
 
 def verdict(found: Drill) -> str:
     """How it ended in one line."""
+    if found.ok and not found.files:
+        return f"WARN: {found.id} holds no file, and a drill of it is no evidence: {DECLARE}"
     if found.ok:
         return f"OK: {found.id} restores: {counted(found.files, 'file')}, every hash the same"
     return f"NG: {found.id or 'no backup'} does not restore: {reasons(found)}"

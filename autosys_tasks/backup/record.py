@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from autosys_tasks import host
-from autosys_tasks.backup.values import Backup
+from autosys_tasks.backup.values import DECLARE, Backup
 from autosys_tasks.core.errors import AutosysError, StateError
 from autosys_tasks.core.files import cannot_write
 from autosys_tasks.core.journal import Journal
@@ -94,4 +94,6 @@ def verdict(report: Report) -> str:
     if report.backup is None:
         removed = sum(outcome.step.kind == REMOVE for outcome in report.outcomes)
         return f"OK: {removed} removed" if removed else "OK: nothing to do"
-    return f"OK: {report.backup.stem} is whole and verified{'' if report.backup.files else ', and holds no file'}"
+    if not report.backup.files:
+        return f"WARN: {report.backup.stem} is verified, and holds no file: {DECLARE}"
+    return f"OK: {report.backup.stem} is whole and verified"

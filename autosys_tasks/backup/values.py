@@ -9,6 +9,7 @@ FULL, DIFFERENTIAL = "full", "differential"
 FILE, FOLDER, LINK, HARDLINK = "file", "folder", "link", "hardlink"
 SECRET, SQLITE = "secret", "sqlite"  # flags of things and entries
 OWN = ".autosys"  # the folder within an archive that is ours: its manifest, the git state, a word for whoever finds it
+DECLARE = "[backup.sets.NAME] in autosys.toml declares what to keep"  # said where there is nothing
 GIT = f"{OWN}/git"  # what git_state captured lies below it
 MANIFEST = f"{OWN}/manifest.json"
 TAILS = f"{OWN}/tail"  # members below it are the tails of files whose beginnings the base holds
