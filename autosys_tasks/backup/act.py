@@ -19,7 +19,7 @@ from autosys_tasks.backup.values import ARCHIVE_END, MANIFEST_END, Backup
 from autosys_tasks.core.clock import size
 from autosys_tasks.core.errors import StateError
 from autosys_tasks.core.faults import fault
-from autosys_tasks.core.files import SPACE_HINT, cannot_write, make_folder, patiently
+from autosys_tasks.core.files import SPACE_HINT, cannot_write, make_folder, must_take_files, patiently
 
 REMOVED = ".removed"
 LEFT = re.compile(f"{FILE}({REMOVED}|{PART})")
@@ -76,10 +76,11 @@ def _is_whole(left: Path, archive: Path) -> bool:
 
 
 def ready(folder: Path, to_store: int) -> None:
-    """Make the folder; raises StateError when it cannot hold even what the best packing would leave."""
+    """Make the folder; raises StateError when it takes no file, or not even what the best packing would leave."""
     make_folder(folder)
     free, least = shutil.disk_usage(folder).free, RESERVE + to_store // 50
     if free < least:
+        must_take_files(folder)  # else no room made there would help
         said = f"cannot write `{folder}`: {size(free)} free, at least {size(least)} needed"
         raise StateError(said, where=str(folder), hint=f"{SPACE_HINT}; inv backup.prune removes what is kept too long")
 

@@ -10,13 +10,13 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from autosys_tasks.backup.copies_memory import remember, remembered
 from autosys_tasks.backup.copies_plan import Held, Memory, Retain, decide, may_leave
-from autosys_tasks.backup.place import CHUNK, PART, TIMEOUT_S, Lost, Place, PlaceError
+from autosys_tasks.backup.place import CHUNK, PART, TIMEOUT_S, Lost, Place, PlaceError, full
 from autosys_tasks.backup.place_folder import folder_of
 from autosys_tasks.backup.places import opened
 from autosys_tasks.backup.values import Backup, archive_of, manifest_of
@@ -24,6 +24,7 @@ from autosys_tasks.config import model
 from autosys_tasks.config.addresses import parse
 from autosys_tasks.core.clock import size
 from autosys_tasks.core.faults import fault
+from autosys_tasks.core.files import is_full
 from autosys_tasks.core.plan import Outcome, Step
 
 SLOWEST = 10_000  # bytes a second, after PATIENCE_S: a place that drips would hold up the backups for good
@@ -89,7 +90,7 @@ def _brought(work: Work) -> tuple[Memory, list[Outcome]]:
             _must_be_elsewhere(work)
             part = next((one.part for one in (*work.local, *(each.backup for each in known.held.values()))), PART)
             place = opened(work.address, known.place, make=not known.held, timeout_s=work.timeout_s, part=part)
-            with closing(place):
+            with closing(place), _named(work.memory.place):
                 visit.at(place)
             return visit.memory, outcomes
         except PlaceError as error:
@@ -100,6 +101,17 @@ def _brought(work: Work) -> tuple[Memory, list[Outcome]]:
                 break
             outcomes[:] = [one for one in outcomes if one.ok]
     return work.memory, outcomes
+
+
+@contextmanager
+def _named(shown: str) -> Iterator[None]:
+    """That there is no room, said of no file by name, is said of the place."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is not None or not is_full(error):
+            raise
+        raise full(shown, error.strerror or str(error)) from error
 
 
 def _must_be_elsewhere(work: Work) -> None:

@@ -218,7 +218,8 @@ def next_id(now: float, mine: Sequence[str], taken: Collection[str] = ()) -> str
 
 def text_of(at: float) -> str:
     """Seconds since 1970 as `2026-11-29T033000Z`."""
-    return datetime.fromtimestamp(at, UTC).strftime(FORM)
+    when = datetime.fromtimestamp(at, UTC)
+    return f"{when.year:04d}{when.strftime(FORM[len('%Y') :])}"  # Linux writes the year 1 as `1`
 
 
 def moment(identity: str) -> float:

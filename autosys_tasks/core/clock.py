@@ -30,7 +30,8 @@ def utc_text(at: float | None = None) -> str:
     """`at` (seconds since 1970, default the plans' now) as `2026-11-25T04:22:29.123Z`."""
     at = wall() if at is None else at
     seconds = int(at // 1)
-    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{int((at - seconds) * 1000):03d}Z"
+    there = time.gmtime(seconds)  # Linux writes the year 1 as `1`
+    return f"{there.tm_year:04d}{time.strftime('-%m-%dT%H:%M:%S', there)}.{int((at - seconds) * 1000):03d}Z"
 
 
 def parse_utc(text: str) -> float:

@@ -101,6 +101,15 @@ def test_a_disk_that_is_full_costs_no_earlier_backup(small: rig.Workspace) -> No
     assert len(whole(small)) == 2
 
 
+@pytest.mark.only("linux")
+@pytest.mark.capability("root", "mount")
+def test_a_small_disk_that_is_read_only_is_called_that(small: rig.Workspace) -> None:
+    (folder(small) / "noise.bin").write_bytes(random.Random(2).randbytes(900_000))
+    subprocess.run(["mount", "-o", "remount,ro", str(folder(small))], check=True)
+    ended = small.cli("backup").rc(1).says("Read-only file system", "make the folder writable")
+    assert "free some disk space" not in ended.err
+
+
 def test_ctrl_c_leaves_no_half(desk: rig.Workspace) -> None:
     """And until then a person is told how fast it goes and how long it takes."""
     (desk.root / "설정" / "big.txt").write_text(random.Random(3).randbytes(25_000_000).hex(), encoding="utf-8")

@@ -324,4 +324,15 @@ def test_a_clock_that_was_years_ahead_once_spoils_no_later_night(
 def test_where_nothing_is_declared_a_backup_says_that_nothing_is_in_it(workspace: rig.Workspace) -> None:
     workspace.write("[backup.git]\nenabled = false\n")
     assert "nothing is in it" in str(workspace.cli("backup", "--dry-run", "--json").rc(0).json()["notes"])
-    workspace.cli("backup").rc(0).says("WARN nothing is in it", "and holds no file")
+    declare = "[backup.sets.NAME] in autosys.toml declares what to keep"
+    said = workspace.cli("backup").rc(0).says("WARN nothing is in it", "WARN: ", "holds no file", declare)
+    assert "OK: " not in said.out
+    workspace.cli("backup.verify").rc(0).says("WARN: 0 files of 1 backup read", declare)
+    workspace.cli("backup.drill").rc(0).says("WARN: ", "holds no file", declare)
+
+
+@pytest.mark.only("posix")
+def test_a_backup_of_the_year_1_has_a_name_that_is_one(make: Callable[..., run.Report], desk: rig.Workspace) -> None:
+    made = make("0001-01-02T00:00:00Z").backup
+    assert made and made.id == "0001-01-02T000000Z" and store.ids(folder(desk)) == {made.id}
+    assert lines(desk)[-1]["ts"] == "0001-01-02T00:00:00.000Z"

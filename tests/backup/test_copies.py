@@ -342,6 +342,13 @@ def test_a_full_place_is_named_and_nothing_is_left_half(disk: Desk) -> None:
     assert disk.there() == disk.whole(*disk.backups)
 
 
+def test_a_place_that_is_full_once_it_was_sent_is_the_one_that_is_named(disk: Desk) -> None:
+    disk.add(1)
+    disk.child("copies.after-put:enospc").rc(4).says("is full", "make room there")
+    disk.child().rc(0)
+    assert disk.there() == disk.whole(*disk.backups)
+
+
 def test_a_place_that_drips_is_given_up() -> None:
     clock = iter(range(0, 10_000, 100))
     with pytest.raises(copies.PlaceError) as caught:
