@@ -1,10 +1,11 @@
-"""Names that point at other names: dangling ones, and dependencies in a circle. Pure."""
+"""Entries that point at others: dangling names, dependencies in a circle, environments in one folder. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+import os
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
-from autosys_tasks.config.model import Config
+from autosys_tasks.config.model import Config, Environment
 from autosys_tasks.config.shape import Fault
 from autosys_tasks.core.errors import nearest
 
@@ -29,7 +30,23 @@ def cross_faults(config: Config, services: Collection[str], environments: Collec
         faults.append(
             Fault(("services", circle[0], "depends_on"), f"waits for itself: {way}", "take one of these out")
         )
-    return faults
+    return [*faults, *_shared(config.environments.values())]
+
+
+def _shared(environments: Iterable[Environment]) -> Iterator[Fault]:
+    """Environments that would be made where another already is: each install would undo the other's."""
+    makers: dict[tuple[str, ...], str] = {}
+    for each in environments:
+        folder = os.path.normcase(os.path.normpath(each.path))
+        made = [(folder, each.kind)] if each.kind != "command" else [(folder, "", one) for one in each.outputs]
+        first = next((makers[what] for what in made if what in makers), "")
+        if first and each.kind == "command":
+            message, hint = f"makes what environments.{first} makes in the same folder", "let one of them make it"
+            yield Fault(("environments", each.name, "outputs"), message, hint)
+        elif first:
+            message = f"is the folder of environments.{first} too"
+            yield Fault(("environments", each.name, "path"), message, "give each a folder of its own")
+        makers |= {what: each.name for what in made if what not in makers}
 
 
 def _dangling(at: tuple[str, ...], what: str, name: str, known: Iterable[str]) -> Fault:

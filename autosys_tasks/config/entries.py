@@ -72,6 +72,8 @@ ENVIRONMENTS: Mapping[str, Entry] = {
     ),
     "path": Entry(
         "Its folder.",
+        implies="No other environment of its kind has the same one; two of kind `command` may, where their `outputs` "
+        "differ.",
         does_not="Need not exist yet; a missing one is NG in `inv health`, and no error here.",
         example='path = ".venv"',
     ),

@@ -13,6 +13,7 @@ from autosys_tasks.config.model import Config
 from autosys_tasks.core.errors import ConfigError
 
 API = '[services.api]\ncommand = ["api"]\n'
+MAKE = '[environments.{}]\nkind = "command"\npath = "a"\nmanifests = ["x"]\ninstall = ["make"]\noutputs = [{}]\n'
 
 
 @pytest.fixture
@@ -186,6 +187,15 @@ BROKEN = [
      "no environment is named `main`", "declared: none"),
     (API + 'depends_on = ["api"]\n', "services.api.depends_on (autosys.toml:3)",
      "waits for itself: api -> api", ""),
+    # what lies where another lies
+    ('[environments.m]\npath = "v"\n[environments.n]\npath = "./w/../v/"\n', "environments.n.path (autosys.toml:4)",
+     "is the folder of environments.m too", "give each a folder of its own"),
+    ("[environments.m]\n[environments.n]\n", "environments.n.path (autosys.toml:2)",
+     "is the folder of environments.m too", ""),
+    ('[environments.m]\nkind = "node"\npath = "w"\n[environments.n]\nkind = "node"\npath = "w"\n',
+     "environments.n.path (autosys.toml:6)", "is the folder of environments.m too", ""),
+    (MAKE.format("m", '"b", "a"') + MAKE.format("n", '"a"'), "environments.n.outputs (autosys.toml:12)",
+     "makes what environments.m makes in the same folder", "let one of them make it"),
     (API + 'cwd = "gone"\n', "services.api.cwd (autosys.toml:3)", "the folder `FOLDER/gone` does not exist",
      "make it, or correct the path"),
     (API + 'cwd = "autosys.toml"\n', "services.api.cwd (autosys.toml:3)",
@@ -338,6 +348,13 @@ def test_all_problems_are_told_at_once_and_in_the_order_of_the_file(read: Callab
         "services.a.comand (autosys.toml:8)",
         "probes.p.http (autosys.toml:10)",
     ]
+
+
+def test_environments_share_a_folder_where_none_undoes_what_another_makes(read: Callable[..., Config]) -> None:
+    node = '[environments.w]\nkind = "node"\npath = "a"\n'
+    python = '[environments.p]\npath = "a"\n'
+    makers = MAKE.format("m", '"a"') + MAKE.format("n", '"b"')
+    assert len(read(node + python + makers).environments) == 4
 
 
 def test_every_circle_is_named_in_full_and_once(read: Callable[..., Config]) -> None:
