@@ -30,7 +30,8 @@ def see_environment(house: House, environment: Environment) -> EnvironmentSeen:
     if environment.kind == "python" and not missing:
         missing = _does_not_run(host.python_in(environment.path), house.config.path)
     told = "nothing is asked for, and nothing is there" if seen.idle and found.missing else found.found
-    return EnvironmentSeen(told, missing, manifests=environment.manifests, can_be_made=bool(seen.manifests))
+    made = bool(seen.manifests)
+    return EnvironmentSeen(told, missing, manifests=environment.manifests, can_be_made=made, taken=found.taken)
 
 
 def _does_not_run(python: str, cwd: str) -> str:

@@ -97,6 +97,9 @@ def of_environment(scene: Scene, name: str, seen: EnvironmentSeen) -> Finding:
         return Finding(SKIP, "no evidence", seen.found)
     if not seen.missing:
         return Finding(OK, seen.found)
+    if seen.taken:
+        mend = Fix(text=f"give environments.{name}.path a folder of its own; then inv upgrade")
+        return Finding(NG, seen.found, seen.missing, mend)
     named = ", ".join(seen.manifests)
     fix = Fix(("inv", "upgrade")) if seen.can_be_made else Fix(text=f"write one of {named}; then inv upgrade")
     return Finding(NG, seen.found, seen.missing, fix)

@@ -132,6 +132,7 @@ class EnvironmentSeen(NamedTuple):
     nothing_to_see: bool = False  # it declares nothing that could be missing
     manifests: tuple[str, ...] = ()  # globs of what it is made from
     can_be_made: bool = True  # one of these is there, so that `inv upgrade` makes it
+    taken: bool = False  # its folder holds other things, and no upgrade makes it there
 
 
 class UpgradeSeen(NamedTuple):

@@ -151,10 +151,10 @@ def _is_sound(site: Site) -> bool:
 
 def _in_place(job: Job, restarts: list[Outcome]) -> str:
     environment, root = job.seen.environment, job.house.config.path
-    fresh = environment.kind == "python" and bool(there.see(environment, root).missing)
-    if fresh and (names := there.strangers(environment.path)):
-        where = f"`{os.path.relpath(environment.path, root)}` is no virtual environment and holds {names}"
-        raise Trouble(f"{where}: nothing was touched; give environments.{job.seen.name}.path a folder of its own")
+    found = there.see(environment, root)
+    if found.taken:  # since it was planned
+        raise Trouble(f"{found.missing}: nothing was touched")
+    fresh = environment.kind == "python" and bool(found.missing)
     site = _site(job, environment.path, fresh=fresh)
     complaints = build.complaints(site)
     way = ways.save(root, environment)._replace(done=job.seen.record.done)

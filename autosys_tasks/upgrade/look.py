@@ -157,7 +157,7 @@ def _seen(house: House, memory: Memory, mapped: mapping.Mapped, *, discovered: b
         record = record._replace(done=Done(files, command_of(environment, files), found.interpreter, at))
     seen = EnvironmentSeen(
         environment, files, command_of(environment, files), found.interpreter, found.missing,
-        record, discovered, mapped.manifests,
+        record, discovered, mapped.manifests, found.taken,
     )  # fmt: skip
     if seen.idle:
         return seen._replace(missing="")

@@ -33,10 +33,12 @@ def plan(facts: Facts, services: Mapping[str, Service], *, only: Collection[str]
     """What is to be done. `only`: these environments and nothing else. `force`: whatever the stamps say."""
     chosen = [seen for seen in facts.environments if not only or seen.name in only]
     found = [finding(seen, facts.pulled, force=force) for seen in chosen]
-    stale = {each.name: each for each in found if each.why}
+    taken = {seen.name for seen in chosen if seen.taken}
+    stale = {each.name: each for each in found if each.why and each.name not in taken}
     installs = tuple(_install(seen, stale[seen.name]) for seen in chosen if seen.name in stale)
     scripts = () if only else _scripts(facts)
     notes = [f"{each.name}: {each.left}" for each in found if each.left]
+    notes += [f"NG {each.name}: {'; '.join(each.why)}" for each in found if each.why and each.name in taken]
     if not only:
         notes += [*facts.notes, *facts.pulled.notes, *map(loose, facts.unmapped)]
     environments = [seen.environment for seen in chosen if seen.name in stale]
@@ -60,6 +62,8 @@ def finding(seen: EnvironmentSeen, pulled: Pulled = NOTHING_PULLED, *, force: bo
     if seen.vanished:
         asked = ", ".join(seen.environment.manifests)
         return Finding(seen.name, left=f"WARN none of its manifests is there ({asked}), nothing is installed")
+    if seen.taken:
+        return Finding(seen.name, (f"{seen.missing}: give environments.{seen.name}.path a folder of its own",))
     why = tuple(_reasons(seen, pulled))
     if force:
         return Finding(seen.name, why or ("asked for (--force)",))

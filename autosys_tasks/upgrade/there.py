@@ -13,6 +13,7 @@ from autosys_tasks.core.files import read_json
 from autosys_tasks.upgrade.discover import matching
 
 PNP = (".pnp.cjs", ".pnp.js")  # what Yarn makes instead of node_modules
+LABEL = "autosys.json"  # in each environment of ours: whose it is, and whether it was ever whole
 MADE = {"bin", "scripts", "lib", "lib64", "include", "share", "pyvenv.cfg", "cachedir.tag", ".gitignore", ".lock"}
 
 
@@ -22,11 +23,15 @@ class There(NamedTuple):
     found: str
     missing: str = ""
     interpreter: str = ""
+    taken: bool = False  # other things lie there, and would be lost
 
 
 def see(environment: Environment, root: str) -> There:
     """Whether an environment is there; `root` is the workspace."""
     if environment.kind == "python":
+        if names := _strangers(environment.path):
+            where = os.path.relpath(environment.path, root)
+            return There(environment.path, f"`{where}` is no virtual environment and holds {names}", taken=True)
         return _python(Path(environment.path))
     if environment.kind == "node":
         return _node(Path(environment.path))
@@ -96,10 +101,10 @@ def _python(path: Path) -> There:
     return There(str(python), "", f"{version} {home or os.path.realpath(python)}")
 
 
-def strangers(path: str) -> str:
+def _strangers(path: str) -> str:
     """What lies in a folder that is no virtual environment and would be lost if one took its place; "" = nothing."""
     folder = Path(path)
-    if not folder.is_dir() or (folder / "pyvenv.cfg").exists() or (folder / "conda-meta").is_dir():
+    if not folder.is_dir() or any((folder / name).exists() for name in ("pyvenv.cfg", "conda-meta", LABEL)):
         return ""
     names = sorted(name for name in os.listdir(folder) if name.lower() not in MADE)
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

@@ -67,6 +67,7 @@ class EnvironmentSeen(NamedTuple):
     record: Record = Record()
     discovered: bool = False
     manifests: tuple[str, ...] = ()  # its own, without what those name
+    taken: bool = False  # its folder holds other things, and nothing is ever installed there
 
     @property
     def name(self) -> str:

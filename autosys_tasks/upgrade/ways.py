@@ -20,13 +20,12 @@ from autosys_tasks.config.model import Environment
 from autosys_tasks.core.faults import fault
 from autosys_tasks.core.files import make_folder, patiently, read_json, read_text, write_atomic
 from autosys_tasks.upgrade.discover import listed, matching
-from autosys_tasks.upgrade.there import PNP
+from autosys_tasks.upgrade.there import LABEL, PNP
 from autosys_tasks.upgrade.users import users
 from autosys_tasks.upgrade.values import Way
 
 STORE = ".venvs"
 GONE = ".gone"  # the end of a name that is being removed
-LABEL = "autosys.json"  # in each environment of ours: whose it is, and whether it was ever whole
 INDEX = "index.json"
 
 

@@ -236,6 +236,16 @@ def test_an_environment_that_is_not_there_is_red(workspace: rig.Workspace) -> No
         assert health(workspace, "--only", "environment.main")["environment.main"]["verdict"] == OK
 
 
+def test_an_environment_whose_folder_holds_other_things_is_red_and_no_upgrade_is_offered(
+    workspace: rig.Workspace,
+) -> None:
+    workspace.write('[environments.main]\npath = "src"\n').file("src/precious.py", "x = 1\n")
+    workspace.file("requirements.txt", "")
+    found = health(workspace, "--only", "environment.main")["environment.main"]
+    assert found["verdict"] == NG and "`src` is no virtual environment and holds precious.py" in str(found["why"])
+    assert "environments.main.path" in str(found["fix"]) and "argv" not in str(found["fix"])
+
+
 def test_environments_that_are_discovered_are_checks_of_their_own(workspace: rig.Workspace) -> None:
     workspace.write('[outputs]\n"autosys.toml" = "24h"\n')
     for name in ("web", "site"):

@@ -198,6 +198,8 @@ def test_an_environment_is_there_or_red() -> None:
     assert found.fix == Fix(("inv", "upgrade"))
     nothing = EnvironmentSeen("nothing there", "there is none at `/w/e`", manifests=("deps.txt",), can_be_made=False)
     assert page(config, "environment.e", nothing).fix == Fix(text="write one of deps.txt; then inv upgrade")
+    mend = Fix(text="give environments.e.path a folder of its own; then inv upgrade")
+    assert page(config, "environment.e", EnvironmentSeen("/w/e", "it holds b.txt", taken=True)).fix == mend
 
 
 AS_WANTED = UpgradeSeen(("e",), looked=True, last=999_000.0)

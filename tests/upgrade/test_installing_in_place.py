@@ -16,7 +16,7 @@ from upgrade_desk import Desk, tree, wheel, without_uv
 
 from autosys_tasks import host
 from autosys_tasks.core.errors import UsageError
-from autosys_tasks.upgrade import back, notice
+from autosys_tasks.upgrade import back, notice, run, show
 
 pytestmark = pytest.mark.only("posix")
 
@@ -57,8 +57,11 @@ def test_a_folder_of_other_things_is_never_taken_for_an_environment(desk: Desk, 
     desk.space.write(f'[environments.main]\npath = "{path}"\n')
     desk.space.file("src/precious.py", "x = 1\n")
     desk.wants()
+    seen = run.planned(desk.house())
+    assert seen.plan.steps == () and "holds" in seen.plan.notes[0] and "environments.main.path" in seen.plan.notes[0]
+    assert "NG main: stale: " in show.status_lines(seen.facts)[0] and desk.planned(force=True) == []
     report = desk.upgrade()
-    assert report.code == 3 and "nothing was touched" in report.outcomes[0].detail, report
+    assert report.code == 3 and not report.outcomes and "is no virtual environment" in report.stale[0], report
     assert (desk.root / "src" / "precious.py").read_text() == "x = 1\n"
     assert not (desk.root / ".venvs").exists(), "nothing was even copied"
 
