@@ -6,11 +6,12 @@ import contextlib
 import os
 import time
 from collections.abc import Callable, Collection, Iterable
+from pathlib import Path
 from typing import NamedTuple
 
 from autosys_tasks import host
 from autosys_tasks.core.errors import StateError, unknown_name
-from autosys_tasks.core.files import forget_unfinished
+from autosys_tasks.core.files import forget_unfinished, must_take_files
 from autosys_tasks.core.journal import Journal
 from autosys_tasks.core.plan import Outcome, Plan, Step
 from autosys_tasks.supervise import act, logs, look, plan
@@ -62,9 +63,13 @@ def bring_up(
     timeout_s: float,
     show: Show = lambda decisions, facts: None,
 ) -> Report:
-    """Start what is not up, in dependency order, until each is ready or has failed for now."""
+    """Start what is not up, in dependency order, until each is ready or has failed for now.
+
+    Raises StateError, before anything is started, where no log or record can be written.
+    """
     named = list(names)
     scope = plan.closure(house.services, chosen(house, named))
+    _must_be_writable(house)
     asked: set[str] = set() if wanted_only else set(scope)
     if GUARD in house.services:
         if guard:
@@ -78,6 +83,12 @@ def bring_up(
     return _keep_until_settled(
         house, scope, asked=asked, task="bringup", budget_s=timeout_s, show=show, facts=facts
     )
+
+
+def _must_be_writable(house: House) -> None:
+    """Said once, and at once: else every service would fail to start, retries and all."""
+    for folder in (house.outputs, house.outputs / "logs", Path(house.place.folder)):
+        must_take_files(folder)
 
 
 def tick(house: House, stale: Collection[str] = ()) -> Report:
@@ -243,9 +254,13 @@ def not_ours(house: House, names: Iterable[str]) -> list[str]:
 
 
 def restart(house: House, names: Iterable[str], *, timeout_s: float, show: Show = lambda d, f: None) -> Report:
-    """The old one gone before the new one starts; the guard keeps its hands off meanwhile."""
+    """The old one gone before the new one starts; the guard keeps its hands off meanwhile.
+
+    Raises StateError, before anything is stopped, where no log or record can be written.
+    """
     began = time.monotonic()
     scope = chosen(house, names)
+    _must_be_writable(house)
     act.want(house, scope, up=True, hold=True)
     try:
         with Journal(house.outputs, "restart", host.open_append) as journal:

@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -446,6 +447,27 @@ def test_a_master_that_can_write_nothing_says_so_once(workspace: rig.Workspace) 
     text = said.out + said.err
     assert text.count("cannot write") == 1 and "outputs" in text and "-> " in text and "[Errno" not in text
     assert "bringup" not in text and not workspace.starts()
+
+
+@pytest.mark.parametrize("blocked", ["outputs", "outputs/logs"])
+def test_a_bring_up_that_can_write_nothing_ends_at_once_and_starts_nothing(
+    workspace: rig.Workspace, blocked: str
+) -> None:
+    """Interface 2: 1, the folder is named; no service and no guard is tried four times."""
+    workspace.service("api", "sleeps.py").file(blocked, "in the way")
+    said = workspace.cli("bringup").rc(1)
+    text = said.out + said.err
+    assert text.count("cannot write") == 1 and str(workspace.root / blocked) in text and "-> " in text
+    assert not workspace.starts() and not list(workspace.state.rglob("record.jsonl")), "nor the guard"
+
+
+def test_a_restart_that_could_write_nothing_stops_nothing(workspace: rig.Workspace) -> None:
+    workspace.service("api", "sleeps.py").cli("bringup", "--no-guard").rc(0)
+    ((pid, at),) = workspace.starts()
+    shutil.rmtree(workspace.outputs)
+    workspace.file("outputs", "in the way")
+    assert "cannot write" in str(workspace.cli("restart", "api").rc(1))
+    assert workspace.starts() == [(pid, at)] and host.identity(pid) is not None
 
 
 def test_what_the_system_says_of_a_step_of_the_master_is_put_into_words(workspace: rig.Workspace) -> None:
