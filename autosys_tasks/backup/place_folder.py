@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from autosys_tasks.backup.place import CHUNK, PlaceError, full, gone
-from autosys_tasks.config.addresses import Address
+from autosys_tasks.config.addresses import Address, parse
+from autosys_tasks.config.model import Backup
 from autosys_tasks.core.files import is_full, patiently
 
 
@@ -90,6 +91,15 @@ class Folder:
             why = error.strerror or str(error)
             hint = f"look at `{self.path}`: is it a folder that this user may write?"
             raise PlaceError(f"cannot {doing} at `{self.shown}`: {why}", where=self.shown, hint=hint) from error
+
+
+def inside(declared: Backup, workspace: str) -> Iterator[str]:
+    """Of each second place that lies in the workspace: that it survives no loss of it."""
+    top = os.path.realpath(workspace)
+    for address, shown in zip(declared.copies, declared.copies_shown, strict=True):
+        where = parse(address)
+        if where.scheme == "file" and Path(os.path.realpath(folder_of(where))).is_relative_to(top):
+            yield f"`{shown}` lies in the workspace: whatever takes the one takes the other"
 
 
 def folder_of(where: Address) -> Path:

@@ -117,6 +117,7 @@ def _copy(run: Record) -> None:
     if not declared.copies:
         return
     from autosys_tasks.backup.copies import copy_all
+    from autosys_tasks.backup.place_folder import inside
 
     state = Path(run.house.place.folder, "backup")
     done, notes = copy_all(
@@ -124,4 +125,4 @@ def _copy(run: Record) -> None:
     )
     for each in done:
         run.take(each)
-    run.notes += notes
+    run.notes += [*notes, *(f"WARN {said}" for said in inside(declared, run.house.config.path))]

@@ -41,12 +41,16 @@ def see_backup(house: House) -> BackupSeen:
 
 
 def _late(house: House) -> tuple[str, ...]:
-    """Of each second place that lacks the newest backup for too long: how long, and why."""
+    """Of each second place that lies in the workspace, or lacks the newest backup for too long: why."""
+    if not house.config.backup.copies:
+        return ()
     from autosys_tasks.backup.copies_memory import remembered
+    from autosys_tasks.backup.place_folder import inside
 
     now = wall()
     known = remembered(Path(house.place.folder, "backup"), house.config.backup, now)
-    return tuple(said for memory in known if (said := memory.late(now)))
+    behind = (said for memory in known if (said := memory.late(now)))
+    return (*inside(house.config.backup, house.config.path), *behind)
 
 
 def _lost(folder: Path, newest: Backup, backups: Sequence[Backup], damaged: Mapping[str, str]) -> str:

@@ -101,7 +101,7 @@ class BackupSeen(NamedTuple):
     drill_why: str = ""
     wanted: bool = False  # a person had the nightly entry registered
     since: float | None = None  # when a person last registered something
-    late: tuple[str, ...] = ()  # of each second place that lacks the newest for too long: how long, and why
+    late: tuple[str, ...] = ()  # of each second place that lies here, or lacks the newest for too long: why
 
 
 class ServiceSeen(NamedTuple):

@@ -91,6 +91,18 @@ def test_a_failed_copy_is_named_and_harms_no_backup_and_health_warns_after_two_d
     assert names[0] == names[1]
 
 
+def test_a_place_in_the_workspace_itself_is_warned_of(desk: rig.Workspace, tmp_path: Path) -> None:
+    elsewhere = desk.cli("backup", "--json").rc(0).json()["notes"]
+    assert "lies in the workspace" not in str(elsewhere)
+    inside = (desk.root / "backups" / "again").as_uri()
+    toml = desk.root / "autosys.toml"
+    toml.write_text(toml.read_text(encoding="utf-8").replace((tmp_path / "b").as_uri(), inside), encoding="utf-8")
+    notes = desk.cli("backup", "--json").rc(0).json()["notes"]
+    assert "WARN" in str(notes) and "lies in the workspace" in str(notes)
+    (check,) = desk.cli("health", "--only", "backup", "--json").rc(0).json()["checks"]  # type: ignore[attr-defined]
+    assert check["verdict"] == "WARN" and "lies in the workspace" in check["why"] and inside in check["why"]
+
+
 def _why(desk: rig.Workspace, hours: float) -> str:
     """What the check says of backups so many hours later, when another backup was made in time."""
     later = {"AUTOSYS_NOW": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + hours * 3600))}
