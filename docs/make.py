@@ -31,7 +31,7 @@ def page() -> str:
 def _section(context: ParserContext) -> str:
     words = " ".join(f"[{argument.name.upper()}...]" for argument in context.positional_args)
     lines = [f"## inv {context.name} {words}".rstrip(), "", _text(ns[context.name].__doc__), ""]
-    flags = [(flag.split("=")[0], text) for flag, text in context.help_tuples() if flag.startswith("--")]
+    flags = [(flag.split("=")[0], text) for flag, text in context.help_tuples() if flag[0] != "-" or flag[1] == "-"]
     rows = [f"| `{flag}` | {text or ''} |" for flag, text in flags]
     return "\n".join([*lines, "| flag | |", "|---|---|", *rows, ""] if rows else lines)
 

@@ -1,4 +1,4 @@
-"""What Invoke's parser lacks, in one place: a task that takes any number of names, none included.
+"""What Invoke's parser lacks, in one place: a task that takes any number of names, none included, and says so.
 
 Invoke knows required single positionals only (`missing_positional_args` asks for `value is None`, both
 while reading and at the end), so the end has to be told. Nothing changes for tasks that do not use `Names`.
@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from invoke import Task
-from invoke.parser import Argument
+from invoke import Program, Task
+from invoke.parser import Argument, ParserContext
+from invoke.parser.context import to_flag
 from invoke.parser.parser import ParseMachine
 
 
@@ -17,6 +18,11 @@ class Names(Argument):
     """A positional that goes on eating tokens until its task ends; its value is a list."""
 
     fed = False
+
+    @property
+    def typed(self) -> str:
+        """As help shows it: `SERVICE...`."""
+        return f"{str(self.name).upper()}..."
 
     @property
     def value(self) -> Any:
@@ -41,13 +47,28 @@ class Verb(Task):  # type: ignore[type-arg]
         return arguments
 
 
+def words_of(context: ParserContext) -> list[Names]:
+    """The bare words that a task takes."""
+    return [argument for argument in context.positional_args if isinstance(argument, Names)]
+
+
+class _WithWords(str):
+    """A task's name, which Invoke looks up, and shows with the words that a person types behind it."""
+
+    words: list[Names]
+
+    def __format__(self, spec: str) -> str:
+        return " ".join([self, *(f"[{each.typed}]" for each in self.words)])
+
+
+_print_task_help = Program.print_task_help
+_help_tuples = ParserContext.help_tuples
 _handle = ParseMachine.handle
 _complete_context = ParseMachine.complete_context
 
 
 def _open_lists(machine: ParseMachine) -> list[Names]:
-    arguments = machine.context.positional_args if machine.context else []
-    return [argument for argument in arguments if isinstance(argument, Names)]
+    return words_of(machine.context) if machine.context else []
 
 
 CHOOSES = ("from", "only", "platform", "reset", "task")  # flags that say which; without them it is all, or ours
@@ -93,5 +114,22 @@ def complete_context(machine: ParseMachine) -> None:
     _complete_context(machine)
 
 
+def print_task_help(program: Program, name: str) -> None:
+    """Invoke's, with the words in the usage line."""
+    shown = _WithWords(name)
+    shown.words = words_of(program.parser.contexts[name])
+    _print_task_help(program, shown)
+
+
+def help_tuples(context: ParserContext) -> list[tuple[str, str | None]]:
+    """Invoke's, with bare words as they are typed, before the flags."""
+    words = words_of(context)
+    flags = [to_flag(str(each.name)) for each in words]
+    shown = [(each.typed, each.help) for each in words]
+    return [*shown, *(line for line in _help_tuples(context) if line[0] not in flags)]
+
+
+Program.print_task_help = print_task_help  # type: ignore[method-assign,assignment]
+ParserContext.help_tuples = help_tuples  # type: ignore[method-assign,assignment]
 ParseMachine.handle = handle  # type: ignore[method-assign,assignment]
 ParseMachine.complete_context = complete_context  # type: ignore[method-assign,assignment]

@@ -437,6 +437,9 @@ def test_help_helps_for_every_task() -> None:
     told = rig.start([sys.executable, "-c", HELP_OF_ALL, *tasks], cwd=rig.REPOSITORY).result().rc(0).out
     ends = re.findall(r"^Options:.*?^== (.+?)$", told, re.MULTILINE | re.DOTALL)
     assert ends == [f"{task} 0" for task in tasks] and len(tasks) > 30
+    assert re.search(r" bringup \[SERVICE\.\.\.] \[--options]", told), "as a person types it"
+    assert re.search(r"^  SERVICE\.\.\.$", told, re.MULTILINE) and "--service" not in told
+    assert re.search(r" ps \[--options]", told)
 
 
 def test_a_master_that_can_write_nothing_says_so_once(workspace: rig.Workspace) -> None:
