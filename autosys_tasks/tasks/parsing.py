@@ -6,6 +6,7 @@ while reading and at the end), so the end has to be told. Nothing changes for ta
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from invoke import Program, Task
@@ -115,10 +116,17 @@ def complete_context(machine: ParseMachine) -> None:
 
 
 def print_task_help(program: Program, name: str) -> None:
-    """Invoke's, with the words in the usage line."""
+    """Invoke's, with the words in the usage line; a reader who leaves (`| head`) does no harm."""
+    from autosys_tasks.tasks.border import nobody_reads
+
     shown = _WithWords(name)
     shown.words = words_of(program.parser.contexts[name])
-    _print_task_help(program, shown)
+    try:
+        _print_task_help(program, shown)
+        sys.stdout.flush()
+    except OSError as error:
+        if not nobody_reads(error):
+            raise
 
 
 def help_tuples(context: ParserContext) -> list[tuple[str, str | None]]:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from invoke import Exit
@@ -78,6 +79,18 @@ def test_a_reader_who_has_left_changes_neither_the_work_nor_the_code(monkeypatch
         border.say("again")
         border.finish(None, "health", 3, {}, [], as_json=True)
     assert ended.value.code == 3
+
+
+@pytest.mark.only("posix")
+def test_a_reader_who_leaves_help_is_no_error() -> None:
+    """`inv down --help | head -1` ends without a traceback."""
+    read, write = os.pipe()
+    os.close(read)
+    argv = [sys.executable, "-m", "invoke", "down", "--help"]
+    root = Path(__file__).parents[2]
+    done = subprocess.run(argv, stdout=write, stderr=subprocess.PIPE, cwd=root, check=False)
+    os.close(write)
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 @pytest.mark.only("linux")
