@@ -32,6 +32,7 @@ from autosys_tasks.backup.seven_zip_header import (
     link_bytes,
     start,
 )
+from autosys_tasks.backup.threads import count
 from autosys_tasks.backup.values import MANIFEST
 from autosys_tasks.core.errors import AutosysError
 from autosys_tasks.core.faults import fault
@@ -45,7 +46,6 @@ SQUEEZED = re.compile(  # probably compressed already: a sample decides, as of e
     r"|pptx|rar|rpm|tgz|web[mp]|whl|woff2?|xlsx|xz|zip|zst)$",
     re.IGNORECASE,
 )
-MOST_THREADS = 4
 Tell = Callable[[int], object]
 
 
@@ -65,7 +65,7 @@ class Writer:
         self._path = path
         self._codec = DEFLATE if bulk else LZMA2
         self._key = Key(passphrase, os.urandom(16)) if passphrase else None
-        self._threads = threads or min(os.cpu_count() or 1, MOST_THREADS)
+        self._threads = threads or count()
         self._open: dict[bytes, Filling] = {}
         self._queue: deque[tuple[Filling, Future[bytes | bytearray] | None]] = deque()
         self._blocks: list[Block] = []

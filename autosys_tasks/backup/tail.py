@@ -6,7 +6,6 @@ What was there before is read too, once: it is compared by the hash that goes on
 from __future__ import annotations
 
 import hashlib
-import os
 from collections import deque
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,7 +14,8 @@ from typing import BinaryIO, NamedTuple, cast
 from autosys_tasks.backup.patience import Patience
 from autosys_tasks.backup.plan import is_longer
 from autosys_tasks.backup.read import PART, open_steadily, read_steadily
-from autosys_tasks.backup.seven_zip_write import MOST_THREADS, Writer
+from autosys_tasks.backup.seven_zip_write import Writer
+from autosys_tasks.backup.threads import count
 from autosys_tasks.backup.values import SECRET, TAILS, Entry, Found
 
 SHORT = 4 << 20  # bytes of a tail that is held in memory
@@ -40,7 +40,7 @@ class Ahead:
             (found, before) for found, before in things
             if before and is_longer(found, before) and found.size - before.size <= SHORT
         )  # fmt: skip
-        self._pool = ThreadPoolExecutor(min(os.cpu_count() or 1, MOST_THREADS), "tail")
+        self._pool = ThreadPoolExecutor(count(), "tail")
         self._begun: deque[tuple[str, Future[Tail | None]]] = deque()
         self._stopped = False
 
