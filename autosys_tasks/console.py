@@ -11,10 +11,9 @@ from invoke import Program
 from invoke.exceptions import ParseError
 
 from autosys_tasks import __version__, ns
+from autosys_tasks.tasks.parsing import typed
 
 if TYPE_CHECKING:
-    from invoke.parser import ParserContext
-
     from autosys_tasks.core.errors import AutosysError
 
 
@@ -58,11 +57,6 @@ def refused(error: ParseError) -> AutosysError:
     said = f"{f'`{task}`' if task else 'autosys'} takes no" if is_flag else "no task is named"
     hint = f"did you mean `{near}`?" if near else helps if is_flag else "autosys --list"
     return UsageError(f"{said} `{word[1]}`", where=word[1], hint=hint)
-
-
-def typed(context: ParserContext) -> str:
-    """What a person types for a task: `upgrade`, where Invoke calls it `upgrade.start`."""
-    return min((context.name or "", *context.aliases), key=len)
 
 
 def program() -> Program:

@@ -8,6 +8,7 @@ from pathlib import Path
 from invoke.parser import ParserContext
 
 from autosys_tasks import ns
+from autosys_tasks.tasks.parsing import typed, words_of
 
 PAGE = Path(__file__).with_name("tasks.md")
 HEAD = """<!-- written by `python docs/make.py --write` out of the tasks themselves -->
@@ -24,13 +25,13 @@ Everywhere `--help` tells the flags, `--json` prints exactly one JSON document (
 
 def page() -> str:
     """The whole page."""
-    contexts = sorted(ns.to_contexts(), key=lambda context: context.name)  # once: Invoke forgets the help afterwards
+    contexts = sorted(ns.to_contexts(), key=typed)  # once: Invoke forgets the help afterwards
     return "\n".join([HEAD, *map(_section, contexts)])
 
 
 def _section(context: ParserContext) -> str:
-    words = " ".join(f"[{argument.name.upper()}...]" for argument in context.positional_args)
-    lines = [f"## inv {context.name} {words}".rstrip(), "", _text(ns[context.name].__doc__), ""]
+    words = " ".join(f"[{each.typed}]" for each in words_of(context))
+    lines = [f"## inv {typed(context)} {words}".rstrip(), "", _text(ns[context.name].__doc__), ""]
     flags = [(flag.split("=")[0], text) for flag, text in context.help_tuples() if flag[0] != "-" or flag[1] == "-"]
     rows = [f"| `{flag}` | {text or ''} |" for flag, text in flags]
     return "\n".join([*lines, "| flag | |", "|---|---|", *rows, ""] if rows else lines)

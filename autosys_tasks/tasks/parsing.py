@@ -48,18 +48,23 @@ class Verb(Task):  # type: ignore[type-arg]
         return arguments
 
 
+def typed(context: ParserContext) -> str:
+    """What a person types for a task: `upgrade`, where Invoke calls it `upgrade.start`."""
+    return min((context.name or "", *context.aliases), key=len)
+
+
 def words_of(context: ParserContext) -> list[Names]:
     """The bare words that a task takes."""
     return [argument for argument in context.positional_args if isinstance(argument, Names)]
 
 
-class _WithWords(str):
-    """A task's name, which Invoke looks up, and shows with the words that a person types behind it."""
+class _AsTyped(str):
+    """A task's name by which Invoke looks it up, and which it shows as a person types it, with the words behind it."""
 
-    words: list[Names]
+    context: ParserContext
 
     def __format__(self, spec: str) -> str:
-        return " ".join([self, *(f"[{each.typed}]" for each in self.words)])
+        return " ".join([typed(self.context), *(f"[{each.typed}]" for each in words_of(self.context))])
 
 
 _print_task_help = Program.print_task_help
@@ -88,8 +93,6 @@ def _refuse(machine: ParseMachine, token: str) -> None:
 
 
 def _usage(message: str) -> None:
-    import sys
-
     from autosys_tasks.core.errors import UsageError
     from autosys_tasks.tasks.border import end_with, ready_streams
 
@@ -116,11 +119,11 @@ def complete_context(machine: ParseMachine) -> None:
 
 
 def print_task_help(program: Program, name: str) -> None:
-    """Invoke's, with the words in the usage line; a reader who leaves (`| head`) does no harm."""
+    """Invoke's, with a usage line as a person types it; a reader who leaves (`| head`) does no harm."""
     from autosys_tasks.tasks.border import nobody_reads
 
-    shown = _WithWords(name)
-    shown.words = words_of(program.parser.contexts[name])
+    shown = _AsTyped(name)
+    shown.context = program.parser.contexts[name]
     try:
         _print_task_help(program, shown)
         sys.stdout.flush()

@@ -439,7 +439,7 @@ def test_help_helps_for_every_task() -> None:
     assert ends == [f"{task} 0" for task in tasks] and len(tasks) > 30
     assert re.search(r" bringup \[SERVICE\.\.\.] \[--options]", told), "as a person types it"
     assert re.search(r"^  SERVICE\.\.\.$", told, re.MULTILINE) and "--service" not in told
-    assert re.search(r" ps \[--options]", told)
+    assert re.search(r" ps \[--options]", told) and re.search(r" upgrade \[--options]", told)
 
 
 def test_a_master_that_can_write_nothing_says_so_once(workspace: rig.Workspace) -> None:
