@@ -38,9 +38,17 @@ OF_ONE_REPOSITORY = (
 
 
 class GitError(AutosysError):
-    """Git is missing, did not end in time, or ended with an error; `message` holds what it said last."""
+    """Git could not be asked, or ended with an error; `message` holds what it said last."""
 
     kind = "git"
+
+
+class NotInstalled(GitError):
+    """There is no git on PATH."""
+
+
+class TimedOut(GitError):
+    """Git did not end in time, and was ended with all it had started."""
 
 
 class Said(NamedTuple):
@@ -68,7 +76,7 @@ def ask(
     """Run `git WORDS` in `folder` and say how it ended, whatever its exit code.
 
     `given` is its input; its output goes to the file `into`, if one is named. `config` are more `name=value` for this
-    call. Raises GitError when git is not there or has not ended after `timeout_s`; then its whole tree is ended.
+    call. Raises NotInstalled, TimedOut after `timeout_s`, and GitError when git cannot be run.
     """
     options = [word for pair in (*CALM, *config) for word in ("-c", pair)]
     argv = [_program(folder), *options, *words]
@@ -120,7 +128,7 @@ def find(folder: Path | str) -> Repository | None:
 def _program(folder: Path | str) -> str:
     found = host.program("git", os.environ.get("PATH", ""), os.fspath(folder))
     if found is None:
-        raise GitError("git is not installed, or not on PATH", where="git", hint="install git, then type the same")
+        raise NotInstalled("git is not installed, or not on PATH", where="git", hint="install git, then type the same")
     return found
 
 
@@ -132,5 +140,5 @@ def _run(
     except (FileNotFoundError, NotADirectoryError, PermissionError) as error:
         raise GitError(f"cannot run git: {error.strerror}", where=str(error.filename or folder)) from error
     except child.Late:
-        raise GitError(f"git did not end within {timeout_s:g} s", where=str(folder)) from None
+        raise TimedOut(f"git did not end within {timeout_s:g} s", where=str(folder)) from None
     return Said(code, out, decode(err))

@@ -22,7 +22,7 @@ def begin(house: House) -> None:
         contextlib.suppress(AutosysError, OSError, ValueError),  # the next bring-up tries again
         turnstile.acting(house.place, "bringup", wait_s=0.0, turn=turnstile.UPGRADES),
     ):
-        for seen in look.look(house, Memory(house.place, house.config.path), look.ignored_by_git).environments:
+        for seen in look.look(house, Memory(house.place, house.config.path)).environments:
             if seen.record.done and stamps.read_record(house.place, seen.name).done is None:
                 stamps.write_record(house.place, seen.name, seen.record._replace(path=seen.environment.path))
         at = head(house.config.path)

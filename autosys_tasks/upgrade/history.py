@@ -47,7 +47,7 @@ def see(folder: str, last_commit: str = "", *, timeout_s: float = TIMEOUT_S) -> 
     try:
         return _seen(folder, last_commit, timeout_s)
     except git.GitError as error:
-        silent = "no-git" if error.where == "git" else "late" if "within" in error.message else "refused"
+        silent = {git.NotInstalled: "no-git", git.TimedOut: "late"}.get(type(error), "refused")
         return History(silent, _with_hint(error), last_commit=last_commit)
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from autosys_tasks.config.model import Config, Environment
 from autosys_tasks.core import globs
+from autosys_tasks.core.errors import AutosysError
 from autosys_tasks.supervise.house import House
 from autosys_tasks.upgrade import came, head, mapping, names, there
 from autosys_tasks.upgrade.discover import Found, matching, walk
@@ -21,15 +22,14 @@ if TYPE_CHECKING:
 
 USUAL = {"python": names.PYTHON, "node": names.NODE}
 GIT_S = 15.0
-Ignored = Callable[[str, Collection[str]], Collection[str]]  # (workspace, paths) -> those that git leaves out
 
 
-def look(house: House, memory: Memory, ignored: Ignored = lambda root, paths: ()) -> Facts:
+def look(house: House, memory: Memory) -> Facts:
     """Every environment, declared or discovered, and the manifests that belong to none."""
     config, root = house.config, house.config.path
     found = walk(root, config.upgrade.scripts)
-    left_out = set(_left_out(memory, found, ignored))
-    candidates = [path for path in found.manifests if path not in left_out]
+    ignored, silent = _ignored(memory, found)
+    candidates = [path for path in found.manifests if path not in ignored]
     said = {path: memory.said(path) for path in candidates}
     mapped = _declared(config) or mapping.discovered(root, candidates, _venvs(house, found.venvs), said)
     seen = tuple(_seen(house, memory, each, discovered=not config.environments) for each in mapped)
@@ -40,15 +40,15 @@ def look(house: House, memory: Memory, ignored: Ignored = lambda root, paths: ()
     for path in found.scripts:
         memory.watch(path, "script")
     kept = tuple(path for path in loose if not globs.matches(config.upgrade.ignore, path))
-    return Facts(seen, kept, notes=() if config.environments else tuple(_gone(house, seen)))
+    return Facts(seen, kept, notes=(*silent, *(() if config.environments else _gone(house, seen))))
 
 
 def _gone(house: House, seen: Iterable[EnvironmentSeen]) -> Iterator[str]:
     """Environments that were discovered once, are still there, and have lost all their manifests."""
-    names = {each.name for each in seen}
+    there_now = {each.name for each in seen}
     for name in known_names(house.place):
         record = read_record(house.place, name)
-        if name not in names and record.done and os.path.isdir(record.path):
+        if name not in there_now and record.done and os.path.isdir(record.path):
             yield f"{name}: WARN none of its manifests is there ({', '.join(record.done.files)}), nothing is installed"
 
 
@@ -68,7 +68,7 @@ def environments(house: House) -> Mapping[str, Environment]:
     """Those that are declared; where none is, those that are discovered."""
     if house.config.environments:
         return house.config.environments
-    facts = look(house, Memory(house.place, house.config.path), ignored_by_git)
+    facts = look(house, Memory(house.place, house.config.path))
     return {seen.name: seen.environment for seen in facts.environments}
 
 
@@ -83,7 +83,7 @@ def discovered_keys(house: House) -> dict[str, dict[str, object]]:
     if house.config.environments:
         return {}
     root = house.config.path
-    found = look(house, Memory(house.place, root), ignored_by_git).environments
+    found = look(house, Memory(house.place, root)).environments
     return {
         seen.name: {
             "kind": seen.environment.kind,
@@ -94,27 +94,37 @@ def discovered_keys(house: House) -> dict[str, dict[str, object]]:
     }
 
 
-def ignored_by_git(root: str, paths: Collection[str]) -> Collection[str]:
-    """Those of the paths that git leaves out; none where there is no repository, or no git."""
+def _ignored(memory: Memory, found: Found) -> tuple[set[str], tuple[str, ...]]:
+    """(the manifests that git ignores, why that is not known); asked only when one, or what decides it, is new.
+
+    Where git does not say, what it said last counts, and the next look asks again.
+    """
+    basis = [[path, memory.said(path, whole=True).digest] for path in (*found.ignores, *head.ignores(memory.root))]
+    question = {"manifests": list(found.manifests), "ignores": basis}
+    if memory.notes.get("question") == question:
+        return set(memory.notes["ignored"]), ()
+    try:
+        answer = ignored_by_git(memory.root, found.manifests) if found.manifests else []
+    except AutosysError as error:
+        why = f"WARN which manifests git ignores is not known: {error.message}"
+        return set(memory.notes.get("ignored", ())), (f"{why} -> {error.hint}" if error.hint else why,)
+    memory.notes |= {"question": question, "ignored": sorted(answer)}
+    return set(answer), ()
+
+
+def ignored_by_git(root: str, paths: Collection[str]) -> list[str]:
+    """Those of the paths that git ignores; none where there is no repository, or no git. Raises GitError."""
     from autosys_tasks.host import git
 
     given = b"".join(os.fsencode(path) + b"\0" for path in paths)
+    words, env = ("check-ignore", "-z", "--stdin"), {"GIT_LITERAL_PATHSPECS": "0"}  # else it refuses
     try:
-        env = {"GIT_LITERAL_PATHSPECS": "0"}  # this very command refuses to be asked so
-        said = git.ask(root, "check-ignore", "-z", "--stdin", given=given, env=env, timeout_s=GIT_S)
-    except git.GitError:
-        return ()
-    return [os.fsdecode(path) for path in said.out.split(b"\0") if path] if said.code == 0 else ()
-
-
-def _left_out(memory: Memory, found: Found, ignored: Ignored) -> Collection[str]:
-    """What git leaves out of the manifests; asked again only when one of them, or what decides it, is new."""
-    basis = [[path, memory.said(path, whole=True).digest] for path in (*found.ignores, *head.ignores(memory.root))]
-    question = {"manifests": list(found.manifests), "ignores": basis}
-    if memory.notes.get("question") != question:
-        memory.notes["question"] = question
-        memory.notes["ignored"] = sorted(ignored(memory.root, found.manifests)) if found.manifests else []
-    return list(memory.notes["ignored"])
+        said = git.ask(root, *words, given=given, env=env, timeout_s=GIT_S)
+    except git.NotInstalled:
+        return []
+    if said.code > 1 and "not a git repository" not in said.err:
+        raise git.refused(root, words, said)
+    return [os.fsdecode(path) for path in said.out.split(b"\0") if path]
 
 
 def _declared(config: Config) -> list[mapping.Mapped]:
@@ -184,8 +194,8 @@ def command_of(environment: Environment, files: Iterable[str]) -> str:
 
 def manager_of(files: Iterable[str]) -> str:
     """Which of Node's package managers a project uses: its lock says so."""
-    names = {path.rpartition("/")[2] for path in files}
-    return "pnpm" if "pnpm-lock.yaml" in names else "yarn" if "yarn.lock" in names else "npm"
+    there_are = {path.rpartition("/")[2] for path in files}
+    return "pnpm" if "pnpm-lock.yaml" in there_are else "yarn" if "yarn.lock" in there_are else "npm"
 
 
 def _watched(seen: Iterable[EnvironmentSeen], candidates: Iterable[str], root: str) -> set[str]:
@@ -217,8 +227,8 @@ def _is_left_stopped(facts: ServiceFacts) -> bool:
 def _facts(house: House) -> Iterable[tuple[str, ServiceFacts]]:
     from autosys_tasks.supervise import look as supervise_look
 
-    names = [name for name, service in house.config.services.items() if service.managed]
-    return supervise_look.look(house, names).items()
+    managed = [name for name, service in house.config.services.items() if service.managed]
+    return supervise_look.look(house, managed).items()
 
 
 def ready(house: House, names: Iterable[str]) -> frozenset[str]:

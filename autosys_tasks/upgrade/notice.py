@@ -84,7 +84,7 @@ def stale(house: House) -> dict[str, str]:
     from autosys_tasks.upgrade import look
     from autosys_tasks.upgrade.memory import Memory
 
-    facts = look.look(house, Memory(house.place, house.config.path), look.ignored_by_git)
+    facts = look.look(house, Memory(house.place, house.config.path))
     failed = {seen.name: (seen.record.failed, seen.wanted) for seen in facts.environments}
     return {name: last.why for name, (last, wanted) in failed.items() if last and last.wanted == wanted}
 

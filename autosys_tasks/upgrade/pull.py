@@ -58,9 +58,10 @@ def pull(folder: str, *, fetch_s: float = FETCH_S) -> PullEnd:
         return PullEnd("detached", why, "git switch BRANCH")
     try:
         return _from_upstream(folder, seen, fetch_s)
+    except git.TimedOut as error:
+        return PullEnd("offline", error.message, "git fetch")
     except git.GitError as error:
-        late = "within" in error.message
-        return PullEnd("offline" if late else "refused", error.message, "git fetch" if late else "git status")
+        return PullEnd("refused", error.message, "git status")
 
 
 def _from_upstream(folder: str, seen: History, fetch_s: float) -> PullEnd:
@@ -109,8 +110,8 @@ def _forwarded(folder: str, seen: History, upstream: Upstream, new: str) -> Pull
     if lost:
         return _in_the_way(lost, old, new)
     words = ("merge", "--ff-only", "--no-overwrite-ignore", "--no-stat", "--quiet", new)
-    more = {"config": ("merge.autoStash=false",), "env": {"GIT_NO_LAZY_FETCH": "0"}, "timeout_s": FORWARD_S}
-    said = git.ask(folder, *words, **more)  # type: ignore[arg-type]
+    config, env = ("merge.autoStash=false",), {"GIT_NO_LAZY_FETCH": "0"}
+    said = git.ask(folder, *words, config=config, env=env, timeout_s=FORWARD_S)
     if said.code:
         return PullEnd("refused", git.refused(folder, words, said).message, "git status", old, new)
     return PullEnd("forwarded", f"{_counted(behind)} of `{upstream.name}`", old=old, new=new)

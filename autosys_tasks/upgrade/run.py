@@ -87,9 +87,9 @@ def planned(house: House, only: Collection[str] = (), *, force: bool = False) ->
 def _looked(house: House, memory: Memory, *, since: str | None) -> tuple[Facts, History | None]:
     """What the workspace says; and what git says, if that is asked: both take their time, so it is the same time."""
     if since is None:
-        return look.look(house, memory, look.ignored_by_git), None
+        return look.look(house, memory), None
     facts, said = at_once(
-        lambda: look.look(house, memory, look.ignored_by_git),
+        lambda: look.look(house, memory),
         lambda: came.ask(house.config.path, since),
     )
     return facts, said
@@ -251,7 +251,7 @@ def _still_stale(order: Order, seen: Picture) -> tuple[str, ...]:
     memory, facts = seen.memory, seen.facts
     if seen.plan.steps:
         memory = Memory(order.house.place, order.house.config.path)
-        facts = look.look(order.house, memory, look.ignored_by_git)
+        facts = look.look(order.house, memory)
     if not order.only:  # else a tick would no longer notice what is left of it
         memory.save()
     found = plan.explained(facts, only=order.only)

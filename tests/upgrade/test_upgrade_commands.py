@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -222,6 +223,29 @@ def test_what_a_repository_above_the_workspace_leaves_out_is_left_alone(loose: D
     (above / ".git" / "info").mkdir(exist_ok=True)
     (above / ".git" / "info" / "exclude").write_text("도구/\n", encoding="utf-8")
     assert "도구" not in str(loose.upgrade().notes)
+
+
+def test_a_git_that_does_not_say_what_it_ignores_is_a_warning_and_is_asked_again(
+    loose: Desk, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """What is not known is never taken for "nothing": what git said last counts, and no failure is remembered."""
+    subprocess.run(["git", "init", "-q", str(loose.root)], check=True)
+    loose.space.file(".gitignore", "도구/\n")
+    loose.upgrade()
+    path, real = os.environ["PATH"], shutil.which("git")
+    failing = tmp_path / "bin" / "git"
+    failing.parent.mkdir()
+    refusal = 'case "$*" in *check-ignore*) echo fatal: torn >&2; exit 128;; esac'
+    failing.write_text(f'#!/bin/sh\n{refusal}\nexec {real} "$@"\n', encoding="utf-8")
+    failing.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{failing.parent}{os.pathsep}{path}")
+    loose.space.file(".gitignore", "도구/\n# asked anew\n")
+    for _twice in range(2):
+        notes = str(loose.upgrade().notes)
+        assert "WARN which manifests git ignores is not known: git check-ignore ended with 128: torn" in notes
+        assert "belongs to no environment" not in notes
+    monkeypatch.setenv("PATH", path)
+    assert loose.upgrade().notes == ()
 
 
 def test_what_was_read_while_it_was_young_is_read_again(loose: Desk) -> None:
