@@ -1,17 +1,24 @@
 """A program that is run to its end, and ended as one tree when it takes too long or we are interrupted.
 
 `subprocess.run` ends only the program itself at its deadline: what that had started (ssh, a helper, a shell's command)
-would live on.
+would live on. And it waits for whoever still holds the program's output, however long ago the program itself has ended.
 """
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import subprocess
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from autosys_tasks import host
+
+LOOK_EVERY_S = 0.5  # whether it has ended, though somebody else still holds its output
+REST_S = 0.2  # what it wrote last is read within that time
+_running: set[subprocess.Popen[bytes]] = set()
 
 
 class Ended(NamedTuple):
@@ -28,12 +35,12 @@ class Late(Exception):
 
 def run(
     argv: Sequence[str], folder: Path | str, env: Mapping[str, str], timeout_s: float, *, given: bytes = b"",
-    into: Path | None = None, end: Callable[[int], None] = host.end_group,
+    into: Path | None = None, end: Callable[[int], None] | None = None,
 ) -> Ended:  # fmt: skip
     """Run `argv` in `folder` to its end and say how it ended, whatever its exit code.
 
     `given` is its input; its output goes to the file `into`, if one is named. Raises Late after `timeout_s`, OSError
-    when it cannot be started. `end`: ends what takes too long, by its pid.
+    when it cannot be started. `end`: ends what takes too long, by its pid; without it the whole tree is.
     """
     flags: dict[str, Any] = host.spawn_flags()
     sink: Any = subprocess.PIPE if into is None else into.open("wb")
@@ -44,12 +51,57 @@ def run(
     finally:
         if into is not None:
             sink.close()
+    _running.add(child)
     try:
-        out, err = child.communicate(given, timeout=timeout_s)
-    except subprocess.TimeoutExpired as error:
-        raise Late from error
+        out, err = _said(child, given, timeout_s)
     finally:
-        if child.returncode is None:  # too late, or Ctrl-C
-            end(child.pid)
-            child.communicate()
-    return Ended(child.returncode, out or b"", err)
+        if child.poll() is None:  # too late, or Ctrl-C
+            (end or end_tree)(child.pid)
+            _rest(child)
+        _running.discard(child)
+    return Ended(child.returncode, out, err)
+
+
+def _said(child: subprocess.Popen[bytes], given: bytes, timeout_s: float) -> tuple[bytes, bytes]:
+    """What it wrote until it ended; raises Late when it has not ended in time."""
+    ends, more = time.monotonic() + timeout_s, given or None
+    while (left := ends - time.monotonic()) > 0:
+        try:
+            out, err = child.communicate(more, timeout=min(left, LOOK_EVERY_S))
+            return out or b"", err or b""
+        except subprocess.TimeoutExpired:
+            more = None  # all of it is given only once
+        if child.poll() is not None:
+            return _rest(child)
+    raise Late
+
+
+def _rest(child: subprocess.Popen[bytes]) -> tuple[bytes, bytes]:
+    """What it had written when it ended; what somebody else may still write there is not waited for."""
+    try:
+        out, err = child.communicate(timeout=REST_S)
+    except subprocess.TimeoutExpired as late:
+        out, err = late.output or b"", late.stderr or b""
+        if host.PLATFORM != "windows":  # there a thread of the library reads each, and closes it
+            for pipe in (child.stdin, child.stdout, child.stderr):
+                if pipe is not None:
+                    with contextlib.suppress(OSError):
+                        pipe.close()
+    return out or b"", err or b""
+
+
+def end_tree(pid: int) -> None:
+    """End a child that was started with `spawn_flags`, its session, and those of its descendants who left it."""
+    who = host.identity(pid)
+    members = host.family(who, "") if who else []
+    host.end_group(pid)
+    for member in members:
+        host.end(member)
+
+
+@atexit.register
+def _end_all() -> None:
+    """Nobody waits for these any more: we end while a thread that was left behind still runs them."""
+    for child in list(_running):
+        if child.poll() is None:
+            host.end_group(child.pid)

@@ -13,6 +13,7 @@ from typing import Any
 from autosys_tasks import host
 from autosys_tasks.core.files import decode
 from autosys_tasks.core.verdict import NG, OK
+from autosys_tasks.host.child import end_tree
 from autosys_tasks.probes.values import Answer, Question, Subject, quote
 
 TAIL_BYTES = 4096
@@ -137,12 +138,7 @@ def _waited(child: subprocess.Popen[bytes], ends: float) -> int | None:
 
 
 def _end_tree(child: subprocess.Popen[bytes]) -> None:
-    """End its session, and those of its descendants who left it."""
-    who = host.identity(child.pid)
-    members = host.family(who, "") if who else []
-    host.end_group(child.pid)
-    for member in members:
-        host.end(member)
+    end_tree(child.pid)
     child.wait()
 
 

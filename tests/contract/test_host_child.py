@@ -1,0 +1,77 @@
+"""A program that is run to its end: with what it leaves behind, and when we end first."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import rig
+
+from autosys_tasks.host import child
+
+SLEEPS = "import os, time; os.setsid() if {far} else None; open('there', 'w').close(); time.sleep(600)"
+LEAVES = """
+import os, subprocess, sys, time
+subprocess.Popen([sys.executable, "-c", {sleeps!r}], env=dict(os.environ, MARK={mark!r}))
+while not os.path.exists("there"):
+    time.sleep(0.01)
+print("said", flush=True)
+{then}
+"""
+
+
+@pytest.fixture
+def mark() -> str:
+    """What tells the processes of this test."""
+    return f"autosys-test-{os.getpid()}-{time.monotonic_ns()}"
+
+
+def leaves(mark: str, then: str, *, far: bool) -> list[str]:
+    """A program that starts another one, which holds its output and lives long. `far`: in a session of its own."""
+    return [sys.executable, "-c", LEAVES.format(sleeps=SLEEPS.format(far=far), mark=mark, then=then)]
+
+
+@pytest.mark.only("posix")
+@pytest.mark.parametrize("far", [False, True], ids=["in its session", "out of its session"])
+def test_what_takes_too_long_is_ended_with_all_it_started(tmp_path: Path, mark: str, far: bool) -> None:
+    began = time.monotonic()
+    with pytest.raises(child.Late):
+        child.run(leaves(mark, "time.sleep(600)", far=far), tmp_path, os.environ, 3.0)
+    assert time.monotonic() - began < 30
+    rig.wait_for(lambda: not list(rig.processes_with("MARK", mark)), what="what it had started to be gone")
+
+
+@pytest.mark.only("posix")
+def test_a_program_that_has_ended_has_ended_whoever_holds_its_output(tmp_path: Path, mark: str) -> None:
+    began = time.monotonic()
+    try:
+        ended = child.run(leaves(mark, "sys.exit(7)", far=True), tmp_path, os.environ, 60.0)
+    finally:
+        for process in rig.processes_with("MARK", mark):
+            process.kill()
+    assert (ended.code, ended.out) == (7, b"said\n") and time.monotonic() - began < 30
+
+
+@pytest.mark.only("posix")
+def test_a_program_that_a_thread_still_runs_ends_when_we_do(tmp_path: Path, mark: str) -> None:
+    """A page of checks leaves the thread of one that is late behind, and the git that it asks with it."""
+    argv = [sys.executable, "-c", SLEEPS.format(far=False)]
+    body = (
+        "import os, threading, time\n"
+        "from autosys_tasks.host import child\n"
+        f"run = lambda: child.run({argv!r}, {str(tmp_path)!r}, dict(os.environ, MARK={mark!r}), 600.0)\n"
+        "threading.Thread(target=run, daemon=True).start()\n"
+        f"while not os.path.exists({str(tmp_path / 'there')!r}):\n    time.sleep(0.01)\n"
+    )
+    subprocess.run([sys.executable, "-c", body], cwd=rig.REPOSITORY, check=True, timeout=60)
+    rig.wait_for(lambda: not list(rig.processes_with("MARK", mark)), what="the program to be gone")
+
+
+def test_all_of_a_long_input_is_given_and_all_of_a_long_output_is_read(tmp_path: Path) -> None:
+    echo = "import sys, time; said = sys.stdin.buffer.read(); time.sleep(0.7); sys.stdout.buffer.write(said)"
+    given = os.urandom(3_000_000)
+    assert child.run([sys.executable, "-c", echo], tmp_path, os.environ, 60.0, given=given).out == given
