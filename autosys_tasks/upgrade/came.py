@@ -18,6 +18,7 @@ from autosys_tasks.upgrade.values import Kept, Pulled, ScriptSeen
 
 if TYPE_CHECKING:
     from autosys_tasks.upgrade.history import History
+    from autosys_tasks.upgrade.scripts import Heads
 
 
 class Came(NamedTuple):
@@ -42,31 +43,40 @@ def stirs(root: str, memory: Memory, kept: Kept | None, *, every: bool) -> bool:
     return every or kept is None or bool(kept.faults) or not _is_quiet(root, memory, kept)
 
 
-def ask(root: str, commit: str) -> History:
-    """What git says of what came to the workspace `root` since that commit; changes nothing."""
-    from autosys_tasks.upgrade import history, scripts  # noqa: F401 (who asks will want both)
+class Told(NamedTuple):
+    """What git says, and the first bytes of what came: they are read while git still speaks."""
 
-    return history.see(root, commit)
+    history: History
+    heads: Heads
+
+
+def ask(root: str, commit: str) -> Told:
+    """What git says of what came to the workspace `root` since that commit; changes nothing."""
+    from autosys_tasks.upgrade import history, scripts
+
+    heads = scripts.Heads(root)
+    return Told(history.see(root, commit, meanwhile=heads.read), heads)
 
 
 def see(
-    root: str, memory: Memory, kept: Kept | None, wanted: Collection[str], said: History | None, *,
+    root: str, memory: Memory, kept: Kept | None, wanted: Collection[str], told: Told | None, *,
     begun: str = "", every: bool,
 ) -> Came:  # fmt: skip
-    """What came to the workspace `root`. `wanted`: globs of scripts. `said`: what git says, if it was asked already.
+    """What came to the workspace `root`. `wanted`: globs of scripts. `told`: what git says, if it was asked already.
     `every`: all scripts, not only what came.
 
     Before the first upgrade what came is what came since `begun`, the commit of the first bring-up; of all the rest
     what people run is made executable, and whether it was always faulty is no news.
     """
     known = kept or Kept(begun)
-    if said is None:
+    if told is None:
         if kept is not None and not memory.moved("script"):
             return Came(Pulled(kept.commit, kept.commit))
-        said = ask(root, known.commit)
+        told = ask(root, known.commit)
     from autosys_tasks.upgrade import history, scripts
 
-    found = scripts.look(root, said, known.scripts, wanted, every=every or kept is None)
+    said = told.history
+    found = scripts.look(root, said, told.heads, known.scripts, wanted, every=every or kept is None)
     if kept is None and not every:
         loud = {*said.changed, *said.edited, *said.untracked}
         found = found._replace(scripts=tuple(_of_the_first(found.scripts, wanted, loud)), notes=())

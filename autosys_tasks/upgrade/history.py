@@ -6,7 +6,7 @@ It explains; it does not decide. Where git says nothing, everything else goes on
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from autosys_tasks.core.at_once import at_once
@@ -23,6 +23,7 @@ STATUS = (
     "--ignore-submodules=dirty", "--", ".",
 )  # fmt: skip; inside submodules nothing is looked at
 FIELDS = {"1": 8, "u": 10}  # of a line of `status --porcelain=v2`, before the path
+Meanwhile = Callable[[Iterable[str]], object]
 
 
 class History(NamedTuple):
@@ -42,26 +43,34 @@ class History(NamedTuple):
     untracked: tuple[str, ...] = ()  # and not ignored
 
 
-def see(folder: str, last_commit: str = "", *, timeout_s: float = TIMEOUT_S) -> History:
-    """What git says of the workspace `folder`, and of what came since `last_commit`; changes nothing."""
+def see(
+    folder: str, last_commit: str = "", *, meanwhile: Meanwhile = lambda changed: None, timeout_s: float = TIMEOUT_S
+) -> History:
+    """What git says of the workspace `folder`, and of what came since `last_commit`; changes nothing.
+
+    `meanwhile` is given what changed as soon as that is known, while git still says the rest.
+    """
     try:
-        return _seen(folder, last_commit, timeout_s)
+        return _seen(folder, last_commit, meanwhile, timeout_s)
     except git.GitError as error:
         silent = {git.NotInstalled: "no-git", git.TimedOut: "late"}.get(type(error), "refused")
         return History(silent, _with_hint(error), last_commit=last_commit)
 
 
-def _seen(folder: str, last_commit: str, timeout_s: float) -> History:
-    """Three questions at once; in the third one HEAD is what its own file says, and is asked again if it has moved."""
+def _seen(folder: str, last_commit: str, meanwhile: Meanwhile, timeout_s: float) -> History:
+    """Only what came is asked first, as HEAD's own file says it; that is asked again if HEAD has moved meanwhile."""
     at = _head(folder) if last_commit else ""
-    place, status, told = at_once(
+    place, told = at_once(
         lambda: git.ask(folder, *PLACE, timeout_s=timeout_s),
-        lambda: git.ask(folder, *STATUS, timeout_s=timeout_s),
-        lambda: _compared(folder, last_commit, at, timeout_s) if at else None,
+        lambda: _compared(folder, last_commit, at, timeout_s) if at else History(),
     )
     inside, shallow, prefix = (*place.out.split(b"\n", 2), b"", b"")[:3]
     if place.code or inside != b"true":
         return _silence(folder, PLACE, place)._replace(last_commit=last_commit)
+    _, status = at_once(
+        lambda: meanwhile(told.changed),
+        lambda: git.ask(folder, *STATUS, timeout_s=timeout_s),
+    )
     if status.code:
         raise git.refused(folder, STATUS, status)
     found = _status(status.out, decoded(prefix[:-1]))._replace(shallow=shallow == b"true", last_commit=last_commit)
@@ -127,14 +136,19 @@ def _compared(folder: str, last_commit: str, commit: str, timeout_s: float) -> H
         return History(last="same")
     if not HEX.fullmatch(last_commit):
         return History(last="unknown")
-    asked = git.ask(folder, "merge-base", "--is-ancestor", last_commit, commit, timeout_s=timeout_s)
-    if asked.code > 1:  # rewritten and gone, or of another clone
-        return History(last="unknown")
     words = ("diff-tree", "-r", "-z", "--no-renames", "--name-status", "--relative", last_commit, commit)
-    said = decoded(git.must(folder, *words, timeout_s=timeout_s)).split("\0")
+    differs, leads = at_once(
+        lambda: git.ask(folder, *words, timeout_s=timeout_s),
+        lambda: git.ask(folder, "merge-base", "--is-ancestor", last_commit, commit, timeout_s=timeout_s),
+    )
+    if leads.code > 1:  # rewritten and gone, or of another clone
+        return History(last="unknown")
+    if differs.code:
+        raise git.refused(folder, words, differs)
+    said = decoded(differs.out).split("\0")
     kinds, paths = said[:-1:2], tuple(said[1::2])
     added = frozenset(path for kind, path in zip(kinds, paths, strict=True) if kind == "A")
-    return History(last="rewritten" if asked.code else "ancestor", changed=paths, added=added)
+    return History(last="rewritten" if leads.code else "ancestor", changed=paths, added=added)
 
 
 def decoded(raw: bytes) -> str:

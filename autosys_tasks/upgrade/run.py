@@ -22,13 +22,12 @@ from autosys_tasks.core.plan import Outcome, Plan, Step
 from autosys_tasks.supervise import turnstile
 from autosys_tasks.supervise.house import House
 from autosys_tasks.upgrade import came, look, plan, stamps
-from autosys_tasks.upgrade.came import Came
+from autosys_tasks.upgrade.came import Came, Told
 from autosys_tasks.upgrade.memory import Memory
 from autosys_tasks.upgrade.values import Facts, Kept
 
 if TYPE_CHECKING:
     from autosys_tasks.upgrade.commands import Tools
-    from autosys_tasks.upgrade.history import History
 
 PUT_BACK = "an upgrade had been cut short, what was there before it was put back"
 Tell = Callable[[Outcome], None]
@@ -75,24 +74,24 @@ def planned(house: House, only: Collection[str] = (), *, force: bool = False) ->
     root, scripts = house.config.path, house.config.upgrade.scripts
     begun = (None if kept else stamps.read_begun(house.place)) or ""
     asked = not only and came.stirs(root, memory, kept, every=force)
-    facts, said = _looked(house, memory, since=(kept.commit if kept else begun) if asked else None)
+    facts, told = _looked(house, memory, since=(kept.commit if kept else begun) if asked else None)
     chosen(facts, only)
-    found = Came() if only else came.see(root, memory, kept, scripts, said, begun=begun, every=force)
+    found = Came() if only else came.see(root, memory, kept, scripts, told, begun=begun, every=force)
     facts = _explained(facts, kept, found)
     if force or facts.pulled.files or any(each.why for each in plan.explained(facts)):
         facts = facts._replace(running=look.running(house))  # asked only where a restart may follow
     return Picture(plan.plan(facts, house.config.services, only=only, force=force), facts, memory, found)
 
 
-def _looked(house: House, memory: Memory, *, since: str | None) -> tuple[Facts, History | None]:
+def _looked(house: House, memory: Memory, *, since: str | None) -> tuple[Facts, Told | None]:
     """What the workspace says; and what git says, if that is asked: both take their time, so it is the same time."""
     if since is None:
         return look.look(house, memory), None
-    facts, said = at_once(
+    facts, told = at_once(
         lambda: look.look(house, memory),
         lambda: came.ask(house.config.path, since),
     )
-    return facts, said
+    return facts, told
 
 
 def _explained(facts: Facts, kept: Kept | None, found: Came) -> Facts:

@@ -28,7 +28,6 @@ CHECK_S = 20.0
 HEAD_FLAGS = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 EXECUTABLE = "100755"
 MARK = ":Zone.Identifier"  # the stream in which Windows keeps where a file came from
-IsNamed = Callable[[str], object]  # whether a glob of `[upgrade] scripts` names that path
 OURS = " +x"  # behind a digest: it was us who made it executable
 
 
@@ -52,26 +51,49 @@ class Looked(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
+class Heads:
+    """Which files of a workspace begin with `#!`. Each is opened once: of thousands, that takes longest of all."""
+
+    def __init__(self, root: str) -> None:
+        self.root = root
+        self.seen: dict[str, bool] = {}
+
+    def read(self, paths: Iterable[str]) -> None:
+        """Look at files that will be asked about. In one thread: of thousands, two would only wait for one another."""
+        seen, root = self.seen, self.root
+        for path in _own(paths):
+            if path not in seen:
+                try:
+                    seen[path] = has_shebang(_head(f"{root}/{path}"))
+                except OSError:  # it is gone, or a folder, or a link
+                    seen[path] = False
+
+
 def look(
-    root: str, history: History, known: Mapping[str, str], wanted: Collection[str], *, every: bool = False
-) -> Looked:
+    root: str, history: History, heads: Heads, known: Mapping[str, str], wanted: Collection[str], *,
+    every: bool = False,
+) -> Looked:  # fmt: skip
     """The scripts that came or changed; changes nothing.
 
     `known`: what an earlier look left to be known. `wanted`: globs; anything else that begins with `#!` is a script
     too. `every`: not only what came, but all.
     """
     try:
-        return _looked(root, history, known, wanted, every)
+        return _looked(root, history, heads, known, wanted, every)
     except git.GitError as error:
         return Looked((), {}, (f"scripts were not looked at: {error.message}",))
 
 
-def _looked(root: str, history: History, known: Mapping[str, str], wanted: Collection[str], every: bool) -> Looked:
+def _looked(
+    root: str, history: History, heads: Heads, known: Mapping[str, str], wanted: Collection[str], every: bool
+) -> Looked:
     found, after, notes = [], dict[str, str](), list[str]()
     modes: Modes | None = None
     candidates = _candidates(root, history, wanted, every)
-    for path in _scripts(root, candidates, globs.compiled(tuple(wanted)).fullmatch):
-        raw, why = _plain(f"{root}/{path}"), candidates[path]
+    heads.read(candidates)
+    is_named, why_of = globs.compiled(tuple(wanted)).fullmatch, _reasons(history, every)
+    for path in [path for path in candidates if heads.seen[path] or is_named(path)]:
+        raw, why = _plain(f"{root}/{path}"), why_of(path)
         if raw is None:
             continue
         content, before = digest(raw), known.get(path, "")
@@ -92,34 +114,41 @@ def _looked(root: str, history: History, known: Mapping[str, str], wanted: Colle
     return Looked(tuple(found), after, tuple(notes))
 
 
-def _candidates(root: str, history: History, wanted: Collection[str], every: bool) -> dict[str, str]:
-    """Which files to look at, each with why."""
-    found: dict[str, str] = {}
+def _candidates(root: str, history: History, wanted: Collection[str], every: bool) -> list[str]:
+    """Which files to look at."""
+    found = [*history.changed, *history.edited, *history.untracked]  # sorted parts: the whole is sorted in no time
     if every or history.last == "unknown":
-        paths = _tracked(root) if not history.silent else [each for glob in wanted for each in matching(root, glob)]
-        found = dict.fromkeys(paths, "new, as far as is known")
+        found += _tracked(root) if not history.silent else [each for glob in wanted for each in matching(root, glob)]
+    return sorted(dict.fromkeys(_own(found)))
+
+
+def _own(paths: Iterable[str]) -> Iterator[str]:
+    """Those that no folder holds of what others made; of thousands, few folders are to be looked at."""
+    known: dict[str, bool] = {}
+    for path in paths:
+        folder = path.rpartition("/")[0]
+        if folder not in known:
+            known[folder] = NEVER.isdisjoint(folder.split("/"))
+        if known[folder]:
+            yield path
+
+
+def _reasons(history: History, every: bool) -> Callable[[str], str]:
+    """Why a file is looked at."""
+    changed, untracked = frozenset(history.changed), frozenset(history.untracked)
     span = f"{history.last_commit[:SHORT]}..{history.commit[:SHORT]}"
-    for path in history.changed:
-        found[path] = f"{'new' if path in history.added else 'changed'} in {span}"
-    for path in (*history.edited, *history.untracked):
-        found.setdefault(path, "not committed")
-    return {path: why for path, why in sorted(found.items()) if NEVER.isdisjoint(path.split("/")[:-1])}
+    of_all = every or history.last == "unknown"
+
+    def why(path: str) -> str:
+        if path in changed:
+            return f"{'new' if path in history.added else 'changed'} in {span}"
+        return "new, as far as is known" if of_all and path not in untracked else "not committed"
+
+    return why
 
 
 def _tracked(root: str) -> list[str]:
     return decoded(git.must(root, "ls-files", "-z")).split("\0")[:-1]
-
-
-def _scripts(root: str, paths: Iterable[str], is_named: IsNamed) -> list[str]:
-    """Those that a glob names or that begin with `#!`. Of thousands: two threads would only wait for one another."""
-    found = []
-    for path in paths:
-        try:
-            if is_named(path) or has_shebang(_head(f"{root}/{path}")):
-                found.append(path)
-        except OSError:  # it is gone, or a folder, or a link
-            continue
-    return found
 
 
 def _plain(path: str) -> bytes | None:

@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from autosys_tasks.core.clock import span, utc_text, wall
 from autosys_tasks.core.plan import Outcome
-from autosys_tasks.upgrade import plan, run, ways
+from autosys_tasks.upgrade import plan, run
 from autosys_tasks.upgrade.values import EnvironmentSeen, Facts
 
 DONE = {
@@ -67,6 +67,8 @@ def status_lines(facts: Facts) -> list[str]:
 
 
 def _goes_back(seen: EnvironmentSeen) -> bool:
+    from autosys_tasks.upgrade import ways  # an upgrade that has nothing to do does without
+
     return seen.record.before is not None and ways.is_there(seen.record.before)
 
 
