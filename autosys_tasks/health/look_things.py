@@ -53,26 +53,27 @@ def see_upgrade(house: House) -> UpgradeSeen:
     from autosys_tasks.upgrade import hooks, plan, run, stamps
 
     broken = lastgood.verdict(house.place.folder)
-    todo, facts, _memory, _came = run.planned(house)
+    picture = run.planned(house)
+    facts, steps = picture.facts, picture.plan.steps
     found = list(zip(facts.environments, plan.explained(facts), strict=True))
     stale = [(seen, each) for seen, each in found if each.why]
+    left_alone = [f"{each.name}: {each.left}" for _seen, each in found if each.left]
     kept = stamps.read_kept(house.place)
-    failed = [(seen.name, seen.record.failed) for seen, _each in stale]
     done = [seen.record.done.at for seen in facts.environments if seen.record.done]
     return UpgradeSeen(
-        tuple(seen.name for seen in facts.environments),
-        bool(done or kept or stamps.known_names(house.place)),
-        tuple((seen.name, "; ".join(each.why)) for seen, each in stale),
-        tuple((name, each.why, each.at) for name, each in failed if each),
-        tuple(kept.faults.items()) if kept else (),
-        (*(f"{each.name}: {each.left}" for _seen, each in found if each.left), *facts.notes,
-         *map(plan.loose, facts.unmapped)),
-        max(done, default=None),
-        tuple(broken.lines()) if broken else (),
-        hooks.look(house).state,
-        tuple((step.target, step.reason) for step in todo.steps if step.kind == "restart"),
-        tuple(dict.fromkeys(step.target for step in todo.steps if kept and step.kind in plan.OF_SCRIPTS)),
-    )  # fmt: skip
+        names=tuple(seen.name for seen in facts.environments),
+        looked=bool(done or kept or stamps.known_names(house.place)),
+        stale=tuple((seen.name, "; ".join(each.why)) for seen, each in stale),
+        failed=tuple((seen.name, last.why, last.at) for seen, _each in stale if (last := seen.record.failed)),
+        faults=tuple(kept.faults.items()) if kept else (),
+        warnings=(*left_alone, *facts.notes, *map(plan.loose, facts.unmapped)),
+        last=max(done, default=None),
+        broken=tuple(broken.lines()) if broken else (),
+        hooks=hooks.look(house).state,
+        old=tuple((step.target, step.reason) for step in steps if step.kind == "restart"),
+        unseen=tuple(dict.fromkeys(step.target for step in steps if kept and step.kind in plan.OF_SCRIPTS)),
+        taken=tuple(seen.name for seen, _each in stale if seen.taken),
+    )
 
 
 def see_output(config: Config, written: str) -> OutputSeen:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from autosys_tasks.config.model import Service
 from autosys_tasks.core.clock import size, span
 from autosys_tasks.core.verdict import NG, OK, SKIP, UNKNOWN, WARN, Fix
@@ -98,11 +100,16 @@ def of_environment(scene: Scene, name: str, seen: EnvironmentSeen) -> Finding:
     if not seen.missing:
         return Finding(OK, seen.found)
     if seen.taken:
-        mend = Fix(text=f"give environments.{name}.path a folder of its own; then inv upgrade")
-        return Finding(NG, seen.found, seen.missing, mend)
+        return Finding(NG, seen.found, seen.missing, _free_folder([name]))
     named = ", ".join(seen.manifests)
     fix = Fix(("inv", "upgrade")) if seen.can_be_made else Fix(text=f"write one of {named}; then inv upgrade")
     return Finding(NG, seen.found, seen.missing, fix)
+
+
+def _free_folder(names: Sequence[str]) -> Fix:
+    """What only a person can do where an environment's folder holds other things."""
+    paths = ", ".join(f"environments.{name}.path" for name in names)
+    return Fix(text=f"give {paths} a folder of its own; then inv upgrade")
 
 
 def of_upgrade(scene: Scene, name: str, seen: UpgradeSeen) -> Finding:
@@ -113,7 +120,8 @@ def of_upgrade(scene: Scene, name: str, seen: UpgradeSeen) -> Finding:
         return Finding(NG, "autosys runs from a copy of its last good version", why, Fix(text=back.removeprefix("-> ")))
     if not (seen.names or seen.warnings or seen.faults or seen.old or seen.unseen):
         return Finding(SKIP, "no evidence", "no environment is declared, and none was found")
-    fix = Fix(("inv", "upgrade"))
+    mended = [each for each, _why in seen.stale if each not in seen.taken]
+    fix = _free_folder(seen.taken) if seen.taken and not mended else Fix(("inv", "upgrade"))
     evidence = f"{', '.join(seen.names) or 'no environment'}; {_upgrade_text(seen, scene)}"
     if seen.failed:
         ago = {each: span(scene.now.wall - at) for each, _why, at in seen.failed}

@@ -241,9 +241,12 @@ def test_an_environment_whose_folder_holds_other_things_is_red_and_no_upgrade_is
 ) -> None:
     workspace.write('[environments.main]\npath = "src"\n').file("src/precious.py", "x = 1\n")
     workspace.file("requirements.txt", "")
-    found = health(workspace, "--only", "environment.main")["environment.main"]
-    assert found["verdict"] == NG and "`src` is no virtual environment and holds precious.py" in str(found["why"])
-    assert "environments.main.path" in str(found["fix"]) and "argv" not in str(found["fix"])
+    workspace.cli("upgrade").rc(3)
+    page = health(workspace, "--only", "environment.main,upgrade")
+    for found in (page["environment.main"], page["upgrade"]):
+        assert found["verdict"] == NG and "`src` is no virtual environment and holds precious.py" in str(found["why"])
+        text = "give environments.main.path a folder of its own; then inv upgrade"
+        assert found["fix"] == {"kind": "manual", "text": text}
 
 
 def test_environments_that_are_discovered_are_checks_of_their_own(workspace: rig.Workspace) -> None:

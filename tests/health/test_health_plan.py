@@ -231,6 +231,16 @@ def test_an_upgrade_is_green_only_when_everything_is_as_its_files_want_it(
         assert found.fix == Fix(("inv", "upgrade"))
 
 
+def test_an_upgrade_is_offered_while_it_mends_anything() -> None:
+    """Where the folders of all that is stale hold other things it would only fail again."""
+    seen = AS_WANTED._replace(stale=(("e", "it holds b.txt"), ("f", "a.txt changed")), taken=("e",))
+    assert page(GUARDED, "upgrade", seen).fix == Fix(("inv", "upgrade"))
+    mend = Fix(text="give environments.e.path a folder of its own; then inv upgrade")
+    assert page(GUARDED, "upgrade", seen._replace(stale=seen.stale[:1])).fix == mend
+    failed = seen._replace(stale=seen.stale[:1], failed=(("e", "it holds b.txt", 999_940.0),))
+    assert page(GUARDED, "upgrade", failed).fix == mend
+
+
 CREATED = block_text.created(tasks(VENV, NAMED))
 EDITOR = [
     ("in sync", CREATED, None, OK, None),
