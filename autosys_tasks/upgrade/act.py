@@ -7,7 +7,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, count
 from typing import NamedTuple
 
@@ -64,14 +64,15 @@ def install(job: Job) -> list[Outcome]:
         detail = (_beside if ways.is_ours(job.seen.environment) else _in_place)(job, restarts)
         ok = True
     except (Trouble, AutosysError, OSError, RuntimeError) as error:
-        ok, detail = False, _said(error)
+        ok, detail = False, said(error)
         _failed(job, detail)
     done = Outcome(job.step, ok, detail, round((time.perf_counter() - began) * 1000))
     untouched = [Outcome(step, None, "not touched: the install failed before") for step in job.bound]
     return [done, *(restarts or untouched)]
 
 
-def _said(error: BaseException) -> str:
+def said(error: BaseException) -> str:
+    """What went wrong, for a person."""
     if isinstance(error, AutosysError):
         return error.message
     if isinstance(error, OSError):
@@ -258,7 +259,7 @@ def _or_back(job: Job, way: Way, restarts: list[Outcome]) -> Iterator[None]:
                 pause(job)
             bring_back(job.seen.environment.path, way)
         except OSError as trouble:
-            text = f"{_said(error)}; and what was there before could not be put back: {_said(trouble)}"
+            text = f"{said(error)}; and what was there before could not be put back: {said(trouble)}"
             raise Trouble(text) from error
         finally:
             restarts[:] = [_also(each, "with what was there before") for each in resume(job)]
@@ -299,14 +300,20 @@ def _failed(job: Job, why: str) -> None:
         write_record(place, seen.name, record._replace(failed=Failed(seen.wanted, why, time.time(), before + 1)))
 
 
-def recover(house: House, names: list[str]) -> list[str]:
-    """Put back what an upgrade that was cut short had begun to change; what was put back."""
-    done = []
+def recover(house: House, names: Iterable[str]) -> list[str]:
+    """Put back what an upgrade that was cut short had begun to change; what became of each. Raises OSError."""
+    notes = []
     for name in names:
         record = read_record(house.place, name)
-        if record.pending is not None:
-            bring_back(record.path, record.pending)
-            write_record(house.place, name, record._replace(pending=None))
-            ways.forget(record.pending)
-            done.append(name)
-    return done
+        way = record.pending
+        if way is None:
+            continue
+        if way.path and not ways.is_there(way):
+            record = record._replace(done=None)  # whatever it is now: it was not made from what the files say
+            notes.append(f"{name}: an upgrade had been cut short, and what was kept of it is gone: it is made anew")
+        else:
+            bring_back(record.path, way)
+            notes.append(f"{name}: an upgrade had been cut short, what was there before it was put back")
+        write_record(house.place, name, record._replace(pending=None))
+        ways.forget(way)
+    return notes

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from autosys_tasks import host
-from autosys_tasks.core.errors import UsageError
+from autosys_tasks.core.errors import AutosysError, UsageError
 from autosys_tasks.core.faults import fault
 from autosys_tasks.core.journal import Journal
 from autosys_tasks.core.plan import Outcome, Plan, Step
@@ -21,7 +21,10 @@ from autosys_tasks.upgrade.values import EnvironmentSeen, Record
 
 def planned(house: House, only: Collection[str] = ()) -> Plan:
     """What would go back, and what would be restarted for it; raises UsageError when that is nothing, or not clear."""
-    found = _chosen(house, only)
+    return _plan(house, _chosen(house, only))
+
+
+def _plan(house: House, found: Sequence[EnvironmentSeen]) -> Plan:
     running, services = look.running(house), house.config.services
     steps = [Step("rollback", seen.name, "asked for by a person") for seen in found]
     for name, service in services.items():
@@ -50,14 +53,15 @@ def roll_back(house: House, only: Collection[str] = (), tell: run.Tell = lambda 
     began = time.monotonic()
     turn = turnstile.acting(house.place, "upgrade.rollback", wait_s=0.0, turn=turnstile.UPGRADES)
     with turn, run.install_lock(house) as lock:
-        todo, found = planned(house, only), _chosen(house, only)
-        journal = Journal(house.outputs, "upgrade.rollback", host.open_append, file="upgrade")
-        for seen in found:
-            for outcome in _one(house, seen, todo, lock):
-                journal.add(outcome)
-                tell(outcome)
-        report = run.Report(tuple(journal.outcomes), (), (), time.monotonic() - began)
-        journal.close(ok=not report.code, detail=run.verdict(report), ms=round(report.seconds * 1000))
+        found = _chosen(house, only)
+        todo = _plan(house, found)
+        with Journal(house.outputs, "upgrade.rollback", host.open_append, file="upgrade") as journal:
+            for seen in found:
+                for outcome in _one(house, seen, todo, lock):
+                    journal.add(outcome)
+                    tell(outcome)
+            report = run.Report(tuple(journal.outcomes), (), (), time.monotonic() - began)
+            journal.close(ok=not report.code, detail=run.verdict(report), ms=round(report.seconds * 1000))
     return report
 
 
@@ -72,8 +76,8 @@ def _one(house: House, seen: EnvironmentSeen, todo: Plan, lock: host.Lock) -> li
     try:
         outcomes = _gone_back(job)
         ok, detail = True, "as it was before the last upgrade; left so until its files change"
-    except (Trouble, OSError) as error:
-        ok, detail, outcomes = False, str(error), []
+    except (Trouble, AutosysError, OSError) as error:
+        ok, detail, outcomes = False, act.said(error), []
     return [Outcome(step, ok, detail, round((time.perf_counter() - began) * 1000)), *outcomes]
 
 

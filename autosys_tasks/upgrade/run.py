@@ -29,7 +29,6 @@ from autosys_tasks.upgrade.values import Facts, Kept
 if TYPE_CHECKING:
     from autosys_tasks.upgrade.commands import Tools
 
-PUT_BACK = "an upgrade had been cut short, what was there before it was put back"
 Tell = Callable[[Outcome], None]
 
 
@@ -152,29 +151,24 @@ def _upgraded(order: Order, lock: host.Lock) -> Report:
     began, house = time.monotonic(), order.house
     with contextlib.suppress(OSError):
         os.unlink(asked_file(house))  # before the look: what a hook tells from now on needs another one
-    journal = Journal(house.outputs, "upgrade", host.open_append, file="upgrade")
+    with Journal(house.outputs, "upgrade", host.open_append, file="upgrade") as journal:
 
-    def tell(outcomes: Iterable[Outcome]) -> None:
-        for outcome in outcomes:
-            journal.add(outcome)
-            order.tell(outcome)
+        def tell(outcomes: Iterable[Outcome]) -> None:
+            for outcome in outcomes:
+                journal.add(outcome)
+                order.tell(outcome)
 
-    try:
-        back = _recovered(house)
+        recovered = _recovered(house)
         tell(_pulled(house) if order.pull else ())
         seen = planned(house, order.only, force=order.force)
         for outcomes in _carried_out(order, seen, lock):
             tell(outcomes)
-        tell(_started_again(order) if back else ())
-        stale = _still_stale(order, seen)
-    except BaseException:
-        journal.close(ok=False, detail="interrupted")
-        raise
-    notes = (*(f"{name}: {PUT_BACK}" for name in back), *seen.plan.notes)
-    report = Report(tuple(journal.outcomes), stale, notes, time.monotonic() - began)
-    if not order.only:
-        _keep(house, seen.came, report)
-    journal.close(ok=not report.code, detail=verdict(report), ms=round(report.seconds * 1000))
+        tell(_started_again(order) if recovered else ())
+        stale, notes = _still_stale(order, seen), (*recovered, *seen.plan.notes)
+        report = Report(tuple(journal.outcomes), stale, notes, time.monotonic() - began)
+        if not order.only:
+            _keep(house, seen.came, report)
+        journal.close(ok=not report.code, detail=verdict(report), ms=round(report.seconds * 1000))
     return report
 
 
@@ -205,7 +199,7 @@ def _pulled(house: House) -> list[Outcome]:
 
 
 def _recovered(house: House) -> list[str]:
-    """The environments that were put back, because an upgrade of them had been cut short."""
+    """What became of each environment of which an upgrade had been cut short."""
     names = [name for name in stamps.known_names(house.place) if stamps.read_record(house.place, name).pending]
     if not names:
         return []

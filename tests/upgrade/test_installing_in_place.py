@@ -16,6 +16,7 @@ from upgrade_desk import Desk, tree, wheel, without_uv
 
 from autosys_tasks import host
 from autosys_tasks.core.errors import UsageError
+from autosys_tasks.core.journal import FILES, last_run
 from autosys_tasks.upgrade import back, notice, run, show
 
 pytestmark = pytest.mark.only("posix")
@@ -204,9 +205,26 @@ def test_a_way_back_that_could_stop_nobody_is_not_gone_by_the_next_upgrade(desk:
     desk.space.cli("upgrade.rollback", env={"AUTOSYS_FAULT": "supervise.after-stop:raise"}).rc(1)
     record = remembered(desk)
     assert (record.pending, record.refused) == (None, "") and record.before and pid(desk, "api")
+    told = last_run(desk.root / "outputs" / FILES["upgrade"], "upgrade.rollback")
+    assert (told.get("ok"), told.get("detail")) == (False, "interrupted"), "each run has its last line"
     assert desk.upgrade().code == 0 and desk.version() == "2.0"
     desk.space.cli("upgrade.rollback").rc(0)
     assert desk.version() == "1.0"
+
+
+def test_a_killed_install_is_made_anew_where_what_was_kept_is_gone(desk: Desk) -> None:
+    """Nothing can be put back then, and nobody says that it was: not even where the files ask for the same."""
+    desk.wheels("1.0")
+    desk.venv()
+    desk.wants("tiny==1.0")
+    assert desk.upgrade().code == 0
+    desk.space.cli("upgrade", "--force", env={"AUTOSYS_FAULT": "upgrade.before-install:kill"}).rc(-9)
+    for left in list((desk.root / ".venv").rglob("tiny*")):
+        shutil.rmtree(left) if left.is_dir() else left.unlink()
+    shutil.rmtree(desk.root / ".venvs")
+    report = desk.upgrade()
+    assert report.code == 0 and desk.version() == "1.0", report
+    assert "what was kept of it is gone" in str(report.notes) and "put back" not in str(report.notes)
 
 
 def test_a_lock_that_nobody_could_read_stays_a_warning(desk: Desk) -> None:
