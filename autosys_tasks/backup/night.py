@@ -9,12 +9,11 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from datetime import UTC, datetime
 from pathlib import Path
 
 from autosys_tasks import host
 from autosys_tasks.backup.owner import owner_of
-from autosys_tasks.backup.values import MANIFEST_END, OPENS
+from autosys_tasks.backup.values import ID_LENGTH, MANIFEST_END, OPENS, time_of
 from autosys_tasks.config.model import Config
 from autosys_tasks.core.clock import span, utc_text, wall
 from autosys_tasks.core.errors import Busy
@@ -36,7 +35,7 @@ def newest(folder: Path, now: float, config: Config | None = None) -> float | No
     One of the day after tomorrow proves nothing.
     """
     for name in sorted(_names(folder), reverse=True):
-        at = _made_at(name)
+        at = _time_in(name)
         if at is not None and at < now + DAY_S and (config is None or _is_own(folder / name, config)):
             return at
     return None
@@ -61,10 +60,10 @@ def _names(folder: Path) -> list[str]:
         return []  # not there, or no folder
 
 
-def _made_at(name: str) -> float | None:
+def _time_in(name: str) -> float | None:
     """The time in a name as `2026-11-29T033000Z-full.manifest.json`."""
     with contextlib.suppress(ValueError):
-        return datetime.strptime(name[:18], "%Y-%m-%dT%H%M%SZ").replace(tzinfo=UTC).timestamp()
+        return time_of(name[:ID_LENGTH])
     return None
 
 

@@ -10,11 +10,10 @@ from pathlib import Path
 from autosys_tasks.backup.damaged import Damaged
 from autosys_tasks.backup.manifest import read_backup
 from autosys_tasks.backup.owner import is_own, is_same, own
-from autosys_tasks.backup.values import ARCHIVE_END, MANIFEST_END, Backup
+from autosys_tasks.backup.values import ARCHIVE_END, ID_LENGTH, MANIFEST_END, Backup
 from autosys_tasks.core.errors import StateError, UsageError, unknown_name
 
 STEM = r"\d{4}-\d\d-\d\dT\d{6}Z-(?:full|differential)"
-ID = len("2026-11-29T033000Z")
 FILE = rf"({STEM})({re.escape(ARCHIVE_END)}|{re.escape(MANIFEST_END)})"
 PART = r"(?:\.[0-9a-f]{8})?\.part"  # see Backup.part
 NAME = re.compile(f"{FILE}({PART})?")
@@ -118,7 +117,7 @@ def lost(folder: Path, backup: Backup) -> str:
 
 def ids(folder: Path) -> set[str]:
     """The ids that have a file there, whatever it is."""
-    return {name[:ID] for name in _names(folder) if NAME.match(name)}
+    return {name[:ID_LENGTH] for name in _names(folder) if NAME.match(name)}
 
 
 def _names(folder: Path) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 FULL, DIFFERENTIAL = "full", "differential"
@@ -15,6 +16,8 @@ MANIFEST = f"{OWN}/manifest.json"
 TAILS = f"{OWN}/tail"  # members below it are the tails of files whose beginnings the base holds
 NO_TAIL = (0, "")
 ARCHIVE_END, MANIFEST_END = ".7z", ".manifest.json"  # of the two files of a backup
+ID_FORM = "%Y-%m-%dT%H%M%SZ"
+ID_LENGTH = len("2026-11-29T033000Z")
 OPENS = b',"entries":[\n'  # what ends the first line of a manifest, its head
 
 
@@ -76,6 +79,17 @@ class Collected(NamedTuple):
     skipped: tuple[str, ...] = ()  # sockets, pipes, devices: never kept, always listed
     notes: tuple[str, ...] = ()
     git: str = ""  # one line about the repository, "" when it was not asked for
+
+
+def id_of(at: float) -> str:
+    """Seconds since 1970 as the id of a backup, `2026-11-29T033000Z`."""
+    when = datetime.fromtimestamp(at, UTC)
+    return f"{when.year:04d}{when.strftime(ID_FORM[len('%Y') :])}"  # Linux writes the year 1 as `1`
+
+
+def time_of(identity: str) -> float:
+    """The reverse; raises ValueError."""
+    return datetime.strptime(identity, ID_FORM).replace(tzinfo=UTC).timestamp()
 
 
 def archive_of(stem: str) -> str:
