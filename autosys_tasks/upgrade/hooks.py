@@ -25,12 +25,17 @@ EXECUTABLE = 0o755
 
 
 class Hook(NamedTuple):
-    """One of git's hooks. `state`: missing | ours | differs | person's | both (not ours, with one from before)."""
+    """One of git's hooks. `state`: missing | ours | differs (ours, as another version writes it) | person's."""
 
     name: str
     path: str
     state: str
-    before: bool  # whether the person's own is kept beside it
+    before: bool  # whether the one that was there before ours is kept beside it
+
+    @property
+    def is_new(self) -> bool:
+        """Whether a person's own came after ours: there are two of them, and only the person knows which is right."""
+        return self.before and self.state == "person's"
 
 
 class Seen(NamedTuple):
@@ -41,9 +46,11 @@ class Seen(NamedTuple):
     folder: str = ""
     manager: str = ""  # who looks after them, when it is not git alone
     hooks: tuple[Hook, ...] = ()
-    starter: str = ""  # the file of this workspace
-    wanted: str = ""  # what is to stand in it
+    starter: str = ""  # the file of this workspace, which begins its upgrades
     number: str = ""  # its name
+    wanted: str = ""  # what is to stand in it
+    written: str | None = None  # what stands in it; None = there is none
+    others: tuple[str, ...] = ()  # those of other workspaces of the repository
 
 
 def look(house: House) -> Seen:
@@ -55,16 +62,25 @@ def look(house: House) -> Seen:
         return Seen("no repository", error.message)
     if repository is None or not repository.top:
         return Seen("no repository", "the workspace lies in no git repository with a work tree")
-    common, number = repository.common_dir, site_id(house.config)
     folder, why = _folder(root, repository)
-    path = f"{common}/{FOLDER}/{number}"
     hooks = tuple(_hook(folder, name) for name in NAMES)
-    texts = [_text(hook.path) or "" for hook in hooks if hook.state in ("person's", "both")]
+    texts = [_text(hook.path) or "" for hook in hooks if hook.state == "person's"]
     manager = next(filter(None, (hook_text.manager(text, "") for text in texts)), "")
     if not why and manager:
         why = f"{manager} looks after the hooks in {folder}"
-    manager = hook_text.manager("", folder) or manager or ("core.hooksPath" if why else "")
-    seen = Seen("", why, folder, manager, hooks, path, _wanted(house, repository.top), number)
+    starters, number = f"{repository.common_dir}/{FOLDER}", site_id(house.config)
+    seen = Seen(
+        "",
+        why,
+        folder,
+        hook_text.manager("", folder) or manager or ("core.hooksPath" if why else ""),
+        hooks,
+        f"{starters}/{number}",
+        number,
+        _wanted(house, repository.top),
+        _text(f"{starters}/{number}"),
+        tuple(sorted(set(_names(starters)) - {number})),
+    )
     return seen._replace(state=_state(seen))
 
 
@@ -97,11 +113,11 @@ def _folder(root: str, repository: git.Repository) -> tuple[str, str]:
 def _hook(folder: str, name: str) -> Hook:
     path = f"{folder}/{name}"
     before = os.path.lexists(path + BEFORE)
+    if not os.path.lexists(path):
+        return Hook(name, path, "missing", before)
     text = _text(path)
-    if text is None and not os.path.lexists(path):
-        return Hook(name, path, "both" if before else "missing", before)
     if text is None or MARK not in text:
-        return Hook(name, path, "both" if before else "person's", before)
+        return Hook(name, path, "person's", before)
     runs = text == hook_text.hook(name) and os.access(path, os.X_OK)
     return Hook(name, path, "ours" if runs else "differs", before)
 
@@ -113,13 +129,19 @@ def _text(path: str) -> str | None:
 
 
 def _state(seen: Seen) -> str:
-    begun = _text(seen.starter) is not None
     if seen.why:
         return "managed"
-    ours = [hook.state == "ours" for hook in seen.hooks]
-    if begun and all(ours) and _text(seen.starter) == seen.wanted:
-        return "installed"
-    return "differs" if begun else "missing"
+    if seen.written is None:
+        return "missing"
+    as_wanted = seen.written == seen.wanted and all(hook.state == "ours" for hook in seen.hooks)
+    return "installed" if as_wanted else "differs"
+
+
+def _names(folder: str) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except FileNotFoundError:
+        return []
 
 
 # --- coming and going -------------------------------------------------------------------------------------
@@ -130,16 +152,17 @@ def to_install(seen: Seen) -> Plan:
     if seen.state == "no repository":
         return Plan("upgrade.hooks", notes=(seen.why,))
     steps = []
-    if _text(seen.starter) != seen.wanted:
+    if seen.written != seen.wanted:
         steps.append(Step("write", seen.starter, "begins an upgrade of this workspace in the background"))
     if seen.state == "managed":
         return Plan("upgrade.hooks", tuple(steps), tuple(by_hand(seen)))
     for hook in seen.hooks:
+        if hook.is_new:
+            steps.append(Step("refuse", hook.path, f"there are two of them, {hook.name} and {hook.name}{BEFORE}"))
+            continue
         if hook.state == "person's":
             steps.append(Step("keep", hook.path, f"it is called first, as {hook.name}{BEFORE}"))
-        if hook.state == "both" and os.path.lexists(hook.path):
-            steps.append(Step("refuse", hook.path, f"there are two of them, {hook.name} and {hook.name}{BEFORE}"))
-        elif hook.state != "ours":
+        if hook.state != "ours":
             steps.append(Step("write", hook.path, "git runs it after a pull"))
     return Plan("upgrade.hooks", tuple(steps))
 
@@ -149,25 +172,18 @@ def to_remove(seen: Seen) -> Plan:
     if seen.state == "no repository":
         return Plan("upgrade.hooks", notes=(seen.why,))
     steps = []
-    if os.path.lexists(seen.starter):
+    if seen.written is not None:
         steps.append(Step("delete", seen.starter, "it began the upgrades of this workspace"))
-    if others := _others(seen):
-        return Plan("upgrade.hooks", tuple(steps), (f"the hooks stay for {', '.join(others)}",))
+    if seen.others:
+        return Plan("upgrade.hooks", tuple(steps), (f"the hooks stay for {', '.join(seen.others)}",))
     for hook in seen.hooks:
         if hook.state in ("ours", "differs"):
             steps.append(Step("delete", hook.path, "it is ours"))
-        if hook.before and hook.state == "both" and os.path.lexists(hook.path):
+        if hook.is_new:
             steps.append(Step("refuse", hook.path, f"it is new, and {hook.name}{BEFORE} is the one from before"))
         elif hook.before:
             steps.append(Step("bring-back", hook.path, "as it was before"))
     return Plan("upgrade.hooks", tuple(steps))
-
-
-def _others(seen: Seen) -> list[str]:
-    try:
-        return sorted(name for name in os.listdir(os.path.dirname(seen.starter)) if name != seen.number)
-    except OSError:
-        return []
 
 
 def by_hand(seen: Seen) -> list[str]:
@@ -216,8 +232,8 @@ def lines(seen: Seen) -> list[str]:
     if seen.state == "no repository":
         return [f"no hooks: {seen.why}"]
     if seen.state == "managed":
-        begun = _text(seen.starter) == seen.wanted
-        return [f"managed: {seen.why}", *(by_hand(seen)[1:] if begun else ["  -> inv upgrade.hooks install"])]
+        begins = seen.written == seen.wanted
+        return [f"managed: {seen.why}", *(by_hand(seen)[1:] if begins else ["  -> inv upgrade.hooks install"])]
     word = "WARN: the hooks are not as this version writes them" if seen.state == "differs" else "no hooks of ours"
     return [f"{word} ({seen.folder})", *hooks, "  -> inv upgrade.hooks install"]
 
