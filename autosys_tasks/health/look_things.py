@@ -55,9 +55,9 @@ def see_upgrade(house: House) -> UpgradeSeen:
     broken = lastgood.verdict(house.place.folder)
     picture = run.planned(house)
     facts, steps = picture.facts, picture.plan.steps
-    found = list(zip(facts.environments, plan.explained(facts), strict=True))
+    found = plan.findings(facts)
     stale = [(seen, each) for seen, each in found if each.why]
-    left_alone = [f"{each.name}: {each.left}" for _seen, each in found if each.left]
+    left_alone = [f"{seen.name}: {each.left}" for seen, each in found if each.left]
     kept = stamps.read_kept(house.place)
     done = [seen.record.done.at for seen in facts.environments if seen.record.done]
     return UpgradeSeen(

@@ -51,12 +51,12 @@ def _names(only: str) -> tuple[str, ...]:
 def status(c, json=False):  # type: ignore[no-untyped-def]
     """Say of each environment whether it is as its files want it, and how its last upgrade ended."""
     from autosys_tasks.upgrade import hooks as hooks_room
-    from autosys_tasks.upgrade import run, show
+    from autosys_tasks.upgrade import plan, run, show
 
     home = house(c)
     facts = run.planned(home).facts
     begins = hooks_room.look(home)
-    fields: dict[str, object] = {"environments": [show.environment_json(each) for each in show.rows(facts)]}
+    fields: dict[str, object] = {"environments": [show.environment_json(each) for each in plan.findings(facts)]}
     lines = [*show.status_lines(facts), f"git hooks: {begins.state} (inv upgrade.hooks)"]
     return finish(home.config, "upgrade.status", 0, fields | {"hooks": begins.state}, lines, json)
 

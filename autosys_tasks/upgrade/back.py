@@ -36,7 +36,7 @@ def _plan(house: House, found: Sequence[EnvironmentSeen]) -> Plan:
 
 def _chosen(house: House, only: Collection[str]) -> list[EnvironmentSeen]:
     facts = look.look(house, Memory(house.place, house.config.path))
-    run.chosen(facts, only)
+    run.must_be_known(facts, only)
     ways_back = ((seen, seen.record.before) for seen in facts.environments)
     with_way = [seen for seen, way in ways_back if way is not None and ways.is_there(way)]
     found = [seen for seen in with_way if seen.name in only] if only else with_way

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from autosys_tasks.upgrade.values import Said
 
-PROJECT = ("dependencies", "optional-dependencies", "requires-python", "dynamic")
+PROJECT = ("dependencies", "optional-dependencies", "requires-python", "dynamic")  # the last: where it names the first
 POETRY = ("dependencies", "dev-dependencies", "group", "extras", "source")
 REST = ("dependency-groups", "build-system")
 PDM = ("dev-dependencies", "source", "resolution")
@@ -95,13 +95,13 @@ def _sections(table: Mapping[str, Any], keys: Iterable[str]) -> dict[str, object
 def _pyproject(raw: bytes) -> Said:
     document = tomllib.loads(_decoded(raw))
     project, tool = document.get("project", {}), document.get("tool", {})
+    keys = PROJECT if "dependencies" in project.get("dynamic", ()) else PROJECT[:-1]
     counts = {
-        "project": _sections(project, PROJECT),
+        "project": _sections(project, keys),
         "poetry": _sections(tool.get("poetry", {}), POETRY),
         "pdm": _sections(tool.get("pdm", {}), PDM),
         "rest": {key: each for key, each in (("uv", tool.get("uv")), *_sections(document, REST).items()) if each},
     }
-    counts["project"].pop("dynamic" if "dependencies" not in project.get("dynamic", ()) else "", None)
     asks = any(counts.values())
     return Said(_hashed(counts) if asks else "")
 

@@ -22,26 +22,26 @@ NOTHING_PULLED = Pulled()
 
 
 class Finding(NamedTuple):
-    """What is to be said of one environment: why it is stale (nothing: it is not), or why it is left alone."""
+    """Why one environment is stale, or why it is left alone; neither: it is as its files want it."""
 
-    name: str
     why: tuple[str, ...] = ()
     left: str = ""
 
 
+Row = tuple[EnvironmentSeen, Finding]
+
+
 def plan(facts: Facts, services: Mapping[str, Service], *, only: Collection[str] = (), force: bool = False) -> Plan:
     """What is to be done. `only`: these environments and nothing else. `force`: whatever the stamps say."""
-    chosen = [seen for seen in facts.environments if not only or seen.name in only]
-    found = [finding(seen, facts.pulled, force=force) for seen in chosen]
-    taken = {seen.name for seen in chosen if seen.taken}
-    stale = {each.name: each for each in found if each.why and each.name not in taken}
-    installs = tuple(_install(seen, stale[seen.name]) for seen in chosen if seen.name in stale)
+    found = findings(facts, only=only, force=force)
+    stale = [(seen, each) for seen, each in found if each.why and not seen.taken]
+    installs = tuple(_install(seen, each) for seen, each in stale)
     scripts = () if only else _scripts(facts)
-    notes = [f"{each.name}: {each.left}" for each in found if each.left]
-    notes += [f"NG {each.name}: {'; '.join(each.why)}" for each in found if each.why and each.name in taken]
+    notes = [f"{seen.name}: {each.left}" for seen, each in found if each.left]
+    notes += [f"NG {seen.name}: {'; '.join(each.why)}" for seen, each in found if each.why and seen.taken]
     if not only:
         notes += [*facts.notes, *facts.pulled.notes, *map(loose, facts.unmapped)]
-    environments = [seen.environment for seen in chosen if seen.name in stale]
+    environments = [seen.environment for seen, _each in stale]
     restarts = _restarts(facts, services, environments, pulled=not only)
     return Plan("upgrade", (*scripts, *installs, *restarts), tuple(notes))
 
@@ -57,22 +57,28 @@ def loose(path: str) -> str:
 # --- environments -----------------------------------------------------------------------------------------
 
 
+def findings(facts: Facts, *, only: Collection[str] = (), force: bool = False) -> list[Row]:
+    """Every environment, or these alone, with what is to be said of it."""
+    chosen = [seen for seen in facts.environments if not only or seen.name in only]
+    return [(seen, finding(seen, facts.pulled, force=force)) for seen in chosen]
+
+
 def finding(seen: EnvironmentSeen, pulled: Pulled = NOTHING_PULLED, *, force: bool = False) -> Finding:
     """Whether one environment is stale, and why."""
     if seen.vanished:
         asked = ", ".join(seen.environment.manifests)
-        return Finding(seen.name, left=f"WARN none of its manifests is there ({asked}), nothing is installed")
+        return Finding(left=f"WARN none of its manifests is there ({asked}), nothing is installed")
     if seen.taken:
-        return Finding(seen.name, (f"{seen.missing}: give environments.{seen.name}.path a folder of its own",))
+        return Finding((f"{seen.missing}: give environments.{seen.name}.path a folder of its own",))
     why = tuple(_reasons(seen, pulled))
     if force:
-        return Finding(seen.name, why or ("asked for (--force)",))
+        return Finding(why or ("asked for (--force)",))
     if why and seen.record.refused == seen.wanted and seen.record.pending is None:
         left = f"WARN left as a person rolled it back (inv upgrade --force --only {seen.name} installs it again)"
-        return Finding(seen.name, left=left)
+        return Finding(left=left)
     doubts = seen.record.done.doubts if seen.record.done and not why else ()
     hint = f"(when it is there: inv upgrade --force --only {seen.name})"
-    return Finding(seen.name, why, f"WARN {'; '.join(doubts)} {hint}" if doubts else "")
+    return Finding(why, f"WARN {'; '.join(doubts)} {hint}" if doubts else "")
 
 
 def _reasons(seen: EnvironmentSeen, pulled: Pulled) -> list[str]:
@@ -163,12 +169,6 @@ def _scripts(facts: Facts) -> tuple[Step, ...]:
 
 
 # --- in words ---------------------------------------------------------------------------------------------
-
-
-def explained(facts: Facts, *, only: Collection[str] = (), force: bool = False) -> list[Finding]:
-    """Every environment with why it is stale, or why it is not."""
-    chosen = [seen for seen in facts.environments if not only or seen.name in only]
-    return [finding(seen, facts.pulled, force=force) for seen in chosen]
 
 
 def explanation(seen: EnvironmentSeen, found: Finding) -> str:

@@ -74,10 +74,10 @@ def planned(house: House, only: Collection[str] = (), *, force: bool = False) ->
     begun = (None if kept else stamps.read_begun(house.place)) or ""
     asked = not only and came.stirs(root, memory, kept, every=force)
     facts, told = _looked(house, memory, since=(kept.commit if kept else begun) if asked else None)
-    chosen(facts, only)
+    must_be_known(facts, only)
     found = Came() if only else came.see(root, memory, kept, scripts, told, begun=begun, every=force)
     facts = _explained(facts, kept, found)
-    if force or facts.pulled.files or any(each.why for each in plan.explained(facts)):
+    if force or facts.pulled.files or any(each.why for _seen, each in plan.findings(facts)):
         facts = facts._replace(running=look.running(house))  # asked only where a restart may follow
     return Picture(plan.plan(facts, house.config.services, only=only, force=force), facts, memory, found)
 
@@ -100,7 +100,7 @@ def _explained(facts: Facts, kept: Kept | None, found: Came) -> Facts:
     return facts._replace(pulled=found.pulled, scripts=found.scripts, notes=notes, restarted=restarted)
 
 
-def chosen(facts: Facts, only: Iterable[str]) -> None:
+def must_be_known(facts: Facts, only: Iterable[str]) -> None:
     """Raises UsageError for an environment that nobody declared and nothing was discovered of."""
     known = [seen.name for seen in facts.environments]
     for name in only:
@@ -247,10 +247,10 @@ def _still_stale(order: Order, seen: Picture) -> tuple[str, ...]:
         facts = look.look(order.house, memory)
     if not order.only:  # else a tick would no longer notice what is left of it
         memory.save()
-    found = plan.explained(facts, only=order.only)
+    found = plan.findings(facts, only=order.only)
     broken = lastgood.verdict(order.house.place.folder)
     ours = [f"autosys itself: {' '.join(broken.lines())}"] if broken else []
-    return (*(f"{each.name}: {'; '.join(each.why)}" for each in found if each.why), *ours)
+    return (*(f"{each.name}: {'; '.join(said.why)}" for each, said in found if said.why), *ours)
 
 
 def verdict(report: Report) -> str:

@@ -21,6 +21,7 @@ FIRST_LINES, LAST_LINES = 4, 4  # of what is told: where an error is named first
 SAID_BYTES = 65536
 RETRIES = 3
 PAUSE_S = 1.0
+LIMIT_S = 1200.0  # of one install, all its commands together
 HELD = re.compile(r"\[WinError (?:5|32)\]|os error (?:5|32)\b|\b(?:EPERM|EBUSY)\b")
 _NAMED = re.compile(
     r"\bE[A-Z]{4,}\b|[A-Z]\w+(?:Error|Exception)\b|[×✖]|"
@@ -72,9 +73,6 @@ def shown(command: Command) -> str:
 
 def _how(code: int | None) -> str:
     return f"did not end within {span(LIMIT_S)}" if code is None else f"ended with {code}"
-
-
-LIMIT_S = 1200.0
 
 
 def reason(said: Sequence[str]) -> str:

@@ -14,21 +14,14 @@ DONE = {
     "check": "checked", "unblock": "unblocked", "keep": "kept", "write": "wrote", "delete": "deleted",
     "bring-back": "brought back",
 }  # fmt: skip
-Row = tuple[EnvironmentSeen, plan.Finding]
-
-
-def rows(facts: Facts, *, only: Collection[str] = (), force: bool = False) -> list[Row]:
-    """Every environment with its finding."""
-    chosen = [seen for seen in facts.environments if not only or seen.name in only]
-    return list(zip(chosen, plan.explained(facts, only=only, force=force), strict=True))
 
 
 def explained(facts: Facts, *, only: Collection[str] = (), force: bool = False) -> list[str]:
     """One line an environment: why it is stale, or why it is not."""
-    return [plan.explanation(seen, found) for seen, found in rows(facts, only=only, force=force)]
+    return [plan.explanation(seen, found) for seen, found in plan.findings(facts, only=only, force=force)]
 
 
-def environment_json(row: Row) -> dict[str, object]:
+def environment_json(row: plan.Row) -> dict[str, object]:
     """An environment of the `upgrade.status` document; what is not known is None."""
     seen, found = row
     done, failed = seen.record.done, seen.record.failed
@@ -56,7 +49,7 @@ def outcome_line(outcome: Outcome) -> str:
 def status_lines(facts: Facts) -> list[str]:
     """The same for a person."""
     lines = []
-    for seen, found in rows(facts):
+    for seen, found in plan.findings(facts):
         done, failed = seen.record.done, seen.record.failed
         lines.append(f"{'NG' if found.why else 'OK'} {plan.explanation(seen, found)}")
         lines += [f"   last success {span(wall() - done.at)} ago"] if done else []

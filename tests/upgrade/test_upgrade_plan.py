@@ -335,9 +335,7 @@ def test_what_follows_from_a_history(case: Case) -> None:
     assert all(step.reason for step in found.steps)
     told = "\n".join([*(step.reason for step in found.steps), *found.notes])
     assert case.says in told
-    lines = [
-        plan.explanation(*each) for each in zip(seen.environments, plan.explained(seen, force=case.force), strict=True)
-    ]
+    lines = [plan.explanation(*each) for each in plan.findings(seen, force=case.force)]
     assert len(lines) == 1 and lines[0].startswith(f"{case.environment.name}: "), "explained, whatever it is"
 
 
