@@ -14,7 +14,7 @@ pytestmark = pytest.mark.portable
 
 def run_test(folder: Path, body: str, **env: str) -> rig.Result:
     """Run one test of our fixtures in a suite of its own."""
-    for name in ("conftest.py", "rig.py", "programs"):
+    for name in ("conftest.py", "rig.py", "forked.py", "programs"):
         source = rig.REPOSITORY / "tests" / name
         (shutil.copytree if source.is_dir() else shutil.copy)(source, folder / name)
     code = f"import pytest, rig\nfrom pathlib import Path\n{body}\n"

@@ -162,8 +162,8 @@ def test_a_burst_of_hooks_begins_one_upgrade_and_what_came_last_is_seen(
     pulled.pull()
 
     def runs() -> int:
-        at_work = rig.processes_with("AUTOSYS_WORKSPACE", str(pulled.space.root))
-        return sum("autosys_tasks.program" in each.cmdline() for each in at_work)
+        at_work = rig.living_of(str(pulled.space.root), "AUTOSYS_WORKSPACE")
+        return sum("autosys_tasks.program" in command for _pid, command in at_work)
 
     assert runs() <= 3, "the one at work, the one that waits, and at most one that had not said so yet"
     pulled.go()
