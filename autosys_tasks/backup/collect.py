@@ -6,10 +6,12 @@ import os
 import re
 import stat
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import itemgetter
 from pathlib import Path
 
 from autosys_tasks.backup.patience import Patience
-from autosys_tasks.backup.secrets_text import looks_secret
+from autosys_tasks.backup.secrets_text import looks_secret, some_look_secret
+from autosys_tasks.backup.sqlite_copy import ITS_OWN, PAGE
 from autosys_tasks.backup.staged import Staged, capture_git, copy_databases
 from autosys_tasks.backup.values import FILE, FOLDER, HARDLINK, LINK, SECRET, Collected, Failed, Found
 from autosys_tasks.backup.walk import LeftOut, Seen, Site, Unread, is_link, reason, walk
@@ -21,7 +23,8 @@ from autosys_tasks.supervise.state import place_of
 EVERY = 10_000  # paths between two words about how far it is
 SPECIAL = {stat.S_IFSOCK: "a socket", stat.S_IFIFO: "a pipe"}
 LEADS_OUT = "leads-out"
-OWNER_ONLY = hasattr(os.stat_result, "st_file_attributes")  # Windows knows the rights of the owner alone
+IS_WINDOWS = hasattr(os.stat_result, "st_file_attributes")
+BITS = 0o700 if IS_WINDOWS else 0o7777  # it knows the rights of the owner alone: nobody else is to have them elsewhere
 
 
 def collect(
@@ -44,23 +47,24 @@ def collect(
     site = site_of(config, folder, staging)
     wanted = patterns(config.backup.sets.values(), fold=site.fold)
     gathered = _Gathered(site, wanted, now)
+    told = 0
     for event in walk(site, wanted, gathered.patience):
         gathered.take(event)
-        if len(gathered.found) % EVERY == EVERY - 1:
-            tell(f"looking: {len(gathered.found) + 1} paths")
+        if len(gathered.found) >= told + EVERY:
+            told = len(gathered.found)
+            tell(f"looking: {told} paths")
     gathered.add_parents()
-    things, damaged = gathered.found, list[Failed]()
+    copies, damaged = dict[str, Found](), list[Failed]()
     if databases:
         required = {one.name for one in config.backup.sets.values() if one.required}
-        things, damaged = copy_databases(
-            gathered.found, staging, gathered.patience, lambda one: not required.isdisjoint(one.sets), apart=apart
+        copies, damaged = copy_databases(
+            gathered.paged, staging, gathered.patience, lambda one: not required.isdisjoint(one.sets), apart=apart
         )
     repository = capture_git(site.root, site.own, staging) if config.backup.git else Staged()
     if config.backup.git:
         tell(f"git: {repository.summary}")
-    things.update((one.path, one) for one in repository.found)
     return Collected(
-        _in_order(_with_hard_links(things, gathered.linked)),
+        tuple(sorted(gathered.things(copies, repository.found), key=itemgetter(0))),
         (*gathered.in_vain(), *gathered.failed, *damaged, *repository.failed),
         tuple(gathered.skipped),
         (*gathered.too_old(), *repository.notes),
@@ -99,36 +103,36 @@ class _Gathered:
     def __init__(self, site: Site, wanted: Sequence[Pattern], now: float) -> None:
         self.site, self.wanted, self.now = site, wanted, now
         self.patience = Patience()
-        self.found: dict[str, Found] = {}
+        self.found: list[Found] = []
+        self.paged: list[Found] = []  # of these, what has the size of a database
         self.failed: list[Failed] = []
         self.skipped: list[str] = []
-        self.linked: dict[str, tuple[int, int]] = {}  # path -> (device, inode) of files that have several names
+        self.linked: list[tuple[Found, tuple[int, int]]] = []  # files of several names, with (device, inode)
         self.met: dict[tuple[str, str], bool] = {}  # (set, pattern): it matched something; and something young enough
         self.left_out: dict[tuple[str, str], LeftOut] = {}
-        self.by: tuple[Pattern, ...] = ()  # what took the last thing, which as a rule takes the next one too
-        self.sets: tuple[str, ...] = ()  # of those
-        self.ageless = True  # none of those asks how old a thing is
+        self.others: set[str] = set()  # paths of what is found and is no file
+        self.folders: set[str] = set()  # in which something is found
 
     def take(self, event: object) -> None:
         """One thing that the walk says."""
         if isinstance(event, Seen):
-            if event.patterns is not self.by:
-                self._turn_to(event.patterns)
-            if self.ageless:
-                self._add(event, self.by, self.sets)
-            elif young := tuple(one for one in self.by if self._is_young(one, event.status)):
-                self.met.update({(one.of.name, one.written): True for one in young})
-                self._add(event, young, _names(young))
+            self._meet(event)
         elif isinstance(event, LeftOut):
             for one in event.patterns:
                 self.left_out.setdefault((one.of.name, one.written), event)
         elif isinstance(event, Unread):
             self._fail(event.path, event.why, event.patterns)
 
-    def _turn_to(self, by: tuple[Pattern, ...]) -> None:
-        self.by, self.sets, self.ageless = by, _names(by), all(one.of.newer_than_s is None for one in by)
-        for one in by:
+    def _meet(self, seen: Seen) -> None:
+        for one in seen.patterns:
             self.met.setdefault((one.of.name, one.written), one.of.newer_than_s is None)
+        if all(one.of.newer_than_s is None for one in seen.patterns):
+            self._add(seen)
+            return
+        for thing in seen.things:
+            if young := tuple(one for one in seen.patterns if self._is_young(one, thing[1])):
+                self.met.update({(one.of.name, one.written): True for one in young})
+                self._add(Seen(seen.folder, [thing], young))
 
     def _is_young(self, one: Pattern, status: os.stat_result) -> bool:
         return one.of.newer_than_s is None or status.st_mtime >= self.now - one.of.newer_than_s
@@ -137,35 +141,68 @@ class _Gathered:
         self.failed.append(Failed(path, why, any(one.of.required for one in by)))
         self.met.update({(one.of.name, one.written): True for one in by if one.takes(path)})
 
-    def _add(self, seen: Seen, by: Sequence[Pattern], sets: tuple[str, ...]) -> None:
-        path, source, status, _ = seen
+    def _add(self, seen: Seen) -> None:
+        prefix = f"{seen.folder}/" if seen.folder else ""
+        here = os.path.join(self.site.source(seen.folder), "")
+        sets = tuple(dict.fromkeys(one.of.name for one in seen.patterns))
+        has_secrets = some_look_secret(seen.folder, [name for name, _ in seen.things])
+        already = len(self.found)
+        for name, status in seen.things:
+            path, mode, size = prefix + name, status.st_mode, status.st_size
+            if not stat.S_ISREG(mode):
+                self._add_other(path, here + name, status, seen.patterns, sets)
+                continue
+            flags = (SECRET,) if has_secrets and looks_secret(path) else ()
+            stamp = status.st_ino, status.st_ctime_ns
+            thing = Found(path, here + name, FILE, size, status.st_mtime_ns, mode & BITS, stamp, "", flags, sets)
+            self.found.append(thing)
+            if not size % PAGE:
+                self.paged.append(thing)
+            if status.st_nlink > 1:
+                self.linked.append((thing, (status.st_dev, status.st_ino)))
+        if len(self.found) > already:
+            self.folders.add(seen.folder)
+
+    def _add_other(
+        self, path: str, source: str, status: os.stat_result, by: Sequence[Pattern], sets: tuple[str, ...]
+    ) -> None:
         try:
-            thing = _thing(self.site, path, source, status, sets, self.patience)
+            thing = _other(self.site, path, source, status, sets, self.patience)
         except OSError as error:
             self._fail(path, reason(error), by)
             return
-        if thing is None:
+        if thing:
+            self.found.append(thing)
+            self.others.add(path)
+        else:
             self.skipped.append(f"{path}: {SPECIAL.get(stat.S_IFMT(status.st_mode), 'a device')}")
-            return
-        self.found[path] = thing
-        if status.st_nlink > 1 and thing.kind == FILE:
-            self.linked[path] = status.st_dev, status.st_ino
 
     def add_parents(self) -> None:
         """The folders that the found things lie in: their times and rights are theirs, too."""
         parents: set[str] = set()
-        for above in {path.rpartition("/")[0] for path in self.found}:
+        for above in self.folders:
             while above and above not in parents:
                 parents.add(above)
                 above = above.rpartition("/")[0]
-        for path in parents - self.found.keys():
+        for path in parents - self.others:
             source = self.site.source(path)
             try:
-                thing = _thing(self.site, path, source, os.lstat(source), (), self.patience)
+                thing = _other(self.site, path, source, os.lstat(source), (), self.patience)
             except OSError:
                 continue  # vanished since, with what is in it: that is named when it is read
             if thing:
-                self.found[path] = thing
+                self.found.append(thing)
+
+    def things(self, copies: Mapping[str, Found], more: Iterable[Found]) -> list[Found]:
+        """All of them, with these copies of databases in place of what lies there, and `more`."""
+        gone = {f"{path}{side}" for path in copies for side in ITS_OWN}
+        instead, first = dict(copies), dict[tuple[int, int], str]()
+        for one, inode in sorted(self.linked):
+            if one.path not in gone and (target := first.setdefault(inode, one.path)) != one.path:
+                instead[one.path] = instead.get(one.path, one)._replace(kind=HARDLINK, link=target)
+        instead.update((one.path, one) for one in more)
+        other = gone | instead.keys()
+        return [*(one for one in self.found if one.path not in other), *instead.values()] if other else self.found
 
     def in_vain(self) -> list[Failed]:
         """The patterns that match nothing, by name."""
@@ -189,14 +226,11 @@ class _Gathered:
         ]
 
 
-def _thing(
+def _other(
     site: Site, path: str, source: str, status: os.stat_result, sets: tuple[str, ...], patience: Patience
 ) -> Found | None:
-    """What lies there, None when it is nothing that can be kept; raises OSError."""
-    mtime_ns, mode, stamp = status.st_mtime_ns, _mode(status), (status.st_ino, status.st_ctime_ns)
-    if stat.S_ISREG(status.st_mode):
-        flags = (SECRET,) if looks_secret(path) else ()
-        return Found(path, source, FILE, status.st_size, mtime_ns, mode, stamp, "", flags, sets)
+    """A link or a folder, None for what can be kept in no way; raises OSError."""
+    mtime_ns, mode, stamp = status.st_mtime_ns, status.st_mode & BITS, (status.st_ino, status.st_ctime_ns)
     if is_link(status):
         link = patience.twice(lambda: os.readlink(source))
         flags = () if _leads_within(site, path, link) else (LEADS_OUT,)
@@ -206,33 +240,8 @@ def _thing(
     return None
 
 
-def _mode(status: os.stat_result) -> int:
-    """Permission bits; where they are the owner's alone, another system is not to give the same to everybody."""
-    bits = stat.S_IMODE(status.st_mode)
-    return bits & 0o700 if OWNER_ONLY else bits
-
-
-def _names(by: Iterable[Pattern]) -> tuple[str, ...]:
-    """The sets that these patterns are of, each once."""
-    return tuple(dict.fromkeys(one.of.name for one in by))
-
-
 def _leads_within(site: Site, path: str, link: str) -> bool:
     """Whether a link ends in the workspace (it may dangle there)."""
     end = os.path.realpath(os.path.join(site.root, os.path.dirname(path), link))
     root = os.path.realpath(site.root)
     return end == root or end.startswith(os.path.join(root, ""))
-
-
-def _with_hard_links(found: Mapping[str, Found], linked: Mapping[str, tuple[int, int]]) -> dict[str, Found]:
-    """Of the names of one file, the first is the file and the others lead to it."""
-    things, first = dict(found), dict[tuple[int, int], str]()
-    for path in sorted(linked.keys() & things.keys()):
-        target = first.setdefault(linked[path], path)
-        if target != path:
-            things[path] = things[path]._replace(kind=HARDLINK, link=target)
-    return things
-
-
-def _in_order(found: Mapping[str, Found]) -> tuple[Found, ...]:
-    return tuple([found[path] for path in sorted(found)])

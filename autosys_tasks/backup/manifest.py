@@ -9,6 +9,8 @@ import contextlib
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO, TypeVar, cast
 
@@ -16,6 +18,7 @@ from autosys_tasks.backup.damaged import Damaged, NeedsPassphrase
 from autosys_tasks.backup.manifest_text import (
     CLOSES,
     ENDS,
+    LONGEST,
     TURNS,
     backup_of,
     closed,
@@ -33,7 +36,7 @@ from autosys_tasks.core.files import cannot_write, patiently
 
 T = TypeVar("T")
 Entries = Iterable[Entry] | Spool  # in order of path
-LONGEST = 1 << 26  # bytes of a line, and of a foot
+PIECE = 1 << 16  # bytes that are read at once: few enough for the cache of a CPU
 
 
 def write(path: Path, head: Backup, entries: Entries, deleted: Iterable[str], foot: Backup) -> None:
@@ -164,35 +167,38 @@ def _in_order(path: Path, things: Iterator[T], path_of: Callable[[T], str]) -> I
 def _between(path: Path, passphrase: str, value: Callable[[bytes], T], *, deleted: bool) -> Iterator[T]:
     """What the lines of one of the two lists say; the other's are hashed only."""
     with _damage(path), contextlib.ExitStack() as stack:
-        source = _source(path, passphrase, stack)
-        first = next(source, b"")
+        blocks = split(_source(path, passphrase, stack))
+        first, *block = next(blocks, None) or [b""]
         opened(first)
-        digest, within, line = hashlib.sha256(first), not deleted, b""
-        for line in source:
-            if line.startswith(CLOSES):
-                break
-            digest.update(line)
-            if line == TURNS:
-                within = deleted
-            elif within:
-                yield value(line.removeprefix(b","))
-        before, _, said = line.rpartition(ENDS)
+        digest, within = hashlib.sha256(first), not deleted
+        last: list[bytes] = []  # the foot, at the end
+        for more in chain([block], blocks):
+            block = last + more
+            last = block[-1:]
+            del block[-1:]
+            digest.update(b"".join(block))
+            for line in block:
+                if line == TURNS:
+                    within = deleted
+                elif within:
+                    yield value(line.removeprefix(b","))
+        before, _, said = b"".join(last).rpartition(ENDS)
         digest.update(before)
-        if ENDS + said != last_words(digest.hexdigest()) or next(source, b""):
+        if not before.startswith(CLOSES) or ENDS + said != last_words(digest.hexdigest()):
             raise Damaged("it is not what was written: its own hash differs")
 
 
 def _source(path: Path, passphrase: str, stack: contextlib.ExitStack) -> Iterator[bytes]:
-    """The manifest's lines: of the one within the archive when the file beside it has no names."""
+    """The manifest in pieces: the one within the archive when the file beside it has no names."""
     file = stack.enter_context(_open(path))
     first = file.readline(LONGEST)
     if not opened(first)["encrypted"]:
         file.seek(0)
-        return iter(lambda: file.readline(LONGEST), b"")
+        return iter(partial(file.read, PIECE), b"")
     from autosys_tasks.backup.seven_zip_read import Archive
 
     archive = path.with_name(path.name.removesuffix(MANIFEST_END) + ARCHIVE_END)
-    return split(stack.enter_context(Archive(archive, passphrase)).stream(MANIFEST))
+    return stack.enter_context(Archive(archive, passphrase)).stream(MANIFEST)
 
 
 def _last_line(file: BinaryIO) -> bytes:

@@ -40,6 +40,7 @@ TURNS, CLOSES, ENDS = b'],"deleted":[\n', b'],"foot":', b',"sha256":"'
 KINDS = frozenset((FILE, FOLDER, LINK, HARDLINK))
 NOTHING = Entry("", "", 0, 0, 0)
 HEX = 64  # digits of a SHA-256
+LONGEST = 1 << 26  # bytes of a line, and of a foot
 _quoted = json.encoder.encode_basestring_ascii
 _dump = json.JSONEncoder(separators=(",", ":")).encode
 _scan = json.JSONDecoder().raw_decode  # a third of what json.loads costs, a hundred thousand times
@@ -138,8 +139,14 @@ def backup_of(head: Mapping[str, Any], foot: Mapping[str, Any]) -> Backup:
 
 
 def entry_of(line: bytes) -> Entry:
-    """An entry, of its line without the comma; raises Damaged, or what json raises."""
-    row = _load(line)
+    """An entry, of its line without the comma; raises Damaged."""
+    try:
+        return _entry_of(line, _load(line))
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise Damaged(f"this is no entry: {line[:200]!r} ({type(error).__name__}: {error})") from error
+
+
+def _entry_of(line: bytes, row: Any) -> Entry:
     said = row.get
     path, kind, size, time, mode = row["path"], row["kind"], said("size", 0), said("mtime_ns", 0), said("mode", 0)
     digest, member, link, stamp = said("sha256", ""), said("member", ""), said("link", ""), said("stamp", (0, 0))
@@ -188,12 +195,14 @@ def _is(kind: type | tuple[type, ...], value: Any) -> Any:
     return value
 
 
-def split(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """Pieces of a text as its lines, each with its end."""
+def split(pieces: Iterable[bytes]) -> Iterator[list[bytes]]:
+    """Pieces of a text as its lines, each with its end; those that come together are given together."""
     rest = b""
     for piece in pieces:
-        *whole, rest = (rest + piece).split(b"\n")
-        for line in whole:
-            yield line + b"\n"
+        block = (rest + piece).splitlines(keepends=True)
+        rest = block.pop() if block and not block[-1].endswith(b"\n") else b""
+        if len(rest) > LONGEST:
+            raise Damaged(f"a line has more than {LONGEST} bytes")
+        yield block
     if rest:
-        yield rest
+        yield [rest]

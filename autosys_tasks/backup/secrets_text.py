@@ -6,6 +6,7 @@ It errs on the safe side: what is taken for a secret is kept all the same, but c
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 
 LARGEST = 65_536  # bytes of a text that is looked into
@@ -77,9 +78,19 @@ _SHAPES: dict[bytes, dict[bytes, re.Pattern[bytes]]] = {
 def looks_secret(path: str) -> bool:
     """Whether a path is one that secrets have: `.env`, `*.pem`, `id_rsa`, `credentials.json`, `.ssh/...`."""
     folder, _, name = path.rpartition("/")
-    words = name.lower().replace("-", ".").replace("_", ".").replace(" ", ".").split(".")
-    named = not _WORDS.isdisjoint(words) and _NAMES.fullmatch(name) is not None
+    named = not _WORDS.isdisjoint(_parts(name)) and _NAMES.fullmatch(name) is not None
     return (named or _is_place(folder)) and not _HARMLESS.fullmatch(name)
+
+
+def some_look_secret(folder: str, names: Iterable[str]) -> bool:
+    """Whether there may be one among these of a folder; "no" for all of them costs little more than for one."""
+    return _is_place(folder) or not _WORDS.isdisjoint(_parts("/".join(names)))
+
+
+def _parts(text: str) -> list[str]:
+    for sign in "-_ /":
+        text = text.replace(sign, ".")
+    return text.lower().split(".")
 
 
 @lru_cache(maxsize=1024)

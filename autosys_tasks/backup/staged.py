@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,12 +28,12 @@ class Staged(NamedTuple):
 
 
 def copy_databases(
-    found: Mapping[str, Found], staging: Path, patience: Patience, is_required: Callable[[Found], bool], *,
+    found: Iterable[Found], staging: Path, patience: Patience, is_required: Callable[[Found], bool], *,
     apart: bool = False,
 ) -> tuple[dict[str, Found], list[Failed]]:  # fmt: skip
-    """`found` with each SQLite database as a copy of one moment, and without its journals: these are in the copy."""
-    things, failed = dict(found), []
-    bases = [one for one in found.values() if one.kind == FILE and sqlite_copy.is_sqlite(one.source, one.size)]
+    """Of each that is a SQLite database, by path, a copy of one moment: what its journals hold is in it."""
+    copies, failed = dict[str, Found](), []
+    bases = [one for one in found if sqlite_copy.is_sqlite(one.source, one.size)]
     for number, one in enumerate(bases):
         target = Path(long_path(str(staging / "sqlite"))) / f"{number}.db"
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -45,10 +45,8 @@ def copy_databases(
             failed.append(Failed(one.path, why, is_required(one)))
             continue
         size, flags = target.stat().st_size, (*one.flags, SQLITE)
-        things[one.path] = one._replace(source=str(target), size=size, mtime_ns=mtime_ns, stamp=stamp, flags=flags)
-        for side in sqlite_copy.ITS_OWN:
-            things.pop(f"{one.path}{side}", None)
-    return things, failed
+        copies[one.path] = one._replace(source=str(target), size=size, mtime_ns=mtime_ns, stamp=stamp, flags=flags)
+    return copies, failed
 
 
 def capture_git(root: str, own: Iterable[str], staging: Path) -> Staged:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from functools import partial
 from typing import NamedTuple
 
@@ -15,6 +16,8 @@ from autosys_tasks.core.files import decode, long_path, slurp
 
 JUNCTION = 0xA0000003  # IO_REPARSE_TAG_MOUNT_POINT: Windows' link between folders; `is_dir` says yes to it
 HAS_TAGS = hasattr(os.stat_result, "st_reparse_tag")
+BY_FD = os.scandir in os.supports_fd
+MOST = 200  # things that are told of at once: more would not stay in the cache of a CPU
 RESTORING = ".autosys-restoring-"  # what a restore is writing (restore_put)
 OURS = "autosys keeps its own things there"
 HEAVY_WHY = "such a folder is entered only when the pattern has its very name in it"
@@ -23,11 +26,10 @@ NONE: tuple[Pattern, ...] = ()
 
 
 class Seen(NamedTuple):
-    """A path that these patterns take; `source` is where it lies."""
+    """Things of one folder, by name, that these patterns take: many together, which costs less than one by one."""
 
-    path: str
-    source: str
-    status: os.stat_result
+    folder: str
+    things: list[tuple[str, os.stat_result]]
     patterns: tuple[Pattern, ...]
 
 
@@ -67,40 +69,70 @@ class Site(NamedTuple):
         return path in self.own
 
 
+class _Room(NamedTuple):
+    """A folder to look into: for which patterns, and by which rules."""
+
+    folder: str
+    active: tuple[Pattern, ...]
+    levels: tuple[Level, ...] = ()
+
+
 def walk(site: Site, wanted: Sequence[Pattern], patience: Patience) -> Iterator[Seen | LeftOut | Unread]:
     """Everything below `site.root` that one of the patterns takes, in no order; and what was left out or not read."""
-    todo: list[tuple[str, tuple[Pattern, ...], tuple[Level, ...]]] = [("", tuple(wanted), ())]
+    todo = [_Room("", tuple(wanted))]
     while todo:
-        folder, active, levels = todo.pop()
-        here = site.source(folder)
-        try:
-            entries = patience.twice(partial(_listed, here))
-        except OSError as error:
-            yield Unread(folder or ".", reason(error), active)
-            continue
-        if any(entry.name == NAME and entry.is_file(follow_symlinks=False) for entry in entries):
+        room = todo.pop()
+        with ExitStack() as stack:
             try:
-                levels = (*levels, _level(site, folder, patience))
-            except OSError as error:  # what it leaves out is kept then
-                yield Unread(f"{folder}/{NAME}".lstrip("/"), reason(error), ())
-        prefix = f"{folder}/" if folder else ""
-        asked = None if all(one.takes_all_in(folder) for one in active) else active
-        picky = bool(levels) or any(one.of.exclude for one in active)
-        for entry in entries:
-            path, below = prefix + entry.name, NONE
-            is_folder = entry.is_dir(follow_symlinks=False) and not _is_junction(entry)
-            taking = active if asked is None else tuple(one for one in asked if one.takes(path))
-            if is_folder:
-                below = tuple(one for one in active if one.enters(path))
-            if is_folder or picky:
-                why, out = _left_out(site, path, is_folder, (*taking, *below), active, levels)
-                if out:
-                    yield LeftOut(path, why, out)
-                    taking, below = _without(taking, out), _without(below, out)
-            if taking:
-                yield _met(entry.path, path, taking, patience)
-            if below:
-                todo.append((path, below, levels))
+                entries = patience.twice(partial(_listed, site.source(room.folder), stack))
+            except OSError as error:
+                yield Unread(room.folder or ".", reason(error), room.active)
+                continue
+            yield from _in_room(site, room, entries, todo, patience)
+
+
+def _in_room(
+    site: Site, room: _Room, entries: list[os.DirEntry[str]], todo: list[_Room], patience: Patience
+) -> Iterator[Seen | LeftOut | Unread]:
+    folder, active, levels = room
+    if any(entry.name == NAME and entry.is_file(follow_symlinks=False) for entry in entries):
+        try:
+            levels = (*levels, _level(site, folder, patience))
+        except OSError as error:  # what it leaves out is kept then
+            yield Unread(f"{folder}/{NAME}".lstrip("/"), reason(error), ())
+    prefix = f"{folder}/" if folder else ""
+    asked = () if all(one.takes_all_in(folder) for one in active) else active
+    picky = bool(levels) or any(one.of.exclude for one in active)
+    crowd, by = list[tuple[str, os.stat_result]](), active
+    while entries:  # what the system said of them is not kept longer than needed
+        entry = entries.pop()
+        path, taking, below = prefix + entry.name, active, NONE
+        is_folder = entry.is_dir(follow_symlinks=False) and not _is_junction(entry)
+        if asked:
+            taking = tuple(one for one in asked if one.takes(path))
+        if is_folder:
+            below = tuple(one for one in active if one.enters(path))
+        if is_folder or picky:
+            why, out = _left_out(site, path, is_folder, (*taking, *below), active, levels)
+            if out:
+                yield LeftOut(path, why, out)
+                taking, below = _without(taking, out), _without(below, out)
+        if below:
+            todo.append(_Room(path, below, levels))
+        if not taking:
+            continue
+        try:
+            status = _met(entry, patience)
+        except OSError as error:
+            yield Unread(path, reason(error), taking)
+            continue
+        if crowd and (taking != by or len(crowd) == MOST):
+            yield Seen(folder, crowd, by)
+            crowd = []
+        crowd.append((entry.name, status))
+        by = taking
+    if crowd:
+        yield Seen(folder, crowd, by)
 
 
 def _left_out(
@@ -132,8 +164,14 @@ def _level(site: Site, folder: str, patience: Patience) -> Level:
     return Level(folder, read_rules(decode(raw), fold=site.fold))
 
 
-def _listed(folder: str) -> list[os.DirEntry[str]]:
-    with os.scandir(folder) as entries:
+def _listed(folder: str, stack: ExitStack) -> list[os.DirEntry[str]]:
+    """What lies in a folder. Where that can be, it stays open on the stack: its files are found from it sooner."""
+    if not BY_FD:
+        with os.scandir(folder) as entries:
+            return list(entries)
+    fd = os.open(folder, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
+    stack.callback(os.close, fd)
+    with os.scandir(fd) as entries:
         return list(entries)
 
 
@@ -145,15 +183,17 @@ def _without(patterns: tuple[Pattern, ...], out: tuple[Pattern, ...]) -> tuple[P
     return tuple(one for one in patterns if one not in out)
 
 
-def _met(source: str, path: str, taking: tuple[Pattern, ...], patience: Patience) -> Seen | Unread:
+def _met(entry: os.DirEntry[str], patience: Patience) -> os.stat_result:
     try:
-        return Seen(path, source, os.lstat(source), taking)
+        return _status(entry)
     except OSError:
         patience.wait()
-    try:
-        return Seen(path, source, os.lstat(source), taking)
-    except OSError as error:
-        return Unread(path, reason(error), taking)
+    return _status(entry)
+
+
+def _status(entry: os.DirEntry[str]) -> os.stat_result:
+    """What the system says of it now; Windows' listing knows neither its inode nor how many names it has."""
+    return entry.stat(follow_symlinks=False) if BY_FD else os.lstat(entry.path)
 
 
 def is_link(status: os.stat_result) -> bool:

@@ -135,6 +135,17 @@ def test_nothing_is_built_upon_an_archive_that_was_found_damaged(desk: rig.Works
 
 
 @pytest.mark.portable
+def test_on_a_full_whose_manifest_is_damaged_nothing_is_built_and_the_night_has_its_backup(desk: rig.Workspace) -> None:
+    desk.cli("backup").rc(0)
+    (path,) = folder(desk).glob("*-full.manifest.json")
+    raw = path.read_bytes()
+    path.write_bytes(raw.replace(b'\n,{"path"', b"\n,{'path\"", 1))
+    desk.cli("backup", "--dry-run").rc(0).says("cannot be built upon: this is no entry")
+    desk.cli("backup").rc(0)
+    path.write_bytes(raw)
+    assert [each.kind for each in whole(desk)] == ["full", "full"]
+
+
 def test_a_half_of_a_backup_is_no_green(desk: rig.Workspace) -> None:
     """Given that the newest archive is gone, then health says so, though an earlier one restores."""
     desk.cli("backup").rc(0)

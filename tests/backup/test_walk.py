@@ -12,9 +12,10 @@ from desk_tree import tree
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from autosys_tasks.backup import walk as module
 from autosys_tasks.backup.ignore_text import NAME, Level, left_out_by, read_rules
 from autosys_tasks.backup.patience import Patience
-from autosys_tasks.backup.walk import EXCLUDED, HEAVY_WHY, OURS, LeftOut, Seen, Site, Unread, walk
+from autosys_tasks.backup.walk import EXCLUDED, HEAVY_WHY, OURS, LeftOut, Site, Unread, walk
 from autosys_tasks.backup.wanted_text import HEAVY, Pattern, patterns
 from autosys_tasks.config.model import BackupSet
 
@@ -91,17 +92,30 @@ def met(root: Path, wanted: tuple[Pattern, ...]) -> Iterator[Said]:
     """What the walk says."""
     for event in walk(Site(str(root), OWN), wanted, Patience(0)):
         assert not isinstance(event, Unread)
-        if isinstance(event, Seen):
-            assert os.path.samefile(event.source, root / event.path)
-            assert event.status.st_ino == os.lstat(root / event.path).st_ino
-        yield event.path, event.why if isinstance(event, LeftOut) else "seen", numbers(wanted, event.patterns)
+        of = numbers(wanted, event.patterns)
+        if isinstance(event, LeftOut):
+            yield event.path, event.why, of
+            continue
+        assert event.things
+        for name, status in event.things:
+            path = f"{event.folder}/{name}".lstrip("/")
+            assert status.st_ino == os.lstat(root / path).st_ino
+            yield path, "seen", of
 
 
-@settings(max_examples=300)
-@given(TREES, SETS, IGNORES)
+@pytest.mark.parametrize("by_fd", [False, pytest.param(True, marks=pytest.mark.only("posix"))])
+@settings(max_examples=200)
+@given(files=TREES, sets=SETS, ignores=IGNORES)
 def test_a_walk_meets_what_asking_each_path_alone_meets(
-    root: Path, files: list[str], sets: list[tuple[list[str], list[str]]], ignores: dict[str, str]
+    root: Path, files: list[str], sets: list[tuple[list[str], list[str]]], ignores: dict[str, str], by_fd: bool
 ) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "BY_FD", by_fd)
+        patch.setattr(module, "MOST", 2)
+        is_as_alone(root, files, sets, ignores)
+
+
+def is_as_alone(root: Path, files: list[str], sets: list[tuple[list[str], list[str]]], ignores: dict[str, str]) -> None:
     grown(root, files, ignores)
     wanted = patterns(BackupSet(str(n), tuple(inc), tuple(exc)) for n, (inc, exc) in enumerate(sets))
     assert sorted(met(root, wanted)) == sorted(alone(root, wanted))

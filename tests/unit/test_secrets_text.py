@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from autosys_tasks.backup.secrets_text import LARGEST, holds_secret, looks_secret
+from autosys_tasks.backup.secrets_text import LARGEST, holds_secret, looks_secret, some_look_secret
 
 SECRET_PATHS = [
     ".env", "app/.env", ".env.local", ".env.production", "prod.env", ".envrc", "id_rsa", "keys/id_ed25519",
@@ -52,6 +52,17 @@ def test_a_name_that_secrets_have(path: str) -> None:
 @pytest.mark.parametrize("path", PLAIN_PATHS)
 def test_a_name_that_is_like_one_and_is_not(path: str) -> None:
     assert not looks_secret(path)
+
+
+@pytest.mark.parametrize("path", SECRET_PATHS)
+def test_one_secret_among_many_names_is_not_overlooked(path: str) -> None:
+    folder, _, name = path.rpartition("/")
+    assert some_look_secret(folder, ["a.txt", name, "b"]) and some_look_secret(folder, [name])
+
+
+def test_among_harmless_names_none_need_be_asked() -> None:
+    assert not some_look_secret("a/notes", ["a.txt", "monkey.txt", "keyboard.json", "notoken.json5"])
+    assert not some_look_secret("", [])
 
 
 @pytest.mark.parametrize("text", SECRET_TEXTS)
