@@ -18,7 +18,7 @@ from autosys_tasks import host
 
 LOOK_EVERY_S = 0.5  # whether it has ended, though somebody else still holds its output
 REST_S = 0.2  # what it wrote last is read within that time
-_running: set[subprocess.Popen[bytes]] = set()
+_running: dict[subprocess.Popen[bytes], Callable[[int], None]] = {}  # each with what ends it
 
 
 class Ended(NamedTuple):
@@ -51,14 +51,14 @@ def run(
     finally:
         if into is not None:
             sink.close()
-    _running.add(child)
+    _running[child] = end or end_tree
     try:
         out, err = _said(child, given, timeout_s)
     finally:
         if child.poll() is None:  # too late, or Ctrl-C
-            (end or end_tree)(child.pid)
+            _running[child](child.pid)
             _rest(child)
-        _running.discard(child)
+        del _running[child]
     return Ended(child.returncode, out, err)
 
 
@@ -102,6 +102,6 @@ def end_tree(pid: int) -> None:
 @atexit.register
 def _end_all() -> None:
     """Nobody waits for these any more: we end while a thread that was left behind still runs them."""
-    for child in list(_running):
+    for child, end in list(_running.items()):
         if child.poll() is None:
-            host.end_group(child.pid)
+            end(child.pid)
