@@ -17,7 +17,7 @@ from autosys_tasks.core.faults import fault
 from autosys_tasks.core.plan import Outcome, Step
 from autosys_tasks.supervise import runs, turnstile
 from autosys_tasks.supervise.house import House
-from autosys_tasks.upgrade import build, there, ways
+from autosys_tasks.upgrade import build, ours, there, ways
 from autosys_tasks.upgrade.build import Site
 from autosys_tasks.upgrade.commands import Tools
 from autosys_tasks.upgrade.discover import listed
@@ -61,7 +61,7 @@ def install(job: Job) -> list[Outcome]:
     _new_log(job.log)
     restarts: list[Outcome] = []
     try:
-        detail = (_beside if ways.is_ours(job.seen.environment) else _in_place)(job, restarts)
+        detail = (_beside if ours.is_ours(job.seen.environment) else _in_place)(job, restarts)
         ok = True
     except (Trouble, AutosysError, OSError, RuntimeError) as error:
         ok, detail = False, said(error)
@@ -107,8 +107,8 @@ def _beside(job: Job, restarts: list[Outcome]) -> str:
         restarts += resume(job)
         _refuse_the_unready(restarts)
     _succeeded(job, way)
-    ways.hide(root, path)
-    notes += ways.sweep(root, job.seen.environment, {target, way.path})
+    ours.hide(root, path)
+    notes += ours.sweep(root, job.seen.environment, {target, way.path})
     return _detail(f"{os.path.basename(path)} leads to {os.path.basename(target)} now", notes)
 
 
@@ -118,7 +118,7 @@ def _built(job: Job, before: str) -> tuple[str, list[str]]:
     One that is to be made anew is never made where the link leads to, or would lead back to: somebody may run there.
     """
     made_of = digest(job.seen.name, job.seen.wanted, sys.version_info[:3])
-    base = f"{ways.store(job.house.config.path, job.seen.environment)}/{made_of}"
+    base = f"{ours.store(job.house.config.path, job.seen.environment)}/{made_of}"
     if not job.force and _is_sound(_site(job, base, fresh=False)):
         return base, ["it was built before"]
     kept = job.seen.record.before
@@ -128,17 +128,17 @@ def _built(job: Job, before: str) -> tuple[str, list[str]]:
     target = next(path for path in names if os.path.abspath(path) not in taken)
     shutil.rmtree(target, ignore_errors=True)
     os.makedirs(target)
-    ways.label(target, job.seen.name, whole=False)
+    ours.label(target, job.seen.name, whole=False)
     site = _site(job, target, fresh=True)
     notes = build.make(site)
     build.verify(site, frozenset())
-    ways.label(target, job.seen.name, whole=True)
+    ours.label(target, job.seen.name, whole=True)
     return target, notes
 
 
 def _is_sound(site: Site) -> bool:
     """Whether an environment of ours was built to its end, and nobody has taken anything away since."""
-    if not ways.is_whole(site.path):
+    if not ours.is_whole(site.path):
         return False
     try:
         build.verify(site, frozenset())
@@ -257,7 +257,7 @@ def _or_back(job: Job, way: Way, restarts: list[Outcome]) -> Iterator[None]:
         try:
             with contextlib.suppress(Trouble, AutosysError):  # who does not stop must not keep it from coming back
                 pause(job)
-            bring_back(job.seen.environment.path, way)
+            ways.bring_back(job.seen.environment.path, way)
         except OSError as trouble:
             text = f"{said(error)}; and what was there before could not be put back: {said(trouble)}"
             raise Trouble(text) from error
@@ -270,16 +270,6 @@ def _or_back(job: Job, way: Way, restarts: list[Outcome]) -> Iterator[None]:
 
 def _also(outcome: Outcome, text: str) -> Outcome:
     return outcome._replace(detail=f"{outcome.detail}, {text}")
-
-
-def bring_back(path: str, way: Way) -> None:
-    """The environment at `path` as it was; raises OSError."""
-    if way.kind != "link":
-        ways.bring_back(way)
-    elif way.path:
-        host.point_to(path, way.path)
-    elif host.pointed(path) is not None:
-        host.unpoint(path)
 
 
 def _succeeded(job: Job, before: Way) -> None:
@@ -312,7 +302,7 @@ def recover(house: House, names: Iterable[str]) -> list[str]:
             record = record._replace(done=None)  # whatever it is now: it was not made from what the files say
             notes.append(f"{name}: an upgrade had been cut short, and what was kept of it is gone: it is made anew")
         else:
-            bring_back(record.path, way)
+            ways.bring_back(record.path, way)
             notes.append(f"{name}: an upgrade had been cut short, what was there before it was put back")
         write_record(house.place, name, record._replace(pending=None))
         ways.forget(way)

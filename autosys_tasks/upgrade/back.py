@@ -90,7 +90,7 @@ def _gone_back(job: act.Job) -> list[Outcome]:
     write_record(job.house.place, job.seen.name, after)
     try:
         _pause(job, record)
-        act.bring_back(job.seen.environment.path, way)
+        ways.bring_back(job.seen.environment.path, way)
         fault("upgrade.after-switch")
         if missing := there.see(job.seen.environment, job.house.config.path).missing:
             raise Trouble(f"what was kept is not whole: {missing}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,7 +13,7 @@ from autosys_tasks import host
 from autosys_tasks.config.model import Environment
 from autosys_tasks.core.faults import fault
 from autosys_tasks.core.files import read_bytes
-from autosys_tasks.upgrade import commands, manifests, running, there, ways
+from autosys_tasks.upgrade import commands, manifests, running, there
 from autosys_tasks.upgrade.commands import Command, Python, Tools
 from autosys_tasks.upgrade.running import Bench, Trouble
 from autosys_tasks.upgrade.values import EnvironmentSeen
@@ -68,10 +68,32 @@ def _make_python(site: Site) -> list[str]:
         for command in found:
             running.must(command, site.bench)
             if "install" in command.argv or "sync" in command.argv:
-                ways.readable_paths(site.path)
+                readable_paths(site.path)
     finally:
         Path(wanted.scratch).unlink(missing_ok=True)
     return notes
+
+
+def readable_paths(venv: str) -> None:
+    """Write the paths of editable installs in ASCII.
+
+    Python before 3.13 reads .pth files in the system's code page: Hangul in UTF-8 keeps it from starting.
+    """
+    for path in _path_files(venv):
+        try:
+            lines = path.read_bytes().decode("utf-8").splitlines()
+        except UnicodeDecodeError:
+            continue
+        if any(not line.isascii() and not line.startswith("import ") for line in lines):
+            text = "\n".join(line if line.isascii() else f"import sys; sys.path.append({line!a})" for line in lines)
+            scratch = path.with_suffix(".new")  # not in its place: it may be a hard link into a cache
+            scratch.write_bytes(f"{text}\n".encode("ascii"))
+            scratch.replace(path)
+
+
+def _path_files(venv: str) -> Iterator[Path]:
+    for pattern in ("lib/python*/site-packages/*.pth", "Lib/site-packages/*.pth"):
+        yield from Path(venv).glob(pattern)
 
 
 def doubts(site: Site) -> tuple[str, ...]:

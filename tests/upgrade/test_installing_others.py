@@ -15,7 +15,7 @@ from upgrade_desk import Desk
 from autosys_tasks import host
 from autosys_tasks.core.errors import Busy
 from autosys_tasks.supervise import turnstile
-from autosys_tasks.upgrade import stamps, ways
+from autosys_tasks.upgrade import build, stamps
 
 pytestmark = pytest.mark.only("posix")
 
@@ -203,6 +203,6 @@ def test_paths_of_editable_installs_can_be_read_under_any_code_page(tmp_path: Pa
     site.mkdir(parents=True)
     path = site / "_editable.pth"
     path.write_text("/home/책상/src\nimport os\n", encoding="utf-8")
-    ways.readable_paths(str(tmp_path))
+    build.readable_paths(str(tmp_path))
     text = path.read_bytes()
     assert text.isascii() and b"import os" in text and b"\\ucc45" in text
