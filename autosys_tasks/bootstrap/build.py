@@ -121,7 +121,8 @@ def install(here: str, extras: list[str], *, all_again: bool = False) -> None:
     what = " ".join(["installing autosys", *(f"and what `{extra}` needs" for extra in extras)])
     if not (uv() and installed_with_uv(here, what, target, all_again)):
         install_with_pip(here, what, target, all_again)
-    keep_paths_readable(here)
+    if not here.isascii():
+        readable_paths(venv(here))
 
 
 def installed_with_uv(here: str, what: str, target: str, all_again: bool) -> bool:
@@ -155,18 +156,26 @@ def install_with_pip(here: str, what: str, target: str, all_again: bool) -> None
     run_step(here, f"{what} (pip)", argv)
 
 
-def keep_paths_readable(here: str) -> None:
-    """Write an editable install's path in ASCII.
+def readable_paths(venv: str) -> None:
+    """Write the paths of editable installs in ASCII.
 
-    Python before 3.13 reads .pth files in the console's code page: Hangul in UTF-8 keeps it from starting.
+    Python before 3.13 reads .pth files in the system's code page: Hangul in UTF-8 keeps it from starting.
     """
-    if here.isascii():
+    for pattern in ("lib/python*/site-packages/*.pth", "Lib/site-packages/*.pth"):
+        for path in Path(venv).glob(pattern):
+            _in_ascii(path)
+
+
+def _in_ascii(path: Path) -> None:
+    try:
+        lines = path.read_bytes().decode("utf-8").splitlines()
+    except UnicodeDecodeError:
         return
-    for path in Path(venv(here)).glob("[Ll]ib/**/site-packages/*.pth"):
-        if path.read_bytes().strip() == os.fsencode(here):
-            scratch = path.with_suffix(".new")  # not in its place: it may be a hard link into uv's cache
-            scratch.write_bytes(f"import sys; sys.path.append({here!a})\n".encode("ascii"))
-            scratch.replace(path)
+    if any(not line.isascii() and not line.startswith("import ") for line in lines):
+        text = "\n".join(line if line.isascii() else f"import sys; sys.path.append({line!a})" for line in lines)
+        scratch = path.with_suffix(".new")  # not in its place: it may be a hard link into a cache
+        scratch.write_bytes(f"{text}\n".encode("ascii"))
+        scratch.replace(path)
 
 
 def look_whether_it_runs(here: str) -> None:

@@ -49,8 +49,7 @@ def _run(house: House, word: str, steps: list[Step], show: runs.Show) -> list[Ou
     try:
         ended = ROOMS[word](house, steps, show)
     except (AutosysError, OSError) as error:
-        said = error.message if isinstance(error, AutosysError) else str(error)
-        ended = [(False, said)] * len(steps)
+        ended = [(False, str(error))] * len(steps)
     ms = round((time.perf_counter() - began) * 1000)
     return [Outcome(step, ok, detail, ms) for step, (ok, detail) in zip(steps, ended, strict=True)]
 

@@ -43,7 +43,7 @@ def _try(site: Site, entry: Entry, step: Step) -> tuple[bool, str]:
     try:
         detail = _remove(site, entry.name, mechanisms()) if step.kind == REMOVE else _install(site, entry)
     except (AutosysError, OSError, ValueError) as error:
-        return False, getattr(error, "message", "") or str(error)
+        return False, str(error)
     now = see(site, [entry])[entry.name]
     wanted = "missing" if step.kind == REMOVE else "registered"
     if now.state == wanted:
@@ -78,4 +78,4 @@ def _removed(mechanism: Mechanism, site: Site, name: str) -> str:
     try:
         return mechanism.remove(site, name)
     except (AutosysError, OSError) as error:
-        return getattr(error, "message", "") or str(error)
+        return str(error)

@@ -73,8 +73,6 @@ def install(job: Job) -> list[Outcome]:
 
 def said(error: BaseException) -> str:
     """What went wrong, for a person."""
-    if isinstance(error, AutosysError):
-        return error.message
     if isinstance(error, OSError):
         return f"{error.strerror or error}" + (f": {error.filename}" if error.filename else "")
     return str(error)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 from autosys_tasks import host
+from autosys_tasks.bootstrap.build import readable_paths
 from autosys_tasks.config.model import Environment
 from autosys_tasks.core.faults import fault
 from autosys_tasks.core.files import read_bytes
@@ -72,28 +73,6 @@ def _make_python(site: Site) -> list[str]:
     finally:
         Path(wanted.scratch).unlink(missing_ok=True)
     return notes
-
-
-def readable_paths(venv: str) -> None:
-    """Write the paths of editable installs in ASCII.
-
-    Python before 3.13 reads .pth files in the system's code page: Hangul in UTF-8 keeps it from starting.
-    """
-    for path in _path_files(venv):
-        try:
-            lines = path.read_bytes().decode("utf-8").splitlines()
-        except UnicodeDecodeError:
-            continue
-        if any(not line.isascii() and not line.startswith("import ") for line in lines):
-            text = "\n".join(line if line.isascii() else f"import sys; sys.path.append({line!a})" for line in lines)
-            scratch = path.with_suffix(".new")  # not in its place: it may be a hard link into a cache
-            scratch.write_bytes(f"{text}\n".encode("ascii"))
-            scratch.replace(path)
-
-
-def _path_files(venv: str) -> Iterator[Path]:
-    for pattern in ("lib/python*/site-packages/*.pth", "Lib/site-packages/*.pth"):
-        yield from Path(venv).glob(pattern)
 
 
 def doubts(site: Site) -> tuple[str, ...]:

@@ -215,7 +215,7 @@ def act(root: str, step: Step) -> Outcome:
     try:
         ok, detail = ACTS[step.kind](root, step.target)
     except (AutosysError, OSError) as error:
-        ok, detail = False, getattr(error, "message", "") or getattr(error, "strerror", "") or str(error)
+        ok, detail = False, getattr(error, "strerror", "") or str(error)
     return Outcome(step, ok, detail, round((time.monotonic() - began) * 1000))
 
 
