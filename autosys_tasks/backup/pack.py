@@ -14,7 +14,7 @@ from autosys_tasks.backup import manifest, plan, tail, verify
 from autosys_tasks.backup.damaged import Damaged
 from autosys_tasks.backup.patience import Patience
 from autosys_tasks.backup.progress import Progress
-from autosys_tasks.backup.read import read_small, read_steadily
+from autosys_tasks.backup.read import SMALL, read_small, read_steadily
 from autosys_tasks.backup.readme_text import readme
 from autosys_tasks.backup.secret_files import with_secret
 from autosys_tasks.backup.seven_zip_write import Writer
@@ -38,7 +38,6 @@ from autosys_tasks.core.files import is_full
 
 README = f"{OWN}/README.txt"
 BULK = 64_000_000  # bytes to read from which on speed counts more than size
-SMALL = 1 << 20  # bytes of a file that is read at once
 Say = Callable[[str], object]
 
 
@@ -139,16 +138,18 @@ def _stored(
     elif found.kind == LINK:
         writer.link(found.path, found.link, found.mtime_ns, found.mode)
     elif found.kind == FILE:
-        only_grew = None
-        if before and plan.is_longer(found, before):
-            only_grew = tail.stored(writer, found, before, entry, ahead, patience)
-        return only_grew or _file(writer, found, entry, patience)
+        before = before if before and plan.is_longer(found, before) else None
+        only_grew = before and found.size > SMALL and tail.stored(writer, found, before, entry, ahead, patience)
+        return only_grew or _file(writer, found, entry, before, patience)
     return entry
 
 
-def _file(writer: Writer, found: Found, entry: Entry, patience: Patience) -> Entry:
+def _file(writer: Writer, found: Found, entry: Entry, before: Entry | None, patience: Patience) -> Entry:
+    """The file as a whole; of a small one its tail is enough when it is `before` and more behind it."""
     path, time, mode = found.path, found.mtime_ns, found.mode
     if (data := read_small(found, SMALL, patience)) is not None:
+        if before and (only_grew := tail.of_small(writer, found, before, entry, data)):
+            return only_grew
         sha256, flags = writer.small(path, data, time, mode), with_secret(found.flags, data)
         return Entry(path, FILE, len(data), time, mode, sha256, flags=flags, stamp=found.stamp)
     size, sha256 = read_steadily(found, lambda source: writer.file(path, source, time, mode), patience)

@@ -21,6 +21,7 @@ T = TypeVar("T")
 TRIES = 4  # how often a file is read that changes each time
 HOT_S = 60.0  # what was written to since then is read twice
 PART = 1 << 20
+SMALL = 1 << 20  # bytes of a file that is read at once
 
 
 class Changed(OSError):

@@ -13,7 +13,8 @@ from typing import BinaryIO, NamedTuple, cast
 
 from autosys_tasks.backup.patience import Patience
 from autosys_tasks.backup.plan import is_longer
-from autosys_tasks.backup.read import PART, open_steadily, read_steadily
+from autosys_tasks.backup.read import PART, SMALL, open_steadily, read_steadily
+from autosys_tasks.backup.secret_files import with_secret
 from autosys_tasks.backup.seven_zip_write import Writer
 from autosys_tasks.backup.threads import count
 from autosys_tasks.backup.values import SECRET, TAILS, Entry, Found
@@ -38,7 +39,7 @@ class Ahead:
     def __init__(self, things: Iterable[tuple[Found, Entry | None]]) -> None:
         self._coming = (
             (found, before) for found, before in things
-            if before and is_longer(found, before) and found.size - before.size <= SHORT
+            if found.size > SMALL and before and is_longer(found, before) and found.size - before.size <= SHORT
         )  # fmt: skip
         self._pool = ThreadPoolExecutor(count(), "tail")
         self._begun: deque[tuple[str, Future[Tail | None]]] = deque()
@@ -83,8 +84,7 @@ def stored(
     writer: Writer, found: Found, before: Entry, entry: Entry, ahead: Ahead, patience: Patience
 ) -> Entry | None:
     """The file's tail in the archive, and its line of the manifest; None when it has none. Raises OSError."""
-    flags = found.flags if SECRET in found.flags or SECRET not in before.flags else (*found.flags, SECRET)
-    entry = entry._replace(member=f"{TAILS}/{found.path}", flags=flags)
+    entry = _named(found, before, entry)
     tail = ahead.take(found)
     if tail is None:
         return read_steadily(found, lambda source: _streamed(writer, entry, before, source), patience)
@@ -92,6 +92,25 @@ def stored(
         return None
     sha256 = writer.small(entry.member, tail.data, entry.mtime_ns, entry.mode)
     return entry._replace(size=before.size + len(tail.data), sha256=tail.sha256, tail=(before.size, sha256))
+
+
+def of_small(writer: Writer, found: Found, before: Entry, entry: Entry, data: bytes) -> Entry | None:
+    """The same of a file that is in memory. Its whole text tells whether it is a secret: a tail may be half of one."""
+    digest = hashlib.sha256(data[: before.size])
+    if len(data) <= before.size or digest.hexdigest() != before.sha256:
+        return None
+    entry, end = _named(found, before, entry), data[before.size :]
+    digest.update(end)
+    sha256 = writer.small(entry.member, end, entry.mtime_ns, entry.mode)
+    return entry._replace(
+        size=len(data), sha256=digest.hexdigest(), flags=with_secret(entry.flags, data), tail=(before.size, sha256)
+    )
+
+
+def _named(found: Found, before: Entry, entry: Entry) -> Entry:
+    """The entry with the member that holds its tail; what was a secret stays one."""
+    flags = found.flags if SECRET in found.flags or SECRET not in before.flags else (*found.flags, SECRET)
+    return entry._replace(member=f"{TAILS}/{found.path}", flags=flags)
 
 
 def _streamed(writer: Writer, entry: Entry, before: Entry, source: BinaryIO) -> Entry | None:

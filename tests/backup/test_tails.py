@@ -25,6 +25,8 @@ from autosys_tasks.backup.manifest_text import entry_of
 from autosys_tasks.backup.owner import owner_of
 from autosys_tasks.backup.pack import Load
 from autosys_tasks.backup.passphrase import VARIABLE
+from autosys_tasks.backup.plan import TAIL_FROM
+from autosys_tasks.backup.read import SMALL
 from autosys_tasks.backup.seven_zip_read import Archive
 from autosys_tasks.backup.spool import Spool
 from autosys_tasks.backup.values import DIFFERENTIAL, FILE, FULL, TAILS, Backup, Entry, Found
@@ -118,6 +120,48 @@ def test_a_log_that_grew_costs_what_is_new_of_it(grown: tuple[Nights, Backup, Ba
         assert LOG not in [member.name for member in archive.members()]
 
 
+NOTE, SAID = "data/note.md", noise(9000, 11)  # of a size that is read at once
+
+
+@pytest.mark.parametrize("passphrase", ["", "비밀"])
+def test_so_does_a_small_file_that_grew(
+    nights: Nights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, passphrase: str
+) -> None:
+    monkeypatch.setenv(VARIABLE, passphrase)
+    nights.write(NOTE, SAID)
+    nights.write("data/short.md", noise(TAIL_FROM, 12))
+    nights.backup()
+    for path in (NOTE, "data/short.md"):
+        nights.grow(path, b"one line more\n")
+    last = nights.backup()
+    entry, short = nights.entry(last, NOTE), nights.entry(last, "data/short.md")
+    assert entry.tail == (len(SAID), hashlib.sha256(b"one line more\n").hexdigest()) and entry.size == len(SAID) + 14
+    assert entry.member == f"{TAILS}/{NOTE}" and short.tail == (0, ""), "of less than a block nothing would be saved"
+    assert nights.restored(last, tmp_path / "to").code == 0 and things(tmp_path / "to") == all_of(nights)
+    assert nights.drilled(tmp_path / "state").ok
+
+
+@pytest.mark.parametrize("now", [SAID[:-1] + b"another end", b"x" + SAID, SAID[:5000], SAID[1:] + SAID])
+def test_a_small_file_that_begins_otherwise_is_kept_whole(nights: Nights, tmp_path: Path, now: bytes) -> None:
+    nights.write(NOTE, SAID)
+    nights.backup()
+    nights.write(NOTE, now)
+    last = nights.backup()
+    assert nights.entry(last, NOTE).tail == (0, "") and nights.restored(last, tmp_path / "to").code == 0
+    assert things(tmp_path / "to") == all_of(nights)
+
+
+def test_a_key_that_a_small_file_got_is_seen_though_half_of_it_was_there(nights: Nights) -> None:
+    key = b"token = ghp_" + b"a1B2c3D4e5F6g7H8i9J0" * 2
+    nights.write(NOTE, b"a line of text\n" * 500 + key[:20])
+    assert not nights.backup().local_only
+    nights.grow(NOTE, key[20:] + b"\n")
+    last = nights.backup()
+    assert nights.entry(last, NOTE).tail[0] and nights.entry(last, NOTE).flags == ("secret",) and last.local_only
+    nights.grow(NOTE, b"more text\n")
+    assert nights.entry(nights.backup(), NOTE).flags == ("secret",)
+
+
 NOT_A_TAIL: dict[str, Callable[[bytes], bytes]] = {
     "it was rotated and got longer": lambda was: noise(len(was) + 1, 7),
     "it was rotated and is shorter": lambda was: b"new\n" * 10,
@@ -146,7 +190,7 @@ def test_a_file_that_is_found_longer_and_is_again_what_it_was(nights: Nights, tm
     before, source = nights.entry(full), nights.root / LOG
     seen = Found(LOG, str(source), FILE, LONG + 5, 5, 0o644)
     part, head = tmp_path / "x.7z", Backup("2027-02-20T040000Z", DIFFERENTIAL, 1.0, full.id, full.archive_sha256)
-    for size, begins in ((LONG, LONG), (LONG - 1, 0), (LONG + 3, LONG)):
+    for size, begins in ((LONG, LONG), (LONG - 1, 0), (LONG + 3, LONG), (SMALL, 0)):
         write(source, noise(LONG)[:size] + b"new"[: max(0, size - LONG)])
         with Spool(tmp_path / "entries") as spool:
             packed = pack.pack(Load(head, ((seen, before),)), part, spool, "", print)
