@@ -105,7 +105,7 @@ def _beside(job: Job, restarts: list[Outcome]) -> str:
         restarts += resume(job)
         _refuse_the_unready(restarts)
     _succeeded(job, way)
-    ours.hide(root, path)
+    notes += ours.hide(root, path)
     notes += ours.sweep(root, job.seen.environment, {target, way.path})
     return _detail(f"{os.path.basename(path)} leads to {os.path.basename(target)} now", notes)
 

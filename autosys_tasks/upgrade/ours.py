@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import shutil
@@ -10,6 +9,7 @@ from pathlib import Path
 
 from autosys_tasks import host
 from autosys_tasks.config.model import Environment
+from autosys_tasks.core.errors import AutosysError
 from autosys_tasks.core.files import make_folder, read_json, read_text, write_atomic
 from autosys_tasks.upgrade.discover import listed
 from autosys_tasks.upgrade.there import LABEL
@@ -83,17 +83,32 @@ def _removed(folder: str, pid: int | None) -> str:
     return ""
 
 
-def hide(root: str, link: str) -> None:
-    """Keep a link of ours out of `git status`: `.venv/` in .gitignore names folders, and a link is none."""
+def hide(root: str, link: str) -> list[str]:
+    """Keep a link of ours out of `git status`; a note where that fails.
+
+    `.venv/` in .gitignore names folders, and a link is none.
+    """
     from autosys_tasks.host import git
 
     path = os.path.relpath(link, root).replace(os.sep, "/")
+    try:
+        _exclude(root, path)
+    except git.NotInstalled:
+        return []
+    except (AutosysError, OSError) as error:
+        return [f"git may show {path} as a new file: {error}"]
+    return []
+
+
+def _exclude(root: str, path: str) -> None:
+    from autosys_tasks.host import git
+
     env = {"GIT_LITERAL_PATHSPECS": "0"}  # check-ignore refuses to be asked so
-    with contextlib.suppress(git.GitError):
-        if git.ask(root, "check-ignore", "-q", path, env=env).code != 1:
-            return  # left out already, or there is no repository
-        exclude = os.fsdecode(git.must(root, "rev-parse", "--path-format=absolute", "--git-path", "info/exclude"))
-        prefix = os.fsdecode(git.must(root, "rev-parse", "--show-prefix")).strip("\n")
-        before = read_text(exclude.strip("\n")) or ""
-        make_folder(Path(exclude).parent)
-        write_atomic(exclude.strip("\n"), f"{before.rstrip()}\n/{prefix}{path}\n".lstrip())
+    if git.ask(root, "check-ignore", "-q", path, env=env).code != 1:
+        return  # left out already, or there is no repository
+    asked = ("rev-parse", "--path-format=absolute", "--git-path", "info/exclude")
+    exclude = os.fsdecode(git.must(root, *asked)).rstrip("\n")
+    prefix = os.fsdecode(git.must(root, "rev-parse", "--show-prefix")).rstrip("\n")
+    make_folder(Path(exclude).parent)
+    before = read_text(exclude) or ""
+    write_atomic(exclude, f"{before.rstrip()}\n/{prefix}{path}\n".lstrip())

@@ -34,6 +34,22 @@ def test_an_environment_that_is_not_there_is_made_and_then_nothing_is_left_to_do
     assert [json.loads(line)["step"] for line in journal] == ["install", "summary", "summary"]
 
 
+def test_a_link_of_ours_is_no_new_file_for_git_and_where_it_would_be_that_is_said(desk: Desk) -> None:
+    desk.wheels("1.0", "2.0")
+    desk.wants("tiny==1.0")
+    desk.space.file(".gitignore", ".venv/\n")
+    git = ["git", "-C", str(desk.root)]
+    subprocess.run([*git, "init", "-q"], check=True)
+    assert desk.upgrade().code == 0 and host.pointed(str(desk.root / ".venv"))
+    status = [*git, "status", "--porcelain"]
+    assert b".venv" not in subprocess.run(status, check=True, capture_output=True).stdout
+    shutil.rmtree(desk.root / ".git" / "info")
+    (desk.root / ".git" / "info").touch()
+    desk.wants("tiny==2.0")
+    report = desk.upgrade()
+    assert report.code == 0 and "git may show .venv as a new file" in report.outcomes[0].detail
+
+
 def test_a_changed_list_switches_and_restarts_only_what_runs_in_it(desk: Desk) -> None:
     desk.wheels("1.0", "2.0")
     desk.wants("tiny==1.0")
