@@ -38,18 +38,11 @@ def judged(scene: Scene, name: str, seen: ServiceSeen) -> Finding:
 def _unmanaged(service: Service, answer: Answer | None) -> Finding:
     if answer is None:
         return Finding(SKIP, "no evidence", "it is not ours to start, and declares no readiness to ask")
-    if answer.verdict == NG and service.optional and _absent(answer):
+    if answer.verdict == NG and service.optional and answer.absent:
         return Finding(SKIP, answer.evidence, f"it is optional, and absent ({answer.why})")
     text = "it is not ours to start (managed = false): start or mend it"
     fix = None if answer.verdict == OK else Fix(text=text)
     return Finding(answer.verdict, answer.evidence, answer.why, fix)
-
-
-def _absent(answer: Answer) -> bool:
-    """Whether nobody was there, which is not the same as somebody who is ill."""
-    return answer.why.startswith(("refused", "no file", "cannot connect", "there is no host")) or (
-        answer.evidence in ("not run", "file absent")
-    )
 
 
 def _doubtful(seen: ServiceSeen) -> bool:

@@ -28,7 +28,7 @@ def ask_file(probe: Question, subject: Subject) -> Answer:
     try:
         mtime = os.stat(path).st_mtime
     except (FileNotFoundError, NotADirectoryError):
-        return Answer(NG, f"no file `{quote(probe.target, subject)}`", "file absent")
+        return Answer(NG, f"no file `{quote(probe.target, subject)}`", "file absent", absent=True)
     old = age(mtime, time.time(), subject.skew_s)
     evidence = f"file {lapse(old)} old"
     if probe.max_age_s is not None and old > probe.max_age_s:

@@ -147,8 +147,9 @@ def read_book(path: Path, probe: Question, now: float) -> Book:
             return Book()
         calls = tuple(sorted(float(at) for at in values["calls"] if now - per_s < at < now + CLOCK_SLACK_S))
         book = Book(int(values["question"]), calls, float(values["at"]))
-        answer = values["answer"] and Answer(**{key: values["answer"][key] for key in Answer._fields})
-    except (ValueError, TypeError, KeyError):
+        kept = values["answer"]
+        answer = kept and Answer(**{key: value for key, value in kept.items() if key in Answer._fields})
+    except (ValueError, TypeError, KeyError, AttributeError):
         return Book()
     if answer is None or book.question != _fingerprint(probe) or book.at > now + CLOCK_SLACK_S:
         return book._replace(at=0.0)

@@ -13,7 +13,7 @@ import socket
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from autosys_tasks.probes.net import NoAnswer, connect, left, shown
+from autosys_tasks.probes.net import Absent, NoAnswer, connect, left, shown
 
 if TYPE_CHECKING:
     import ssl
@@ -68,7 +68,7 @@ def parse_url(text: str) -> Url:
     try:
         name = six or (host if host.isascii() else host.encode("idna").decode("ascii"))
     except UnicodeError as error:
-        raise NoAnswer(f"there is no host named `{host}`") from error
+        raise Absent(f"there is no host named `{host}`") from error
     return Url(secure, name, number, path or "/", query or "")
 
 

@@ -28,7 +28,8 @@ def ask_command(probe: Question, subject: Subject) -> Answer:
     try:
         child = _start(probe.argv, subject)
     except (FileNotFoundError, NotADirectoryError, PermissionError, ValueError) as error:
-        return Answer(NG, "not run", _cannot_run(probe.argv[0], subject, error))
+        absent = isinstance(error, FileNotFoundError | NotADirectoryError)
+        return Answer(NG, "not run", _cannot_run(probe.argv[0], subject, error), absent=absent)
     except OSError as error:
         if error.errno != errno.ENOEXEC:
             raise

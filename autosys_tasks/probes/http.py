@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from autosys_tasks.core.verdict import NG, OK, WARN
 from autosys_tasks.probes.client import Reply, Url, fetch, parse_url
-from autosys_tasks.probes.net import NoAnswer
+from autosys_tasks.probes.net import Absent, NoAnswer
 from autosys_tasks.probes.values import Answer, Question, Subject, lapse, quote
 
 MISSING = object()
@@ -20,14 +20,15 @@ def ask_http(probe: Question, subject: Subject) -> Answer:
     try:
         url = parse_url(probe.target)
     except NoAnswer as error:
-        return Answer(NG, "not asked", str(error))
+        return Answer(NG, "not asked", str(error), absent=isinstance(error, Absent))
     place = quote(str(url), subject)
     try:
         reply = _fetched(probe, url)
     except TimeoutError as error:
         return Answer(NG, f"no answer from {place}", f"timed out after {probe.timeout_s:g} s ({error})")
     except NoAnswer as error:
-        return Answer(NG, f"no answer from {place}", quote(str(error), subject))
+        why = quote(str(error), subject)
+        return Answer(NG, f"no answer from {place}", why, absent=isinstance(error, Absent))
     return _judged(probe, reply, subject)
 
 

@@ -14,6 +14,10 @@ class NoAnswer(Exception):
     """Nobody answered as asked; its text says why, for a person."""
 
 
+class Absent(NoAnswer):
+    """Nobody was there."""
+
+
 def left(ends: float) -> float:
     """Seconds until `ends` (monotonic); raises TimeoutError when there are none."""
     seconds = ends - time.monotonic()
@@ -23,7 +27,7 @@ def left(ends: float) -> float:
 
 
 def connect(host: str, port: int, ends: float) -> socket.socket:
-    """A connection to the first address that takes one; raises NoAnswer, or TimeoutError at `ends`."""
+    """A connection to the first address that takes one; raises NoAnswer (Absent), or TimeoutError at `ends`."""
     addresses = _addresses(host, port, ends)
     first: OSError | None = None
     for number, (family, address) in enumerate(addresses):
@@ -34,7 +38,7 @@ def connect(host: str, port: int, ends: float) -> socket.socket:
             first = first or error
     if first is None or isinstance(first, TimeoutError):
         raise TimeoutError
-    raise NoAnswer(_why(first, host, port)) from first
+    raise Absent(_why(first, host, port)) from first
 
 
 def _connected(family: int, address: tuple[str, int], timeout_s: float) -> socket.socket:
@@ -108,8 +112,8 @@ def _resolved(host: str, port: int) -> list[Address] | NoAnswer:
     except socket.gaierror as error:
         if error.errno == socket.EAI_AGAIN:
             return NoAnswer(f"the name `{host}` cannot be looked up just now: {error.strerror}")
-        return NoAnswer(f"there is no host named `{host}`")
+        return Absent(f"there is no host named `{host}`")
     except (OSError, UnicodeError):
-        return NoAnswer(f"there is no host named `{host}`")
+        return Absent(f"there is no host named `{host}`")
     found: list[Address] = [(row[0], row[4]) for row in rows]  # type: ignore[misc]
     return sorted(found, key=lambda address: address[0] != socket.AF_INET)

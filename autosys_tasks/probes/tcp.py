@@ -6,7 +6,7 @@ import re
 import time
 
 from autosys_tasks.core.verdict import NG, OK
-from autosys_tasks.probes.net import NoAnswer, connect, shown
+from autosys_tasks.probes.net import Absent, NoAnswer, connect, shown
 from autosys_tasks.probes.values import Answer, Question, Subject, quote
 
 TARGET = re.compile(r"(?:\[(?P<six>[^\]]+)\]|(?P<host>[^:\[\]/@]+)):(?P<port>\d{1,5})")
@@ -23,7 +23,7 @@ def ask_tcp(probe: Question, subject: Subject) -> Answer:
     except TimeoutError:
         return _silent(host, port, f"timed out after {probe.timeout_s:g} s (connecting)")
     except NoAnswer as error:
-        return _silent(host, port, str(error))
+        return _silent(host, port, str(error))._replace(absent=isinstance(error, Absent))
     return Answer(OK, f"{shown(host, port)} took a connection")
 
 

@@ -70,6 +70,7 @@ class Answer(NamedTuple):
     status: int | None = None  # what an HTTP server answered
     retry_after_s: float | None = None  # what a throttling server asked for
     cached_s: float | None = None  # age of a shared result; None: asked just now
+    absent: bool = False  # nobody was there to be asked: no listener, no file, no program
 
 
 def took(ms: float) -> str:

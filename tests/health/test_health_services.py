@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import pytest
 from judged import ANSWERS, API, BLOCKED, DEAD, JOB, NOW, RUNS, dead, judged, living, ngs
 
-from autosys_tasks.config.model import Config, Service
+from autosys_tasks.config.model import Config, Probe, Service
 from autosys_tasks.core.verdict import NG, OK, SKIP, UNKNOWN, WARN, Fix
 from autosys_tasks.health import plan
 from autosys_tasks.health.values import Look, Seen, ServiceSeen
-from autosys_tasks.probes.values import Answer
+from autosys_tasks.probes import ask
+from autosys_tasks.probes.values import Answer, Subject
 from autosys_tasks.supervise.values import LastExit, Reply, Wanted
 
 STATES = [
@@ -88,8 +92,8 @@ def test_a_service_is_what_its_state_says(
 
 UNMANAGED = [
     (ANSWERS, False, OK),
-    (ngs("refused: nobody listens on 127.0.0.1:1"), False, NG),
-    (ngs("refused: nobody listens on 127.0.0.1:1"), True, SKIP),
+    (ngs("refused: nobody listens on 127.0.0.1:1")._replace(absent=True), False, NG),
+    (ngs("refused: nobody listens on 127.0.0.1:1")._replace(absent=True), True, SKIP),
     (ngs("status 500", 500), True, NG),
     (ngs("timed out after 2 s"), True, NG),
     (None, False, SKIP),
@@ -104,6 +108,29 @@ def test_what_is_not_ours_to_start_is_as_its_probe_says(
     service = API._replace(managed=False, optional=optional)
     seen = living(answer, leader=None, record=None)
     assert judged(seen, service).verdict == verdict
+
+
+NOBODY_THERE = [
+    Probe("tcp", "127.0.0.1:1"),
+    Probe("http", "http://127.0.0.1:1/"),
+    Probe("file", "no-such-file"),
+    Probe("command", argv=("no-such-program-of-ours",)),
+]
+
+
+@pytest.mark.parametrize("probe", NOBODY_THERE, ids=lambda probe: f"{probe.kind} {probe.target}")
+def test_an_optional_one_that_is_not_there_is_skipped_whatever_asks_for_it(probe: Probe, tmp_path: Path) -> None:
+    """P23: the probes' own answers, not ones that a test wrote."""
+    answer = ask(probe, Subject(cwd=str(tmp_path)))
+    seen = living(answer, leader=None, record=None)
+    assert judged(seen, API._replace(managed=False, optional=True)).verdict == SKIP, answer
+    assert judged(seen, API._replace(managed=False)).verdict == NG
+
+
+def test_an_optional_one_that_is_there_and_ill_is_red() -> None:
+    answer = ask(Probe("command", argv=(sys.executable, "-c", "raise SystemExit(1)"), timeout_s=60.0))
+    seen = living(answer, leader=None, record=None)
+    assert judged(seen, API._replace(managed=False, optional=True)).verdict == NG, answer
 
 
 def test_a_service_whose_dependency_a_person_stopped_is_not_brought_up_by_a_fix() -> None:
