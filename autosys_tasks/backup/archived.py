@@ -68,9 +68,11 @@ def _must_be_whole(house: House, backup: Backup) -> None:
 
 
 def _found(house: House, word: str, folder: Path, tell: Tell) -> Backup:
-    """The backup of that id; another workspace's is taken when it is named, and `tell` is told."""
+    """The backup of that id; `tell` is told of another workspace's that is taken, and of later ones left out."""
     owner = owner_of(house.config)
     backup = store.find(folder, word, owner)
+    for other in store.left_out(folder, backup) if word in ("", "latest") else ():
+        tell(f"WARN {backup.id} is taken; left out is {other}")
     if other := foreign(backup, owner):
         tell(f"{backup.id} is not this workspace's: `{other}` made it")
     return backup
@@ -146,7 +148,8 @@ def order_of(
     backup = one(house, words, "backup.restore", folder, tell, most=1 << 20)
     secret = passphrase(house.config.name)
     into = Path(os.path.expanduser(to))  # as a shell does it, unless there are quotes around it
-    return restore.Order(folder, backup, tuple(words[1:]), into, overwrite, secret)
+    left_out = store.left_out(folder, backup) if words[0] == "latest" else ()
+    return restore.Order(folder, backup, tuple(words[1:]), into, overwrite, secret, left_out=tuple(left_out))
 
 
 def restored(house: House, order: restore.Order, tell: Tell) -> restore.Report:

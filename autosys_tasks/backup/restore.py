@@ -43,6 +43,7 @@ class Order(NamedTuple):
     overwrite: str = restore_plan.NEVER
     passphrase: str = ""
     own: bool = False
+    left_out: tuple[str, ...] = ()  # later ones than `latest` that are no good, each as `NAME: why`
 
 
 class Picture(NamedTuple):
@@ -240,7 +241,7 @@ def lines(order: Order, report: Report) -> list[str]:
     stays = sum(outcome.ok is None for outcome in report.outcomes)
     amount = sum(int(str(outcome.step.detail.get("bytes", 0))) for outcome in done)
     bad = [f"NG {one.step.detail.get('path') or one.step.target}: {one.detail}" for one in report.failed]
-    said = f"{len(done)} restored ({size(amount)}) to {order.to}"
+    said = f"{len(done)} restored ({size(amount)}) from {order.backup.id} to {order.to}"
     said += f", {stays} left as they are" if stays else ""
     verdict = f"NG: {len(bad)} could not be restored, {said}" if bad else f"OK: {said}"
     return [*restore_plan.few(bad), *report.notes, f"{verdict}, after {span(report.seconds)}"]

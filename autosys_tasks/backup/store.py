@@ -87,6 +87,12 @@ def latest(backups: Sequence[Backup], owner: str, where: str) -> Backup:
     raise UsageError(message, where=where, hint=f"name one by its id; the newest are {said}")
 
 
+def left_out(folder: Path, latest: Backup) -> list[str]:
+    """What has the name of a later backup than this newest verified one, and is none: each as `NAME: why`."""
+    named = ((NAME.match(other), other) for other in listed(folder)[1])
+    return [other for match, other in named if match and not match[3] and match[1] > latest.stem]
+
+
 def _backup(folder: Path, name: str, there: set[str]) -> list[Backup]:
     """The backup that this manifest is of; nothing for its archive, Damaged for all else."""
     match = NAME.fullmatch(name)

@@ -74,7 +74,8 @@ def restore(c, id, to="", overwrite="never", git=False, from_="", dry_run=False,
             plan = archived.git_plan(order) if git else shown("backup.restore", room.planned(order, say).items)
             return show_plan(home.config, plan, as_json=json, exit_code=exit_code)
         report = (archived.rebuilt if git else archived.restored)(home, order, say)
-    fields = run_fields("backup.restore", report.outcomes, report.notes) if json else {}
+    left_out = [f"left out is {other}" for other in order.left_out]
+    fields = run_fields("backup.restore", report.outcomes, [*left_out, *report.notes]) if json else {}
     return finish(home.config, "run", report.code, fields, room.lines(order, report), json)
 
 

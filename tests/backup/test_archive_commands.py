@@ -51,6 +51,23 @@ def journal(desk: rig.Workspace) -> list[dict[str, object]]:
     return [json.loads(line) for line in text.splitlines()]
 
 
+def test_where_the_latest_is_torn_an_older_one_is_taken_and_said_p26(desk: rig.Workspace) -> None:
+    write(desk.root / f"backups/{SECOND}-differential.manifest.json", b"{")
+    shown = desk.cli("backup.restore", "latest", "--to", "back", "--json").rc(0)
+    notes = shown.json()["notes"]
+    assert isinstance(notes, list) and f"left out is {SECOND}-differential.manifest.json: " in notes[0]
+    assert f"WARN {FIRST} is taken" in shown.err
+    assert (desk.root / "back/data/a.txt").read_bytes() == b"first\n"
+    shown = desk.cli("backup.restore", "latest", "--to", "again").rc(0)
+    assert f"from {FIRST} to " in shown.out and f"left out is {SECOND}" in shown.err
+
+
+def test_of_an_older_torn_one_latest_says_nothing(desk: rig.Workspace) -> None:
+    write(desk.root / "backups/2026-01-01T000000Z-full.manifest.json", b"{")
+    shown = desk.cli("backup.show", "latest").rc(0)
+    assert "left out" not in shown.out + shown.err
+
+
 def test_the_list_names_each_backup_and_what_is_none(desk: rig.Workspace) -> None:
     write(desk.root / "backups/holiday.zip", b"mine")
     found = desk.cli("backup.list", "--json").rc(0).json()
