@@ -12,6 +12,7 @@ import hashlib
 import itertools
 import os
 import shutil
+import stat
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -29,6 +30,9 @@ NO_RIGHT = 1314  # ERROR_PRIVILEGE_NOT_HELD: Windows keeps links for administrat
 NO_SPACE = "no space is left"
 READ_ONLY = 5  # ERROR_ACCESS_DENIED: what Windows says of replacing a file that is read-only
 HOLE = 1 << 16  # bytes of 0 at once that take no room on a disk
+BY_NUMBER = os.utime in os.supports_fd and os.chmod in os.supports_fd  # an open file takes its mode and its time
+NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+MORE = os.O_WRONLY | getattr(os, "O_BINARY", 0)
 BITS = 0o1777  # of a mode; who may become whom by a program is not for an archive to say
 Done = Callable[[Item, bool, str], None]
 
@@ -47,6 +51,7 @@ class Begun(NamedTuple):
     digest: _Hash
     size: int = 0
     lost: str = ""
+    dressed: bool = False  # it has its mode and time
 
 
 class Site:
@@ -58,6 +63,7 @@ class Site:
         self.tell = tell  # told of bytes as they are written
         self.scratch = Path(at(to, f"{SCRATCH}{os.getpid()}"))
         self.safe: set[str] = {""}  # folders that are there and no links
+        self.kept = 0  # bits of a mode that this disk leaves to what is made there, as the umask says
         self.numbers = itertools.count(1)
         self.turn = threading.Lock()  # whose it is, may make folders
         self.fault = for_a_loop()
@@ -67,6 +73,7 @@ class Site:
             os.makedirs(long_path(os.fspath(self.to)), exist_ok=True)
             remove_tree(self.scratch)
             os.mkdir(self.scratch)  # with a mode of 0o700, Windows would let nobody else read what was in it, ever
+            self.kept = stat.S_IMODE(os.stat(self.scratch).st_mode) & 0o777
         except OSError as error:
             raise cannot_write(self.to, error) from error
         return self
@@ -95,12 +102,14 @@ class Site:
 
         What `chunks` raises, and only that, is raised.
         """
-        begun = begun or self._begun()
+        begun, first = begun or self._begun(), items[0].wanted.entry
         scratch = begun.scratch
         try:
-            all_of_it = self._received(begun, items[0].wanted.entry.size, chunks)
             if len(items) > 1:
                 items = sorted(items, key=lambda item: item.wanted.entry.kind == HARDLINK)
+                all_of_it = self._received(begun, first.size, chunks)
+            else:
+                all_of_it = self._received(begun, first.size, chunks, first if BY_NUMBER else None)
             if self._placed(items, all_of_it):
                 return
         except BaseException:
@@ -111,13 +120,17 @@ class Site:
     def _begun(self) -> Begun:
         return Begun(self._new_name(), hashlib.sha256())
 
-    def _received(self, begun: Begun, most: int, chunks: Iterable[bytes]) -> Begun:
-        """The same with the stream behind it. No more than `most` bytes in all are written; zeros become holes."""
-        scratch, digest, size, lost = begun
-        how, fd, hole = 0 if size else os.O_CREAT | os.O_EXCL, -1, False
+    def _received(self, begun: Begun, most: int, chunks: Iterable[bytes], entry: Entry | None = None) -> Begun:
+        """The same with the stream behind it. No more than `most` bytes in all are written; zeros become holes.
+
+        With `entry` it gets its mode and time, too, while it is open.
+        """
+        scratch, digest, size, lost, _ = begun
+        mode = entry.mode & self.kept if entry and not size else 0o600
+        fd, hole = -1, False
         try:
             try:
-                fd = -1 if lost else os.open(scratch, os.O_WRONLY | how | getattr(os, "O_BINARY", 0), 0o600)
+                fd = -1 if lost else os.open(scratch, MORE if size else NEW, mode)
             except OSError as error:
                 lost = reason(error)
             if fd >= 0 and size:
@@ -125,30 +138,34 @@ class Site:
             for chunk in chunks:
                 digest.update(chunk)
                 size += len(chunk)
-                hole = _is_hole(chunk)
+                hole = len(chunk) >= HOLE and _is_hole(chunk)
                 lost = lost or ("" if size > most else self._written(fd, chunk, hole))
                 self.tell(len(chunk))
             if hole and not lost:
                 lost = _grown(fd, min(size, most))
+            if entry and not lost:
+                lost = _dressed(fd, entry, mode)
         finally:
             if fd >= 0:
                 os.close(fd)
-        return Begun(scratch, digest, size, lost)
+        return Begun(scratch, digest, size, lost, entry is not None)
 
     def _placed(self, items: Sequence[Item], begun: Begun) -> bool:
         """Give the bytes to each item; whether the last one took the file itself."""
-        taken, scratch, read = False, begun.scratch, (begun.size, begun.digest.hexdigest())
+        taken, scratch, size, sha256 = False, begun.scratch, begun.size, begun.digest.hexdigest()
         written: dict[str, str] = {}  # a path of the backup -> where its bytes are now
         for number, item in enumerate(items):
             entry = item.wanted.entry
             with _Named(self, item):
-                if read != (entry.size, entry.sha256):
+                if sha256 != entry.sha256 or size != entry.size:
                     raise Different
                 if begun.lost:
                     raise OSError(begun.lost)
                 other = written.get(entry.link) if entry.kind == HARDLINK else None
                 last = number == len(items) - 1
                 source = self._linked(other) or (scratch if last else self._copied(scratch))
+                if not begun.dressed:
+                    _dress(source, entry)
                 self._file(item, source)
                 taken = source == scratch
                 if not last:
@@ -171,7 +188,6 @@ class Site:
         return name
 
     def _file(self, item: Item, scratch: str) -> None:
-        _dress(scratch, item.wanted.entry)
         self._open_way(item.wanted.target)
         self.fault("restore.before-rename")
         self._rename(scratch, item)
@@ -276,8 +292,8 @@ class _Named:
 
 
 def _is_hole(chunk: bytes) -> bool:
-    """Whether these are many bytes and all 0; only what begins with one is looked at further."""
-    return len(chunk) >= HOLE and not chunk[0] and chunk == bytes(len(chunk))
+    """Whether all are 0; only what begins with one is looked at further."""
+    return not chunk[0] and chunk == bytes(len(chunk))
 
 
 def _grown(fd: int, size: int) -> str:
@@ -292,6 +308,18 @@ def _grown(fd: int, size: int) -> str:
 def _forget(path: str) -> None:
     with contextlib.suppress(OSError):
         os.unlink(path)
+
+
+def _dressed(fd: int, entry: Entry, mode: int) -> str:
+    """Give an open file that was made with `mode` its time and its mode; why not, "" when it has them."""
+    try:
+        with contextlib.suppress(OverflowError):
+            os.utime(fd, ns=(entry.mtime_ns, entry.mtime_ns))
+        if entry.mode & BITS != mode:
+            os.chmod(fd, entry.mode & BITS)
+    except OSError as error:
+        return reason(error)
+    return ""
 
 
 def _dress(path: str, entry: Entry) -> None:

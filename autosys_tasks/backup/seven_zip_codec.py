@@ -53,8 +53,8 @@ def compress(
 
 def _deflater() -> Any:
     """isal's DEFLATE (extra `fast`: ten times as quick and a tenth larger), else zlib's."""
-    isal = _isal()
-    return isal.compressobj(3, zlib.DEFLATED, -15) if isal else zlib.compressobj(6, zlib.DEFLATED, -15)
+    isal = _isal()  # its third level takes twice as long as the second: logs become no smaller by it, sources a 20th
+    return isal.compressobj(2, zlib.DEFLATED, -15) if isal else zlib.compressobj(6, zlib.DEFLATED, -15)
 
 
 def _isal() -> Any:

@@ -5,6 +5,7 @@ Bytes in, values out; whatever is wrong raises some exception, which the reader 
 
 from __future__ import annotations
 
+import functools
 import io
 import stat
 from array import array
@@ -79,8 +80,9 @@ class Members:
             end = self._names.index("\0", at)
             name, at = self._names[at:end], end + 1
             size, crc = (0, 0) if is_empty else next(data)
-            folder = bool(is_empty) and not next(files)
-            yield Member(_name(name, bits), _kind(bits, folder), size, (time - EPOCH) * 100, _mode(bits), crc)
+            kind, mode = _kind_and_mode(bits, bool(is_empty) and not next(files))
+            name = _name(name) if bits & BYTES_NAME else name
+            yield Member(name, kind, size, (time - EPOCH) * 100, mode, crc)
 
 
 def encoded_header(following: bytes) -> Packed | None:
@@ -170,17 +172,13 @@ def _flags(value: bytes, count: int) -> list[bool]:
     return [one == "1" for one in bits[:count].ljust(count, "0")]
 
 
-def _kind(bits: int, folder: bool) -> str:
+@functools.lru_cache(maxsize=64)  # members differ little in them
+def _kind_and_mode(bits: int, folder: bool) -> tuple[str, int]:
+    mode = stat.S_IMODE(bits >> 16) if bits & UNIX else 0o755 if bits & IS_FOLDER else 0o644
     if folder:
-        return values.FOLDER
-    return values.LINK if bits & UNIX and stat.S_ISLNK(bits >> 16) else values.FILE
+        return values.FOLDER, mode
+    return values.LINK if bits & UNIX and stat.S_ISLNK(bits >> 16) else values.FILE, mode
 
 
-def _mode(bits: int) -> int:
-    return stat.S_IMODE(bits >> 16) if bits & UNIX else 0o755 if bits & IS_FOLDER else 0o644
-
-
-def _name(name: str, bits: int) -> str:
-    if not bits & BYTES_NAME:
-        return name
+def _name(name: str) -> str:
     return "".join(chr(ord(one) - ESCAPE) if "\uef80" <= one <= "\uefff" else one for one in name)

@@ -13,6 +13,7 @@ import os
 import threading
 import zlib
 from collections.abc import Callable, Collection, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from operator import itemgetter
 from pathlib import Path
 from typing import BinaryIO
@@ -28,7 +29,8 @@ __all__ = ["Archive", "Member"]
 LARGEST_HEADER = 1 << 29
 AT_ONCE = 256 << 10
 MOST_CYCLES = 24
-CROWD = 1 << 14  # members of a block: where one has more, they are small, and held by each thread they take memory
+CROWD = 1 << 9  # members of a block: where one has more, they are small, and several threads wait for one another
+BLOCKS = 64  # that wait to be read by several threads
 Going = Callable[[], None]  # raises when nobody wants more
 HINT = "set AUTOSYS_BACKUP_PASSPHRASE to the passphrase that it was made with"
 
@@ -65,21 +67,29 @@ class Archive:
     def read(self, names: Collection[str] | None, sink: Callable[[Member, Iterator[bytes]], None]) -> None:
         """Give `sink` each member of that name (None: all) and its bytes; those of a block in the archive's order.
 
-        Several blocks are read at a time: `sink` is called by several threads. A block that holds none of them is not
-        looked at. When the last byte was taken the CRC has been compared.
+        Several blocks are read at a time: `sink` is called by several threads. A block of many small ones is given by
+        this thread alone, while another decodes what comes next. A block that holds none of them is not looked at. When
+        the last byte was taken the CRC has been compared.
         """
         wanted = None if names is None else frozenset(names)
-        placed = (one for one in self._placed() if wanted is None or one[0].name in wanted)
 
         def give(of_a_block: Iterable[_Place], going: Going) -> None:
-            for place in of_a_block:
+            for member, stream, at in of_a_block:
                 going()
-                sink(place[0], self._bytes(*place, going))
+                sink(member, self._bytes(member, stream, at, going))
 
-        if len(self._blocks) < 2 or max(block.members for block in self._blocks) > CROWD:
-            give(placed, _always)
-        else:
-            threads.share((list(group) for _, group in itertools.groupby(placed, key=itemgetter(1))), give)
+        with ThreadPoolExecutor(1, "unpack") as pool:
+            placed = (one for one in self._placed(pool) if wanted is None or one[0].name in wanted)
+            waiting: list[list[_Place]] = []
+            for stream, group in itertools.groupby(placed, key=itemgetter(1)):
+                if stream and stream.is_crowd:
+                    give(group, _always)
+                    continue
+                waiting.append(list(group))
+                if len(waiting) == BLOCKS:
+                    threads.share(iter(waiting), give)
+                    waiting.clear()
+            threads.share(iter(waiting), give)
 
     def stream(self, name: str) -> Iterator[bytes]:
         """The bytes of the one member of that name; Damaged when there is none."""
@@ -88,19 +98,33 @@ class Archive:
                 return self._bytes(member, stream, at, _always)
         raise Damaged(f"there is no `{name}` in it", where=str(self._path))
 
-    def _placed(self) -> Iterator[_Place]:
-        """Every member with the stream its bytes come from, and where they begin in it; with no bytes, the last one."""
+    def _placed(self, pool: ThreadPoolExecutor | None = None) -> Iterator[_Place]:
+        """Every member with the stream its bytes come from, and where they begin in it; with no bytes, the last one.
+
+        A crowd's stream is decoded by `pool`.
+        """
         blocks, left, at = iter(self._blocks), 0, 0
         stream: _Stream | None = None
         for member in self._members:
             if member.size and not left:
                 block = next(blocks)
-                stream, left, at = _Stream(self._decoded(block, fast=self._fast)), block.members, 0
+                stream, left, at = self._stream(block, pool), block.members, 0
             yield member, stream, at
             if member.size:
                 left, at = left - 1, at + member.size
 
+    def _stream(self, block: Packed, pool: ThreadPoolExecutor | None) -> _Stream:
+        pieces, is_crowd = self._decoded(block, fast=self._fast), block.members > CROWD
+        return _Stream(threads.ahead(pieces, pool) if pool and is_crowd else pieces, is_crowd)
+
     def _bytes(self, member: Member, stream: _Stream | None, at: int, going: Going) -> Iterator[bytes]:
+        """What `sink` takes: of a small one that is good and at hand, all at once."""
+        data = stream.at_hand(at, member.size) if stream else b""
+        if data and zlib.crc32(data) == member.crc:
+            return iter((data,))
+        return self._streamed(member, stream, at, going)
+
+    def _streamed(self, member: Member, stream: _Stream | None, at: int, going: Going) -> Iterator[bytes]:
         crc = 0
         if stream is not None:
             try:  # not `with self._damage()`, whose cost tells when it is a file's
@@ -204,8 +228,14 @@ class Archive:
 class _Stream:
     """What comes out of a block, taken member by member, forward only."""
 
-    def __init__(self, pieces: Iterator[bytes]) -> None:
+    def __init__(self, pieces: Iterator[bytes], is_crowd: bool) -> None:
         self._pieces, self._piece, self._at = pieces, b"", 0  # _at: where _piece begins
+        self.is_crowd = is_crowd  # many members share it
+
+    def at_hand(self, at: int, size: int) -> bytes:
+        """The same as `part`, where nothing has to be decoded for it; else b""."""
+        begins = at - self._at
+        return self._piece[begins : begins + size] if 0 <= begins <= len(self._piece) - size else b""
 
     def part(self, at: int, size: int) -> Iterator[bytes]:
         """The `size` bytes that begin at `at`."""

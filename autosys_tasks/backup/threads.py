@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import Executor
 from typing import ParamSpec, TypeVar
 
 T = TypeVar("T")
 P = ParamSpec("P")
 R = TypeVar("R")
 MOST = 4
+AHEAD = 3
 LOOKS_UP_S = 0.1  # Windows lets no Ctrl-C into a wait without an end
 
 
@@ -60,6 +63,14 @@ def share(jobs: Iterator[T], work: Callable[[T, Callable[[], None]], None]) -> N
         _wait_for([other for other in others if other.ident])
     if errors:
         raise errors[0]
+
+
+def ahead(things: Iterator[bytes], pool: Executor) -> Iterator[bytes]:
+    """The same, a few of them made by a thread of `pool` before they are asked for; it has one thread alone."""
+    made = deque(pool.submit(next, things, b"") for _ in range(AHEAD))
+    while thing := made.popleft().result():
+        made.append(pool.submit(next, things, b""))
+        yield thing
 
 
 def _wait_for(others: list[threading.Thread]) -> None:
