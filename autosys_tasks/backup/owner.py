@@ -31,10 +31,10 @@ def owner_of(config: Config) -> str:
 
 def number(state: str) -> None:
     """Give this machine's workspace the number that its backups are known by, if it has none yet."""
-    import secrets
-
     path = _file(state)
     if not _known(path):
+        import secrets
+
         make_folder(path.parent)
         write_atomic(path, secrets.token_hex(4) + "\n", mode=0o600)
 

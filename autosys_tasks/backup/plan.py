@@ -102,7 +102,7 @@ def against(found: Iterable[Found], lines: Iterable[bytes], scanned: float, unre
     same: list[Found] = []
     others: list[Found] = []
     entries: list[Entry] = []
-    settled_ns, last = (scanned - RACY_S) * 1e9, ""
+    settled_ns, last = int((scanned - RACY_S) * 1e9), ""
     things = iter(found)
     thing = next(things, None)
     for line in lines:

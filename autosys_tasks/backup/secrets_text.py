@@ -37,40 +37,41 @@ _HARMLESS = re.compile(
     re.IGNORECASE,
 )
 # Shapes by a mark that each of them has, and marks by a sign that is in all that have one of these shapes: to look for
-# signs, then for marks, and only then for shapes is many times quicker than to try every shape everywhere.
-_SHAPES: dict[bytes, dict[bytes, re.Pattern[bytes]]] = {
+# signs, then for marks, and only then for shapes is many times quicker than to try every shape everywhere. Few are ever
+# looked for, so that `re` compiles them when they are.
+_SHAPES: dict[bytes, dict[bytes, bytes]] = {
     b"-": {
-        b"PRIVATE KEY": re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY(?: BLOCK)?-----"),
-        b"glpat-": re.compile(rb"\bglpat-[0-9A-Za-z_-]{20}"),
-        b"xox": re.compile(rb"\bxox[abeoprs]-[0-9A-Za-z-]{10,}"),
-        b"sk-": re.compile(rb"\bsk-(?:ant-|proj-|or-|svcacct-)?[0-9A-Za-z_-]{20,}"),
-        b"pypi-": re.compile(rb"\bpypi-AgE[0-9A-Za-z_-]{50,}"),
+        b"PRIVATE KEY": rb"-----BEGIN [A-Z ]*PRIVATE KEY(?: BLOCK)?-----",
+        b"glpat-": rb"\bglpat-[0-9A-Za-z_-]{20}",
+        b"xox": rb"\bxox[abeoprs]-[0-9A-Za-z-]{10,}",
+        b"sk-": rb"\bsk-(?:ant-|proj-|or-|svcacct-)?[0-9A-Za-z_-]{20,}",
+        b"pypi-": rb"\bpypi-AgE[0-9A-Za-z_-]{50,}",
     },
     b"_": {
-        **{mark: re.compile(rb"\b" + mark + rb"[0-9A-Za-z]{36}") for mark in (b"ghp_", b"gho_", b"ghu_", b"ghs_")},
-        b"ghr_": re.compile(rb"\bghr_[0-9A-Za-z]{36}"),
-        b"aws_secret_access_key": re.compile(rb"aws_secret_access_key\W{1,5}[0-9A-Za-z/+]{40}\b"),
-        b"github_pat_": re.compile(rb"\bgithub_pat_[0-9A-Za-z_]{22,}"),
-        b"k_live_": re.compile(rb"\b[rs]k_live_[0-9A-Za-z]{16,}"),
-        b"hf_": re.compile(rb"\bhf_[0-9A-Za-z]{30,}"),
-        b"npm_": re.compile(rb"\bnpm_[0-9A-Za-z]{36}"),
-        b"dop_v1_": re.compile(rb"\bdop_v1_[0-9a-f]{64}"),
+        **{mark: rb"\b" + mark + rb"[0-9A-Za-z]{36}" for mark in (b"ghp_", b"gho_", b"ghu_", b"ghs_")},
+        b"ghr_": rb"\bghr_[0-9A-Za-z]{36}",
+        b"aws_secret_access_key": rb"aws_secret_access_key\W{1,5}[0-9A-Za-z/+]{40}\b",
+        b"github_pat_": rb"\bgithub_pat_[0-9A-Za-z_]{22,}",
+        b"k_live_": rb"\b[rs]k_live_[0-9A-Za-z]{16,}",
+        b"hf_": rb"\bhf_[0-9A-Za-z]{30,}",
+        b"npm_": rb"\bnpm_[0-9A-Za-z]{36}",
+        b"dop_v1_": rb"\bdop_v1_[0-9a-f]{64}",
     },
     b"/": {
-        b"hooks.slack.com": re.compile(rb"hooks\.slack\.com/services/T\w+/B\w+/\w{16,}"),
-        b"discord": re.compile(rb"discord(?:app)?\.com/api/webhooks/\d{15,}/[\w-]{30,}"),
+        b"hooks.slack.com": rb"hooks\.slack\.com/services/T\w+/B\w+/\w{16,}",
+        b"discord": rb"discord(?:app)?\.com/api/webhooks/\d{15,}/[\w-]{30,}",
     },
     b"@": {
-        b"://": re.compile(rb"\b[a-z][a-z0-9+.-]*://[^\s:/@'\"<>{}$]+:[^\s/@'\"<>{}$]{3,}@[\w.-]"),
+        b"://": rb"\b[a-z][a-z0-9+.-]*://[^\s:/@'\"<>{}$]+:[^\s/@'\"<>{}$]{3,}@[\w.-]",
     },
     b"A": {
-        b"AKIA": re.compile(rb"\bAKIA[0-9A-Z]{16}\b"),
-        b"ASIA": re.compile(rb"\bASIA[0-9A-Z]{16}\b"),
-        b"AIza": re.compile(rb"\bAIza[0-9A-Za-z_-]{35}"),
+        b"AKIA": rb"\bAKIA[0-9A-Z]{16}\b",
+        b"ASIA": rb"\bASIA[0-9A-Z]{16}\b",
+        b"AIza": rb"\bAIza[0-9A-Za-z_-]{35}",
     },
     b".": {
-        b"ya29.": re.compile(rb"\bya29\.[0-9A-Za-z_-]{20,}"),
-        b"SG.": re.compile(rb"\bSG\.[\w-]{16,}\.[\w-]{16,}"),
+        b"ya29.": rb"\bya29\.[0-9A-Za-z_-]{20,}",
+        b"SG.": rb"\bSG\.[\w-]{16,}\.[\w-]{16,}",
     },
 }
 
@@ -103,6 +104,6 @@ def holds_secret(text: bytes) -> bool:
     for sign, shapes in _SHAPES.items():
         if sign in text:
             for mark, shape in shapes.items():
-                if mark in text and shape.search(text):
+                if mark in text and re.search(shape, text):
                     return True
     return False

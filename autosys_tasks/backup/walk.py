@@ -7,6 +7,7 @@ import stat
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from functools import partial
+from operator import attrgetter
 from typing import NamedTuple
 
 from autosys_tasks.backup.ignore_text import NAME, Level, left_out_by, read_rules
@@ -103,6 +104,7 @@ def _in_room(
     prefix = f"{folder}/" if folder else ""
     asked = () if all(one.takes_all_in(folder) for one in active) else active
     picky = bool(levels) or any(one.of.exclude for one in active)
+    entries.sort(key=attrgetter("name"), reverse=True)  # what is to be in order later lies so in memory, too
     crowd, by = list[tuple[str, os.stat_result]](), active
     while entries:  # what the system said of them is not kept longer than needed
         entry = entries.pop()
