@@ -1,9 +1,13 @@
-"""Time as text and as numbers. `AUTOSYS_NOW` is what plans take for now; facts keep the real clock."""
+"""Times, sizes and counts: as numbers, and as text for a person.
+
+`AUTOSYS_NOW` is what plans take for now; facts keep the real clock.
+"""
 
 from __future__ import annotations
 
 import os
 import time
+from collections.abc import Collection
 from datetime import UTC, datetime
 
 from autosys_tasks.core.errors import UsageError
@@ -59,6 +63,12 @@ def span(seconds: float) -> str:
 def counted(number: int, one: str, many: str = "") -> str:
     """A number of things for a person: `1 file`, `3 files`."""
     return f"{number} {one if number == 1 else many or f'{one}s'}"
+
+
+def few(things: Collection[str], most: int = 3) -> str:
+    """The first of many things for a person: `a, b, c and 2 more`."""
+    first = ", ".join(list(things)[:most])
+    return first if len(things) <= most else f"{first} and {len(things) - most} more"
 
 
 def size(count: float) -> str:

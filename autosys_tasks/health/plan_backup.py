@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
-from autosys_tasks.core.clock import size, span
+from autosys_tasks.core.clock import few, size, span
 from autosys_tasks.core.verdict import NG, OK, SKIP, WARN, Fix
 from autosys_tasks.health.values import BackupSeen, Finding, Scene
 
 AGE_S = 26 * 3600.0  # a night, and the time that a late one takes
 DRILL_S = 35 * 86_400.0
 AHEAD_S = 60.0
-SHOWN = 3  # names of a kind
 RUN = Fix(("inv", "backup"))
 TRY = Fix(text="inv backup.drill restores the newest one and compares every file")
 DRILL = Fix(("inv", "backup.drill"))
@@ -63,7 +62,7 @@ def _of_newest(scene: Scene, seen: BackupSeen) -> Iterator[Judged]:
     if seen.run_at is not None and not seen.run_ok and not seen.run_made and seen.run_at >= newest.created:
         yield NG, f"the last run failed {_ago(scene, seen.run_at)}: {seen.run_detail}", RUN
     if seen.halves:
-        yield WARN, f"no backup any more: {_few(seen.halves)}", HALVES
+        yield WARN, f"no backup any more: {few(seen.halves)}", HALVES
     yield from _of_what_it_lacks(seen)
     for said in seen.late:
         yield WARN, said, Fix(text="mend that, then inv backup: it goes on from what is there")
@@ -76,11 +75,11 @@ def _of_what_it_lacks(seen: BackupSeen) -> Iterator[Judged]:
     others = [f"{each.path or 'a file'}: {each.why}" for each in failed if not each.required]
     mend = Fix(text="mend it, or take it out of [backup.sets]; then inv backup")
     if needed:
-        yield NG, f"required, and not in it: {_few(needed)}", mend
+        yield NG, f"required, and not in it: {few(needed)}", mend
     if others:
-        yield WARN, f"not in it: {_few(others)}", mend
+        yield WARN, f"not in it: {few(others)}", mend
     if seen.idle:
-        yield WARN, f"matched nothing: {_few(seen.idle)}", Fix(text="take it out of [backup.sets], or write it")
+        yield WARN, f"matched nothing: {few(seen.idle)}", Fix(text="take it out of [backup.sets], or write it")
 
 
 def _of_drill(scene: Scene, seen: BackupSeen) -> Iterator[Judged]:
@@ -90,11 +89,6 @@ def _of_drill(scene: Scene, seen: BackupSeen) -> Iterator[Judged]:
         yield NG, f"the last drill failed {_ago(scene, seen.drill_at)}: {seen.drill_why}", DRILL
     elif scene.now.wall - seen.drill_at > DRILL_S:
         yield WARN, f"the last drill was {_ago(scene, seen.drill_at)}", TRY
-
-
-def _few(said: Sequence[str]) -> str:
-    more = f" and {len(said) - SHOWN} more" if len(said) > SHOWN else ""
-    return f"{', '.join(said[:SHOWN])}{more}"
 
 
 def _ago(scene: Scene, at: float) -> str:

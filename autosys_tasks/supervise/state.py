@@ -21,15 +21,14 @@ from autosys_tasks.core.clock import shift
 from autosys_tasks.core.files import make_folder, read_text, write_atomic
 from autosys_tasks.supervise.values import LastExit, Now, Record, Wanted
 
+RECORD = "record.jsonl"
+BEGAN = host.boot_clock()  # of this process
+
 
 def now() -> Now:
     """This moment, and how far plans take it to be ahead."""
     ahead = shift()
     return Now(time.time() + ahead, host.boot_clock(), host.boot_id(), ahead, BEGAN)
-
-
-RECORD = "record.jsonl"
-BEGAN = host.boot_clock()
 
 
 class Place(NamedTuple):

@@ -12,12 +12,12 @@ from typing import NamedTuple
 
 from autosys_tasks.config.model import Environment, Service
 from autosys_tasks.core import globs
+from autosys_tasks.core.clock import few
 from autosys_tasks.core.plan import Plan, Step
 from autosys_tasks.upgrade.values import ABSENT, Done, EnvironmentSeen, Facts, Pulled
 
 OF_SCRIPTS = ("chmod", "unblock", "check")
 KINDS = (*OF_SCRIPTS, "install", "restart")  # in the order in which they are done
-NAMED_AT_MOST = 3
 NOTHING_PULLED = Pulled()
 
 
@@ -138,7 +138,7 @@ def _restarts(
         files = [path for path in facts.pulled.files if globs.matches(service.restart_on, path)] if asks else []
         if name in facts.running and service.managed and (home or files):
             why = [f"runs in `{home.name}`"] if home else []
-            steps.append(Step("restart", name, "; ".join([*why, *([f"{_few(files)} changed"] if files else [])])))
+            steps.append(Step("restart", name, "; ".join([*why, *([f"{few(files)} changed"] if files else [])])))
     return tuple(steps)
 
 
@@ -158,11 +158,6 @@ def _slashed(path: str) -> str:
     return path.replace("\\", "/")
 
 
-def _few(files: Collection[str]) -> str:
-    first = ", ".join(list(files)[:NAMED_AT_MOST])
-    return first if len(files) <= NAMED_AT_MOST else f"{first} and {len(files) - NAMED_AT_MOST} more"
-
-
 def _scripts(facts: Facts) -> tuple[Step, ...]:
     found = [Step(kind, script.path, why) for script in facts.scripts for kind, why in script.needs]
     return tuple(sorted(found, key=lambda step: KINDS.index(step.kind)))
@@ -177,4 +172,4 @@ def explanation(seen: EnvironmentSeen, found: Finding) -> str:
         return f"{seen.name}: stale: {'; '.join(found.why)}"
     if found.left:
         return f"{seen.name}: {found.left}"
-    return f"{seen.name}: as {_few(sorted(seen.files))} {'want' if len(seen.files) > 1 else 'wants'} it"
+    return f"{seen.name}: as {few(sorted(seen.files))} {'want' if len(seen.files) > 1 else 'wants'} it"

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from autosys_tasks.core.clock import few
 from autosys_tasks.host import git
 from autosys_tasks.upgrade.history import SHORT, History, decoded, see
 
@@ -147,10 +148,9 @@ def _tracked(top: str, paths: Iterable[str]) -> set[str]:
 
 
 def _in_the_way(lost: tuple[str, ...], old: str, new: str) -> PullEnd:
-    named = ", ".join(lost[:NAMED_AT_MOST])
-    more = f" and {len(lost) - NAMED_AT_MOST} more" if len(lost) > NAMED_AT_MOST else ""
     hint = "commit them or move them away, then inv upgrade --pull"
-    return PullEnd("in-the-way", f"what is not committed would be overwritten: {named}{more}", hint, old, new, lost)
+    why = f"what is not committed would be overwritten: {few(lost, NAMED_AT_MOST)}"
+    return PullEnd("in-the-way", why, hint, old, new, lost)
 
 
 def _counted(number: int) -> str:

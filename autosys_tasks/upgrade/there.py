@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from autosys_tasks import host
 from autosys_tasks.config.model import Environment
+from autosys_tasks.core.clock import few
 from autosys_tasks.core.files import read_json
 from autosys_tasks.upgrade.discover import matching
 
@@ -107,7 +108,7 @@ def _strangers(path: str) -> str:
     if not folder.is_dir() or any((folder / name).exists() for name in ("pyvenv.cfg", "conda-meta", LABEL)):
         return ""
     names = sorted(name for name in os.listdir(folder) if name.lower() not in MADE)
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    return few(names)
 
 
 def made_from(path: Path) -> tuple[str, str] | None:
