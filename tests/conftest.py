@@ -157,13 +157,23 @@ def nothing_of_the_person_is_touched(
     for name in LEAKY:
         monkeypatch.delenv(name, raising=False)
     yield
-    # What pip and uv keep in their caches is their own, and so is what systemd remembers of a timer that is registered.
-    theirs = {"cache", "timers"}
-    ours = [path for path in scratch_home.rglob("*autosys*") if theirs.isdisjoint(path.parts)]
+    ours = bearing_our_name(scratch_home)
     if ours:
         shutil.rmtree(scratch_home)
         scratch_home.mkdir()
     assert not ours, f"a test without AUTOSYS_STATE wrote into the home folder: {ours}"
+
+
+def bearing_our_name(home: Path) -> list[str]:
+    """What of ours lies below that folder, after each of all tests: no folder is looked into that is of others.
+
+    What pip and uv keep in their caches is their own, and so is what systemd remembers of a timer that is registered.
+    """
+    found: list[str] = []
+    for root, folders, files in os.walk(home):
+        folders[:] = [name for name in folders if name not in ("cache", "timers")]
+        found += [os.path.join(root, name) for name in (*folders, *files) if "autosys" in name]
+    return found
 
 
 @pytest.fixture(scope="session")

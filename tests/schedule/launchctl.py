@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import plistlib
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -51,6 +49,8 @@ def show(kept: dict[str, Any], target: str) -> int:
 
 
 def bootstrap(kept: dict[str, Any], domain: str, path: str) -> int:
+    import plistlib  # and the like: most calls only ask, and are many
+
     agent = plistlib.loads(Path(path).read_bytes())
     name = label(f"{domain}/{agent['Label']}")
     if name in kept["busy"]:
@@ -86,6 +86,8 @@ def print_disabled(kept: dict[str, Any], domain: str) -> int:
 
 
 def run(kept: dict[str, Any], name: str) -> int:
+    import subprocess
+
     job = kept["jobs"][name]
     agent = job["agent"]
     env = {"HOME": os.environ["HOME"], "STARTS": os.environ["STARTS"], **agent["EnvironmentVariables"]}

@@ -20,27 +20,23 @@ from autosys_tasks.schedule.values import AtLogon, Daily, Entry, Every, Site
 SITE = Site("desk-1a2b3c4d", "/w/내 책상 50%", ("/w/py thon", "-m", "invoke"), "1", "/w/내 책상 50%/log")
 LINES = st.lists(st.text(st.characters(blacklist_categories=["Cs", "Cc"]), max_size=30), max_size=5)
 CRONTAB = """\
-import pathlib, sys
-kept = pathlib.Path(__file__).with_name("kept")
-if kept.with_name("broken").exists():
-    sys.exit("crontab: the spool cannot be read")
-if sys.argv[1:] == ["-l"]:
-    if not kept.exists():
-        sys.exit("no crontab for me")
-    sys.stdout.buffer.write(kept.read_bytes())
-elif sys.argv[1:] == ["-r"]:
-    kept.unlink()
-else:
-    kept.write_bytes(sys.stdin.buffer.read())
+#!/bin/sh
+kept="${0%/*}/kept"
+fails() { echo "$1" >&2; exit 1; }
+[ ! -e "${0%/*}/broken" ] || fails "crontab: the spool cannot be read"
+case "$1" in
+    -l) [ -e "$kept" ] || fails "no crontab for me"; exec cat "$kept" ;;
+    -r) exec rm "$kept" ;;
+    *) exec cat >"$kept" ;;
+esac
 """
 
 
 def crontab(folder: Path) -> Path:
     """A crontab command in that folder, and the file that it keeps its table in."""
     folder.mkdir()
-    (folder / "crontab.py").write_text(CRONTAB, encoding="utf-8")
     program = folder / "crontab"
-    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{folder}/crontab.py" "$@"\n', encoding="utf-8")
+    program.write_text(CRONTAB, encoding="utf-8", newline="\n")
     program.chmod(0o755)
     return folder / "kept"
 

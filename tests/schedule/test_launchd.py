@@ -77,7 +77,7 @@ class Mac:
         folder.mkdir()
         shutil.copy(launchctl.__file__, folder / "launchctl.py")
         program = folder / "launchctl"
-        program.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{folder}/launchctl.py" "$@"\n', encoding="utf-8")
+        program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -I -S "{folder}/launchctl.py" "$@"\n', encoding="utf-8")
         program.chmod(0o755)
         self.env = {"PATH": f"{folder}:/usr/bin:/bin", "STARTS": str(workspace.starts_folder)}
 
