@@ -17,8 +17,9 @@ WORDS = "a b  \"c\" '한글' $HOME %PATH% \\"
 
 PYPROJECT = """\
 [build-system]
-requires = ["hatchling>=1.25"]
-build-backend = "hatchling.build"
+requires = []
+build-backend = "builds"
+backend-path = ["."]
 [project]
 name = "autosys"
 version = "0.1.0"
@@ -26,8 +27,6 @@ requires-python = ">=3.11"
 dependencies = ["invoke>=3.0.3"]
 [project.optional-dependencies]
 test = ["iniconfig"]
-[tool.hatch.build.targets.wheel]
-packages = ["autosys_tasks"]
 """
 TASKS = '''\
 import importlib.util, json, os, sys
@@ -60,6 +59,7 @@ class Checkout:
         self.stamp = self.venv / "autosys-stamp"
         (root / "autosys_tasks").mkdir(parents=True)
         shutil.copy(rig.REPOSITORY / "tasks.py", root)
+        shutil.copy(Path(__file__).with_name("builds.py"), root)
         ours = rig.REPOSITORY / "autosys_tasks" / "bootstrap"
         shutil.copytree(
             ours, root / "autosys_tasks" / "bootstrap", ignore=shutil.ignore_patterns("__pycache__")

@@ -226,7 +226,7 @@ def test_a_python_without_ensurepip_is_enough_where_uv_is(
 def test_without_an_index_it_says_why_and_trusts_nothing(made_by_pip: tuple[Checkout, rig.Result]) -> None:
     checkout, _ = made_by_pip
     offline: dict[str, str | None] = {"PIP_INDEX_URL": NOWHERE, "PIP_RETRIES": "0", "PIP_NO_CACHE_DIR": "1"}
-    checkout.declare(PYPROJECT.replace("0.1.0", "0.2.0"))
+    checkout.declare(PYPROJECT.replace("requires = []", 'requires = ["hatchling>=1.25"]'))
     for _ in range(2):
         said = checkout.run("echo", env=offline).rc(1)
         said.says("No matching distribution found for hatchling", "is the package index reachable")
@@ -330,4 +330,6 @@ def test_the_real_checkout_comes_up_from_nothing(tmp_path: Path, uv: Path, index
     listed = rig.start(argv, cwd=root, env=quiet_environ(uv)).result()
     listed.rc(0).says("bringup", "watchdog", "health")
     assert (root / ".venv" / BIN / "autosys").exists()
+    (names_it,) = (path for path in (root / ".venv").glob("lib/**/site-packages/*.pth") if "autosys" in path.name)
+    assert names_it.read_bytes().isascii(), "what hatchling wrote, as every code page reads it"
     print(json.dumps({"first_run_s": round(time.monotonic() - began, 1)}))
