@@ -8,6 +8,7 @@ from typing import BinaryIO, NamedTuple, cast
 
 import py7zr
 import pytest
+import rig
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from packing import Item, noise, text, unpacked
@@ -48,7 +49,7 @@ SOURCES = st.builds(Source, DATA, st.none() | st.integers(0, 3 * SMALL), st.inte
 THINGS = st.dictionaries(NAMES, SOURCES | st.sampled_from(("folder", "link")), max_size=14)
 
 
-@settings(max_examples=70)
+@settings(max_examples=rig.examples(70))
 @given(THINGS, st.booleans(), st.integers(1, 3), st.booleans())
 def test_an_archive_holds_exactly_what_could_be_read(
     tmp_path: Path,

@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+import rig
 from git_repos import Repo, every_byte, new_repo
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -54,7 +55,7 @@ def edit(repo: Repo, what: str, path: str, content: bytes | None) -> None:
 
 @example([("unstage", "d/b", None), ("intend", "d/b", None)])
 @given(st.lists(EDITS, max_size=14))
-@settings(max_examples=30)
+@settings(max_examples=rig.examples(30))
 def test_any_edits_are_there_again(edits: list[tuple[str, str, bytes | None]]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         repo = new_repo(Path(folder, "desk"))

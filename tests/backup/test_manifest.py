@@ -77,7 +77,7 @@ def test_it_is_one_json_document_with_all_that_is_promised(tmp_path: Path) -> No
 paths = st.lists(st.text(st.characters(exclude_characters="\0"), min_size=1, max_size=20), unique=True, max_size=20)
 
 
-@settings(max_examples=50)
+@settings(max_examples=rig.examples(50))
 @given(paths, paths, st.integers(-(2**62), 2**62), st.integers(0, 2**62))
 def test_any_paths_and_numbers_come_back(
     tmp_path: Path, names: list[str], gone: list[str], time: int, size: int
@@ -160,7 +160,7 @@ def test_a_differential_is_its_base_less_what_is_gone_and_what_is_new(tmp_path: 
     ]  # fmt: skip
 
 
-@settings(max_examples=60)
+@settings(max_examples=rig.examples(60))
 @given(st.sets(st.integers(0, 30)), st.sets(st.integers(0, 30)), st.sets(st.integers(0, 30)))
 def test_the_state_is_what_a_dictionary_would_say(
     tmp_path: Path, base: set[int], own: set[int], gone: set[int]

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import rig
 from desk_tree import tree
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -104,7 +105,7 @@ def met(root: Path, wanted: tuple[Pattern, ...]) -> Iterator[Said]:
 
 
 @pytest.mark.parametrize("by_fd", [False, pytest.param(True, marks=pytest.mark.only("posix"))])
-@settings(max_examples=200)
+@settings(max_examples=rig.examples(200))
 @given(files=TREES, sets=SETS, ignores=IGNORES)
 def test_a_walk_meets_what_asking_each_path_alone_meets(
     root: Path, files: list[str], sets: list[tuple[list[str], list[str]]], ignores: dict[str, str], by_fd: bool

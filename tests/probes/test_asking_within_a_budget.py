@@ -10,6 +10,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+import rig
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rig import wait_for
@@ -225,7 +226,7 @@ def test_any_name_has_a_book_of_its_own(says, reply, tmp_path):
     assert len(list((tmp_path / "books").glob("*.json"))) == len(names)
 
 
-@settings(max_examples=30)
+@settings(max_examples=rig.examples(30))
 @given(
     calls=st.integers(1, 3),
     waits=st.lists(st.tuples(st.floats(0, 400), st.booleans()), min_size=1, max_size=12),

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import rig
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -155,7 +156,7 @@ def tables(table: str) -> st.SearchStrategy[dict[str, Any]]:
 
 
 @given(tables(""))
-@settings(max_examples=200)
+@settings(max_examples=rig.examples(200))
 def test_any_document_of_known_keys_and_any_values_is_too(folder: Path, values: dict[str, Any]) -> None:
     text = "".join(f"{toml({key: each})[2:-2]}\n" for key, each in values.items())
     read(folder, text.encode("utf-8", "replace"))

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+import rig
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -33,7 +34,7 @@ def test_each_line_is_json_for_whoever_wants_to_look(path: str) -> None:
     assert [line["document"]["n"] for line in lines] == [1, 2]
 
 
-@settings(max_examples=200)
+@settings(max_examples=rig.examples(200))
 @given(cut=st.integers(0, slots.SLOT), earlier=st.integers(1, 4))
 def test_a_write_cut_short_anywhere_leaves_the_old_or_the_new(path: str, cut: int, earlier: int) -> None:
     """kill -9 or a full disk in the middle of it: never a part, never nothing (5.3)."""
