@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from autosys_tasks import host
+from autosys_tasks.core.errors import StateError
 from autosys_tasks.core.files import cannot_write, make_folder, patiently, read_bytes, write_atomic
 from autosys_tasks.core.plan import Outcome, Plan, Step
 from autosys_tasks.host import git
@@ -192,13 +193,21 @@ def by_hand(seen: Seen) -> list[str]:
 
 
 def carry_out(seen: Seen, todo: Plan) -> Iterator[Outcome]:
-    """Each step to its end; what cannot be done is a failure, and the next one is tried."""
+    """Each step to its end; what cannot be done is a failure, after which that file alone is left as it is."""
     texts = {seen.starter: seen.wanted, **{hook.path: hook_text.hook(hook.name) for hook in seen.hooks}}
+    failed = set()
     for step in todo.steps:
+        if step.target in failed:
+            yield Outcome(step, None, "not tried: the step before it failed")
+            continue
         try:
-            yield Outcome(step, *_done(step, texts))
+            outcome = Outcome(step, *_done(step, texts))
         except OSError as error:
-            yield Outcome(step, False, cannot_write(step.target, error).message)
+            outcome = Outcome(step, False, cannot_write(step.target, error).message)
+        except StateError as error:
+            outcome = Outcome(step, False, error.message)
+        failed |= set() if outcome.ok else {step.target}
+        yield outcome
     with_nothing = os.path.dirname(seen.starter)
     if os.path.isdir(with_nothing) and not os.listdir(with_nothing):
         os.rmdir(with_nothing)
@@ -209,6 +218,8 @@ def _done(step: Step, texts: dict[str, str]) -> tuple[bool, str]:
     if step.kind == "refuse":
         return False, f"{step.reason}: keep one of them, then the same command"
     if step.kind == "keep":
+        if os.path.lexists(path + BEFORE):  # since it was planned
+            return False, f"there is a {os.path.basename(path)}{BEFORE} already"
         patiently(lambda: os.rename(path, path + BEFORE))
     elif step.kind == "write":
         make_folder(Path(path).parent)

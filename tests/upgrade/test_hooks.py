@@ -16,6 +16,10 @@ import rig
 from repos import Repo
 from upgrade_desk import tree
 
+from autosys_tasks.config.load import load
+from autosys_tasks.supervise.house import house_of
+from autosys_tasks.upgrade import hooks
+
 pytestmark = [pytest.mark.only("posix"), pytest.mark.capability("git")]
 NAMES = ("post-merge", "post-checkout", "post-rewrite")
 # Says where it was begun and with which of git's variables, waits until it may go on, and leaves what it is to make.
@@ -343,6 +347,18 @@ def test_a_hook_that_came_after_ours_is_not_taken_away(pulled: Pulled) -> None:
     pulled.inv("remove").rc(3).says("keep one of them")
     assert (pulled.hooks / "post-merge").read_bytes() == new
     assert (pulled.hooks / "post-merge.before-autosys").exists()
+
+
+def test_a_hook_of_a_person_that_cannot_be_kept_is_not_written_over(pulled: Pulled) -> None:
+    house = house_of(load(pulled.space.root))
+    own = pulled.own("post-merge").read_bytes()
+    seen = hooks.look(house)
+    (pulled.hooks / "post-merge.before-autosys").mkdir()  # somebody was there in between
+    outcomes = hooks.carry_out(seen, hooks.to_install(seen))
+    ended = {(each.step.kind, Path(each.step.target).name): each.ok for each in outcomes}
+    assert ended["keep", "post-merge"] is False and ended["write", "post-merge"] is None
+    assert ended["write", "post-checkout"], "the others are written all the same"
+    assert (pulled.hooks / "post-merge").read_bytes() == own
 
 
 def test_without_a_repository_and_with_a_wrong_word_it_says_so(workspace: rig.Workspace) -> None:
