@@ -14,7 +14,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from autosys_tasks.backup.copies_memory import remember, remembered
+from autosys_tasks.backup.copies_memory import found, remember, remembered
 from autosys_tasks.backup.copies_plan import Held, Memory, Retain, decide, may_leave
 from autosys_tasks.backup.place import CHUNK, PART, TIMEOUT_S, Lost, Place, PlaceError, full
 from autosys_tasks.backup.place_folder import folder_of
@@ -200,16 +200,17 @@ class Visit:
             sent += length
         held = {**self.memory.held, one.stem: Held(one, length)}
         self._keep(self.memory._replace(held=held, sending=""))
+        found(self.work.state, self.work.address, (), [one.id])
         return f"{size(sent)} sent and read back" if sent else "it was there already, and is right"
 
     def _is_there(self, place: Place, names: Mapping[str, int], one: Backup, digest: str) -> bool:
-        """Whether all of it lies there; raises OneError when something else has its name."""
+        """Whether all of it lies there, read to its end; raises OneError when something else has its name."""
         ours = one.stem in self.memory.held or one.stem == self.memory.sending
         right = _is_right(place, names, one.manifest, None, digest)
-        if right and names.get(one.archive) == one.archive_bytes:
+        if right and _is_right(place, names, one.archive, one.archive_bytes, one.archive_sha256):
             return True
         strange = one.manifest in names and not right
-        if not ours and not strange and one.archive in names:
+        if not ours and not strange and not right and one.archive in names:
             strange = not _is_right(place, names, one.archive, one.archive_bytes, one.archive_sha256)
         if strange and not ours:
             raise TakenError

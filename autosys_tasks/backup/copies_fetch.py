@@ -65,14 +65,15 @@ def listed(at: Source, into: Path, timeout_s: float = TIMEOUT_S) -> tuple[list[B
 
 
 def fetch(at: Source, wanted: Sequence[str], into: Path, tell: Tell = lambda line: None, *, owner: str = "",
-          archives: bool = True, timeout_s: float = TIMEOUT_S) -> list[Backup]:  # fmt: skip
+          archives: bool = True, damaged: set[str] | None = None, timeout_s: float = TIMEOUT_S,
+) -> list[Backup]:  # fmt: skip
     """Bring backups (ids, or "latest": see store.find) and their bases to `into`; those that were asked for.
 
-    Without `archives` only what tells of them: of an encrypted one that is the archive, too. Raises UsageError for an
-    unknown one, Damaged for what is not as its manifest says.
+    Without `archives` only what tells of them: of an encrypted one that is the archive, too. `damaged` is given the ids
+    of what is not as its manifest says. Raises UsageError for an unknown one, Damaged for such a one.
     """
     with closing(opened(*at, timeout_s=timeout_s)) as place:
-        shelf = _Shelf(place, at, into, tell)
+        shelf = _Shelf(place, at, into, tell, damaged)
         chosen = [shelf.latest(owner) if word in ("", "latest") else shelf.named(word) for word in wanted]
         needed = {one.stem: one for one in [*map(shelf.base, chosen), *chosen]}
         shelf.bring([one for one in needed.values() if archives or one.encrypted])
@@ -82,10 +83,10 @@ def fetch(at: Source, wanted: Sequence[str], into: Path, tell: Tell = lambda lin
 
 
 def fetch_all(at: Source, into: Path, tell: Tell = lambda line: None, *, owner: str = "",
-              timeout_s: float = TIMEOUT_S) -> list[Backup]:  # fmt: skip
+              damaged: set[str] | None = None, timeout_s: float = TIMEOUT_S) -> list[Backup]:  # fmt: skip
     """Bring all of this owner's, as they are, for whoever verifies them; all that are there when none is."""
     with closing(opened(*at, timeout_s=timeout_s)) as place:
-        shelf = _Shelf(place, at, into, tell)
+        shelf = _Shelf(place, at, into, tell, damaged)
         found = [shelf.head(stem) for stem in shelf.whole if not shelf.damage(stem)]
         chosen = own(found, owner) or found
         shelf.forget([one for one in found if one not in chosen])
@@ -96,8 +97,9 @@ def fetch_all(at: Source, into: Path, tell: Tell = lambda line: None, *, owner: 
 class _Shelf:
     """What lies at a place, while it is brought to `into`: manifests once each, then archives."""
 
-    def __init__(self, place: Place, at: Source, into: Path, tell: Tell) -> None:
+    def __init__(self, place: Place, at: Source, into: Path, tell: Tell, damaged: set[str] | None) -> None:
         self.place, self.at, self.into, self.tell = place, at, into, tell
+        self.damaged = set() if damaged is None else damaged
         self.whole = _whole(place.names())
         if not self.whole:
             raise UsageError(f"there is no backup at `{at.shown}`", where="--from", hint="inv backup.list shows ours")
@@ -107,7 +109,11 @@ class _Shelf:
         path = self.into / manifest_of(stem)
         if not path.exists():
             _bring(self.place, path.name, self.into)
-        return manifest.read_backup(path)
+        try:
+            return manifest.read_backup(path)
+        except Damaged:
+            self.damaged.add(stem.rpartition("-")[0])
+            raise
 
     def damage(self, stem: str) -> str:
         """Why its manifest tells nothing; it stays in `into`, where who verifies finds it."""
@@ -157,7 +163,10 @@ class _Shelf:
         _room(self.into, sum(one.archive_bytes for one in backups), self.at.shown)
         for one in backups:
             self.tell(f"fetching {one.stem} ({size(one.archive_bytes)}) from {self.at.shown}")
-            if _bring(self.place, one.archive, self.into) != one.archive_sha256 and not whatever:
+            if _bring(self.place, one.archive, self.into) == one.archive_sha256:
+                continue
+            self.damaged.add(one.id)
+            if not whatever:
                 message = f"`{one.archive}` at `{self.at.shown}` is not what its manifest says"
                 raise Damaged(message, where=one.stem, hint="the next backup sends it again when it is here still")
 

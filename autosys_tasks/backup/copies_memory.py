@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +14,17 @@ from autosys_tasks.config import model
 from autosys_tasks.config.addresses import parse
 from autosys_tasks.core.files import make_folder, read_text, write_atomic
 
-FILE = "copies.json"
+FILE, DAMAGED = "copies.json", "copies-damaged.json"
 
 
 def remembered(state: Path, declared: model.Backup, now: float) -> list[Memory]:
     """Of every place that is declared, what is known; one that was never tried is new now. `state`: the folder."""
-    known = _read(state)
+    known, damaged = _read(state), _damaged(state)
     pairs = zip(declared.copies, declared.copies_shown, strict=True)
-    return [_memory(known.get(key(address), {}), shown, now) for address, shown in pairs]
+    return [
+        _memory(known.get(key(address), {}), shown, now)._replace(damaged=frozenset(damaged.get(key(address), ())))
+        for address, shown in pairs
+    ]
 
 
 def remember(state: Path, address: str, memory: Memory) -> None:
@@ -30,6 +33,28 @@ def remember(state: Path, address: str, memory: Memory) -> None:
     known[key(address)] = _plain(memory)
     make_folder(state)
     write_atomic(state / FILE, json.dumps({"v": 1, "places": known}, indent=1), durable=True, mode=0o600)
+
+
+def found(state: Path, address: str, damaged: Iterable[str], good: Iterable[str] = ()) -> None:
+    """Write down what was read back from a place, by id, for the next copy; raises StateError.
+
+    Where nothing was ever sent there, or nobody knows any more, all that is there will be read anyway.
+    """
+    known, place = _damaged(state), key(address)
+    before = set(known.get(place, ()))
+    if place in _read(state) and (now := (before | set(damaged)) - set(good)) != before:
+        make_folder(state)
+        write_atomic(state / DAMAGED, json.dumps({**known, place: sorted(now)}) + "\n", mode=0o600)
+
+
+def _damaged(state: Path) -> dict[str, list[str]]:
+    """The ids that are no good, by the keys of places."""
+    try:
+        known = json.loads(read_text(state / DAMAGED) or "{}")
+    except ValueError:
+        return {}
+    plain = known.items() if isinstance(known, dict) else ()
+    return {place: [str(one) for one in ids] for place, ids in plain if isinstance(ids, list)}
 
 
 def key(address: str) -> str:
@@ -49,7 +74,8 @@ def _read(state: Path) -> dict[str, Any]:
 
 def _plain(memory: Memory) -> dict[str, object]:
     held = {stem: {"backup": _without_paths(one.backup), "manifest": one.manifest} for stem, one in memory.held.items()}
-    return {**memory._asdict(), "held": held}
+    plain = {name: value for name, value in memory._asdict().items() if name != "damaged"}
+    return {**plain, "held": held}
 
 
 def _without_paths(backup: Backup) -> dict[str, object]:

@@ -28,6 +28,7 @@ class Memory(NamedTuple):
     sending: str = ""  # the stem that was being sent when this was written
     good_at: float | None = None  # when the newest backup was last known to be there, whole
     why: str = ""  # why it was not, the last time
+    damaged: frozenset[str] = frozenset()  # ids that were read back from there since, and were no good
 
     def late(self, now: float) -> str:
         """For a person: that the newest backup has not been there for two days, and why; "" when it has."""
@@ -52,8 +53,10 @@ def decide(local: Iterable[Backup], names: Mapping[str, int], memory: Memory, re
 
     What would be removed at once is not sent. Planning again when all this is done gives nothing to do.
     """
-    whole = {stem: held.backup for stem, held in memory.held.items() if is_whole(held, names)}
     here = {one.stem: one for one in local}
+    again = {stem for stem, one in here.items() if one.id in memory.damaged}  # of others, what is good of them stays
+    sound = (each for each in memory.held.items() if each[0] not in again)
+    whole = {stem: held.backup for stem, held in sound if is_whole(held, names)}
     everything = sorted({**whole, **here}.values(), key=lambda one: one.id)
     going = {kept.id: kept for kept in retain(everything) if not kept.keep}
     send = tuple(one for one in everything if one.stem not in whole and one.id not in going)

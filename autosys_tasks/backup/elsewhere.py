@@ -7,11 +7,12 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from autosys_tasks.backup import archived, copies_fetch, store
+from autosys_tasks.backup import archived, copies_fetch, copies_memory, store
 from autosys_tasks.backup.damaged import Damaged
 from autosys_tasks.backup.owner import owner_of
 from autosys_tasks.backup.scratch import own_folder
 from autosys_tasks.backup.values import Backup, Damage
+from autosys_tasks.core.errors import StateError
 from autosys_tasks.supervise.house import House
 
 Tell = Callable[[str], object]
@@ -28,7 +29,8 @@ def brought(house: House, written: str, ids: Sequence[str], tell: Tell, *, archi
         return
     source, owner = copies_fetch.source(written, os.environ), owner_of(house.config)
     with own_folder(Path(house.place.folder), "fetched") as into:
-        copies_fetch.fetch(source, ids, into, tell, owner=owner, archives=archives)
+        with _minded(house, source, tell) as damaged:
+            copies_fetch.fetch(source, ids, into, tell, owner=owner, archives=archives, damaged=damaged)
         yield into
 
 
@@ -36,8 +38,22 @@ def brought(house: House, written: str, ids: Sequence[str], tell: Tell, *, archi
 def _all_brought(house: House, written: str, tell: Tell) -> Iterator[Path]:
     source, owner = copies_fetch.source(written, os.environ), owner_of(house.config)
     with own_folder(Path(house.place.folder), "fetched") as into:
-        copies_fetch.fetch_all(source, into, tell, owner=owner)
+        with _minded(house, source, tell) as damaged:
+            copies_fetch.fetch_all(source, into, tell, owner=owner, damaged=damaged)
         yield into
+
+
+@contextlib.contextmanager
+def _minded(house: House, source: copies_fetch.Source, tell: Tell) -> Iterator[set[str]]:
+    """Ids that are found damaged at the place, for whoever copies next: what is here still is sent there again."""
+    damaged: set[str] = set()
+    try:
+        yield damaged
+    finally:
+        try:
+            copies_memory.found(Path(house.place.folder, "backup"), source.address, damaged)
+        except StateError as error:
+            tell(f"WARN {error.message}: what was found is not remembered")
 
 
 def listed(house: House, written: str) -> tuple[list[Backup], list[str]]:

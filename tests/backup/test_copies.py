@@ -165,6 +165,15 @@ def test_a_lost_state_folder_costs_no_second_sending(disk: Desk, sent: list[str]
     assert sent == [] and disk.there() == disk.whole(a) and disk.copy() == []
 
 
+def test_with_a_lost_state_folder_what_is_damaged_there_is_not_taken_for_right(desk: Desk) -> None:
+    a = desk.add(1)
+    desk.copy()
+    (desk.state / "copies.json").unlink()
+    desk.write(a.archive, b"X" * a.archive_bytes)
+    (outcome,) = desk.copy()
+    assert outcome.ok and "sent and read back" in outcome.detail and desk.there() == desk.whole(a)
+
+
 def test_what_was_damaged_there_is_sent_again(desk: Desk) -> None:
     a = desk.add(1)
     desk.copy()

@@ -91,6 +91,37 @@ def test_a_failed_copy_is_named_and_harms_no_backup_and_health_warns_after_two_d
     assert names[0] == names[1]
 
 
+@pytest.mark.parametrize("command", ["backup.verify --all", "backup.restore latest --to back"])
+@pytest.mark.parametrize("end", ["7z", "manifest.json"])
+def test_what_is_found_damaged_at_a_place_is_sent_there_again(
+    desk: rig.Workspace, tmp_path: Path, command: str, end: str
+) -> None:
+    desk.cli("backup").rc(0)
+    (path,) = (tmp_path / "b").glob(f"*-full.{end}")
+    whole = path.read_bytes()
+    at = min(40, len(whole) - 2)
+    path.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
+    place = ["--from", (tmp_path / "b").as_uri()]
+    desk.cli(*command.split(), *place).rc(2, 3)
+    desk.cli("backup").rc(0)
+    assert path.read_bytes() == whole
+    desk.cli("backup.verify", "--all", *place).rc(0)
+    again = desk.cli("backup", "--json").rc(0).json()["outcomes"]
+    assert len([each for each in again if each["kind"] == "copy"]) == 1  # type: ignore[attr-defined]
+
+
+def test_what_is_damaged_at_a_place_and_here_no_more_stays_there(desk: rig.Workspace, tmp_path: Path) -> None:
+    desk.cli("backup").rc(0)
+    (path,) = (tmp_path / "b").glob("*-full.7z")
+    damaged = path.read_bytes()[:-9] + b"\0" * 9
+    path.write_bytes(damaged)
+    desk.cli("backup.verify", "--all", "--from", (tmp_path / "b").as_uri()).rc(3)
+    shutil.rmtree(desk.root / "backups")
+    later = {"AUTOSYS_NOW": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 3600))}
+    desk.cli("backup", env=later).rc(0)
+    assert path.read_bytes() == damaged
+
+
 def test_a_place_in_the_workspace_itself_is_warned_of(desk: rig.Workspace, tmp_path: Path) -> None:
     elsewhere = desk.cli("backup", "--json").rc(0).json()["notes"]
     assert "lies in the workspace" not in str(elsewhere)
