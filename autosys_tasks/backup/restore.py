@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from autosys_tasks.backup import manifest, restore_look, restore_plan
 from autosys_tasks.backup.damaged import Damaged
+from autosys_tasks.backup.garbage import uncollected
 from autosys_tasks.backup.manifest_text import NOTHING
 from autosys_tasks.backup.names_text import Rules
 from autosys_tasks.backup.progress import Progress
@@ -98,7 +99,7 @@ def _wanted(order: Order) -> list[tuple[Entry, Backup]]:
 
     def state() -> Iterator[tuple[Entry, Backup]]:
         for entry, backup in manifest.state(order.folder, order.backup, order.passphrase):
-            yield entry._replace(stamp=NOTHING.stamp), backup  # no restore asks for it: 150 MB of a million
+            yield Entry(*entry[:9], NOTHING.stamp, entry.tail), backup  # no restore asks for it: 150 MB of a million
 
     found = restore_plan.chosen(state(), order.paths, own=order.own, of=order.backup.id)
     names = restore_plan.shared(found)
@@ -108,7 +109,8 @@ def _wanted(order: Order) -> list[tuple[Entry, Backup]]:
 
 def restore(order: Order, tell: Tell = lambda line: None) -> Report:
     """Plan and do it. Raises what `planned` raises, and StateError when the folder cannot be written at all."""
-    return carry_out(order, planned(order, tell), tell)
+    with uncollected():
+        return carry_out(order, planned(order, tell), tell)
 
 
 def carry_out(order: Order, seen: Picture, tell: Tell = lambda line: None) -> Report:

@@ -30,7 +30,7 @@ NO_RIGHT = 1314  # ERROR_PRIVILEGE_NOT_HELD: Windows keeps links for administrat
 NO_SPACE = "no space is left"
 READ_ONLY = 5  # ERROR_ACCESS_DENIED: what Windows says of replacing a file that is read-only
 HOLE = 1 << 16  # bytes of 0 at once that take no room on a disk
-BY_NUMBER = os.utime in os.supports_fd and os.chmod in os.supports_fd  # an open file takes its mode and its time
+BY_NUMBER = os.utime in os.supports_fd and os.chmod in os.supports_fd  # an open file takes mode and time: not Windows
 NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 MORE = os.O_WRONLY | getattr(os, "O_BINARY", 0)
 BITS = 0o1777  # of a mode; who may become whom by a program is not for an archive to say
@@ -237,6 +237,8 @@ class Site:
     def _rename(self, scratch: str, item: Item) -> None:
         """Give it its name. What has appeared there since the plan was made stays."""
         target = at(self.to, item.wanted.target)
+        if item.kind == WRITE and BY_NUMBER and _named(scratch, target):
+            return
         now = there(target)
         if now is not None and (item.kind == WRITE or now.kind == FOLDER):
             raise OSError(f"{now.said} has appeared there meanwhile")
@@ -303,6 +305,16 @@ def _grown(fd: int, size: int) -> str:
     except OSError as error:
         return reason(error)
     return ""
+
+
+def _named(scratch: str, target: str) -> bool:
+    """Give a file its name by a link, which replaces nothing and costs less than a rename; False where it has none."""
+    try:
+        os.link(scratch, target)
+    except OSError:  # something has that name, or the disk has no links: a rename says which
+        return False
+    _forget(scratch)
+    return True
 
 
 def _forget(path: str) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from autosys_tasks.backup.damaged import Damaged
+from autosys_tasks.backup.garbage import uncollected
 from autosys_tasks.backup.manifest import base_of, beside, read_entries
 from autosys_tasks.backup.seven_zip_header import link_bytes
 from autosys_tasks.backup.seven_zip_read import Archive, Member
@@ -55,7 +56,7 @@ def check(
         opened = Archive(archive, passphrase, proving=proving)
     except Damaged as error:
         return 0, [Damage(archive.name, error.message)]
-    with opened:  # first: reading its header takes more memory than holding it
+    with opened, uncollected():  # first: reading its header takes more memory than holding it
         return _checked(archive.name, opened, entries, tell)
 
 

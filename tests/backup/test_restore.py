@@ -215,6 +215,33 @@ def test_what_appears_while_it_is_restored_stays(tree: Path, tmp_path: Path, mon
     assert (to / "a.txt").read_bytes() == b"new"
 
 
+@POSIX
+@pytest.mark.parametrize("mask", [0o000, 0o022, 0o077])
+def test_modes_come_back_whatever_the_umask_is(tmp_path: Path, mask: int) -> None:
+    tree = tmp_path / "tree"
+    for mode in (0o400, 0o444, 0o600, 0o644, 0o666, 0o755, 0o1777):
+        write(tree / f"{mode:o}", b"x", mode=mode)
+    backup, before = keep(tmp_path / "backups", tree), os.umask(mask)
+    try:
+        report = restore(order(tmp_path / "backups", backup, tmp_path / "to"))
+    finally:
+        os.umask(before)
+    assert report.code == 0 and things(tmp_path / "to") == things(tree)
+
+
+def test_a_disk_without_hard_links_takes_every_file(
+    tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backup = keep(tmp_path / "backups", tree)
+
+    def refused(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refused)
+    report = restore(order(tmp_path / "backups", backup, tmp_path / "to"))
+    assert report.code == 0 and things(tmp_path / "to") == things(tree)
+
+
 def test_a_folder_to_restore_to_that_is_none_is_usage(tree: Path, tmp_path: Path) -> None:
     backup = keep(tmp_path / "backups", tree)
     write(tmp_path / "to", b"a file")
