@@ -117,3 +117,17 @@ def test_what_a_killed_writer_left_is_taken_away_an_hour_later(tmp_path: Path) -
     files.forget_unfinished(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {"wanted.json.13.tmp", "12.tmp", "a.tmp"}
     files.forget_unfinished(tmp_path / "absent")
+
+
+def test_what_is_followed_goes_on_in_a_new_file_and_no_line_is_glued_to_another(tmp_path: Path) -> None:
+    log = tmp_path / "api.log"
+    log.write_bytes(b"old\nfirst\npart")
+    lines = logs.follow(str(log), 1, poll_s=0.001)
+    assert next(lines) == "first"
+    with log.open("ab") as file:
+        file.write(b"ly\ndied")
+    assert next(lines) == "partly"
+    log.rename(tmp_path / "api.log.1")
+    log.write_bytes(b"begun anew\n")
+    assert [next(lines), next(lines)] == ["died", "begun anew"]
+    lines.close()
