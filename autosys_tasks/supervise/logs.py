@@ -12,9 +12,10 @@ from typing import BinaryIO
 
 from autosys_tasks import host
 from autosys_tasks.core.faults import fault
-from autosys_tasks.core.files import decode, write_all
+from autosys_tasks.core.files import decode, patiently, write_all
 
 BLOCK = 1 << 20
+HELD_FOR_S = 0.2  # a start does not wait long for who looks at a log
 
 
 def shift_up(path: str, keep: int) -> None:
@@ -27,18 +28,24 @@ def shift_up(path: str, keep: int) -> None:
 
 
 def rotate_stopped(path: str, log_max: int, keep: int) -> int:
-    """Before a start, when nobody writes: move a full log away. Returns the size of what is there now."""
+    """Before a start, when nobody writes: move a full log away. Returns the size of what is there now.
+
+    Where somebody holds one of its files (an editor, on Windows) the log is left to grow.
+    """
     try:
         size = os.stat(path).st_size
     except FileNotFoundError:
         return 0
     if size <= log_max:
         return size
-    shift_up(path, keep)
-    if keep:
-        os.replace(path, f"{path}.1")
-    else:
-        os.truncate(path, 0)
+    try:
+        shift_up(path, keep)
+        if keep:
+            patiently(lambda: os.replace(path, f"{path}.1"), for_s=HELD_FOR_S)
+        else:
+            os.truncate(path, 0)
+    except OSError:
+        return size
     return 0
 
 

@@ -131,3 +131,14 @@ def test_what_is_followed_goes_on_in_a_new_file_and_no_line_is_glued_to_another(
     log.write_bytes(b"begun anew\n")
     assert [next(lines), next(lines)] == ["died", "begun anew"]
     lines.close()
+
+
+def test_a_full_log_that_cannot_be_moved_away_keeps_no_service_from_its_start(tmp_path: Path) -> None:
+    """An editor may hold one of them (Windows): a line, and a service, are worth more than a limit."""
+    log = tmp_path / "api.log"
+    log.write_bytes(b"x" * 100)
+    (tmp_path / "api.log.1").mkdir()
+    for keep in (1, 2):
+        (tmp_path / "api.log.1" / "held").touch()
+        (tmp_path / "api.log.2").mkdir(exist_ok=True)
+        assert logs.rotate_stopped(str(log), 10, keep) == 100 and log.read_bytes() == b"x" * 100
