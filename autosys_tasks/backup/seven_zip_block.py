@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import os
 import zlib
+from collections.abc import Mapping
 from typing import BinaryIO
 
-from autosys_tasks.backup.seven_zip_codec import TAIL, Cipher, Key, coder
+from autosys_tasks.backup.seven_zip_codec import MIXED, TAIL, Cipher, Key, coder
 from autosys_tasks.backup.seven_zip_header import Block, Columns
 
 
@@ -37,8 +38,8 @@ class Reading:
 class Filling:
     """A block on its way: what waits to be compressed (a shared one), what went in and came out, and who is in it."""
 
-    def __init__(self, codec: bytes, key: Key | None) -> None:
-        self.codec, self.data, self.columns = codec, bytearray(), Columns()
+    def __init__(self, codec: bytes, key: Key | None, like: Mapping[str, int] = MIXED) -> None:
+        self.codec, self.like, self.data, self.columns = codec, like, bytearray(), Columns()
         self.raw = self.packed = self.coded = 0
         self.at = -1  # where it begins in the file, once it does
         self._coders, self._rest = coder(codec), b""

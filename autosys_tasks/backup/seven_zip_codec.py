@@ -10,7 +10,7 @@ import functools
 import hashlib
 import lzma
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
 from autosys_tasks.backup.damaged import Damaged
@@ -19,8 +19,11 @@ from autosys_tasks.backup.seven_zip_header import number
 COPY, LZMA2, DEFLATE, AES = b"\x00", b"\x21", b"\x04\x01\x08", b"\x06\xf1\x07\x01"
 TAIL = {COPY: b"", LZMA2: b"\x00", DEFLATE: b"\x03\x00"}
 PIECE = 1 << 20  # no decoder is asked for more bytes at once
-LZMA_FILTER = {"id": lzma.FILTER_LZMA2, "preset": 1, "dict_size": 1 << 20}
-DICT_BYTE = 16  # how LZMA2 says 1 MiB
+DICT_BYTE = 14  # how LZMA2 says 512 KiB, the most that one of these needs
+LZMA = {"id": lzma.FILTER_LZMA2, "preset": 1, "lc": 4, "pb": 0, "dict_size": 1 << 19}
+MIXED = {**LZMA, "depth": 12, "nice_len": 64}  # small files: half a dictionary leaves the time to search it deeper
+ALIKE = {**LZMA, "mode": lzma.MODE_NORMAL, "dict_size": 1 << 17, "depth": 6, "nice_len": 24}  # lines of a large one
+LISTED = {**LZMA, "mode": lzma.MODE_NORMAL, "dict_size": 1 << 18, "depth": 4, "nice_len": 64, "lc": 0}  # hashes
 LARGEST_DICT_BYTE = 28  # 64 MiB: 7-Zip's -mx=9; more would be memory for nothing
 CYCLES = 19  # 2^19 rounds of SHA-256 make a key, as in 7-Zip
 
@@ -32,16 +35,19 @@ def coder(codec: bytes) -> bytes:
 
 
 def compress(
-    codec: bytes, data: bytes | bytearray, going: Callable[[int], bool] = lambda count: True
+    codec: bytes,
+    data: bytes | bytearray,
+    going: Callable[[int], bool] = lambda count: True,
+    like: Mapping[str, int] = MIXED,
 ) -> bytes | bytearray:
     """One chunk of a block. The interpreter's lock is released, so threads help.
 
-    `going` is told how many bytes come next, and says whether anybody still wants them.
+    `going` is told how many bytes come next, and says whether anybody still wants them. `like`: LZMA2's settings.
     """
     if codec == COPY:
         going(len(data))
         return data
-    squeeze: Any = lzma.LZMACompressor(lzma.FORMAT_RAW, filters=[LZMA_FILTER]) if codec == LZMA2 else _deflater()
+    squeeze: Any = lzma.LZMACompressor(lzma.FORMAT_RAW, filters=[like]) if codec == LZMA2 else _deflater()
     packed = bytearray()
     for at in range(0, len(data), PIECE):
         if not going(min(PIECE, len(data) - at)):

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from autosys_tasks.backup.seven_zip_block import Filling, Reading
-from autosys_tasks.backup.seven_zip_codec import COPY, DEFLATE, LZMA2, Key, compress, shrinks
+from autosys_tasks.backup.seven_zip_codec import ALIKE, COPY, DEFLATE, LISTED, LZMA2, MIXED, Key, compress, shrinks
 from autosys_tasks.backup.seven_zip_header import (
     DATA,
     EMPTY,
@@ -94,6 +94,8 @@ class Writer:
         An error of `source` is raised, and then nothing of this file is in the archive. When the archive itself cannot
         be written that is a StateError, and the end of it.
         """
+        if name == MANIFEST:
+            self._close_all()  # it is found without decoding anything else
         reading = Reading(source, limit)
         head = reading.take(BLOCK)
         if len(head) < BLOCK:
@@ -114,8 +116,6 @@ class Writer:
         if not data:
             self._columns.add(name, EMPTY, mtime_ns, mode)
             return
-        if name == MANIFEST:
-            self._close_all()  # it is found without decoding anything else
         self._together(name, data).columns.add(name, DATA, mtime_ns, mode, len(data), crc)
         if name == MANIFEST:
             self._close_all()
@@ -167,13 +167,13 @@ class Writer:
             self._close(codec)
             filling = None
         if not filling:
-            filling = self._open[codec] = Filling(codec, self._key)
+            filling = self._open[codec] = Filling(codec, self._key, LISTED if name == MANIFEST else MIXED)
         filling.data += data
         return filling
 
     def _alone(self, name: str, head: bytearray, reading: Reading) -> Filling:
         """A block of its own that a large file has been streamed through; taken back when it cannot be read."""
-        filling = Filling(self._fitting(name, head), self._key)
+        filling = Filling(self._fitting(name, head), self._key, LISTED if name == MANIFEST else ALIKE)
         try:
             while head:
                 self._pack(filling, head)
@@ -205,7 +205,7 @@ class Writer:
         filling.raw += len(data)
         for at in range(0, len(data), CHUNK):
             chunk = data[at : at + CHUNK]
-            self._queue.append((filling, self._pool.submit(compress, filling.codec, chunk, self._going)))
+            self._queue.append((filling, self._pool.submit(compress, filling.codec, chunk, self._going, filling.like)))
             self._write_until(self._threads + 1)
 
     def _going(self, count: int) -> bool:

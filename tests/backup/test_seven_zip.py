@@ -262,7 +262,7 @@ def test_the_parts_of_py7zr_that_are_not_public_are_as_we_know_them() -> None:
     streams = HeaderStreamsInfo.retrieve(io.BytesIO(_packed(3, [Block(b"", 7, (9,), 2)], 4) + raw + b"\0"))
     [folder] = streams.unpackinfo.folders
     assert isinstance(folder, Folder) and folder.coders == [
-        {"method": b"\x21", "properties": b"\x10", "numinstreams": 1, "numoutstreams": 1}
+        {"method": b"\x21", "properties": b"\x0e", "numinstreams": 1, "numoutstreams": 1}
     ]
     assert (folder.unpacksizes, folder.crc, folder.bindpairs) == ([9], 5, [])
     packed = streams.packinfo

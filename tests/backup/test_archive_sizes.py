@@ -1,0 +1,107 @@
+"""How small archives are beside what LZMA2 at preset 1 makes of the same bytes, and where their manifest lies."""
+
+from __future__ import annotations
+
+import io
+import json
+import lzma
+import random
+from pathlib import Path
+
+import pytest
+
+from autosys_tasks.backup import seven_zip_write
+from autosys_tasks.backup.manifest_text import rows_of
+from autosys_tasks.backup.seven_zip_codec import LZMA2, PIECE, TAIL, compress, decoded
+from autosys_tasks.backup.seven_zip_read import Archive
+from autosys_tasks.backup.seven_zip_write import Writer
+from autosys_tasks.backup.values import FILE, MANIFEST, Entry
+
+PRESET = {"id": lzma.FILTER_LZMA2, "preset": 1}  # a dictionary of 1 MiB: what archives of autosys 0.1.0 were made with
+SIZE = 2 << 20
+
+
+def words(size: int) -> bytes:
+    """A text in which few of the words are most of it."""
+    rng = random.Random(5)
+    known = ["".join(rng.choices("aeioukrstnmlbdg", k=rng.randrange(2, 9))) for _ in range(3000)]
+    weights = [1 / (number + 3) for number in range(len(known))]
+    return " ".join(rng.choices(known, weights, k=size // 5)).encode()[:size]
+
+
+def journal(size: int) -> bytes:
+    """Lines as programs write them."""
+    rng, lines, long, at = random.Random(6), [], 0, 1_795_000_000.0
+    while long < size:
+        at += rng.expovariate(2)
+        said = {"ts": round(at, 3), "run": f"{rng.getrandbits(48):012x}", "task": rng.choice(("upgrade", "backup")),
+                "status": rng.choice(("done", "done", "retry")), "ms": round(rng.expovariate(1 / 80), 2)}  # fmt: skip
+        lines.append(json.dumps(said) + "\n")
+        long += len(lines[-1])
+    return "".join(lines).encode()[:size]
+
+
+def listing(count: int) -> bytes:
+    """The lines of a manifest."""
+    rng = random.Random(7)
+    return b"".join(
+        rows_of(
+            Entry(f"notes/{number:06d}.md", FILE, rng.randrange(3600), 1_795_000_000_000_000_000 + rng.getrandbits(40),
+                  0o644, rng.randbytes(32).hex(), stamp=(10_000 + number, 1_795_000_000_000_000_000 + number))
+            for number in range(count)
+        )
+    )  # fmt: skip
+
+
+def packed(path: Path, files: dict[str, bytes]) -> int:
+    """The bytes of an archive of these."""
+    with Writer(path, threads=2) as writer:
+        for name, data in files.items():
+            writer.file(name, io.BytesIO(data), 0, 0o644)
+        return writer.finish()[0]
+
+
+def by_preset(data: bytes) -> int:
+    return len(lzma.compress(data, lzma.FORMAT_RAW, filters=[PRESET]))
+
+
+def test_small_files_together_take_less(tmp_path: Path) -> None:
+    data = words(SIZE)
+    files = {f"{at}.md": data[at : at + (64 << 10)] for at in range(0, SIZE, 64 << 10)}
+    assert packed(tmp_path / "a.7z", files) < by_preset(data), "header and all"
+
+
+def test_the_lines_of_a_large_file_take_a_twelfth_less(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(seven_zip_write, "BLOCK", SIZE)
+    data = journal(SIZE)
+    assert packed(tmp_path / "a.7z", {"a.jsonl": data}) < by_preset(data) * 0.92
+
+
+@pytest.mark.parametrize("block", [1 << 20, 16 << 20])
+def test_a_manifest_takes_a_seventh_less_and_lies_last_in_a_block_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int
+) -> None:
+    """Also one that is longer than a block."""
+    monkeypatch.setattr(seven_zip_write, "BLOCK", block)
+    data, path = listing(9000), tmp_path / "a.7z"
+    empty = packed(path, {"a.txt": b"text\n", "z.zip": b"PK"})
+    size = packed(path, {"a.txt": b"text\n", "z.zip": b"PK", MANIFEST: data})
+    assert size - empty < by_preset(data) * 0.86
+    with Archive(path) as archive:
+        assert [member.name for member in archive.members()][-1] == MANIFEST
+        assert b"".join(archive.stream(MANIFEST)) == data
+    raw = path.read_bytes()
+    path.write_bytes(raw[:32] + bytes(8) + raw[40:])  # the first block
+    with Archive(path) as archive:
+        assert b"".join(archive.stream(MANIFEST)) == data
+
+
+def test_blocks_with_a_larger_dictionary_are_read_as_before() -> None:
+    once = random.Random(8).randbytes(900_000)
+    data = once + once  # the second is found only by who remembers the first
+    made = lzma.compress(data, lzma.FORMAT_RAW, filters=[PRESET])
+    assert len(made) < 1_000_000
+    assert b"".join(decoded(LZMA2, bytes([16]), iter([made]), len(data))) == data
+    ours = bytes(compress(LZMA2, data)) + TAIL[LZMA2]
+    pieces = [ours[at : at + PIECE] for at in range(0, len(ours), PIECE)]
+    assert b"".join(decoded(LZMA2, bytes([14]), iter(pieces), len(data))) == data
