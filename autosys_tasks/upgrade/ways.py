@@ -159,9 +159,10 @@ def keep(way: Way) -> Way:
     """After a success: what was saved takes the place of what was kept before."""
     target = way.path.removesuffix(".new")
     shutil.rmtree(target, ignore_errors=True)
-    if os.path.lexists(target):  # somebody holds a file of it: this one stays under its own name
+    try:
+        patiently(lambda: os.rename(way.path, target), for_s=5.0)
+    except OSError:  # somebody holds a file of the one or the other: this one stays under its own name
         return way
-    os.rename(way.path, target)
     return way._replace(path=target)
 
 
