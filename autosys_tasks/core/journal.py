@@ -6,6 +6,7 @@ import contextlib
 import gc
 import json
 import os
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -20,6 +21,7 @@ from autosys_tasks.core.plan import Outcome, summary
 VERSION = 1
 ROTATE_BYTES = 5_000_000
 KEEP = 4
+CUT_SHORT_S = 60.0  # a rotation takes milliseconds
 HEAD = b'{"v":1,"ts":"'  # how each line of ours begins
 TOGETHER = 200  # so many lines are parsed at once
 FILES = {
@@ -117,16 +119,20 @@ def _last_byte(path: Path) -> bytes:
 
 
 def rotate(path: Path, keep: int = KEEP) -> None:
-    """Move a full journal to `.1`, the older ones up, the oldest away. Only one of two at once does it."""
+    """Move a full journal to `.1`, the older ones up, the oldest away. Only one of two at once does it.
+
+    One that was cut short is ended first. Where somebody else is at it, or holds a file, a later writer tries again.
+    """
     claim = path.with_name(f"{path.name}.rotating")
-    try:
-        patiently(lambda: os.rename(path, claim), for_s=0.2)
-    except OSError:
-        return  # somebody else is rotating, or holds the file: the next writer tries again
-    for number in range(keep - 1, 0, -1):
-        with contextlib.suppress(FileNotFoundError):
-            os.replace(f"{path}.{number}", f"{path}.{number + 1}")
-    os.replace(claim, f"{path}.1")
+    with contextlib.suppress(OSError):
+        if not claim.exists():
+            patiently(lambda: os.rename(path, claim), for_s=0.2)
+        elif time.time() - claim.stat().st_mtime < CUT_SHORT_S:
+            return
+        for number in range(keep - 1, 0, -1):
+            with contextlib.suppress(FileNotFoundError):
+                os.replace(f"{path}.{number}", f"{path}.{number + 1}")
+        os.replace(claim, f"{path}.1")
 
 
 def each(path: Path, *, start: float = 0.0) -> Iterator[dict[str, object] | None]:

@@ -61,3 +61,28 @@ def test_files_of_a_time_that_was_said_are_read(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setenv("AUTOSYS_NOW", "2099-01-01T00:00:00Z")
     path.write_bytes(ours(1, parse_utc("2099-01-01T00:00:00Z")) + b"\n")
     assert len(journal.read(path, start=parse_utc("2098-12-31T00:00:00Z"))[0]) == 1
+
+
+def test_a_rotation_that_was_cut_short_loses_no_line_to_the_next_one(tmp_path: Path) -> None:
+    """Killed between its two steps, a rotation leaves `.rotating`: the next one ends it before it begins its own."""
+    path = tmp_path / "log.jsonl"
+    parts = (f"{path}.1", f"{path}.rotating", path)
+    for number, part in enumerate(parts):
+        Path(part).write_text(f'{{"v":1,"ts":"2026-11-2{number}T00:00:00.000Z"}}\n', encoding="utf-8")
+    before, _bad = journal.read(path)
+    journal.rotate(path)
+    assert sorted(map(str, tmp_path.iterdir())) == sorted(map(str, parts)), "somebody may be at it just now"
+    os.utime(parts[1], (1.0, 1.0))
+    for _again in range(3):
+        journal.rotate(path)
+        assert journal.read(path)[0] == before
+
+
+def test_a_rotation_that_somebody_stands_in_the_way_of_fails_no_run(tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    path.write_text('{"v":1,"ts":"2026-11-20T00:00:00.000Z"}\n', encoding="utf-8")
+    for number in range(1, journal.KEEP + 1):
+        (tmp_path / f"log.jsonl.{number}" / "held").mkdir(parents=True)
+    journal.rotate(path)
+    held = [name for name in os.listdir(tmp_path) if name.endswith((".jsonl", ".rotating"))]
+    assert held == ["log.jsonl.rotating"], "its lines are there, and are read"
