@@ -20,6 +20,15 @@ if TYPE_CHECKING:
 class Autosys(Program):
     """Invoke's Program over our tasks; what its parser refuses is a usage error and ends 2."""
 
+    def run(self, argv: list[str] | None = None, exit: bool = True) -> None:
+        """All of it; raises KeyboardInterrupt for a Ctrl-C between tasks, for which Invoke ends 1 without a word."""
+        try:
+            super().run(argv, exit)
+        except SystemExit as ended:
+            if isinstance(ended.__context__, KeyboardInterrupt):
+                raise ended.__context__ from None
+            raise
+
     def parse_core(self, argv: list[str] | None) -> None:
         """Read what stands before the first task."""
         self._usage(lambda: super(Autosys, self).parse_core(argv))

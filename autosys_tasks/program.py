@@ -24,7 +24,7 @@ def main() -> None:
             from autosys_tasks.core.errors import Interrupted
             from autosys_tasks.tasks.border import error_document, print_json
 
-            print_json(error_document(Interrupted("before anything was begun")))
+            print_json(error_document(Interrupted("by Ctrl-C")))
         sys.exit(130)
     except OSError as error:  # `autosys --list | head`: Invoke's own printing, which no task's border stands around
         from autosys_tasks.tasks.border import nobody_reads

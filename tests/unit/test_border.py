@@ -150,6 +150,31 @@ def test_ctrl_c_while_modules_are_read_comes_when_they_are() -> None:
     assert done == ["read", "again"]
 
 
+INTERRUPTED = """
+import sys
+from autosys_tasks.slim import load_invoke
+load_invoke()
+import invoke
+
+def interrupted(self):
+    raise KeyboardInterrupt
+
+setattr(invoke.Program, sys.argv.pop(1), interrupted)
+from autosys_tasks.program import main
+main()
+"""
+
+
+@pytest.mark.parametrize("where", ["parse_tasks", "parse_collection", "execute"])
+def test_ctrl_c_between_tasks_is_a_document_too(where: str) -> None:
+    """For one that comes in Invoke's own lines it ends 1, and says nothing."""
+    argv = [sys.executable, "-c", INTERRUPTED, where, "config", "--json"]
+    ended = subprocess.run(argv, capture_output=True, text=True, encoding="utf-8")
+    assert ended.returncode == 130, ended
+    document = json.loads(ended.stdout)
+    assert document["exit_code"] == 130 and document["error"]["kind"] == "interrupted"
+
+
 def test_what_several_threads_say_at_once_is_whole_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     """Stops end side by side, and each is told by its own thread: a line and its end are one write."""
     writes: list[str] = []
