@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import chain
+from operator import attrgetter
 from pathlib import Path
 from typing import BinaryIO, TypeVar, cast
 
@@ -22,7 +23,7 @@ from autosys_tasks.backup.manifest_text import (
     TURNS,
     backup_of,
     closed,
-    entry_of,
+    entries_of,
     last_words,
     lines,
     opened,
@@ -91,17 +92,17 @@ def read_backup(path: Path) -> Backup:
 
 def read_entries(path: Path, passphrase: str = "") -> Iterator[Entry]:
     """Every entry, in order of path. At the end its own hash was compared. Raises Damaged, NeedsPassphrase."""
-    return _in_order(path, _between(path, passphrase, entry_of, deleted=False), lambda entry: entry.path)
+    return _in_order(path, _between(path, passphrase, entries_of, deleted=False), attrgetter("path"))
 
 
 def read_lines(path: Path, passphrase: str = "") -> Iterator[bytes]:
     """The same entries as lines (see manifest_text), for whoever need not parse each; in which order is not proven."""
-    return _between(path, passphrase, bytes, deleted=False)
+    return _between(path, passphrase, iter, deleted=False)
 
 
 def read_deleted(path: Path, passphrase: str = "") -> Iterator[str]:
     """The base's paths that were gone, in order; raises Damaged, NeedsPassphrase."""
-    return _in_order(path, _between(path, passphrase, path_of, deleted=True), str)
+    return _in_order(path, _between(path, passphrase, partial(map, path_of), deleted=True), str)
 
 
 def state(folder: Path, backup: Backup, passphrase: str = "") -> Iterator[tuple[Entry, Backup]]:
@@ -164,8 +165,10 @@ def _in_order(path: Path, things: Iterator[T], path_of: Callable[[T], str]) -> I
         yield thing
 
 
-def _between(path: Path, passphrase: str, value: Callable[[bytes], T], *, deleted: bool) -> Iterator[T]:
-    """What the lines of one of the two lists say; the other's are hashed only."""
+def _between(
+    path: Path, passphrase: str, values: Callable[[list[bytes]], Iterator[T]], *, deleted: bool
+) -> Iterator[T]:
+    """What the lines of one of the two lists say, without their commas; the other's are hashed only."""
     with _damage(path), contextlib.ExitStack() as stack:
         blocks = split(_source(path, passphrase, stack))
         first, *block = next(blocks, None) or [b""]
@@ -177,11 +180,11 @@ def _between(path: Path, passphrase: str, value: Callable[[bytes], T], *, delete
             last = block[-1:]
             del block[-1:]
             digest.update(b"".join(block))
-            for line in block:
-                if line == TURNS:
-                    within = deleted
-                elif within:
-                    yield value(line.removeprefix(b","))
+            here = block if within else []
+            if TURNS in block:
+                turns, within = block.index(TURNS), deleted
+                here = block[turns + 1 :] if deleted else block[:turns]
+            yield from values([line.removeprefix(b",") for line in here])
         before, _, said = b"".join(last).rpartition(ENDS)
         digest.update(before)
         if not before.startswith(CLOSES) or ENDS + said != last_words(digest.hexdigest()):

@@ -130,9 +130,7 @@ def _stored(
     writer: Writer, found: Found, before: Entry | None, ahead: tail.Ahead, patience: Patience
 ) -> Entry:
     """One thing in the archive, or what is new at its end, and its line of the manifest."""
-    entry = Entry(
-        found.path, found.kind, 0, found.mtime_ns, found.mode, link=found.link, flags=found.flags, stamp=found.stamp
-    )
+    entry = Entry(found.path, found.kind, 0, found.mtime_ns, found.mode, "", "", found.link, found.flags, found.stamp)
     if found.kind == FOLDER:
         writer.folder(found.path, found.mtime_ns, found.mode)
     elif found.kind == LINK:
@@ -151,7 +149,7 @@ def _file(writer: Writer, found: Found, entry: Entry, before: Entry | None, pati
         if before and (only_grew := tail.of_small(writer, found, before, entry, data)):
             return only_grew
         sha256, flags = writer.small(path, data, time, mode), with_secret(found.flags, data)
-        return Entry(path, FILE, len(data), time, mode, sha256, flags=flags, stamp=found.stamp)
+        return Entry(path, FILE, len(data), time, mode, sha256, "", "", flags, found.stamp)
     size, sha256 = read_steadily(found, lambda source: writer.file(path, source, time, mode), patience)
     return entry._replace(size=size, sha256=sha256)
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
 
-from autosys_tasks.backup.manifest_text import entry_of, row
+from autosys_tasks.backup.manifest_text import entries_of, row
 from autosys_tasks.backup.values import Entry
+
+TOGETHER = 256  # lines that are parsed at once
 
 
 class Spool:
@@ -48,4 +51,6 @@ class Spool:
 
     def read(self) -> Iterator[Entry]:
         """All of them, from the first."""
-        return map(entry_of, self.rows())
+        rows = self.rows()
+        while lines := list(islice(rows, TOGETHER)):
+            yield from entries_of(lines)

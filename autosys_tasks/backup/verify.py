@@ -105,17 +105,25 @@ def _wanted(entries: Iterable[Entry]) -> tuple[dict[str, _Wanted], dict[str, lis
     for entry in entries:
         if entry.kind == HARDLINK:
             continue
-        text, (size, said) = link_bytes(entry.link) if entry.kind == LINK else b"", entry.stored
-        try:
-            digest = bytes.fromhex(said) if entry.kind == FILE else hashlib.sha256(text).digest()
-        except ValueError:
-            raise Damaged(f"`{entry.path}` has no SHA-256 in it, but `{said}`") from None
-        one = _Wanted(entry.kind, size if entry.kind == FILE else len(text), digest)
+        one = _of_file(entry) if entry.kind == FILE else _of_text(entry)
         if wanted.setdefault(entry.member or entry.path, one) != one:
             raise Damaged(f"`{entry.member or entry.path}` is two things at once in it")
         if entry.member and _path(entry.member) != entry.path:
             aliases.setdefault(entry.member, []).append(entry.path)
     return wanted, aliases
+
+
+def _of_file(entry: Entry) -> _Wanted:
+    size, said = entry.stored
+    try:
+        return _Wanted(FILE, size, bytes.fromhex(said))
+    except ValueError:
+        raise Damaged(f"`{entry.path}` has no SHA-256 in it, but `{said}`") from None
+
+
+def _of_text(entry: Entry) -> _Wanted:
+    text = link_bytes(entry.link) if entry.kind == LINK else b""
+    return _Wanted(entry.kind, len(text), hashlib.sha256(text).digest())
 
 
 def _compared(member: Member, pieces: Iterator[bytes], wanted: _Wanted | None, tell: Tell) -> str:
