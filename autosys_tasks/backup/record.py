@@ -46,7 +46,7 @@ class Record:
         self.idle: list[str] = []  # patterns that match nothing, and need not
 
     def add(self, step: Step, ok: bool | None, detail: str, began: float | None = None) -> None:
-        """One outcome; `began` is when its step did, by the clock that no setting moves."""
+        """One outcome; `began` is when its step did, by time.monotonic."""
         ms = 0 if began is None else round((time.monotonic() - began) * 1000)
         self.take(Outcome(step, ok, detail, ms))
 

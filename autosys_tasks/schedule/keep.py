@@ -40,7 +40,7 @@ class Child(NamedTuple):
     """An entry that runs."""
 
     process: subprocess.Popen[bytes]
-    limit: float  # of the clock that no setting moves
+    limit: float  # by host.boot_clock
 
 
 def planned(site: Site, entries: Iterable[Entry]) -> Plan:

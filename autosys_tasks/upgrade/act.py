@@ -178,7 +178,7 @@ def _detail(text: str, notes: list[str]) -> str:
 
 @contextlib.contextmanager
 def turn(house: House) -> Iterator[None]:
-    """The turn of who starts services. Who has it may take long: services' own locks keep order, a turn saves work."""
+    """Hold the turn of those who start services; without it after TURN_S, since the services' own locks keep order."""
     with contextlib.ExitStack() as stack:
         with contextlib.suppress(Busy):
             stack.enter_context(turnstile.acting(house.place, "upgrade", wait_s=TURN_S))

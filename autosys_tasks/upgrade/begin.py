@@ -1,4 +1,4 @@
-"""Notes where a workspace begins: what comes after its first bring-up has been pulled, also before any upgrade."""
+"""Notes HEAD at the first bring-up: what comes later is new, also where no upgrade has been yet."""
 
 from __future__ import annotations
 

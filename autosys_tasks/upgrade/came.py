@@ -39,7 +39,7 @@ class Came(NamedTuple):
 
 
 def stirs(root: str, memory: Memory, kept: Kept | None, *, every: bool) -> bool:
-    """Whether git is to be asked whatever a look at the workspace says, so that it can be asked meanwhile."""
+    """Whether git has to be asked in any case: then it can be asked while the workspace is looked at."""
     return every or kept is None or bool(kept.faults) or not _is_quiet(root, memory, kept)
 
 

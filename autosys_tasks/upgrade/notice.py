@@ -54,7 +54,7 @@ def _may_be_due(house: House) -> bool:
 
 
 def _waits(step: Step, waiting: Collection[EnvironmentSeen], house: House) -> bool:
-    """Whether a step is not to be done before an environment is tried again that could not be installed."""
+    """Whether a step has to wait for an environment whose install failed and is not to be tried again yet."""
     from autosys_tasks.upgrade import plan
 
     if step.kind == "restart":
@@ -75,7 +75,7 @@ def _again(failed: Failed) -> bool:
 
 
 def stale(house: House) -> dict[str, str]:
-    """Why each environment that an upgrade could not bring up to date still is not; looked at only after such a one."""
+    """Why each environment is stale that the last upgrade could not mend; nothing is looked at where none failed."""
     from autosys_tasks.upgrade import stamps
 
     names = stamps.known_names(house.place) if house.config.upgrade.on_pull else ()

@@ -143,7 +143,7 @@ def install_lock(house: House) -> Iterator[host.Lock]:
 
 
 def asked_file(house: House) -> str:
-    """What one of git's hooks leaves there until the upgrade that it has begun looks (hook_text.py)."""
+    """The file in which a git hook notes the upgrade that it has begun, until that one looks (hook_text.py)."""
     return f"{house.place.folder}/upgrade-asked"
 
 

@@ -42,7 +42,7 @@ class Bench(NamedTuple):
     log: str
     lock: host.Lock
     env: Mapping[str, str]
-    ends: float  # of the clock that no setting moves
+    ends: float  # by time.monotonic
 
 
 def environ(base: Mapping[str, str]) -> dict[str, str]:

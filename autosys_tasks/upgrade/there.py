@@ -15,6 +15,7 @@ from autosys_tasks.upgrade.discover import matching
 
 PNP = (".pnp.cjs", ".pnp.js")  # what Yarn makes instead of node_modules
 LABEL = "autosys.json"  # in each environment of ours: whose it is, and whether it was ever whole
+# What an environment that was cut short may have left: it makes a folder nobody's.
 MADE = {"bin", "scripts", "lib", "lib64", "include", "share", "pyvenv.cfg", "cachedir.tag", ".gitignore", ".lock"}
 
 

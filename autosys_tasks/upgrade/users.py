@@ -9,7 +9,8 @@ from collections.abc import Collection
 def users(folders: Collection[str]) -> dict[str, int]:
     """A pid for each folder that a process runs from: its program, a word of its command, or where it stands.
 
-    Who came through a link to the folder and loads what it needs through that link is no user: it has the new one.
+    A process that came through a link to the folder is no user: what it still needs it loads through that link, from
+    wherever that leads by then.
     """
     if not folders:
         return {}
