@@ -1,6 +1,6 @@
 """The command `autosys` in a process that has read its modules beforehand: a fork costs a fifth of a start of Python.
 
-Only on Linux, and never for the first command of a task: that one starts anew, and proves that it can.
+Only on Linux, and never for the first command of a task: that one starts anew, and proves that it can. Never in CI.
 """
 
 from __future__ import annotations

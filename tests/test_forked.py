@@ -19,6 +19,8 @@ FAULT = {"AUTOSYS_FAULT": "supervise.after-spawn:kill"}
 def both(workspace: rig.Workspace, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[rig.Result]]:
     """both("ps", "--json"): how it ends when it is started anew, and when it is forked."""
 
+    monkeypatch.setattr(rig, "IN_CI", False)
+
     def run(*words: str, env: dict[str, str] | None = None) -> list[rig.Result]:
         results = []
         for is_forked in (False, True):
