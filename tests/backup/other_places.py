@@ -147,7 +147,15 @@ def s3_client() -> object:
 def _session() -> Any:
     from botocore.session import get_session
 
-    return get_session()  # which reads what S3 is once
+    return get_session()
+
+
+@functools.cache
+def _loader(*paths: str) -> Any:
+    """What S3 is, read once for all sessions of this process: that costs more than all the rest of one."""
+    from botocore.loaders import create_loader
+
+    return create_loader(*paths)
 
 
 POSIX = (pytest.mark.only("posix"),)
@@ -166,6 +174,7 @@ class Site:
         self.kind, self.folder = kind, folder
         if kind == "s3":
             os.environ["AWS_ENDPOINT_URL_S3"] = request.getfixturevalue("s3")
+            request.getfixturevalue("monkeypatch").setattr("botocore.session.create_loader", _loader)
             self.bucket = f"bucket{os.getpid()}-{next(MADE)}"
             s3_client().create_bucket(Bucket=self.bucket)
         if kind == "sftp":
