@@ -46,7 +46,7 @@ def at(to: Path, target: str) -> str:
 def look(to: Path, wanted: Iterable[Wanted], overwrite: str, tell: Callable[[int], None]) -> dict[str, There]:
     """What is at each target, and at the folders above it. `tell` is given the bytes that were read for a hash."""
     found: dict[str, There | None] = {}
-    if not to.is_dir():
+    if _is_empty(to):
         return {}
     for each in wanted:
         if not each.target:
@@ -58,6 +58,15 @@ def look(to: Path, wanted: Iterable[Wanted], overwrite: str, tell: Callable[[int
             if SQLITE in each.entry.flags and (side := databases.side_of(at(to, each.target))):
                 found[each.target] = _beside_journal(found[each.target], each.entry, side, overwrite)
     return {target: now for target, now in found.items() if now is not None}
+
+
+def _is_empty(to: Path) -> bool:
+    """Whether nothing is there, or a folder with nothing in it."""
+    try:
+        with os.scandir(to) as inside:
+            return next(inside, None) is None
+    except OSError:
+        return not to.is_dir()
 
 
 def _seen(found: dict[str, There | None], to: Path, target: str) -> There | None:

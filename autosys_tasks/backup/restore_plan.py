@@ -185,7 +185,7 @@ def _same(entry: Entry, now: There) -> bool:
 
 def _in_the_way(target: str, there: Mapping[str, There]) -> str | None:
     """Why nothing can be put below the folders of `target`: one of them is a file, or a link that may lead anywhere."""
-    for above in folders_of(target):
+    for above in folders_of(target) if there else ():
         now = there.get(above)
         if now is not None and now.kind != FOLDER:
             return now.why or f"`{above}` is {now.said} there: nothing is written through it"
