@@ -44,7 +44,7 @@ class Server:
     def put(self, name: str, chunks: Iterable[bytes], size: int) -> str:
         """Store it as NAME.part."""
         with self._said("write"):
-            with self.sftp.open(self._of(name + self.part), "wb") as file:
+            with self._file(name + self.part, "wb") as file:
                 file.set_pipelined(True)
                 for chunk in chunks:
                     file.write(chunk)
@@ -71,7 +71,7 @@ class Server:
 
     def read(self, name: str) -> Iterator[bytes]:
         """Its bytes."""
-        with self._said("read"), self.sftp.open(self._of(name), "rb") as file:
+        with self._said("read"), self._file(name, "rb") as file:
             file.prefetch(file.stat().st_size, max_concurrent_requests=64)
             while chunk := file.read(CHUNK):
                 yield chunk
@@ -85,6 +85,16 @@ class Server:
     def close(self) -> None:
         """Hang up."""
         self.client.close()
+
+    @contextmanager
+    def _file(self, name: str, mode: str) -> Iterator[Any]:
+        """A file there. A person who presses Ctrl-C waits for no answer to its being closed."""
+        with self.sftp.open(self._of(name), mode) as file:
+            try:
+                yield file
+            except KeyboardInterrupt:
+                self.client.close()
+                raise
 
     def _of(self, name: str) -> str:
         return posixpath.join(self.path, name)

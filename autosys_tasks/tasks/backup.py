@@ -12,7 +12,10 @@ HELP = {
 }
 
 
-@verb(interrupted="nothing of it is left, and the earlier backups are as they were; inv backup begins anew", help=HELP)
+INTERRUPTED = "what has its name is whole, of the rest nothing is left; the earlier backups are as they were"
+
+
+@verb(interrupted=f"{INTERRUPTED}; type inv backup again", help=HELP)
 def start(c, note="", due=False, dry_run=False, json=False, exit_code=False):  # type: ignore[no-untyped-def]
     """Keep what autosys.toml names: write an archive, read every byte of it back, then give it its name."""
     from autosys_tasks.backup import archived_show, run, show

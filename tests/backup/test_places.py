@@ -6,6 +6,7 @@ import http.server
 import os
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -292,6 +293,31 @@ class TestServer:
                 put(place, "a", os.urandom(1 << 20))
             place.close()
         assert "the place" in caught.value.message
+
+    def test_ctrl_c_waits_for_no_answer_of_a_server_that_hangs(
+        self, tmp_path_factory: pytest.TempPathFactory, tmp_path: Path
+    ) -> None:
+        import psutil
+
+        def chunks() -> Iterator[bytes]:
+            yield b"a" * 1000
+            for each in stopped:
+                each.suspend()
+            raise KeyboardInterrupt
+
+        with other_places.sftp_server(tmp_path_factory.mktemp("sshd")) as server:
+            server.home(Path.home())
+            place = opened(server.address(tmp_path), "the place", timeout_s=50)
+            stopped = psutil.Process(server.process.pid).children(recursive=True)
+            began = time.monotonic()
+            try:
+                with pytest.raises(KeyboardInterrupt):
+                    place.put("a", chunks(), 2000)
+                place.close()
+            finally:
+                for each in stopped:
+                    each.kill()
+        assert time.monotonic() - began < 40, "it waited until the server's time was over"
 
     def test_a_folder_that_may_not_be_written(self, sshd: Sshd) -> None:
         sshd.home(Path.home())
