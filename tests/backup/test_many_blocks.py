@@ -16,7 +16,7 @@ from packing import CODECS, Item, noise, pack, text, unpacked
 from restoring import details, order
 from test_restore_damaged import flipped, run
 
-from autosys_tasks.backup import seven_zip_write, threads
+from autosys_tasks.backup import seven_zip_read, seven_zip_write, threads
 from autosys_tasks.backup.damaged import Damaged
 from autosys_tasks.backup.restore import restore
 from autosys_tasks.backup.seven_zip_read import Archive, Member
@@ -99,6 +99,34 @@ def test_a_damaged_block_in_the_middle_costs_no_other(tmp_path: Path) -> None:
         archive.read(None, sink)
     assert 1 <= len(bad) <= 7 and len(whole) + len(bad) == 60
     assert sorted(whole) == [(item.name, item.data) for item in items("deflate") if item.name not in bad]
+
+
+@pytest.mark.parametrize("crowd", [0, 4])
+@pytest.mark.parametrize("codec", CODECS)
+def test_crowds_are_given_by_one_thread_and_what_is_damaged_costs_no_other(
+    tmp_path: Path, codec: str, crowd: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every block is a crowd here, or those of seven members are."""
+    monkeypatch.setattr(seven_zip_read, "CROWD", crowd)
+    pack(tmp_path / "a.7z", items(codec), codec=codec)
+    size = (tmp_path / "a.7z").stat().st_size
+    for share in (0.2, 0.7):
+        flipped(tmp_path / "a.7z", int(size * share))
+    whole, bad, came = list[tuple[str, bytes]](), list[str](), set[threading.Thread]()
+
+    def sink(member: Member, pieces: Iterator[bytes]) -> None:
+        if member.size:
+            came.add(threading.current_thread())
+        try:
+            whole.append((member.name, b"".join(pieces)))
+        except Damaged:
+            bad.append(member.name)
+
+    with Archive(tmp_path / "a.7z") as archive:
+        archive.read(None, sink)
+    assert 1 <= len(bad) <= 14 and len(whole) + len(bad) == 60
+    assert sorted(whole) == [(item.name, item.data) for item in items(codec) if item.name not in bad]
+    assert crowd or came == {threading.main_thread()}
 
 
 def test_what_one_thread_raises_ends_all_in_the_middle_of_their_files(tmp_path: Path) -> None:
