@@ -272,6 +272,10 @@ class Workspace:
         """Every process whose environment holds this workspace's state folder."""
         return list(processes_with("AUTOSYS_STATE", str(self.state)))
 
+    def caught_up(self) -> bool:
+        """Whether no backup is under way that a tick has begun, and that no `down` ends."""
+        return not any(" backup --due" in command for _pid, command in living_of(str(self.state)))
+
     def end_all(self) -> list[str]:
         """Kill whoever lives here, by pid, until nobody does; says who that was."""
         ended = {}
