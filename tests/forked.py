@@ -29,10 +29,10 @@ LARGEST = 1 << 20
 seen: set[str] = set()
 
 
-def fits(words: Sequence[str], env: Mapping[str, str]) -> bool:
-    """Whether a fork does for this command what a start does."""
+def fits(words: Sequence[str], env: Mapping[str, str], cwd: Path) -> bool:
+    """Whether a fork does for this command what a start does: where `cwd` has a package of its own, that is meant."""
     task = next((word for word in words if not word.startswith("-")), "")
-    if sys.platform != "linux" or task not in seen:
+    if sys.platform != "linux" or task not in seen or (cwd / "autosys_tasks").exists():
         seen.add(task)
         return False
     return of_a_start(env) == of_a_start(os.environ)

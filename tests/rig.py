@@ -263,7 +263,7 @@ class Workspace:
 
     def _forked(self, *args: object, env: Mapping[str, str | None] | None, cwd: Path | None) -> Running | None:
         words, whole = [str(word) for word in args], environment({**self.env(), **(env or {})})
-        if IN_CI or not forked.fits(words, whole):
+        if IN_CI or not forked.fits(words, whole, cwd or self.root):
             return None
         began = time.monotonic()
         return Running(forked.Forked(words, cwd=cwd or self.root, env=whole), began, str(self.state))

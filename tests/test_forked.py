@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import forked
 import pytest
@@ -65,13 +66,16 @@ def test_what_nobody_catches_is_shown_and_ends_1(both: Callable[..., list[rig.Re
 
 
 def test_the_first_of_a_task_and_what_only_a_start_takes_note_of_are_started_anew(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(forked, "seen", set())
     here = rig.environment({})
-    assert [forked.fits(["--dry", task], here) for task in ("ps", "ps", "down", "ps")] == [False, True, False, True]
+    said = [forked.fits(["--dry", task], here, tmp_path) for task in ("ps", "ps", "down", "ps")]
+    assert said == [False, True, False, True]
     for name in ("PYTHONUTF8", "LC_ALL", "TZ"):
-        assert not forked.fits(["ps"], {**here, name: "else"})
+        assert not forked.fits(["ps"], {**here, name: "else"}, tmp_path)
+    (tmp_path / "autosys_tasks").mkdir()
+    assert not forked.fits(["ps"], here, tmp_path), "its own package is meant"
 
 
 def test_one_that_does_not_end_in_time_fails_the_test_and_is_killed(workspace: rig.Workspace) -> None:

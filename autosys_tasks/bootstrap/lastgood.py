@@ -16,7 +16,7 @@ from . import blame
 from .place import state_folder
 from .rescue import no_way
 from .stamp import quiet_flags
-from .tree import FOLDER, HERE, PACKAGE, at_risk, copied, is_copy, read, seen, source, sweep, write, write_text
+from .tree import ENTRY, FOLDER, HERE, PACKAGE, at_risk, copied, is_copy, read, seen, source, sweep, write, write_text
 
 TRIAL, TRIAL_S = "AUTOSYS_TRIAL", 120.0  # the variable keeps a trial from trying in its turn
 # From exactly that folder, whatever else lies in it or is installed: `python -c LOAD... ROOT ...`, then the package.
@@ -62,7 +62,7 @@ class Broken(NamedTuple):
     def lines(self) -> list[str]:
         """For a person: what broke, which commit did it, what to type."""
         found = blame.blame(self.root, self.file, self.good)
-        where = f"{self.file}, line {self.line}: " if self.file else ""
+        where = f"{self.file}, line {self.line}: " if self.line else f"{self.file}: " if self.file else ""
         return [f"{where}{self.why}", found.said, f"-> {found.back}"]
 
 
@@ -161,12 +161,19 @@ def verdict(state: str, now: str = "") -> Broken | None:
         return None
     tried = read(os.path.join(folder, "tried.json"))
     if tried.get("seen") != now:
-        tried = {"seen": now, **_tried(root)}
+        tried = {"seen": now, **(_lost(root, good) or _tried(root))}
         if not {"--dry-run", "--dry"} & set(sys.argv):
             write(os.path.join(folder, "tried.json"), tried)
     if not tried.get("why"):
         return None
     return Broken(root, tried["why"], tried.get("file", ""), tried.get("line", 0), good.get("commit", ""))
+
+
+def _lost(root: str, good: dict[str, Any]) -> dict[str, Any]:
+    """Why nobody can type `inv` any more, where the last good version still had a tasks.py; else {}."""
+    if not good.get("entry") or os.path.exists(os.path.join(root, ENTRY)):
+        return {}
+    return {"why": "it is gone, and without it `inv` finds no task", "file": ENTRY}
 
 
 def _tried(root: str) -> dict[str, Any]:
@@ -217,7 +224,10 @@ def keep(state: str) -> None:
     try:
         copy = copied(root, folder)
         if seen(root) == _began[0]:
-            known = {"seen": _began[0], "copy": os.path.basename(copy), "commit": blame.head(root), "root": root}
+            known = {
+                "seen": _began[0], "copy": os.path.basename(copy), "commit": blame.head(root), "root": root,
+                "entry": os.path.exists(os.path.join(root, ENTRY)),
+            }  # fmt: skip
             write(os.path.join(folder, "good.json"), known)
             sweep(folder, copy)
     except OSError:

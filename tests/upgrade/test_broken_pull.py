@@ -239,6 +239,18 @@ def test_a_broken_tasks_py_is_red_with_its_commit(home: House, text: str) -> Non
     assert "tasks.py" in why and commit[:7] in why and "Make it faster" in why
 
 
+def test_a_pull_that_takes_tasks_py_away_is_red_until_it_is_there_again(home: House) -> None:
+    """P48: nobody can type `inv` any more, and everything else goes on."""
+    home.inv("watchdog").rc(0)
+    text = home.text("../tasks.py")
+    commit = home.push({"../tasks.py": None}, "Tidy up")
+    page = home.space.cli("health", "--only", "upgrade", "--json").rc(3).json()
+    why = str(page["checks"][0]["why"])  # type: ignore[index]
+    assert "tasks.py: it is gone" in why and commit[:7] in why and "Tidy up" in why
+    home.push({"../tasks.py": text}, "Bring it back")
+    home.inv("health", "--only", "upgrade").rc(0)
+
+
 def test_a_repair_that_is_pulled_brings_everything_back(home: House) -> None:
     home.inv("watchdog").rc(0)
     before = home.text("supervise/keeper.py")
