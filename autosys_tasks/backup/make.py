@@ -13,7 +13,6 @@ from pathlib import Path
 from autosys_tasks.backup import act, damage_memory, manifest, pack, plan, store
 from autosys_tasks.backup.collect import collect
 from autosys_tasks.backup.damaged import Damaged, NeedsPassphrase
-from autosys_tasks.backup.garbage import uncollected
 from autosys_tasks.backup.owner import marks, number, owner_of
 from autosys_tasks.backup.pack import Load, Packed
 from autosys_tasks.backup.passphrase import VARIABLE, passphrase
@@ -24,6 +23,7 @@ from autosys_tasks.backup.values import DIFFERENTIAL, FILE, FULL, SECRET, Backup
 from autosys_tasks.config.model import Config
 from autosys_tasks.core.clock import counted, size, wall
 from autosys_tasks.core.faults import fault
+from autosys_tasks.core.garbage import kept
 from autosys_tasks.core.plan import Step
 from autosys_tasks.supervise.house import House
 
@@ -39,21 +39,11 @@ def make(run: Record, note: str) -> None:
     number(place.folder)
     run.notes += act.tidy(folder, marks(owner_of(config)))
     with own_folder(Path(place.folder), "staging") as staging, _unfrozen_afterwards():
-        with _no_garbage_collection():
+        with kept():
             found = collect(config, folder, wall(), staging, tell=run.say)
         _tell_of(run, found)
         with Spool(staging / "entries") as spool:
             run.made = _stored(run, folder, spool, found, note)
-
-
-@contextlib.contextmanager
-def _no_garbage_collection() -> Iterator[None]:
-    """Python's collector is off, and passes over what is made here later too."""
-    with uncollected():
-        try:
-            yield
-        finally:
-            gc.freeze()
 
 
 @contextlib.contextmanager
@@ -94,7 +84,7 @@ def _stored(run: Record, folder: Path, spool: Spool, found: Collected, note: str
     """The new backup, verified and with its name; whatever goes wrong before that leaves nothing of it."""
     secret = passphrase(run.house.config.name)
     backups = store.owned(folder, owner_of(run.house.config))
-    with _no_garbage_collection():
+    with kept():
         load, reason = _load(run.house, folder, backups, found, secret, note)
     part = folder / f"{load.head.archive}{load.head.part}"
     act.ready(folder, plan.to_store(load.found))

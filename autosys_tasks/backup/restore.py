@@ -14,7 +14,6 @@ from typing import NamedTuple
 
 from autosys_tasks.backup import manifest, restore_look, restore_plan
 from autosys_tasks.backup.damaged import Damaged
-from autosys_tasks.backup.garbage import uncollected
 from autosys_tasks.backup.manifest_text import NOTHING
 from autosys_tasks.backup.names_text import Rules
 from autosys_tasks.backup.progress import Progress
@@ -28,6 +27,7 @@ from autosys_tasks.backup.values import FOLDER, FULL, LINK, Backup, Entry
 from autosys_tasks.core.clock import size, span
 from autosys_tasks.core.errors import UsageError, unknown_name
 from autosys_tasks.core.files import SPACE_HINT
+from autosys_tasks.core.garbage import uncollected
 from autosys_tasks.core.plan import Outcome
 
 Tell = Callable[[str], object]

@@ -7,7 +7,7 @@ has looked already); else its own files say that nothing came, for a hundredth o
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from autosys_tasks.core import globs
@@ -50,12 +50,20 @@ class Told(NamedTuple):
     heads: Heads
 
 
-def ask(root: str, commit: str) -> Told:
-    """What git says of what came to the workspace `root` since that commit; changes nothing."""
+def ask(root: str, commit: str, wait: Callable[[], object] = lambda: None) -> Told:
+    """What git says of what came to the workspace `root` since that commit; changes nothing.
+
+    `wait`: is called before the files that came are read.
+    """
     from autosys_tasks.upgrade import history, scripts
 
     heads = scripts.Heads(root)
-    return Told(history.see(root, commit, meanwhile=heads.read), heads)
+
+    def read(changed: Iterable[str]) -> None:
+        wait()
+        heads.read(changed)
+
+    return Told(history.see(root, commit, meanwhile=read), heads)
 
 
 def see(

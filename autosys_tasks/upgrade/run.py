@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
@@ -83,13 +84,21 @@ def planned(house: House, only: Collection[str] = (), *, force: bool = False) ->
 
 
 def _looked(house: House, memory: Memory, *, since: str | None) -> tuple[Facts, Told | None]:
-    """What the workspace says; and what git says, if that is asked: both take their time, so it is the same time."""
+    """What the workspace says; and what git says, if that is asked: both take their time, so it is the same time.
+
+    Git works elsewhere. What came is read when the look is over: two threads of Python would wait for one another.
+    """
     if since is None:
         return look.look(house, memory), None
-    facts, told = at_once(
-        lambda: look.look(house, memory),
-        lambda: came.ask(house.config.path, since),
-    )
+    looked = threading.Event()
+
+    def looks() -> Facts:
+        try:
+            return look.look(house, memory)
+        finally:
+            looked.set()
+
+    facts, told = at_once(looks, lambda: came.ask(house.config.path, since, looked.wait))
     return facts, told
 
 
