@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Mapping
 from typing import BinaryIO
 
-from autosys_tasks.backup.seven_zip_codec import MIXED, TAIL, Cipher, Key, coder
+from autosys_tasks.backup.seven_zip_codec import LZMA, TAIL, Cipher, Key, coder
 from autosys_tasks.backup.seven_zip_header import Block, Columns
 
 
@@ -38,7 +38,7 @@ class Reading:
 class Filling:
     """A block on its way: what waits to be compressed (a shared one), what went in and came out, and who is in it."""
 
-    def __init__(self, codec: bytes, key: Key | None, like: Mapping[str, int] = MIXED) -> None:
+    def __init__(self, codec: bytes, key: Key | None, like: Mapping[str, int] = LZMA) -> None:
         self.codec, self.like, self.data, self.columns = codec, like, bytearray(), Columns()
         self.raw = self.packed = self.coded = 0
         self.at = -1  # where it begins in the file, once it does

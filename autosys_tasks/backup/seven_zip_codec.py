@@ -20,9 +20,7 @@ COPY, LZMA2, DEFLATE, AES = b"\x00", b"\x21", b"\x04\x01\x08", b"\x06\xf1\x07\x0
 TAIL = {COPY: b"", LZMA2: b"\x00", DEFLATE: b"\x03\x00"}
 PIECE = 1 << 20  # no decoder is asked for more bytes at once
 DICT_BYTE = 14  # how LZMA2 says 512 KiB, the most that one of these needs
-LZMA = {"id": lzma.FILTER_LZMA2, "preset": 1, "lc": 4, "pb": 0, "dict_size": 1 << 19}
-MIXED = {**LZMA, "depth": 12, "nice_len": 64}  # small files: half a dictionary leaves the time to search it deeper
-ALIKE = {**LZMA, "mode": lzma.MODE_NORMAL, "dict_size": 1 << 17, "depth": 6, "nice_len": 24}  # lines of a large one
+LZMA = {"id": lzma.FILTER_LZMA2, "preset": 1, "lc": 4, "pb": 0, "dict_size": 1 << 19}  # quick, for bytes of any kind
 LISTED = {**LZMA, "mode": lzma.MODE_NORMAL, "dict_size": 1 << 18, "depth": 4, "nice_len": 64, "lc": 0}  # hashes
 LARGEST_DICT_BYTE = 28  # 64 MiB: 7-Zip's -mx=9; more would be memory for nothing
 CYCLES = 19  # 2^19 rounds of SHA-256 make a key, as in 7-Zip
@@ -38,7 +36,7 @@ def compress(
     codec: bytes,
     data: bytes | bytearray,
     going: Callable[[int], bool] = lambda count: True,
-    like: Mapping[str, int] = MIXED,
+    like: Mapping[str, int] = LZMA,
 ) -> bytes | bytearray:
     """One chunk of a block. The interpreter's lock is released, so threads help.
 

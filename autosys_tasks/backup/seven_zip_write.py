@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from autosys_tasks.backup.seven_zip_block import Filling, Reading
-from autosys_tasks.backup.seven_zip_codec import ALIKE, COPY, DEFLATE, LISTED, LZMA2, MIXED, Key, compress, shrinks
+from autosys_tasks.backup.seven_zip_codec import COPY, DEFLATE, LISTED, LZMA, LZMA2, Key, compress, shrinks
 from autosys_tasks.backup.seven_zip_header import (
     DATA,
     EMPTY,
@@ -167,13 +167,13 @@ class Writer:
             self._close(codec)
             filling = None
         if not filling:
-            filling = self._open[codec] = Filling(codec, self._key, LISTED if name == MANIFEST else MIXED)
+            filling = self._open[codec] = Filling(codec, self._key, LISTED if name == MANIFEST else LZMA)
         filling.data += data
         return filling
 
     def _alone(self, name: str, head: bytearray, reading: Reading) -> Filling:
         """A block of its own that a large file has been streamed through; taken back when it cannot be read."""
-        filling = Filling(self._fitting(name, head), self._key, LISTED if name == MANIFEST else ALIKE)
+        filling = Filling(self._fitting(name, head), self._key, LISTED if name == MANIFEST else LZMA)
         try:
             while head:
                 self._pack(filling, head)

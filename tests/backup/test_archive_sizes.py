@@ -1,9 +1,8 @@
-"""How small archives are beside what LZMA2 at preset 1 makes of the same bytes, and where their manifest lies."""
+"""How small a manifest is beside what LZMA2 at preset 1 makes of it, and where it lies."""
 
 from __future__ import annotations
 
 import io
-import json
 import lzma
 import random
 from pathlib import Path
@@ -18,27 +17,6 @@ from autosys_tasks.backup.seven_zip_write import Writer
 from autosys_tasks.backup.values import FILE, MANIFEST, Entry
 
 PRESET = {"id": lzma.FILTER_LZMA2, "preset": 1}  # a dictionary of 1 MiB: what archives of autosys 0.1.0 were made with
-SIZE = 2 << 20
-
-
-def words(size: int) -> bytes:
-    """A text in which few of the words are most of it."""
-    rng = random.Random(5)
-    known = ["".join(rng.choices("aeioukrstnmlbdg", k=rng.randrange(2, 9))) for _ in range(3000)]
-    weights = [1 / (number + 3) for number in range(len(known))]
-    return " ".join(rng.choices(known, weights, k=size // 5)).encode()[:size]
-
-
-def journal(size: int) -> bytes:
-    """Lines as programs write them."""
-    rng, lines, long, at = random.Random(6), [], 0, 1_795_000_000.0
-    while long < size:
-        at += rng.expovariate(2)
-        said = {"ts": round(at, 3), "run": f"{rng.getrandbits(48):012x}", "task": rng.choice(("upgrade", "backup")),
-                "status": rng.choice(("done", "done", "retry")), "ms": round(rng.expovariate(1 / 80), 2)}  # fmt: skip
-        lines.append(json.dumps(said) + "\n")
-        long += len(lines[-1])
-    return "".join(lines).encode()[:size]
 
 
 def listing(count: int) -> bytes:
@@ -63,18 +41,6 @@ def packed(path: Path, files: dict[str, bytes]) -> int:
 
 def by_preset(data: bytes) -> int:
     return len(lzma.compress(data, lzma.FORMAT_RAW, filters=[PRESET]))
-
-
-def test_small_files_together_take_less(tmp_path: Path) -> None:
-    data = words(SIZE)
-    files = {f"{at}.md": data[at : at + (64 << 10)] for at in range(0, SIZE, 64 << 10)}
-    assert packed(tmp_path / "a.7z", files) < by_preset(data), "header and all"
-
-
-def test_the_lines_of_a_large_file_take_a_twelfth_less(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(seven_zip_write, "BLOCK", SIZE)
-    data = journal(SIZE)
-    assert packed(tmp_path / "a.7z", {"a.jsonl": data}) < by_preset(data) * 0.92
 
 
 @pytest.mark.parametrize("block", [1 << 20, 16 << 20])
