@@ -18,7 +18,6 @@ from autosys_tasks.upgrade.values import Kept, Pulled, ScriptSeen
 
 if TYPE_CHECKING:
     from autosys_tasks.upgrade.history import History
-    from autosys_tasks.upgrade.scripts import Heads
 
 
 class Came(NamedTuple):
@@ -47,7 +46,7 @@ class Told(NamedTuple):
     """What git says, and the first bytes of what came: they are read while git still speaks."""
 
     history: History
-    heads: Heads
+    heads: dict[str, bool]  # path -> whether it begins with `#!`
 
 
 def ask(root: str, commit: str, wait: Callable[[], object] = lambda: None) -> Told:
@@ -55,13 +54,15 @@ def ask(root: str, commit: str, wait: Callable[[], object] = lambda: None) -> To
 
     `wait`: is called before the files that came are read.
     """
-    from autosys_tasks.upgrade import history, scripts
+    from autosys_tasks.upgrade import history
 
-    heads = scripts.Heads(root)
+    heads: dict[str, bool] = {}
 
     def read(changed: Iterable[str]) -> None:
+        from autosys_tasks.upgrade import scripts  # git is at work by now
+
         wait()
-        heads.read(changed)
+        scripts.read_heads(root, changed, heads)
 
     return Told(history.see(root, commit, meanwhile=read), heads)
 

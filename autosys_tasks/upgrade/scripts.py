@@ -51,32 +51,26 @@ class Looked(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
-class Heads:
-    """Which files of a workspace begin with `#!`. Each is opened once: of thousands, that takes longest of all."""
+def read_heads(root: str, paths: Iterable[str], known: dict[str, bool]) -> None:
+    """Note of each file whether it begins with `#!`, where that is not `known` yet.
 
-    def __init__(self, root: str) -> None:
-        self.root = root
-        self.seen: dict[str, bool] = {}
-
-    def read(self, paths: Iterable[str]) -> None:
-        """Look at files that will be asked about. In one thread: of thousands, two would only wait for one another."""
-        seen, root = self.seen, self.root
-        for path in _own(paths):
-            if path not in seen:
-                try:
-                    seen[path] = has_shebang(_head(f"{root}/{path}"))
-                except OSError:  # it is gone, or a folder, or a link
-                    seen[path] = False
+    Each is opened once: of thousands, that takes longest of all. In one thread: two would wait for one another.
+    """
+    for path in _own(path for path in paths if path not in known):
+        try:
+            known[path] = has_shebang(_head(f"{root}/{path}"))
+        except OSError:  # it is gone, or a folder, or a link
+            known[path] = False
 
 
 def look(
-    root: str, history: History, heads: Heads, known: Mapping[str, str], wanted: Collection[str], *,
+    root: str, history: History, heads: dict[str, bool], known: Mapping[str, str], wanted: Collection[str], *,
     every: bool = False,
 ) -> Looked:  # fmt: skip
     """The scripts that came or changed; changes nothing.
 
-    `known`: what an earlier look left to be known. `wanted`: globs; anything else that begins with `#!` is a script
-    too. `every`: not only what came, but all.
+    `heads`: what `read_heads` has noted already. `known`: what an earlier look left to be known. `wanted`: globs;
+    anything else that begins with `#!` is a script too. `every`: not only what came, but all.
     """
     try:
         return _looked(root, history, heads, known, wanted, every)
@@ -85,14 +79,14 @@ def look(
 
 
 def _looked(
-    root: str, history: History, heads: Heads, known: Mapping[str, str], wanted: Collection[str], every: bool
+    root: str, history: History, heads: dict[str, bool], known: Mapping[str, str], wanted: Collection[str], every: bool
 ) -> Looked:
     found, after, notes = [], dict[str, str](), list[str]()
     modes: Modes | None = None
     candidates = _candidates(root, history, wanted, every)
-    heads.read(candidates)
+    read_heads(root, candidates, heads)
     is_named, why_of = globs.compiled(tuple(wanted)).fullmatch, _reasons(history, every)
-    for path in [path for path in candidates if heads.seen[path] or is_named(path)]:
+    for path in [path for path in candidates if heads[path] or is_named(path)]:
         raw, why = _plain(f"{root}/{path}"), why_of(path)
         if raw is None:
             continue

@@ -29,7 +29,7 @@ def look(
     repo: Repo, last: str, known: Mapping[str, str] | None = None, *, under: str = "", every: bool = False
 ) -> Looked:
     root = str(repo.root / under)
-    return scripts.look(root, see(root, last), scripts.Heads(root), known or {}, GLOBS, every=every)
+    return scripts.look(root, see(root, last), {}, known or {}, GLOBS, every=every)
 
 
 def needs(looked: Looked) -> dict[str, set[str]]:
@@ -96,8 +96,8 @@ def test_after_a_rewritten_history_everything_may_be_new(here: Repo) -> None:
 def test_without_a_repository_only_force_finds_scripts(tmp_path: Path) -> None:
     (tmp_path / "run.sh").write_text(SH, encoding="utf-8", newline="\n")
     root = str(tmp_path)
-    assert not scripts.look(root, see(root), scripts.Heads(root), {}, GLOBS).scripts
-    found = scripts.look(root, see(root), scripts.Heads(root), {}, GLOBS, every=True)
+    assert not scripts.look(root, see(root), {}, {}, GLOBS).scripts
+    found = scripts.look(root, see(root), {}, {}, GLOBS, every=True)
     assert needs(found) == {"run.sh": {"check"}}
 
 
