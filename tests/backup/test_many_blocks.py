@@ -84,29 +84,12 @@ def test_only_what_is_asked_for_is_given(tmp_path: Path) -> None:
     assert sorted(came) == ["00.log", "20.log", "59.log"]
 
 
-def test_a_damaged_block_in_the_middle_costs_no_other(tmp_path: Path) -> None:
-    pack(tmp_path / "a.7z", items("deflate"), codec="deflate")
-    flipped(tmp_path / "a.7z", (tmp_path / "a.7z").stat().st_size // 2)
-    whole, bad = [], []
-
-    def sink(member: Member, pieces: Iterator[bytes]) -> None:
-        try:
-            whole.append((member.name, b"".join(pieces)))
-        except Damaged:
-            bad.append(member.name)
-
-    with Archive(tmp_path / "a.7z") as archive:
-        archive.read(None, sink)
-    assert 1 <= len(bad) <= 7 and len(whole) + len(bad) == 60
-    assert sorted(whole) == [(item.name, item.data) for item in items("deflate") if item.name not in bad]
-
-
-@pytest.mark.parametrize("crowd", [0, 4])
+@pytest.mark.parametrize("crowd", [0, 4, seven_zip_read.CROWD])
 @pytest.mark.parametrize("codec", CODECS)
 def test_crowds_are_given_by_one_thread_and_what_is_damaged_costs_no_other(
     tmp_path: Path, codec: str, crowd: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Every block is a crowd here, or those of seven members are."""
+    """Every block is a crowd here, those of seven members are, or none is."""
     monkeypatch.setattr(seven_zip_read, "CROWD", crowd)
     pack(tmp_path / "a.7z", items(codec), codec=codec)
     size = (tmp_path / "a.7z").stat().st_size
