@@ -37,6 +37,9 @@ OF_ONE_REPOSITORY = (
 )  # fmt: skip
 
 
+NO_REASON = "Could not read from remote repository"
+
+
 class GitError(AutosysError):
     """Git could not be asked, or ended with an error; `message` holds what it said last."""
 
@@ -94,15 +97,20 @@ def must(folder: Path | str, *words: str, **more: Any) -> bytes:
 
 def refused(folder: Path | str, words: Sequence[str], said: Said) -> GitError:
     """The error for a call that git ended with an exit code."""
-    lines = [line for line in said.err.splitlines() if line.strip()]
-    fatal = next((line for line in lines if line.startswith(("fatal: ", "error: "))), lines[-1] if lines else "")
     verb = next((word for word in words if not word.startswith("-")), "")
     hint = ""
     if "dubious ownership" in said.err or "unsafe repository" in said.err:
         hint = f'another user owns it; if you trust it: git config --global --add safe.directory "{folder}"'
-    return GitError(
-        f"git {verb} ended with {said.code}: {fatal.partition(': ')[2] or fatal}", where=str(folder), hint=hint
-    )
+    return GitError(f"git {verb} ended with {said.code}: {_why(said.err)}", where=str(folder), hint=hint)
+
+
+def _why(said: str) -> str:
+    """The line of git's words that tells most: its first error, unless ssh has said before it why."""
+    lines = [line for line in said.splitlines() if line.strip()]
+    at = next((at for at, line in enumerate(lines) if line.startswith(("fatal: ", "error: "))), len(lines) - 1)
+    if at > 0 and NO_REASON in lines[at]:
+        at -= 1
+    return lines[at].removeprefix("fatal: ").removeprefix("error: ").strip() if lines else ""
 
 
 def find(folder: Path | str) -> Repository | None:

@@ -38,6 +38,12 @@ def test_what_git_wrote_comes_back_as_it_is_and_an_exit_code_is_no_exception(rep
         git.must(repository, "rev-parse", "--verify", "HEAD")
 
 
+def test_what_ssh_said_is_told_where_git_has_no_reason_of_its_own(repository: Path) -> None:
+    ssh = {"GIT_SSH_COMMAND": "echo 'x@y: Permission denied (publickey).' >&2; exit 255 #", "GIT_SSH_VARIANT": "simple"}
+    with pytest.raises(git.GitError, match=r"ended with 128: x@y: Permission denied \(publickey\)\.$"):
+        git.must(repository, "fetch", "ssh://x@y/z.git", env=ssh)
+
+
 def test_output_goes_to_a_file_where_one_is_named(repository: Path, tmp_path: Path) -> None:
     assert git.must(repository, "version", into=tmp_path / "said") == b""
     assert (tmp_path / "said").read_bytes().startswith(b"git version")
