@@ -127,16 +127,8 @@ def install(here: str, extras: list[str], *, all_again: bool = False) -> None:
 
 def installed_with_uv(here: str, what: str, target: str, all_again: bool) -> bool:
     """Whether uv did it; pip, with an index and certificates of its own, may still where uv could not."""
-    argv = [
-        uv(),
-        "pip",
-        "install",
-        "--python",
-        script(here, "python"),
-        *["--reinstall"][:all_again],
-        "-e",
-        target,
-    ]
+    again = ["--reinstall"] if all_again else []
+    argv = [uv(), "pip", "install", "--python", script(here, "python"), *again, "-e", target]
     try:
         run_step(here, f"{what} (uv)", argv)
     except Trouble as trouble:
@@ -152,8 +144,8 @@ def install_with_pip(here: str, what: str, target: str, all_again: bool) -> None
     python = script(here, "python")
     if not answers(here, "-m", "pip", "--version"):
         run_step(here, "adding pip", [python, "-m", "ensurepip", "--upgrade", "--default-pip"])
-    argv = [python, "-m", "pip", "install", "--quiet", *["--force-reinstall"][:all_again], "-e", target]
-    run_step(here, f"{what} (pip)", argv)
+    again = ["--force-reinstall"] if all_again else []
+    run_step(here, f"{what} (pip)", [python, "-m", "pip", "install", "--quiet", *again, "-e", target])
 
 
 def readable_paths(venv: str) -> None:

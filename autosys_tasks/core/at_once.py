@@ -6,15 +6,18 @@ from collections.abc import Callable
 from typing import Any
 
 
-def at_once(first: Callable[[], Any], *others: Callable[[], Any]) -> list[Any]:
-    """What each of them gives, in that order; `first` is done by this very thread.
+def at_once(*works: Callable[[], Any]) -> list[Any]:
+    """What each of them gives, in that order; the first is done by this very thread.
 
     It ends when all have ended, so that nothing of theirs lives on. Raises what one of them raised, the earliest in
     that order.
     """
+    if not works:
+        return []
     import threading
 
-    ends: list[tuple[Any, BaseException | None]] = [(None, None)] * (1 + len(others))
+    first, *others = works
+    ends: list[tuple[Any, BaseException | None]] = [(None, None)] * len(works)
 
     def end(number: int, work: Callable[[], Any]) -> None:
         try:

@@ -4,7 +4,6 @@ AutosysError            1   unexpected, or a folder that cannot be written
 ├── ConfigError         2   autosys.toml is broken; carries every problem at once
 ├── UsageError          2   a wrong name or value on the command line
 ├── NotSo               3   something wanted is not so after acting
-├── Partly              4   named items failed
 ├── Busy               11   another run holds the lock
 ├── StateError          1   the state or output folder cannot be read or written
 ├── Interrupted       130   Ctrl-C
@@ -60,13 +59,6 @@ class NotSo(AutosysError):
 
     code = 3
     kind = "not-so"
-
-
-class Partly(AutosysError):
-    """Some named items failed, the rest is done."""
-
-    code = 4
-    kind = "partly"
 
 
 class Busy(AutosysError):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from autosys_tasks import probes
 from autosys_tasks.config.model import Config, Environment, Probe, Service
+from autosys_tasks.core.clock import counted
 from autosys_tasks.core.journal import FILES, last_run
 from autosys_tasks.health import probing, twins
 from autosys_tasks.health.look_backup import see_backup
@@ -120,14 +121,10 @@ def see_config(house: House, marks: SharedMarks) -> ConfigSeen:
 
 
 def _declared(config: Config) -> str:
-    counted = {
-        "service": len(config.services),
-        "environment": len(config.environments),
-        "probe": len(config.probes),
-        "output": len(config.outputs),
-    }
-    said = [f"{count} {word}{'' if count == 1 else 's'}" for word, count in counted.items() if count]
-    return ", ".join(said) or "nothing declared"
+    tables = {
+        "service": config.services, "environment": config.environments, "probe": config.probes, "output": config.outputs
+    }  # fmt: skip
+    return ", ".join(counted(len(table), word) for word, table in tables.items() if table) or "nothing declared"
 
 
 def see_watch(house: House, marks: SharedMarks) -> WatchSeen:

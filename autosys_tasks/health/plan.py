@@ -56,14 +56,9 @@ def _failed(said: str, hint: str) -> Finding:
     return Finding(NG, "the check itself failed", f"check error: {said}", Fix(text=hint))
 
 
-def of_service(scene: Scene, name: str, seen: ServiceSeen) -> Finding:
-    """The state of a service is its verdict."""
-    return plan_service.judged(scene, name, seen)
-
-
 JUDGES: dict[str, Judge] = {
     "config": plan_things.of_config,
-    "service": of_service,
+    "service": plan_service.judged,
     "watchdog": plan_things.of_watch,
     "environment": plan_things.of_environment,
     "upgrade": plan_things.of_upgrade,

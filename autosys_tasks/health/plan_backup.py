@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from autosys_tasks.core.clock import few, size, span
+from autosys_tasks.core.clock import counted, few, size, span
 from autosys_tasks.core.verdict import NG, OK, SKIP, WARN, Fix
 from autosys_tasks.health.values import BackupSeen, Finding, Scene
 
@@ -99,6 +99,6 @@ def _evidence(scene: Scene, seen: BackupSeen) -> str:
     if seen.newest is None:
         return "no backup is known"
     newest = seen.newest
-    files = f"{newest.files} file{'' if newest.files == 1 else 's'}, {size(newest.bytes)}"
+    files = f"{counted(newest.files, 'file')}, {size(newest.bytes)}"
     drilled = "never drilled" if seen.drill_at is None else f"drilled {_ago(scene, seen.drill_at)}"
     return f"{newest.id} ({newest.kind}, {files}) verified {_ago(scene, newest.created)}, {drilled}"

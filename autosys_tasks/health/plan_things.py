@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from autosys_tasks.config.model import Service
-from autosys_tasks.core.clock import size, span
+from autosys_tasks.core.clock import counted, size, span
 from autosys_tasks.core.verdict import NG, OK, SKIP, UNKNOWN, WARN, Fix
 from autosys_tasks.health.values import (
     AutostartSeen,
@@ -211,8 +211,7 @@ def of_copies(scene: Scene, name: str, seen: CopiesSeen) -> Finding:
         return Finding(SKIP, "no evidence", "no service is declared that may run only once")
     if not seen.processes:
         return Finding(UNKNOWN, "no evidence", "no process of this user could be seen")
-    services = f"{seen.services} service{'' if seen.services == 1 else 's'}"
-    evidence = f"{services} compared with {seen.processes} processes"
+    evidence = f"{counted(seen.services, 'service')} compared with {seen.processes} processes"
     if not seen.found:
         return Finding(OK, evidence)
     whys, orphans = [], []
@@ -231,7 +230,7 @@ def of_editor(scene: Scene, name: str, seen: Facts) -> Finding:
     """Our tasks in the editor's file are those of this version; who never put them in is asked for nothing."""
     found = status(seen, NAMED)
     if found.state == "in_sync":
-        tasks = f"{len(found.labels)} task{'' if len(found.labels) == 1 else 's'}"
+        tasks = counted(len(found.labels), "task")
         evidence = f"{tasks} in {FILE}; whether VS Code may run one by itself is not verifiable"
         hint = Fix(text=f"change that in {FILE}") if found.notes else None
         return Finding(WARN if found.notes else OK, evidence, "; ".join(found.notes), hint)

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 
+from autosys_tasks.core.clock import counted
 from autosys_tasks.core.errors import AutosysError
 from autosys_tasks.core.plan import Outcome
 from autosys_tasks.core.verdict import ALL, NG, OK, SKIP, Check, Fix, counts, overall
@@ -54,8 +55,7 @@ def fix_json(fix: Fix | None) -> dict[str, object] | None:
 def lines(name: str, checks: Sequence[Check]) -> list[str]:
     """The verdict, a line a check with what to do below each that is not well, and the verdict again."""
     rows = aligned([[check.verdict, check.id, _said(check)] for check in checks]) if checks else []
-    many = "1 check" if len(checks) == 1 else f"{len(checks)} checks"
-    said = [f"{overall(check.verdict for check in checks)} {name}: {many}"]
+    said = [f"{overall(check.verdict for check in checks)} {name}: {counted(len(checks), 'check')}"]
     for row, check in zip(rows, checks, strict=True):
         said += [row, *_below(check)]
     return [*said, verdict_line(checks)]

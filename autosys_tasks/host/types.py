@@ -60,5 +60,3 @@ def descendants(
         found |= new - others
     return found
 
-
-UNMARKED = ("AUTOSYS_SERVICE", "AUTOSYS_INSTANCE", "AUTOSYS_STATE")

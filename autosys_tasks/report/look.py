@@ -9,6 +9,7 @@ from pathlib import Path
 
 from autosys_tasks.core import journal
 from autosys_tasks.core.clock import parse_utc, utc_text
+from autosys_tasks.core.verdict import NG, OK, SKIP
 from autosys_tasks.report import samples, words
 from autosys_tasks.report.told import tells
 from autosys_tasks.report.values import Event, Seen, Service, Window
@@ -21,7 +22,6 @@ from autosys_tasks.supervise.words import next_step
 
 OLD_TICK = re.compile(r"\d+ as wanted(?:, not so: (.*))?")  # 0.1.0 said it in these words alone
 TEXTS = ("task", "step", "target", "reason", "detail")
-ILL_STATES = ("unready", "down", "waiting", "backoff", "blocked", "leftover", "foreign")
 
 
 def see(house: House, hours: float) -> tuple[Seen, list[show.Row]]:
@@ -110,8 +110,8 @@ def _service(house: House, row: show.Row, picture: show.Picture) -> Service:
         facts.leader is not None if declared.managed else None,
         moment.wall - up_s if isinstance(up_s, float) else None,
         _off_since(facts, decision),
-        last.log_tail if last is not None and verdict == "NG" else "",
-        "" if verdict in ("OK", "SKIP") else _next(name, picture),
+        last.log_tail if last is not None and verdict == NG else "",
+        "" if verdict in (OK, SKIP) else _next(name, picture),
     )
 
 
@@ -125,15 +125,13 @@ def _off_since(facts: Facts, decision: Decision) -> float | None:
 def verdict_of(house: House, name: str, facts: Facts, decision: Decision) -> str:
     """What a service's state means: the same as on the health page."""
     service = house.service(name)
-    if decision.state == "stopped" or (service.optional and facts.program is None):
-        return "SKIP"
-    if decision.state == "unmanaged" and facts.readiness is None:
-        return "SKIP"
-    if plan.satisfied(service, facts, decision):
-        return "OK"
-    if decision.state in ILL_STATES or decision.state == "unmanaged":
-        return "NG"
-    return "WARN" if decision.state == "starting" else "UNKNOWN"
+    if service.optional and facts.program is None:
+        return SKIP
+    if decision.state != "unmanaged":
+        return plan.VERDICTS.get(decision.state, NG)
+    if facts.readiness is None:
+        return SKIP
+    return OK if plan.satisfied(service, facts, decision) else NG
 
 
 def _next(name: str, picture: show.Picture) -> str:

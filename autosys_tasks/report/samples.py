@@ -9,7 +9,6 @@ from typing import NamedTuple
 from autosys_tasks.report.values import Gap, Machine, Sample
 
 FILE = "monitor/samples.sqlite3"  # below the state folder
-KEPT_S = 48 * 3600.0  # the monitor drops what is older
 
 
 class Samples(NamedTuple):

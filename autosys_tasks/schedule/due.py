@@ -42,8 +42,10 @@ def late_s(entry: Entry, last_run: float | None, since: float, now: float) -> fl
 
     `since`: when its chances began: it was registered, the machine started. Nobody waits for a logon.
     """
+    if isinstance(entry.when, AtLogon):
+        return 0.0
     silent = now - max(since, last_run if last_run is not None else since)
-    patience = {Every: BEATS * getattr(entry.when, "every_s", 0.0), Daily: 2 * DAY_S, AtLogon: NEVER}[type(entry.when)]
+    patience = BEATS * entry.when.every_s if isinstance(entry.when, Every) else 2 * DAY_S
     return silent if silent > patience else 0.0
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import importlib
-import threading
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Protocol
 
 from autosys_tasks import host
 from autosys_tasks.config.model import Config
+from autosys_tasks.core.at_once import at_once
 from autosys_tasks.schedule.plan import best
 from autosys_tasks.schedule.values import Entry, File, NoWay, Seen, Site
 
@@ -84,18 +85,8 @@ def no_way_for(config: Config, seen: Iterable[Seen]) -> NoWay | None:
 def refusals(site: Site, entries: Sequence[Entry], seen: Mapping[str, Seen]) -> tuple[tuple[str, str], ...]:
     """(name, why) of each registered entry whose very command cannot run; they are tried side by side."""
     there = [entry for entry in entries if seen[entry.name].state == "registered"]
-    found: dict[str, str] = {}
-
-    def tried(entry: Entry) -> None:
-        found[entry.name] = refuses(site, entry, seen[entry.name].mechanism)
-
-    threads = [threading.Thread(target=tried, args=(entry,), daemon=True) for entry in there]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    whys = ((entry.name, found.get(entry.name, "trying its command failed")) for entry in there)
-    return tuple((name, why) for name, why in whys if why)
+    whys = at_once(*(partial(refuses, site, entry, seen[entry.name].mechanism) for entry in there))
+    return tuple((entry.name, why) for entry, why in zip(there, whys, strict=True) if why)
 
 
 def refuses(site: Site, entry: Entry, name: str) -> str:

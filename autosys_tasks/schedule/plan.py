@@ -36,9 +36,11 @@ def _step(seen: Seen) -> Step:
 def to_remove(seen: Mapping[str, Seen]) -> Plan:
     """Remove whatever is there, or may be."""
     there = [each for each in seen.values() if each.state != "missing"]
-    steps = (Step(REMOVE, each.name, f"not known: {each.why}") if each.state == "unknown"
-             else Step(REMOVE, each.name, f"registered with {each.mechanism}") for each in there)  # fmt: skip
-    return Plan("schedule.unregister", tuple(steps))
+    return Plan("schedule.unregister", tuple(Step(REMOVE, each.name, _why_removed(each)) for each in there))
+
+
+def _why_removed(seen: Seen) -> str:
+    return f"not known: {seen.why}" if seen.state == "unknown" else f"registered with {seen.mechanism}"
 
 
 def to_keep(entries: Iterable[Entry], keeper: int | None) -> Plan:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import socket
-import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from functools import partial
 from urllib.parse import urlsplit
 
 from autosys_tasks import host, probes
 from autosys_tasks.config.model import Probe, Service
+from autosys_tasks.core.at_once import at_once
 from autosys_tasks.core.files import read_tail
 from autosys_tasks.supervise.house import House
 from autosys_tasks.supervise.state import read_ready, read_record, read_wanted, spec_hash
@@ -187,13 +188,9 @@ def over_memory(service: Service, record: Record | None, leader: host.Identity) 
 
 def _asked(house: House, facts: dict[str, Facts]) -> dict[str, Facts]:
     """The same facts with answers; every question in a thread of its own, so one slow one delays nobody."""
-    answers: dict[str, Facts] = {}
-
-    def put(name: str) -> None:
-        answers[name] = with_answers(house, name, facts[name])
-
-    run_all([lambda name=name: put(name) for name in facts if _has_questions(house.service(name), facts[name])])  # type: ignore[misc]
-    return {**facts, **answers}
+    names = [name for name in facts if _has_questions(house.service(name), facts[name])]
+    answers = at_once(*(partial(with_answers, house, name, facts[name]) for name in names))
+    return {**facts, **dict(zip(names, answers, strict=True))}
 
 
 def _has_questions(service: Service, facts: Facts) -> bool:
@@ -210,26 +207,3 @@ def with_answers(house: House, name: str, facts: Facts) -> Facts:
         liveness = ask_often(house, name, service.liveness, facts.record)
     memory = over_memory(service, facts.record, facts.leader) if facts.leader else None
     return facts._replace(readiness=readiness, liveness=liveness, memory=memory)
-
-
-def run_all(calls: list[Callable[[], None]]) -> None:
-    """Run these at once and wait for all; what one of them raises is raised here."""
-    if len(calls) < 2:
-        for call in calls:
-            call()
-        return
-    raised: list[BaseException] = []
-
-    def run(call: Callable[[], None]) -> None:
-        try:
-            call()
-        except BaseException as error:  # noqa: BLE001 (carried to the caller's thread, below)
-            raised.append(error)
-
-    threads = [threading.Thread(target=run, args=(call,), daemon=True) for call in calls]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if raised:
-        raise raised[0]

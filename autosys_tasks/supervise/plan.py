@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Mapping
 
 from autosys_tasks.config.model import Service, Watchdog
 from autosys_tasks.core.plan import Plan, Step
+from autosys_tasks.core.verdict import OK, SKIP, UNKNOWN, WARN
 from autosys_tasks.host.types import Exit
 from autosys_tasks.supervise.values import Decision, Facts, LastExit, Now, Record, Wanted, label
 
@@ -24,6 +25,7 @@ HALF_OPEN_S = (300.0, 600.0, 1200.0, 2400.0, 3600.0)
 JITTER = 0.2
 READY = ("ready", "done")
 SETTLED = ("ready", "done", "stopped", "blocked", "foreign", "unmanaged")
+VERDICTS = {"ready": OK, "done": OK, "stopped": SKIP, "starting": WARN, "unknown": UNKNOWN}  # any other state is NG
 
 
 def delay_s(starts: int, watchdog: Watchdog, seed: str) -> float:

@@ -6,10 +6,12 @@ import contextlib
 import os
 import time
 from collections.abc import Callable, Collection, Iterable
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from autosys_tasks import host
+from autosys_tasks.core.at_once import at_once
 from autosys_tasks.core.errors import StateError, unknown_name
 from autosys_tasks.core.files import forget_unfinished, must_take_files
 from autosys_tasks.core.journal import Journal
@@ -229,7 +231,7 @@ def _stop_all(
         tell(outcome)
 
     living = [name for name, facts in wave.items() if plan.pids_of(facts) or facts.locked]
-    look.run_all([lambda name=name: stop(name) for name in living])  # type: ignore[misc]
+    at_once(*(partial(stop, name) for name in living))
 
 
 def plan_restart(house: House, names: Iterable[str]) -> Plan:

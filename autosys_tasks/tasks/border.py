@@ -142,8 +142,10 @@ def ready_streams(*, keep: bool = True) -> None:
 
 def _has_left(error: OSError) -> bool:
     """Whether it says that nobody reads a stream any more; Windows calls that an invalid argument."""
-    if isinstance(error, BrokenPipeError) or error.errno != errno.EINVAL:
-        return isinstance(error, BrokenPipeError)
+    if isinstance(error, BrokenPipeError):
+        return True
+    if error.errno != errno.EINVAL:
+        return False
     from autosys_tasks import host
 
     return host.PLATFORM == "windows" and error.filename is None
@@ -151,9 +153,10 @@ def _has_left(error: OSError) -> bool:
 
 def nobody_reads(error: OSError) -> bool:
     """Whether it says that the reader of stdout has left; from then on what is written there is lost."""
-    if _has_left(error):
+    left = _has_left(error)
+    if left:
         _unread("stdout")
-    return _has_left(error)
+    return left
 
 
 def _nowhere() -> Any:

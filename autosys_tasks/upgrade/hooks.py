@@ -86,12 +86,12 @@ def look(house: House) -> Seen:
 
 
 def _wanted(house: House, top: str) -> str:
-    argv = [host.background_python(), "-X", "utf8", "-m", "autosys_tasks.program", "upgrade", "--timeout", str(WAIT_S)]
+    python = host.background_python().replace("\\", "/")
+    argv = [python, "-X", "utf8", "-m", "autosys_tasks.program", "upgrade", "--timeout", str(WAIT_S)]
     said = os.environ.get("AUTOSYS_STATE")
-    words = [word.replace("\\", "/") if number == 0 else word for number, word in enumerate(argv)]
     state = os.path.abspath(said) if said else ""
     asked = Path(run.asked_file(house)).as_posix()
-    return hook_text.starter(top, Path(house.config.path).as_posix(), words, state, asked)
+    return hook_text.starter(top, Path(house.config.path).as_posix(), argv, state, asked)
 
 
 def _folder(root: str, repository: git.Repository) -> tuple[str, str]:

@@ -34,7 +34,9 @@ def is_ours(environment: Environment) -> bool:
     if environment.kind != "python":
         return False
     target = host.pointed(environment.path)
-    return not os.path.lexists(environment.path) if target is None else is_built(target) or not os.path.isdir(target)
+    if target is None:
+        return not os.path.lexists(environment.path)
+    return is_built(target) or not os.path.isdir(target)
 
 
 def is_built(folder: str) -> bool:

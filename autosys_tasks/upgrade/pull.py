@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from autosys_tasks.core.clock import few
+from autosys_tasks.core.clock import counted, few
 from autosys_tasks.host import git
 from autosys_tasks.upgrade.history import SHORT, History, decoded, see
 
@@ -102,10 +102,11 @@ def _forwarded(folder: str, seen: History, upstream: Upstream, new: str) -> Pull
     old = seen.commit
     ahead, behind = map(int, git.must(folder, "rev-list", "--left-right", "--count", f"{old}...{new}", "--").split())
     if not behind:
-        why = f"{_counted(ahead)} not pushed" if ahead else f"as `{upstream.name}` has it"
+        why = f"{counted(ahead, 'commit')} not pushed" if ahead else f"as `{upstream.name}` has it"
         return PullEnd("ahead" if ahead else "nothing", why, old=old, new=old)
     if ahead:
-        why = f"{_counted(ahead)} here and {_counted(behind)} in `{upstream.name}` have gone different ways"
+        here, there = counted(ahead, "commit"), counted(behind, "commit")
+        why = f"{here} here and {there} in `{upstream.name}` have gone different ways"
         return PullEnd("diverged", why, "git pull --rebase", old, new)
     lost = in_the_way(folder, seen, new)
     if lost:
@@ -115,7 +116,7 @@ def _forwarded(folder: str, seen: History, upstream: Upstream, new: str) -> Pull
     said = git.ask(folder, *words, config=config, env=env, timeout_s=FORWARD_S)
     if said.code:
         return PullEnd("refused", git.refused(folder, words, said).message, "git status", old, new)
-    return PullEnd("forwarded", f"{_counted(behind)} of `{upstream.name}`", old=old, new=new)
+    return PullEnd("forwarded", f"{counted(behind, 'commit')} of `{upstream.name}`", old=old, new=new)
 
 
 def in_the_way(folder: str, seen: History, new: str) -> tuple[str, ...]:
@@ -151,7 +152,3 @@ def _in_the_way(lost: tuple[str, ...], old: str, new: str) -> PullEnd:
     hint = "commit them or move them away, then inv upgrade --pull"
     why = f"what is not committed would be overwritten: {few(lost, NAMED_AT_MOST)}"
     return PullEnd("in-the-way", why, hint, old, new, lost)
-
-
-def _counted(number: int) -> str:
-    return f"{number} commit{'' if number == 1 else 's'}"

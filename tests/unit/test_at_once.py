@@ -40,3 +40,7 @@ def test_of_several_errors_the_first_in_order_is_told() -> None:
 
     with pytest.raises(ValueError, match="one"):
         at_once(lambda: None, lambda: fail("one"), lambda: fail("two"))
+
+
+def test_nothing_to_do_gives_nothing() -> None:
+    assert at_once() == []
