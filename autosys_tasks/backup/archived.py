@@ -155,7 +155,7 @@ def order_of(
 def restored(house: House, order: restore.Order, tell: Tell) -> restore.Report:
     """Restore files. The journal has one line for all that went well, and one for each that did not."""
     began = time.monotonic()
-    with Journal(house.outputs, "backup.restore", host.open_append, file="backup") as journal:
+    with Journal(house.outputs, "backup.restore", host, file="backup") as journal:
         report = restore.restore(order, tell)
         done = [outcome for outcome in report.outcomes if outcome.ok]
         amount = sum(int(str(outcome.step.detail["bytes"])) for outcome in done)
@@ -201,7 +201,7 @@ def rebuilt(house: House, order: restore.Order, tell: Tell) -> restore.Report:
     began = time.monotonic()
     (step,) = git_plan(order).steps
     with (
-        Journal(house.outputs, "backup.restore", host.open_append, file="backup") as journal,
+        Journal(house.outputs, "backup.restore", host, file="backup") as journal,
         own_folder(Path(house.place.folder), "rebuild") as scratch,
     ):
         report = restore.restore(order._replace(paths=(GIT,), to=scratch, overwrite="never"), tell)
@@ -233,7 +233,7 @@ def drilled(house: House, tell: Tell) -> Drill:
     owner = owner_of(house.config)
     store.last(folder_of(house), owner)  # that nothing is there proves nothing of what comes later
     began = time.monotonic()
-    with Journal(house.outputs, "backup.drill", host.open_append, file="backup") as journal:
+    with Journal(house.outputs, "backup.drill", host, file="backup") as journal:
         secret, state = passphrase(house.config.name), Path(house.place.folder)
         found = drill.drill(folder_of(house), state, Path(house.config.path), owner, passphrase=secret, tell=tell)
         said = drill.verdict(found)

@@ -39,7 +39,7 @@ class Record:
 
     def __init__(self, house: House, task: str, tell: Tell, say: Say) -> None:
         self.house, self.say, self._tell = house, say, tell
-        self._journal = Journal(house.outputs, task, host.open_append, file="backup")
+        self._journal = Journal(house.outputs, task, host, file="backup")
         self._began = time.monotonic()
         self.made: Backup | None = None
         self.notes: list[str] = []

@@ -63,11 +63,17 @@ def write_atomic(path: Path | str, text: str | bytes, *, durable: bool = False, 
         raise
 
 
-def forget_unfinished(folder: Path | str) -> None:
-    """Take away what `write_atomic` began in this folder an hour ago or more: who began it was killed."""
+def forget_unfinished(folder: Path | str, below: int = 0) -> None:
+    """Take away what `write_atomic` began an hour ago or more: who began it was killed.
+
+    It is looked for in this folder, and in so many levels of folders `below` it.
+    """
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
-            if UNFINISHED.fullmatch(entry.name) and time.time() - entry.stat().st_mtime > FORSAKEN_S:
+            if entry.is_dir(follow_symlinks=False):
+                if below:
+                    forget_unfinished(entry.path, below - 1)
+            elif UNFINISHED.fullmatch(entry.name) and time.time() - entry.stat().st_mtime > FORSAKEN_S:
                 os.unlink(entry.path)
 
 

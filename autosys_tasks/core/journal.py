@@ -6,11 +6,10 @@ import contextlib
 import gc
 import json
 import os
-import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from autosys_tasks.core.clock import parse_utc, shift, utc_text
 from autosys_tasks.core.errors import StateError
@@ -21,7 +20,6 @@ from autosys_tasks.core.plan import Outcome, summary
 VERSION = 1
 ROTATE_BYTES = 5_000_000
 KEEP = 4
-CUT_SHORT_S = 60.0  # a rotation takes milliseconds
 HEAD = b'{"v":1,"ts":"'  # how each line of ours begins
 TOGETHER = 200  # so many lines are parsed at once
 FILES = {
@@ -32,19 +30,33 @@ FILES = {
 }
 
 
+class Lock(Protocol):
+    """What one process alone can hold; the system frees it at any death."""
+
+    def release(self) -> None:
+        """Let go of it."""
+
+
+class System(Protocol):
+    """What the operating system has to do for a journal: the room `host`."""
+
+    def open_append(self, path: str) -> int:
+        """A descriptor whose writes the system itself puts at the end."""
+
+    def take_lock(self, path: str, *, wait_s: float) -> Lock | None:
+        """The lock, or None when somebody holds it."""
+
+
 class Journal:
     """One run of one task, written as it happens; `close` adds the summary whose counts equal its lines.
 
     Used in a `with`, a run that is interrupted or fails has a summary too.
     A journal that cannot be written stops no work: what is wrong is raised by `close`, when all is done.
-    `open_append` gives a descriptor whose writes the system itself puts at the end (host.open_append).
     """
 
-    def __init__(
-        self, outputs: Path, task: str, open_append: Callable[[str], int], *, file: str = "watchdog"
-    ) -> None:
+    def __init__(self, outputs: Path, task: str, system: System, *, file: str = "watchdog") -> None:
         self.path = outputs / FILES[file]
-        self.open_append = open_append
+        self.system = system
         self.task = task
         self.run = os.urandom(6).hex()
         self.outcomes: list[Outcome] = []
@@ -76,12 +88,12 @@ class Journal:
             "target": target, "reason": reason, "ok": ok, "detail": detail, "ms": ms, **more,
         }  # fmt: skip
         try:
-            append(self.path, line, self.open_append)
+            append(self.path, line, self.system)
         except StateError as error:
             self.trouble = error
 
     def close(self, *, ok: bool, detail: str, ms: int = 0, **more: object) -> None:
-        """The run's last line; raises StateError when not every line could be written.
+        """The run's last line; raises StateError, with how the run ended, when not every line could be written.
 
         `ok` may be false although every step is done (something is still not so).
         """
@@ -89,15 +101,16 @@ class Journal:
         counted = summary(self.outcomes)
         self.write("summary", "", "", ok and not counted["failed"], detail, ms, counts=counted, **more)
         if self.trouble:
-            raise self.trouble
+            said = f"{self.trouble.message}; the run itself went on: {detail}"
+            raise StateError(said, where=self.trouble.where, hint=self.trouble.hint) from self.trouble
 
 
-def append(path: Path, line: dict[str, object], open_append: Callable[[str], int]) -> None:
+def append(path: Path, line: dict[str, object], system: System) -> None:
     """Add one object as one line in one write; a torn last line of a crashed writer is closed first."""
     text = json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n"
     try:
         fault("journal.before-append")
-        fd = patiently(lambda: open_append(str(path)))
+        fd = patiently(lambda: system.open_append(str(path)))
         try:
             size = os.fstat(fd).st_size
             if size and _last_byte(path) != b"\n":
@@ -106,7 +119,7 @@ def append(path: Path, line: dict[str, object], open_append: Callable[[str], int
         finally:
             os.close(fd)
         if size > ROTATE_BYTES:
-            rotate(path)
+            rotate(path, system)
     except OSError as error:
         raise cannot_write(path, error) from error
 
@@ -118,21 +131,28 @@ def _last_byte(path: Path) -> bytes:
     return b"\n"
 
 
-def rotate(path: Path, keep: int = KEEP) -> None:
-    """Move a full journal to `.1`, the older ones up, the oldest away. Only one of two at once does it.
+def rotate(path: Path, system: System, keep: int = KEEP) -> None:
+    """Move a full journal to `.1`, the older ones up as far as they are in the way, the oldest away.
 
-    One that was cut short is ended first. Where somebody else is at it, or holds a file, a later writer tries again.
+    One process at a time, and only what still is full. Where somebody else is at it, or holds a file, a later writer
+    tries again.
     """
-    claim = path.with_name(f"{path.name}.rotating")
     with contextlib.suppress(OSError):
-        if not claim.exists():
-            patiently(lambda: os.rename(path, claim), for_s=0.2)
-        elif time.time() - claim.stat().st_mtime < CUT_SHORT_S:
+        lock = system.take_lock(f"{path}.lock", wait_s=0.0)
+        if lock is None:
             return
-        for number in range(keep - 1, 0, -1):
-            with contextlib.suppress(FileNotFoundError):
-                os.replace(f"{path}.{number}", f"{path}.{number + 1}")
-        os.replace(claim, f"{path}.1")
+        try:
+            if os.stat(path).st_size > ROTATE_BYTES:
+                _move_up(path, keep)
+        finally:
+            lock.release()
+
+
+def _move_up(path: Path, keep: int) -> None:
+    free = next((number for number in range(1, keep) if not os.path.lexists(f"{path}.{number}")), keep)
+    for number in range(free, 1, -1):
+        os.replace(f"{path}.{number - 1}", f"{path}.{number}")
+    patiently(lambda: os.replace(path, f"{path}.1"), for_s=0.2)
 
 
 def each(path: Path, *, start: float = 0.0) -> Iterator[dict[str, object] | None]:
@@ -141,7 +161,7 @@ def each(path: Path, *, start: float = 0.0) -> Iterator[dict[str, object] | None
     Of before `start` (seconds since 1970), files are not opened, and lines of ours are passed over without parsing.
     """
     since = utc_text(start).encode("ascii")
-    for part in [*(Path(f"{path}.{n}") for n in range(KEEP, 0, -1)), Path(f"{path}.rotating"), path]:
+    for part in [*(Path(f"{path}.{n}") for n in range(KEEP, 0, -1)), path]:
         recent = (raw for raw in _raw_lines(part, start) if not _is_before(raw, since))
         while chunk := list(islice(recent, TOGETHER)):
             yield from parsed(chunk)

@@ -132,7 +132,7 @@ def fix(house: House, first: Sequence[Check], only: Collection[str], carry_out: 
 
 
 def _written_down(house: House, second: Sequence[Check], outcomes: Iterable[Outcome]) -> str:
-    journal = Journal(house.outputs, "health", host.open_append)
+    journal = Journal(house.outputs, "health", host)
     left = [check.id for check in second if check.verdict == NG]
     try:
         for outcome in outcomes:

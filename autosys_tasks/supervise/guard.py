@@ -141,7 +141,7 @@ def _report(house: House, outcomes: list[Outcome]) -> None:
     if not outcomes:
         return
     done, outcomes[:] = list(outcomes), []
-    journal = Journal(house.outputs, "guard", host.open_append)
+    journal = Journal(house.outputs, "guard", host)
     for outcome in done:
         journal.add(outcome)
         _tell(f"{outcome_line(outcome)} ({outcome.step.reason})")
@@ -216,7 +216,7 @@ def _reload(house: House, workspace: Path) -> House:
         return house_of(load(workspace))
     except AutosysError as error:
         said = f"autosys.toml is broken, the last good one goes on: {error.message}"
-        _close(Journal(house.outputs, "guard", host.open_append), ok=False, detail=said)
+        _close(Journal(house.outputs, "guard", host), ok=False, detail=said)
         return house
 
 

@@ -105,12 +105,12 @@ def tick(house: House, stale: Collection[str] = ()) -> Report:
 
 
 def rotate(house: House) -> None:
-    """Keep every log within its limit, and the state folder free of what killed writers left."""
+    """Keep every log within its limit, and the state and output folders free of what killed writers left."""
     for name, service in house.services.items():
         if service.managed:
             logs.rotate_running(house.log(name), service.log_max, service.log_keep)
-            forget_unfinished(house.place.of(name, ""))
-    forget_unfinished(house.place.folder)
+    forget_unfinished(house.place.folder, below=2)  # services/NAME
+    forget_unfinished(house.outputs)
 
 
 def _keep_until_settled(
@@ -125,7 +125,7 @@ def _keep_until_settled(
     stale: Collection[str] = (),
 ) -> Report:
     began = time.monotonic()
-    with Journal(house.outputs, task, host.open_append) as journal:
+    with Journal(house.outputs, task, host) as journal:
         keeper = Keeper(house, scope, asked=asked, tell=journal.add)
         try:
             keeper.take(facts or look.look(house, scope, ask=True))
@@ -199,7 +199,7 @@ def take_down(house: House, names: Iterable[str], tell: Callable[[Outcome], None
     names = list(names)
     scope = [name for name in chosen(house, names) if house.config.services[name].managed]
     act.want(house, [*scope, *([] if names else [GUARD])], up=False)
-    with Journal(house.outputs, "down", host.open_append) as journal:
+    with Journal(house.outputs, "down", host) as journal:
         facts = facts_to_stop(house, names)
         if not names and GUARD in facts:
             _stop_all(house, {GUARD: facts.pop(GUARD)}, journal, tell)
@@ -265,7 +265,7 @@ def restart(house: House, names: Iterable[str], *, timeout_s: float, show: Show 
     _must_be_writable(house)
     act.want(house, scope, up=True, hold=True)
     try:
-        with Journal(house.outputs, "restart", host.open_append) as journal:
+        with Journal(house.outputs, "restart", host) as journal:
             _stop_in_order(house, look.look(house, scope), journal, lambda outcome: None, plan.RESTARTED)
             with contextlib.suppress(StateError):  # what was stopped is started all the same; the next one says it
                 journal.close(ok=True, detail="stopped")
@@ -284,7 +284,7 @@ def pause(house: House, names: Iterable[str], task: str) -> tuple[Outcome, ...]:
     """
     scope = [name for name in names if read_wanted(house.place, name).up]
     act.want(house, scope, up=True, hold=True)
-    with Journal(house.outputs, task, host.open_append) as journal:
+    with Journal(house.outputs, task, host) as journal:
         _stop_in_order(house, look.look(house, scope), journal, lambda outcome: None, f"stopped for: {task}")
         failed = [outcome.step.target for outcome in journal.outcomes if outcome.ok is False]
         journal.close(ok=not failed, detail=f"still running: {', '.join(failed)}" if failed else "stopped for a while")

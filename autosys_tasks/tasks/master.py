@@ -43,7 +43,7 @@ def start(c, timeout=120.0, dry_run=False, json=False, exit_code=False):  # type
     links = [("bringup", _bring_up), ("health", _health)]
     links[:0] = [("upgrade", _upgrade)] if home.config.upgrade.on_pull else []
     links[-1:-1] = [("backup", _catch_up)] if missed else []
-    with Journal(home.outputs, "master", host.open_append, file="master") as journal:
+    with Journal(home.outputs, "master", host, file="master") as journal:
         for step, run in links:
             outcome = _outcome(step, run, home, timeout)
             journal.add(outcome)

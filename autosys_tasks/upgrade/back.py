@@ -55,7 +55,7 @@ def roll_back(house: House, only: Collection[str] = (), tell: run.Tell = lambda 
     with turn, run.install_lock(house) as lock:
         found = _chosen(house, only)
         todo = _plan(house, found)
-        with Journal(house.outputs, "upgrade.rollback", host.open_append, file="upgrade") as journal:
+        with Journal(house.outputs, "upgrade.rollback", host, file="upgrade") as journal:
             for seen in found:
                 for outcome in _one(house, seen, todo, lock):
                     journal.add(outcome)

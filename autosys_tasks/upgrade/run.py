@@ -160,7 +160,7 @@ def _upgraded(order: Order, lock: host.Lock) -> Report:
     began, house = time.monotonic(), order.house
     with contextlib.suppress(OSError):
         os.unlink(asked_file(house))  # before the look: what a hook tells from now on needs another one
-    with Journal(house.outputs, "upgrade", host.open_append, file="upgrade") as journal:
+    with Journal(house.outputs, "upgrade", host, file="upgrade") as journal:
 
         def tell(outcomes: Iterable[Outcome]) -> None:
             for outcome in outcomes:

@@ -67,7 +67,7 @@ def test_who_ticks_is_left_to_it(home: House, workspace: rig.Workspace) -> None:
 
 
 def test_the_guards_own_lines_are_no_ticks(home: House, workspace: rig.Workspace) -> None:
-    with Journal(Path(home.outputs), "guard", host.open_append) as journal:
+    with Journal(Path(home.outputs), "guard", host) as journal:
         journal.close(ok=True, detail="healed")
     assert asked(home, workspace)[1] == 1
 

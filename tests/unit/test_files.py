@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from autosys_tasks import host
 from autosys_tasks.core import files, journal
 from autosys_tasks.core.errors import StateError
 from autosys_tasks.core.plan import Outcome, Step
@@ -19,14 +21,14 @@ from autosys_tasks.supervise import logs
 SCRIPT = """
 import os, resource, sys
 from pathlib import Path
+from autosys_tasks import host
 from autosys_tasks.core import files, journal
 from autosys_tasks.core.errors import StateError
 folder = Path(sys.argv[1])
 resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))  # as a disk with one block left: the rest is not taken
-append = lambda path: os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
 for act in (
     lambda: files.write_atomic(folder / "page.json", "x" * 10000),
-    lambda: journal.append(folder / "log.jsonl", {"v": 1, "text": "x" * 10000}, append),
+    lambda: journal.append(folder / "log.jsonl", {"v": 1, "text": "x" * 10000}, host),
 ):
     try:
         act()
@@ -79,10 +81,7 @@ def test_as_many_lines_are_shown_as_were_asked_for(tmp_path: Path, encoding: str
 
 
 def started(folder: Path) -> journal.Journal:
-    def open_append(path: str) -> int:
-        return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-
-    return journal.Journal(folder, "down", open_append)
+    return journal.Journal(folder, "down", host)
 
 
 def test_a_run_that_is_interrupted_has_its_summary_too(tmp_path: Path) -> None:
@@ -96,11 +95,12 @@ def test_a_run_that_is_interrupted_has_its_summary_too(tmp_path: Path) -> None:
 
 
 def test_a_journal_that_cannot_be_written_is_raised_when_all_is_done(tmp_path: Path) -> None:
-    run = started(tmp_path / "there is no such folder")
+    (tmp_path / "outputs").write_text("in the way", encoding="utf-8")
+    run = started(tmp_path / "outputs")
     run.add(Outcome(Step("stop", "api", "asked"), True, "ended"))
-    with pytest.raises(StateError):
+    with pytest.raises(StateError, match="the run itself went on: stopped"):
         run.close(ok=True, detail="stopped")
-    with pytest.raises(KeyboardInterrupt), started(tmp_path / "nor this one"):
+    with pytest.raises(KeyboardInterrupt), started(tmp_path / "outputs"):
         raise KeyboardInterrupt
 
 
@@ -114,8 +114,14 @@ def test_what_a_killed_writer_left_is_taken_away_an_hour_later(tmp_path: Path) -
     for name, age_s in (("wanted.json.12.tmp", 4000), ("wanted.json.13.tmp", 10), ("12.tmp", 4000), ("a.tmp", 4000)):
         (tmp_path / name).write_text("x", encoding="ascii")
         os.utime(tmp_path / name, (time.time() - age_s,) * 2)
-    files.forget_unfinished(tmp_path)
-    assert {path.name for path in tmp_path.iterdir()} == {"wanted.json.13.tmp", "12.tmp", "a.tmp"}
+    deep = tmp_path / "services" / "api"
+    deep.mkdir(parents=True)
+    shutil.copy2(tmp_path / "wanted.json.12.tmp", deep)
+    files.forget_unfinished(tmp_path, below=1)
+    assert {path.name for path in tmp_path.iterdir()} == {"wanted.json.13.tmp", "12.tmp", "a.tmp", "services"}
+    assert list(deep.iterdir()), "only as deep as was said"
+    files.forget_unfinished(tmp_path, below=2)
+    assert not list(deep.iterdir())
     files.forget_unfinished(tmp_path / "absent")
 
 

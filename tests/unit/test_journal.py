@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from autosys_tasks import host
 from autosys_tasks.core import journal
 from autosys_tasks.core.clock import parse_utc, utc_text
 
@@ -63,26 +66,75 @@ def test_files_of_a_time_that_was_said_are_read(tmp_path: Path, monkeypatch: pyt
     assert len(journal.read(path, start=parse_utc("2098-12-31T00:00:00Z"))[0]) == 1
 
 
+def full(path: Path) -> None:
+    path.write_bytes(ours(1) + b"\n" + b" " * journal.ROTATE_BYTES + b"\n")
+
+
 def test_a_rotation_that_was_cut_short_loses_no_line_to_the_next_one(tmp_path: Path) -> None:
-    """Killed between its two steps, a rotation leaves `.rotating`: the next one ends it before it begins its own."""
+    """Killed between two of its steps, it leaves a gap: the next one fills that, and takes no older file away."""
     path = tmp_path / "log.jsonl"
-    parts = (f"{path}.1", f"{path}.rotating", path)
-    for number, part in enumerate(parts):
-        Path(part).write_text(f'{{"v":1,"ts":"2026-11-2{number}T00:00:00.000Z"}}\n', encoding="utf-8")
+    full(path)
+    for number in (2, 3, 4):
+        Path(f"{path}.{number}").write_bytes(ours(number) + b"\n")
     before, _bad = journal.read(path)
-    journal.rotate(path)
-    assert sorted(map(str, tmp_path.iterdir())) == sorted(map(str, parts)), "somebody may be at it just now"
-    os.utime(parts[1], (1.0, 1.0))
-    for _again in range(3):
-        journal.rotate(path)
-        assert journal.read(path)[0] == before
+    journal.rotate(path, host)
+    assert Path(f"{path}.1").exists() and not path.exists()
+    assert journal.read(path)[0] == before
+    full(path)
+    journal.rotate(path, host)
+    assert [Path(f"{path}.{number}").stat().st_size > 999 for number in (1, 2, 3, 4)] == [True, True, False, False]
+
+
+def test_what_somebody_else_has_just_rotated_is_left_as_it_is(tmp_path: Path) -> None:
+    """Whoever waited for its turn looks again: what is there now is another file, and not full."""
+    path = tmp_path / "log.jsonl"
+    full(path)
+    lock = host.take_lock(f"{path}.lock")
+    assert lock is not None
+    journal.rotate(path, host)
+    assert path.exists(), "somebody is at it"
+    lock.release()
+    path.write_bytes(ours(1))
+    journal.rotate(path, host)
+    assert path.read_bytes() == ours(1) and not Path(f"{path}.1").exists()
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from autosys_tasks import host
+from autosys_tasks.core import journal
+journal.ROTATE_BYTES = 60_000
+print("ready", flush=True)
+sys.stdin.readline()
+for number in range(250):
+    journal.append(Path(sys.argv[1]), {"v": 1, "ts": "x", "who": sys.argv[2], "n": number, "pad": "x" * 200}, host)
+"""
+
+
+def test_processes_that_rotate_at_the_same_moment_lose_no_line(tmp_path: Path) -> None:
+    """240 kB in all, of which 300 are kept: nothing is too old, and each file that was moved away was full."""
+    path = tmp_path / "log.jsonl"
+    writers = [
+        subprocess.Popen([sys.executable, "-c", WRITER, str(path), str(who)], stdin=-1, stdout=-1) for who in range(4)
+    ]
+    for writer in writers:
+        assert writer.stdout and writer.stdout.readline().strip() == b"ready"
+    for writer in writers:
+        assert writer.stdin
+        writer.stdin.write(b"go\n")
+        writer.stdin.flush()
+    assert [writer.communicate()[0] or writer.returncode for writer in writers] == [0] * 4
+    lines, torn = journal.read(path)
+    found = sorted((str(line["who"]), int(str(line["n"]))) for line in lines)
+    assert found == [(str(who), number) for who in range(4) for number in range(250)] and not torn
+    assert all(Path(f"{path}.{number}").stat().st_size > 60_000 for number in (1, 2, 3))
 
 
 def test_a_rotation_that_somebody_stands_in_the_way_of_fails_no_run(tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
-    path.write_text('{"v":1,"ts":"2026-11-20T00:00:00.000Z"}\n', encoding="utf-8")
+    full(path)
     for number in range(1, journal.KEEP + 1):
         (tmp_path / f"log.jsonl.{number}" / "held").mkdir(parents=True)
-    journal.rotate(path)
-    held = [name for name in os.listdir(tmp_path) if name.endswith((".jsonl", ".rotating"))]
-    assert held == ["log.jsonl.rotating"], "its lines are there, and are read"
+    journal.rotate(path, host)
+    assert path.exists(), "its lines are there, and are read"

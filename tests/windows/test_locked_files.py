@@ -75,11 +75,11 @@ def test_a_full_journal_that_is_held_grows_on_and_is_rotated_later(tmp_path: Pat
     path.write_bytes(b'{"v":1,"ts":"x"}\n' * (journal.ROTATE_BYTES // 17 + 2))
     before = path.stat().st_size
     with held(path, SHARE_READ_WRITE, 0.8):
-        journal.append(path, {"v": 1, "ts": "held"}, host.open_append)
+        journal.append(path, {"v": 1, "ts": "held"}, host)
         assert path.stat().st_size > before and not Path(f"{path}.1").exists()
-    journal.append(path, {"v": 1, "ts": "free"}, host.open_append)
+    journal.append(path, {"v": 1, "ts": "free"}, host)
     assert Path(f"{path}.1").exists()
-    journal.append(path, {"v": 1, "ts": "next"}, host.open_append)
+    journal.append(path, {"v": 1, "ts": "next"}, host)
     lines, skipped = journal.read(path)
     assert [line["ts"] for line in lines[-3:]] == ["held", "free", "next"] and skipped == 0
 
@@ -90,7 +90,7 @@ def test_many_writers_lose_no_line_of_a_journal(tmp_path: Path) -> None:
 
     def write(who: int) -> None:
         for number in range(50):
-            journal.append(path, {"v": 1, "ts": f"{who}-{number}", "pad": "x" * 200}, host.open_append)
+            journal.append(path, {"v": 1, "ts": f"{who}-{number}", "pad": "x" * 200}, host)
 
     threads = [threading.Thread(target=write, args=(who,)) for who in range(4)]
     for thread in threads:
