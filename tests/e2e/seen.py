@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from autosys_tasks.supervise.house import House
 from autosys_tasks.supervise.state import Place
 
 Row = dict[str, object]
+STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 
 
 def asked(space: rig.Workspace, **env: str) -> dict[str, Any]:
@@ -94,3 +96,11 @@ def unchanged(space: rig.Workspace, action: Callable[[], object]) -> None:
     before = tree(space.root, space.state)
     action()
     assert tree(space.root, space.state) == before
+
+
+def is_document(document: dict[str, object], name: str, code: int, space: rig.Workspace) -> None:
+    """It begins as every document of this workspace does."""
+    assert document["schema"] == f"autosys.{name}/1"
+    assert document["exit_code"] == code
+    assert STAMP.fullmatch(str(document["at"]))
+    assert document["workspace"] == {"name": space.root.name, "path": str(space.root.resolve())}
