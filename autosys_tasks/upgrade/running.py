@@ -27,7 +27,10 @@ _NAMED = re.compile(
     r"\bE[A-Z]{4,}\b|[A-Z]\w+(?:Error|Exception)\b|[×✖]|"
     r"(?i:\berror\b|\bfailed\b|refused|denied|not found|cannot|could not|couldn't|no such|unsatisfiable|conflict)"
 )
-_NOISE = re.compile(r"at \S.*:\d+:\d+\)?(?: \{)?|A complete log of this run.*|[{}]?")
+_NOISE = re.compile(
+    r"at \S.*:\d+:\d+\)?(?: \{)?|A complete log of this run.*|[{}]?"
+    r"|warning: Failed to hardlink.*|If this is intentional, set.*"  # uv's cache lies on another disk
+)
 _PREFIX = re.compile(r"npm (?:error|ERR!|warn)")
 _LOGIN = re.compile(r"(://)[^/\s@]+@")
 
