@@ -6,7 +6,7 @@ It explains; it does not decide. Where git says nothing, everything else goes on
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from autosys_tasks.core.at_once import at_once
@@ -22,7 +22,9 @@ STATUS = (
     "status", "--porcelain=v2", "--branch", "-z", "--no-renames", "--untracked-files=all",
     "--ignore-submodules=dirty", "--", ".",
 )  # fmt: skip; inside submodules nothing is looked at
+ADRIFT = ".M SC"
 FIELDS = {"1": 8, "u": 10}  # of a line of `status --porcelain=v2`, before the path
+UPDATE = "git submodule update --init"
 Meanwhile = Callable[[Iterable[str]], object]
 
 
@@ -40,7 +42,9 @@ class History(NamedTuple):
     changed: tuple[str, ...] = ()  # between that commit and HEAD; those that are gone too
     added: frozenset[str] = frozenset()  # of these, those that are new
     edited: tuple[str, ...] = ()  # tracked, and not as HEAD has them: staged or not
+    adrift: tuple[str, ...] = ()  # submodules that lie at another commit than is staged: no pull takes that away
     untracked: tuple[str, ...] = ()  # and not ignored
+    behind: tuple[str, ...] = ()  # submodules of which another commit came than the one that lies there
 
 
 def see(
@@ -82,7 +86,19 @@ def _seen(folder: str, last_commit: str, meanwhile: Meanwhile, timeout_s: float)
     if found.commit != at:
         told = _compared(folder, last_commit, found.commit, timeout_s)
     last = "cut" if told.last == "rewritten" and found.shallow else told.last
-    return found._replace(last=last, changed=told.changed, added=told.added)
+    found = found._replace(last=last, changed=told.changed, added=told.added)
+    return found._replace(behind=tuple(_behind(folder, found)))
+
+
+def _behind(folder: str, found: History) -> Iterator[str]:
+    """Of the submodules that came, those that `git pull` left as they were; of older ones, where they are wanted here."""
+    if not os.path.isfile(os.path.join(folder, *[".."] * found.prefix.count("/"), ".gitmodules")):
+        return
+    for path in found.changed:
+        place = os.path.join(folder, path)
+        is_new = path in found.added and not os.path.lexists(f"{place}/.git")
+        if os.path.isdir(place) and (is_new or path in found.adrift):
+            yield path
 
 
 def _head(folder: str) -> str:
@@ -110,6 +126,7 @@ def _status(said: bytes, prefix: str) -> History:
     """HEAD and what is not committed, as `git status` wrote it."""
     heads: dict[str, str] = {}
     edited: list[str] = []
+    adrift: list[str] = []
     untracked: list[str] = []
     for line in decoded(said).split("\0"):
         kind, _, rest = line.partition(" ")
@@ -119,13 +136,14 @@ def _status(said: bytes, prefix: str) -> History:
         elif kind == "?":
             untracked.append(rest)
         elif kind in FIELDS:
-            edited.append(line.split(" ", FIELDS[kind])[-1])
+            (adrift if rest.startswith(ADRIFT) else edited).append(line.split(" ", FIELDS[kind])[-1])
     commit, branch = (heads.get(name, "") for name in ("branch.oid", "branch.head"))
     return History(
         commit="" if commit == "(initial)" else commit,
         branch="" if branch == "(detached)" else branch,
         prefix=prefix,
         edited=tuple(path[len(prefix) :] for path in edited),
+        adrift=tuple(path[len(prefix) :] for path in adrift),
         untracked=tuple(path[len(prefix) :] for path in untracked),
     )
 
@@ -171,4 +189,5 @@ def pulled(seen: History) -> Pulled:
     said = [notes[seen.last]] if seen.last in notes else []
     if seen.silent and seen.silent != "no-repository":
         said.append(f"git says nothing: {seen.why}")
+    said += [f'WARN {path}: a commit of this submodule came, and is not there -> {UPDATE} "{path}"' for path in seen.behind]
     return Pulled(old if seen.last not in ("unknown", "none") else "", new, seen.changed, tuple(said))

@@ -222,7 +222,32 @@ def test_a_submodule_is_a_workspace_like_any_other(origin: Repo, tmp_path: Path)
     old = inner.head()
     inner.commit({"s.txt": "1\n"})
     assert seen(inner, old).changed == ("s.txt",)
-    assert seen(outer).edited == ("안/모듈",)
+    assert (seen(outer).adrift, seen(outer).edited) == (("안/모듈",), ())
+
+
+def test_a_submodule_that_a_pull_left_behind_is_named_until_it_is_updated(
+    origin: Repo, here: Repo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pull brings what the outer repository wants of it, and not the thing itself (lesson P7)."""
+    for key, value in {"COUNT": "1", "KEY_0": "protocol.file.allow", "VALUE_0": "always"}.items():
+        monkeypatch.setenv(f"GIT_CONFIG_{key}", value)
+    lib, before = made(tmp_path / "lib", {"lib.py": "1\n"}), here.head()
+    origin.git("submodule", "--quiet", "add", lib.root.as_uri(), "한 lib")
+    origin.commit()
+    here.git("pull", "--quiet")
+    came = seen(here, before)
+    assert came.behind == ("한 lib",) and ".gitmodules" in came.changed
+    assert pulled(came).notes[-1].endswith("-> git submodule update --init \"한 lib\"")
+    here.git("submodule", "--quiet", "update", "--init")
+    assert seen(here, before).behind == ()
+    before = here.head()
+    lib.commit({"lib.py": "2\n"})
+    origin.git("submodule", "--quiet", "update", "--remote")
+    origin.commit()
+    here.git("pull", "--quiet")
+    assert seen(here, before).behind == ("한 lib",)
+    here.git("submodule", "--quiet", "update")
+    assert seen(here, before).behind == ()
 
 
 def test_a_detached_head_is_one_without_a_branch(here: Repo) -> None:

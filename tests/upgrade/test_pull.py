@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from repos import Repo
+from repos import Repo, made
 
 from autosys_tasks.upgrade.pull import PullEnd, pull
 
@@ -172,6 +172,24 @@ def test_hooks_of_the_repository_are_not_run_by_our_own_pull(origin: Repo, here:
     origin.commit({"a.txt": "2\n"})
     assert pull(str(here.root)).state == "forwarded"
     assert not (here.root / "hooked").exists()
+
+
+def test_a_submodule_that_was_left_behind_stands_in_no_way(
+    origin: Repo, here: Repo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for key, value in {"COUNT": "1", "KEY_0": "protocol.file.allow", "VALUE_0": "always"}.items():
+        monkeypatch.setenv(f"GIT_CONFIG_{key}", value)
+    lib = made(tmp_path / "lib", {"lib.py": "1\n"})
+    origin.git("submodule", "--quiet", "add", lib.root.as_uri(), "lib")
+    origin.commit()
+    assert pull(str(here.root)).state == "forwarded"
+    here.git("submodule", "--quiet", "update", "--init")
+    for text in ("2\n", "3\n"):  # the second comes where the first was never checked out
+        lib.commit({"lib.py": text})
+        origin.git("submodule", "--quiet", "update", "--remote")
+        origin.commit()
+        assert pull(str(here.root)).state == "forwarded"
+    assert (here.root / "lib" / "lib.py").read_text("utf-8") == "1\n"
 
 
 # --- the other end ----------------------------------------------------------------------------------------
