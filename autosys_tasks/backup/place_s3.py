@@ -16,6 +16,7 @@ from autosys_tasks.config.addresses import Address
 PART_BYTES = 16 << 20  # at least 5 MiB, and an object has 10,000 parts at most
 MOST_PARTS = 9_000
 FULL = ("QuotaExceeded", "InsufficientStorage", "XMinioStorageFull", "XMinioAdminBucketQuotaExceeded", "507")
+SKEWED = ("RequestTimeTooSkewed", "RequestInTheFuture", "RequestExpired")
 REFUSED = (
     "AccessDenied", "AllAccessDisabled", "ExpiredToken", "InvalidAccessKeyId", "InvalidToken", "SignatureDoesNotMatch",
     "TokenRefreshRequired", "403", "401",
@@ -138,6 +139,9 @@ class Bucket:
             hint = f"make the bucket, or correct the address: aws s3 mb s3://{self.bucket}"
             message = f"`{self.shown}`: there is no bucket `{self.bucket}` ({code})"
             return PlaceError(message, where=self.shown, hint=hint)
+        if code in SKEWED:
+            hint = "set the clock of this machine, or of that one: they differ by more than a quarter of an hour"
+            return PlaceError(f"`{self.shown}` refuses: {why}", where=self.shown, hint=hint)
         if code in REFUSED:
             return PlaceError(f"`{self.shown}` refuses these credentials: {why}", where=self.shown, hint=KEYS)
         kind = Lost if said.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) >= 500 else PlaceError

@@ -11,7 +11,7 @@ import logging
 import posixpath
 import stat
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +72,7 @@ class Server:
     def read(self, name: str) -> Iterator[bytes]:
         """Its bytes."""
         with self._said("read"), self._file(name, "rb") as file:
+            _keep_quiet(file)
             file.prefetch(file.stat().st_size, max_concurrent_requests=64)
             while chunk := file.read(CHUNK):
                 yield chunk
@@ -143,6 +144,19 @@ class Server:
 
     def _lost(self, why: str) -> PlaceError:
         return Lost(f"`{self.shown}` {why}", where=self.shown, hint="the next backup goes on from there")
+
+
+def _keep_quiet(file: Any) -> None:
+    """The thread that asks ahead for a file prints no traceback when the line breaks: who reads it is told."""
+    ask = getattr(file, "_prefetch_thread", None)
+    if ask is None:
+        return
+
+    def quietly(*arguments: object) -> None:
+        with suppress(Exception):
+            ask(*arguments)
+
+    file._prefetch_thread = quietly
 
 
 def connected(where: Address, shown: str, make: bool, timeout_s: float, part: str) -> Server:

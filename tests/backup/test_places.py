@@ -218,6 +218,12 @@ class TestBucket:
             error = said("s3://bucket/x")
         assert f"is full: It is so ({code})" in error.message and "make room" in error.hint
 
+    def test_a_clock_that_is_wrong_is_what_is_to_be_set(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        with answering(403, "RequestTimeTooSkewed") as server:
+            monkeypatch.setenv("AWS_ENDPOINT_URL_S3", server)
+            error = said("s3://bucket/x")
+        assert "RequestTimeTooSkewed" in error.message and "set the clock" in error.hint
+
     def test_a_name_that_can_be_no_bucket(self, s3: str, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("AWS_ENDPOINT_URL_S3", s3)
         assert "no bucket can be named `a*b`" in said("s3://a*b/x").message
@@ -293,6 +299,25 @@ class TestServer:
                 put(place, "a", os.urandom(1 << 20))
             place.close()
         assert "the place" in caught.value.message
+
+    def test_a_line_that_breaks_while_it_reads_prints_no_traceback(
+        self, tmp_path_factory: pytest.TempPathFactory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        import psutil
+
+        printed: list[object] = []
+        monkeypatch.setattr(threading, "excepthook", printed.append)
+        (tmp_path / "a").write_bytes(bytes(32 << 20))
+        with other_places.sftp_server(tmp_path_factory.mktemp("sshd")) as server:
+            server.home(Path.home())
+            place = opened(server.address(tmp_path), "the place", timeout_s=5)
+            with pytest.raises(Lost):
+                for _chunk in place.read("a"):
+                    for child in psutil.Process(server.process.pid).children(recursive=True):
+                        child.kill()
+            place.close()
+        rig.wait_for(lambda: not any("prefetch" in each.name for each in threading.enumerate()), what="no thread")
+        assert printed == []
 
     def test_ctrl_c_waits_for_no_answer_of_a_server_that_hangs(
         self, tmp_path_factory: pytest.TempPathFactory, tmp_path: Path
