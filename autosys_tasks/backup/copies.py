@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from autosys_tasks.backup.copies_memory import found, remember, remembered
-from autosys_tasks.backup.copies_plan import Held, Memory, Retain, decide, may_leave
-from autosys_tasks.backup.place import CHUNK, PART, TIMEOUT_S, Lost, Place, PlaceError, full
-from autosys_tasks.backup.place_folder import folder_of
+from autosys_tasks.backup.copies_plan import Held, Memory, Retain, decide, let_go, may_leave, sound
+from autosys_tasks.backup.place import CHUNK, PART, TIMEOUT_S, Full, Lost, Place, PlaceError, full
+from autosys_tasks.backup.place_folder import folder_of, mount_of
 from autosys_tasks.backup.places import opened
-from autosys_tasks.backup.values import Backup, archive_of, manifest_of
+from autosys_tasks.backup.values import Backup, Kept, archive_of, manifest_of
 from autosys_tasks.config import model
 from autosys_tasks.config.addresses import parse
 from autosys_tasks.core.clock import size
@@ -135,8 +135,20 @@ class Visit:
         self.began = time.monotonic()
 
     def at(self, place: Place) -> None:
-        """Send what is missing; when all of it is there, remove what is kept too long."""
+        """Send what is missing; when all of it is there, or there is no room for it, remove what is kept too long."""
+        try:
+            self._bring(place)
+        except Full:
+            there = {one.id: one for one in sound(place.names(), self.memory)}
+            going = let_go(there.values(), self.work.retain)
+            if not going:
+                raise
+            self._remove(place, going)
+            self._bring(place)
+
+    def _bring(self, place: Place) -> None:
         names = place.names()
+        self._must_be_the_disk(names)
         decision = decide(self.work.local, names, self.memory, self.work.retain)
         for stem in decision.rests:
             self._take_away(place, stem)
@@ -153,8 +165,22 @@ class Visit:
                     self._keep(self.memory._replace(sending=""))
                 failed.add(one.id)
                 self._end(_said(error), ok=False)
+        self._remove(place, decision.remove if not failed else ())
+
+    def _must_be_the_disk(self, names: Mapping[str, int]) -> None:
+        """Raises PlaceError when the place was a disk of its own, and is an empty folder where that was mounted."""
+        mount, before = mount_of(parse(self.work.address)), self.memory.mount
+        here = any(one.backup.archive in names for one in self.memory.held.values())
+        if before and not here and before != mount and Path(before).is_relative_to(mount):
+            shown = self.memory.place
+            message = f"`{shown}` holds none of the {len(self.memory.held)} backups that were brought there"
+            hint = f"mount its disk at `{before}` again; to begin anew, name another folder in `copies` of [backup]"
+            raise PlaceError(message, where=shown, hint=hint)
+        self.memory = self.memory._replace(mount=mount)
+
+    def _remove(self, place: Place, going: Iterable[Kept]) -> None:
         held = {one.backup.id: stem for stem, one in self.memory.held.items()}
-        for kept in decision.remove if not failed else ():
+        for kept in going:
             fault("copies.before-remove")
             self._begin(REMOVE, held[kept.id], kept.reason)
             self._take_away(place, held[kept.id])
@@ -177,11 +203,14 @@ class Visit:
         remember(self.work.state, self.work.address, memory)
 
     def _take_away(self, place: Place, stem: str) -> None:
-        """The manifest first: what has none does not exist."""
+        """The manifest first: what has none does not exist. That it goes is written down: it has to go whole."""
+        sending = self.memory.sending if self.memory.sending != stem else ""
+        self._keep(self.memory._replace(sending=stem))
         place.remove(manifest_of(stem))
+        fault("copies.during-remove")
         place.remove(archive_of(stem))
         held = {each: one for each, one in self.memory.held.items() if each != stem}
-        self._keep(self.memory._replace(held=held, sending="" if self.memory.sending == stem else self.memory.sending))
+        self._keep(self.memory._replace(held=held, sending=sending))
 
     def _sent(self, place: Place, names: Mapping[str, int], one: Backup) -> str:
         here = self.work.folder / one.manifest

@@ -89,7 +89,8 @@ def _memory(plain: Mapping[str, Any], shown: str, now: float) -> Memory:
         held = {stem: Held(_backup(one["backup"]), int(one["manifest"])) for stem, one in plain["held"].items()}
         good = plain["good_at"]
         good_at = None if good is None else float(good)
-        return Memory(shown, float(plain["since"]), held, str(plain["sending"]), good_at, str(plain["why"]))
+        since, why, mount = float(plain["since"]), str(plain["why"]), str(plain.get("mount", ""))
+        return Memory(shown, since, held, str(plain["sending"]), good_at, why, mount)
     except (KeyError, TypeError, ValueError, AttributeError):
         return Memory(shown, now)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from autosys_tasks.backup.values import Backup, Kept
+from autosys_tasks.backup.values import Backup, Kept, archive_of, manifest_of
 from autosys_tasks.core.clock import span
 
 LATE_S = 48 * 3600.0
@@ -28,6 +28,7 @@ class Memory(NamedTuple):
     sending: str = ""  # the stem that was being sent when this was written
     good_at: float | None = None  # when the newest backup was last known to be there, whole
     why: str = ""  # why it was not, the last time
+    mount: str = ""  # where the disk of a folder was mounted
     damaged: frozenset[str] = frozenset()  # ids that were read back from there since, and were no good
 
     def late(self, now: float) -> str:
@@ -45,25 +46,40 @@ class Decision(NamedTuple):
     send: tuple[Backup, ...]  # a base before what needs it
     remove: tuple[Kept, ...]  # ids that retention lets go, what needs another before that other
     whole: frozenset[str]  # stems that are there as they were sent
-    rests: tuple[str, ...]  # stems of ours that are there in part, and cannot be made whole
+    rests: tuple[str, ...]  # stems of ours that a killed run left there in part, or that are there no more
 
 
 def decide(local: Iterable[Backup], names: Mapping[str, int], memory: Memory, retain: Retain) -> Decision:
     """What a place lacks of the local backups (those that may be copied), and what it keeps too long.
 
-    What would be removed at once is not sent. Planning again when all this is done gives nothing to do.
+    What would be removed at once is not sent. What became damaged there counts for nothing, and is replaced or stays:
+    something of it may be good. Planning again when all this is done gives nothing to do.
     """
     here = {one.stem: one for one in local}
-    again = {stem for stem, one in here.items() if one.id in memory.damaged}  # of others, what is good of them stays
-    sound = (each for each in memory.held.items() if each[0] not in again)
-    whole = {stem: held.backup for stem, held in sound if is_whole(held, names)}
-    everything = sorted({**whole, **here}.values(), key=lambda one: one.id)
-    going = {kept.id: kept for kept in retain(everything) if not kept.keep}
-    send = tuple(one for one in everything if one.stem not in whole and one.id not in going)
-    remove = tuple(going[one.id] for one in reversed(everything) if one.stem in whole and one.id in going)
-    ours = {*memory.held, memory.sending} - {""}
-    rests = sorted(ours - whole.keys() - {one.stem for one in send})
+    whole = {one.stem: one for one in sound(names, memory)}
+    everything = {**whole, **here}.values()
+    going = {kept.id: kept for kept in let_go(everything, retain)}
+    send = tuple(one for one in _in_order(everything) if one.stem not in whole and one.id not in going)
+    ids = {one.id for one in whole.values()}
+    remove = tuple(kept for kept in going.values() if kept.id in ids)
+    gone = {stem for stem in memory.held if not {archive_of(stem), manifest_of(stem)} & names.keys()}
+    rests = sorted({*gone, memory.sending} - {""} - whole.keys() - {one.stem for one in send})
     return Decision(send, remove, frozenset(whole), tuple(rests))
+
+
+def sound(names: Mapping[str, int], memory: Memory) -> list[Backup]:
+    """The backups of ours that are there as they were sent, as far as is known."""
+    held = [one for one in memory.held.values() if one.backup.id not in memory.damaged]
+    return [one.backup for one in held if is_whole(one, names)]
+
+
+def let_go(backups: Iterable[Backup], retain: Retain) -> list[Kept]:
+    """What retention lets go of these, what needs another before that other."""
+    return [kept for kept in reversed(retain(_in_order(backups))) if not kept.keep]
+
+
+def _in_order(backups: Iterable[Backup]) -> list[Backup]:
+    return sorted(backups, key=lambda one: one.id)
 
 
 def is_whole(held: Held, names: Mapping[str, int]) -> bool:

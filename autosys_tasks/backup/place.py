@@ -25,6 +25,10 @@ class Lost(PlaceError):
     """The place was there and answers no longer: one more try is worth it."""
 
 
+class Full(PlaceError):
+    """There is no room for it; what is kept too long there may make some."""
+
+
 class Place(Protocol):
     """What a place can do. Names are plain; every function raises PlaceError, and Lost when the line broke."""
 
@@ -62,10 +66,10 @@ def gone(where: str, shown: str, error: OSError | None = None) -> PlaceError:
     return PlaceError(f"`{shown}` is not there any more{why}", where=shown, hint=hint)
 
 
-def full(shown: str, said: str) -> PlaceError:
+def full(shown: str, said: str) -> Full:
     """The error for a place that has no room left."""
     hint = "make room there, or keep less: keep_days of [backup]"
-    return PlaceError(f"`{shown}` is full: {said}", where=shown, hint=hint)
+    return Full(f"`{shown}` is full: {said}", where=shown, hint=hint)
 
 
 def login(where: Address) -> str:

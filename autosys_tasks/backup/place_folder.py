@@ -93,6 +93,14 @@ class Folder:
             raise PlaceError(f"cannot {doing} at `{self.shown}`: {why}", where=self.shown, hint=hint) from error
 
 
+def mount_of(where: Address) -> str:
+    """Where the disk is mounted that a folder lies on, "" when it is not there or is none of this machine's."""
+    path = os.path.realpath(folder_of(where)) if where.scheme == "file" else ""
+    while path and not os.path.ismount(path):
+        path = os.path.dirname(path)
+    return path
+
+
 def inside(declared: Backup, workspace: str) -> Iterator[str]:
     """Of each second place that lies in the workspace: that it survives no loss of it."""
     top = os.path.realpath(workspace)

@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from autosys_tasks.backup.place import CHUNK, Lost, PlaceError, gone, lacks, login
+from autosys_tasks.backup.place import CHUNK, Full, Lost, PlaceError, gone, lacks, login
 from autosys_tasks.config.addresses import Address
 
 SOON_S = 15.0  # a connection
@@ -50,7 +50,7 @@ class Server:
                     file.write(chunk)
             if (there := self.sftp.stat(self._of(name + self.part)).st_size) != size:
                 message = f"of {size} bytes {there} arrived at `{self.shown}`"
-                raise PlaceError(message, where=self.shown, hint=self._df())
+                raise Full(message, where=self.shown, hint=self._df())
         return name + self.part
 
     def finish(self, name: str) -> None:
@@ -137,7 +137,7 @@ class Server:
             why = f"the server says `{error.strerror or error}`"
             hint = f"may this user write there? ssh {login(self.where)} ls -ld {self.path}"
             if error.errno is None and doing == "write":  # a full disk has no code of its own: `Failure`
-                hint = self._df()
+                raise Full(f"cannot write at `{self.shown}`: {why}", where=self.shown, hint=self._df()) from error
             if error.errno == errno.ENOENT and doing != "read":
                 raise gone(self.path, self.shown) from error
             raise PlaceError(f"cannot {doing} at `{self.shown}`: {why}", where=self.shown, hint=hint) from error

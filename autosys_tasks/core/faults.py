@@ -19,6 +19,7 @@ POINTS = {
     "copies.before-finish": "backup",
     "copies.after-archive": "backup",
     "copies.before-remove": "backup",
+    "copies.during-remove": "backup",
     "files.before-write": "core",
     "files.before-replace": "core",
     "journal.before-append": "core",

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from autosys_tasks.backup.copies import copy_all
@@ -45,6 +45,11 @@ def keep_all(backups: Sequence[Backup]) -> list[Kept]:
     return [Kept(one.id, True, "kept") for one in backups]
 
 
+def keep_newest(count: int) -> Callable[[Sequence[Backup]], list[Kept]]:
+    """Retention that lets the older ones go."""
+    return lambda backups: [Kept(one.id, at >= len(backups) - count, "old") for at, one in enumerate(backups)]
+
+
 def declared(*addresses: str) -> model.Backup:
     """The part of a configuration that names places."""
     return model.Backup(copies=addresses, copies_shown=tuple(masked(one) for one in addresses))
@@ -54,7 +59,8 @@ def main() -> int:
     """0 when nothing failed, else 4; what failed on stderr."""
     folder, state, *addresses = sys.argv[1:]
     backups = there(Path(folder))
-    outcomes, notes = copy_all(declared(*addresses), Path(folder), backups, Path(state), 100 * DAY, keep_all)
+    retain = keep_newest(int(os.environ["KEEP"])) if "KEEP" in os.environ else keep_all
+    outcomes, notes = copy_all(declared(*addresses), Path(folder), backups, Path(state), 100 * DAY, retain)
     for outcome in outcomes:
         print(outcome.step.target, outcome.ok, outcome.detail)
     print(*notes, sep="\n")

@@ -5,9 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
+import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import rig
@@ -234,6 +237,37 @@ def test_retention_takes_only_what_was_brought_from_here(desk: Desk) -> None:
     assert desk.copy() == []
 
 
+def test_a_kill_between_a_manifest_and_its_archive_leaves_no_archive_for_good(desk: Desk) -> None:
+    desk.add(1), desk.add(2)
+    desk.copy()
+    desk.backups.pop(0)
+    for end in ("7z", "manifest.json"):
+        (desk.here / f"2026-11-01T033000Z-full.{end}").unlink()
+    desk.child("copies.during-remove:kill", {"KEEP": "1"}).rc(-9, 1, 15)
+    assert "2026-11-01T033000Z-full.manifest.json" not in desk.there() and len(desk.there()) == 3
+    desk.child(env={"KEEP": "1"}).rc(0)
+    assert desk.there() == desk.whole(*desk.backups)
+
+
+def test_a_full_place_lets_go_of_what_is_kept_too_long_and_takes_the_new_one(
+    disk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(place_folder.shutil, "disk_usage", lambda path: room(Path(path), 4_000_000))
+    a, b = disk.add(1), disk.add(2)
+    disk.copy()
+    c = disk.add(3)
+    assert [one.ok for one in disk.copy()] == [False] and "is full" in disk.outcomes[0].detail
+    assert disk.there().items() >= disk.whole(a, b).items(), "nothing was kept too long"
+    disk.retain = lambda backups: [Kept(one.id, one.id > a.id, "older than 14 days") for one in backups]
+    assert [(one.step.kind, one.ok) for one in disk.copy()] == [("remove-copy", True), ("copy", True)]
+    assert disk.there() == disk.whole(b, c) and disk.copy() == []
+
+
+def room(folder: Path, size: int) -> SimpleNamespace:
+    """How much of a disk of this size is free."""
+    return SimpleNamespace(free=size - sum(one.stat().st_size for one in folder.iterdir()))
+
+
 def test_nothing_is_removed_while_a_new_one_is_missing(disk: Desk) -> None:
     a = disk.add(1)
     disk.copy()
@@ -379,6 +413,30 @@ def test_health_can_tell_how_long_a_place_has_been_behind(disk: Desk) -> None:
     assert "no good copy" in late and "is not there any more" in late
     (disk.site.folder / "unplugged").rename(disk.site.folder / "백업 a")
     assert disk.copy(NOW + 61 * 3600) == [] and disk.memory().late(NOW + 61 * 3600) == ""
+
+
+@pytest.mark.only("linux")
+@pytest.mark.capability("root")
+def test_the_folder_where_a_disk_was_mounted_does_not_stand_for_the_disk(disk: Desk) -> None:
+    place = disk.site.folder / "백업 a"
+    place.mkdir()
+    for day in (1, 2):  # another disk is welcome there
+        disk.add(day)
+        subprocess.run(["mount", "-t", "tmpfs", "tmpfs", place], check=True)
+        try:
+            assert [one.ok for one in disk.copy()] == [True] * day and disk.there() == disk.whole(*disk.backups)
+        finally:
+            subprocess.run(["umount", place], check=True)
+        (outcome,) = disk.copy()
+        assert outcome.ok is False and f"mount its disk at `{place}`" in outcome.detail and disk.there() == {}
+
+
+def test_a_folder_that_was_made_again_begins_anew(disk: Desk) -> None:
+    a = disk.add(1)
+    disk.copy()
+    shutil.rmtree(disk.site.folder / "백업 a")
+    (disk.site.folder / "백업 a").mkdir()
+    assert [one.ok for one in disk.copy()] == [True] and disk.there() == disk.whole(a)
 
 
 def test_a_place_declared_later_is_new_then(disk: Desk) -> None:

@@ -70,9 +70,23 @@ def test_what_would_go_at_once_is_not_sent() -> None:
 
 def test_rests_of_ours_go_and_what_is_not_ours_stays() -> None:
     a, b, other = one(1), one(2), one(3)
-    names = {a.archive: 1, b.archive + ".part": 1, **lying(other), "photos.zip": 5}
+    names = {b.archive + ".part": 1, **lying(other), "photos.zip": 5}
     decision = decide([], names, Memory("x", 0, held(a), sending=b.stem), newest(0))
     assert decision.rests == (a.stem, b.stem) and not decision.remove and not decision.send
+
+
+def test_what_became_damaged_there_and_is_here_no_more_stays() -> None:
+    """Something of it can be read still, and of an archive without a manifest all of it."""
+    a, b = one(5), one(6)
+    for names, damaged in (({a.archive: 4, a.manifest: 7}, ()), ({a.archive: 5}, ()), (lying(a), [a.id])):
+        memory = Memory("x", 0, held(a, b), damaged=frozenset(damaged))
+        decision = decide([], {**names, **lying(b)}, memory, newest(0))
+        assert [kept.id for kept in decision.remove] == [b.id] and not decision.rests and not decision.send
+
+
+def test_what_is_damaged_there_counts_for_nothing() -> None:
+    a, b = one(1), one(2)
+    assert not decide([], lying(a, b), Memory("x", 0, held(a, b), damaged=frozenset([b.id])), newest(1)).remove
 
 
 @given(st.sets(st.integers(1, 20)), st.sets(st.integers(1, 20)), st.sets(st.integers(1, 20)), st.integers(0, 20))
