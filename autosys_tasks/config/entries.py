@@ -9,32 +9,25 @@ from autosys_tasks.config.service_entries import ASK, LIVENESS, PROBES, SERVICES
 TOP: Mapping[str, Entry] = {
     "workspace": Entry("The workspace itself."),
     "environments": Entry(
-        "What services run in: a Python environment, a Node project, or anything that a command makes. "
-        "One table each.",
+        "What services run in: a Python environment, a Node project, or anything that a command makes. One table each.",
         implies="The bin folder of an environment comes first in the PATH of a service that names it.",
-        does_not="Does not make the environment when a service starts; `inv upgrade` does, and `inv "
-        "health` says when "
+        does_not="Does not make the environment when a service starts; `inv upgrade` does, and `inv health` says when "
         "one is missing.",
     ),
     "services": Entry(
-        "What is wanted up. One table each; the name is letters and digits of any script, then also `_`, "
-        "`-` and `.`.",
+        "What is wanted up. One table each; the name is letters and digits of any script, then also `_`, `-` and `.`.",
         implies="A declared service is wanted up, through reboots, until a person says `inv down`.",
-        does_not="Names do not differ by case alone, and are not names that Windows keeps for devices "
-        "(`nul`, `com1`).",
+        does_not="Names do not differ by case alone, and are not names that Windows keeps for devices (`nul`, `com1`).",
     ),
     "probes": Entry(
-        "Things that are only looked at: a site, a model, a port of somebody else. One table each, with "
-        "the keys of "
+        "Things that are only looked at: a site, a model, a port of somebody else. One table each, with the keys of "
         "`[services.NAME.readiness]` and a few more.",
-        does_not="Nothing is started, stopped or restarted because of a probe; `inv health` and `inv "
-        "probe` show it.",
+        does_not="Nothing is started, stopped or restarted because of a probe; `inv health` and `inv probe` show it.",
     ),
     "outputs": Entry(
         "Files that something is expected to write, each with the greatest age that is still well.",
-        implies="`inv health` has a check for each path; the older of the file's time and a top-level "
-        '`"at"` inside a '
-        "JSON file counts.",
+        implies="`inv health` has a check for each path; the older of the file's time and a top-level `\"at\"` inside "
+        "a JSON file counts.",
         does_not="Another file in the same folder does not help, and nothing is made anew.",
         example='"outputs/monitoring_report_latest.json" = "24h"',
     ),
@@ -64,8 +57,7 @@ WORKSPACE: Mapping[str, Entry] = {
 
 ENVIRONMENTS: Mapping[str, Entry] = {
     "kind": Entry(
-        "How the environment is made and where its programs lie: `python` (a virtual environment), `node` "
-        "(a folder "
+        "How the environment is made and where its programs lie: `python` (a virtual environment), `node` (a folder "
         "with package.json), or `command` (your own `install`).",
         implies="`command` needs `install` and `manifests`; only `command` has `install` and `outputs`.",
         example='kind = "node"\npath = "web"',
@@ -94,14 +86,12 @@ ENVIRONMENTS: Mapping[str, Entry] = {
     "install": Entry(
         "The command that makes it, for the kind `command`.",
         does_not="No shell runs it: pipes and `&&` need a script.",
-        example='kind = "command"\nmanifests = ["Makefile"]\ninstall = ["make", "deps"]\noutputs = '
-        '["vendor/"]',
+        example='kind = "command"\nmanifests = ["Makefile"]\ninstall = ["make", "deps"]\noutputs = ["vendor/"]',
     ),
     "outputs": Entry(
         "What `install` leaves behind.",
         implies="When one of these is missing, the environment is missing.",
-        example='kind = "command"\nmanifests = ["go.sum"]\ninstall = ["go", "mod", "vendor"]\noutputs = '
-        '["vendor/"]',
+        example='kind = "command"\nmanifests = ["go.sum"]\ninstall = ["go", "mod", "vendor"]\noutputs = ["vendor/"]',
     ),
 }
 
@@ -134,8 +124,7 @@ WATCHDOG: Mapping[str, Entry] = {
 
 UPGRADE: Mapping[str, Entry] = {
     "on_pull": Entry(
-        "Whether `inv master` and the watchdog look for environments that a pull made stale, and upgrade "
-        "them.",
+        "Whether `inv master` and the watchdog look for environments that a pull made stale, and upgrade them.",
         does_not="`false` does not stop `inv upgrade` by hand. Nothing is pulled unless you say `--pull`.",
         example="on_pull = false",
     ),
@@ -211,8 +200,7 @@ BACKUP_GIT: Mapping[str, Entry] = {
 SCHEDULE: Mapping[str, Entry] = {
     "master": Entry(
         "When `inv master` (upgrade, bring-up, guard, health) runs. See `[schedule.master]`.",
-        does_not="Nothing is registered by writing it: `inv schedule.register` does that. Watchdog and "
-        "backup take "
+        does_not="Nothing is registered by writing it: `inv schedule.register` does that. Watchdog and backup take "
         "their times from their own tables.",
         example='master = { at = "logon", delay = "30s" }',
     ),

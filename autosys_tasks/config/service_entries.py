@@ -22,10 +22,8 @@ SERVICES: Mapping[str, Entry] = {
     ),
     "command": Entry(
         "The program and its arguments.",
-        implies="`python`, `node`, `npm` and other programs of the named `environment` are that "
-        "environment's own.",
-        does_not="No shell: no globs, pipes, `&&` or `~`. What is shown anywhere is the command as "
-        "written, `${env:X}` "
+        implies="`python`, `node`, `npm` and other programs of the named `environment` are that environment's own.",
+        does_not="No shell: no globs, pipes, `&&` or `~`. What is shown anywhere is the command as written, `${env:X}` "
         "unreplaced.",
         example='command = ["python", "-m", "app.api", "--port", "${env:API_PORT:-8200}"]',
     ),
@@ -38,16 +36,15 @@ SERVICES: Mapping[str, Entry] = {
     "env": Entry(
         "Environment variables, on top of the starter's and of `env_file`.",
         implies="A value here wins over `env_file`; `${env:X}` elsewhere in the service sees it.",
-        does_not="Cannot set AUTOSYS_SERVICE, AUTOSYS_INSTANCE and AUTOSYS_HEARTBEAT. A value written "
-        "here is no "
+        does_not="Cannot set AUTOSYS_SERVICE, AUTOSYS_INSTANCE and AUTOSYS_HEARTBEAT. A value written here is no "
         "secret: `inv config` shows it.",
         example='env = { API_PORT = "8200", LOG_LEVEL = "info" }',
     ),
     "env_file": Entry(
-        "Files of KEY=VALUE lines (UTF-8; `export`, quotes and `#` comments are fine), later ones win. "
-        "Each must exist.",
-        implies="Every value of four characters or more is a secret: it reaches no log of ours, no "
-        "journal and no `ps`.",
+        "Files of KEY=VALUE lines (UTF-8; `export`, quotes and `#` comments are fine), later ones win. Each must "
+        "exist.",
+        implies="Every value of four characters or more is a secret: it reaches no log of ours, no journal and no "
+        "`ps`.",
         does_not="Values are taken literally: no `$OTHER` inside them is replaced.",
         example='env_file = [".env"]',
     ),
@@ -91,8 +88,7 @@ SERVICES: Mapping[str, Entry] = {
     ),
     "memory_max": Entry(
         "The most memory that it and its children may use.",
-        implies="Held by the kernel where the system can, else looked at and, when over twice in a row, "
-        "restarted.",
+        implies="Held by the kernel where the system can, else looked at and, when over twice in a row, restarted.",
         example='memory_max = "500 MB"',
     ),
     "stop_timeout_s": Entry(
@@ -132,8 +128,7 @@ SERVICES: Mapping[str, Entry] = {
 ASK: Mapping[str, Entry] = {
     "http": Entry(
         "An http or https address that answers with `status`.",
-        implies="In an http address `localhost` means 127.0.0.1, which spares the two seconds that IPv6 "
-        "costs on "
+        implies="In an http address `localhost` means 127.0.0.1, which spares the two seconds that IPv6 costs on "
         "Windows. An https `localhost` stays: its certificate has that name.",
         example='http = "http://127.0.0.1:8200/readyz"',
     ),

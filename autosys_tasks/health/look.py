@@ -33,7 +33,7 @@ from autosys_tasks.vscode.look import look as see_editor
 TRIALS_S = 30.0  # asking the scheduler, then each command once
 BACKUPS_S = 5.0  # the head and the foot of each manifest
 FINDS = "environment"  # the check that finds others
-FIND_S = 10.0  # a walk through the workspace, and git's word on what it leaves out
+FIND_S = 10.0  # a walk through the workspace, and git's word on it
 LISTS_S = 10.0  # a Task Scheduler has hundreds of tasks
 
 
@@ -49,7 +49,7 @@ def looks(
         Look("autostart", "start after logon", lambda: see_autostart(house), TRIALS_S),
         Look("backup", "daily backup", lambda: see_backup(house), BACKUPS_S),
         *_environment_looks(house),
-        Look("upgrade", "upgrade after a pull", lambda: see_upgrade(house)),
+        Look("upgrade", "upgrade after a pull", lambda: see_upgrade(house), FIND_S),
         *(_output_look(config, path) for path in config.outputs),
         *(_probe_look(house, probe, dry=dry) for probe in config.probes.values()),
         Look("disk", "disk space", lambda: see_disk(house, usage)),

@@ -8,7 +8,7 @@ from typing import Any
 from autosys_tasks.config.model import Config
 from autosys_tasks.core.plan import Outcome, Plan, Step
 from autosys_tasks.core.verdict import NG, OK, SKIP, UNKNOWN, Check, Fix
-from autosys_tasks.health import plan_backup, plan_rivals, plan_service, plan_things
+from autosys_tasks.health import plan_autostart, plan_backup, plan_rivals, plan_service, plan_things
 from autosys_tasks.health.values import Finding, Look, Scene, Seen, ServiceSeen
 from autosys_tasks.supervise.plan import decide_all
 from autosys_tasks.supervise.values import Now
@@ -67,7 +67,7 @@ JUDGES: dict[str, Judge] = {
     "disk": plan_things.of_disk,
     "duplicates": plan_things.of_copies,
     "vscode": plan_things.of_editor,
-    "autostart": plan_things.of_autostart,
+    "autostart": plan_autostart.of_autostart,
     "rivals": plan_rivals.of_rivals,
     "backup": plan_backup.of_backup,
 }

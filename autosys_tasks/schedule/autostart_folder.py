@@ -29,7 +29,7 @@ def listing(place: Path) -> Listing:
     try:
         starters = tuple(_starter(path) for path in sorted(place.glob("*.desktop")) if path.is_file())
     except OSError as error:
-        return Listing("", trouble=f"`{error.filename or place}` cannot be read: {error.strerror}")
+        return Listing.unread(place, error)
     return Listing(counted(len(starters), "desktop entry", "desktop entries"), starters)
 
 

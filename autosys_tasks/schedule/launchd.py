@@ -112,7 +112,7 @@ def listing(place: Path, disabled: frozenset[str] = frozenset()) -> Listing:
     try:
         files = [(path, read_bytes(path) or b"") for path in sorted(place.glob("*.plist")) if path.is_file()]
     except OSError as error:
-        return Listing("", trouble=f"`{error.filename or place}` cannot be read: {error.strerror}")
+        return Listing.unread(place, error)
     found = tuple(launchd_text.starter(str(path), data, disabled) for path, data in files)
     return Listing(counted(len(found), "agent"), found)
 

@@ -54,7 +54,7 @@ def listing(
     except FileNotFoundError:
         starters = ()
     except OSError as error:
-        return Listing("", trouble=f"`{error.filename or folder}` cannot be read: {error.strerror}")
+        return Listing.unread(folder, error)
     return Listing(counted(len(starters), what, what.replace("file", "files")), starters)
 
 

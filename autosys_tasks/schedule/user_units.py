@@ -21,7 +21,7 @@ def listings(site: Site) -> list[Listing]:
         links = _links(folder)
         starters = tuple(_starter(folder, links, name) for name in sorted(links))
     except OSError as error:
-        return [Listing("", trouble=f"`{error.filename or folder}` cannot be read: {error.strerror}")]
+        return [Listing.unread(folder, error)]
     return [Listing(counted(len(starters), "user unit"), starters)]
 
 

@@ -122,6 +122,11 @@ class Listing(NamedTuple):
     starters: tuple[Starter, ...] = ()
     trouble: str = ""
 
+    @classmethod
+    def unread(cls, place: object, error: OSError) -> Listing:
+        """Of a place that cannot be read."""
+        return cls("", trouble=f"`{error.filename or place}` cannot be read: {error.strerror}")
+
 
 class Rival(NamedTuple):
     """A starter that starts this workspace beside our own entry, or in vain, and how that is known."""
