@@ -91,7 +91,7 @@ def _seen(folder: str, last_commit: str, meanwhile: Meanwhile, timeout_s: float)
 
 
 def _behind(folder: str, found: History) -> Iterator[str]:
-    """Of the submodules that came, those that `git pull` left as they were; of older ones, where they are wanted here."""
+    """Of the submodules that came, those that `git pull` left as they were; of older ones, those wanted here."""
     if not os.path.isfile(os.path.join(folder, *[".."] * found.prefix.count("/"), ".gitmodules")):
         return
     for path in found.changed:
@@ -189,5 +189,6 @@ def pulled(seen: History) -> Pulled:
     said = [notes[seen.last]] if seen.last in notes else []
     if seen.silent and seen.silent != "no-repository":
         said.append(f"git says nothing: {seen.why}")
-    said += [f'WARN {path}: a commit of this submodule came, and is not there -> {UPDATE} "{path}"' for path in seen.behind]
+    here = "a commit of this submodule came, and is not there"
+    said += [f'WARN {path}: {here} -> {UPDATE} "{path}"' for path in seen.behind]
     return Pulled(old if seen.last not in ("unknown", "none") else "", new, seen.changed, tuple(said))

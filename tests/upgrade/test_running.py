@@ -63,7 +63,8 @@ ERROR: Could not build wheels for x, which is required to install pyproject.toml
 def test_the_reason_is_told_wherever_it_stands(said: str, told: str) -> None:
     found = reason(said.splitlines())
     assert told in found
-    assert len(found.split(" | ")) <= 8 and not any(noise in found for noise in ("processTicks", "complete log", "hardlink"))
+    noises = ("processTicks", "complete log", "hardlink")
+    assert len(found.split(" | ")) <= 8 and not any(noise in found for noise in noises)
 
 
 @pytest.fixture
