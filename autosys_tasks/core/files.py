@@ -127,9 +127,19 @@ def long_path(path: str) -> str:
     return f"\\\\?\\UNC\\{path[2:]}" if path.startswith("\\\\") else f"\\\\?\\{path}"
 
 
+def is_gone(folder: Path | str) -> bool:
+    """Whether there is no such folder any more; of one whose drive or share does not answer nobody knows."""
+    try:
+        os.stat(folder)
+    except (FileNotFoundError, NotADirectoryError):
+        return os.path.isdir(Path(folder).anchor)
+    except (OSError, ValueError):
+        return False
+    return False
+
+
 def read_text(path: Path | str) -> str | None:
     """The file's text (a BOM is fine), or None when there is no such file."""
-
     raw = read_bytes(path)
     return None if raw is None else raw.decode("utf-8-sig")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,6 +14,7 @@ from autosys_tasks.core.clock import parse_utc, shift, utc_text
 from autosys_tasks.core.errors import StateError
 from autosys_tasks.core.faults import fault
 from autosys_tasks.core.files import cannot_write, patiently, read_tail, write_all
+from autosys_tasks.core.garbage import uncollected
 from autosys_tasks.core.plan import Outcome, summary
 
 VERSION = 1
@@ -210,16 +210,6 @@ def _raw_lines(path: Path, start: float) -> Iterator[bytes]:
         raise StateError(f"cannot read `{path}`: {error.strerror}", where=str(path), hint=hint) from error
 
 
-@contextlib.contextmanager
-def no_collecting() -> Iterator[None]:
-    """Put off Python's search for cycles: it would go through a hundred thousand lines without any again and again."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
-
-
 def last_run(path: Path, task: str) -> dict[str, object]:
     """The summary line of the last run of a task, its `ts` as seconds since 1970; {} when there is none."""
     for part, size in ((path, 1 << 16), (path, 1 << 24), (Path(f"{path}.1"), 1 << 24)):
@@ -254,12 +244,12 @@ def collect(workspace: str, *, start: float = 0.0) -> tuple[list[dict[str, objec
     """
     lines: list[dict[str, object]] = []
     skipped = 0
-    with no_collecting():
+    with uncollected():
         for name in FILES.values():
             found, bad = read(Path(workspace, "outputs", name), start=start)
             lines += found
             skipped += bad
-    return sorted(lines, key=lambda line: str(line["ts"])), skipped
+    return sorted(since(lines, start), key=lambda line: str(line["ts"])), skipped
 
 
 def line_text(line: dict[str, object]) -> str:

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from autosys_tasks import host
 from autosys_tasks.core.errors import AutosysError
-from autosys_tasks.core.files import make_folder, write_atomic
+from autosys_tasks.core.files import is_gone, make_folder, write_atomic
 from autosys_tasks.schedule import known_as
 from autosys_tasks.schedule.command_text import is_inside
 from autosys_tasks.schedule.look import mechanisms
@@ -71,7 +71,7 @@ def see(site: Site, entries: Sequence[Entry], beside: Sequence[str] = (), listed
         troubles += (f"`{site.folder}` holds your home folder: whatever starts for you starts in it",)
         is_ours = _nothing
     names = known_as.read(site.folder)
-    judged = rivals(site, starters, is_ours, _is_gone, _doubled(site, entries, own), names)
+    judged = rivals(site, starters, is_ours, is_gone, _doubled(site, entries, own), names)
     spared = len(everybody) - len(starters)
     looked = (*(listing.what for listing in found if listing.what), *([f"{spared} of them let be"] if spared else ()))
     return RivalsSeen(looked, troubles, judged, bool(own or troubles))
@@ -92,17 +92,6 @@ def _leads_in(folder: str, path: str) -> bool:
 
 
 def _nothing(path: str) -> bool:
-    return False
-
-
-def _is_gone(folder: str) -> bool:
-    """Whether a folder is no more; on a drive that is not there nobody can tell."""
-    try:
-        os.stat(folder)
-    except (FileNotFoundError, NotADirectoryError):
-        return os.path.isdir(Path(folder).anchor)
-    except (OSError, ValueError):
-        return False
     return False
 
 

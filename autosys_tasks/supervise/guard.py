@@ -22,6 +22,7 @@ from autosys_tasks.config.load import GONE_S, load
 from autosys_tasks.core.clock import utc_text
 from autosys_tasks.core.errors import AutosysError, StateError
 from autosys_tasks.core.faults import fault
+from autosys_tasks.core.files import is_gone
 from autosys_tasks.core.journal import Journal
 from autosys_tasks.core.plan import Outcome
 from autosys_tasks.supervise import act, environ, plan, runs, ticking, units
@@ -189,7 +190,7 @@ def _stamp_soon(workspace: Path, ending: threading.Event) -> float:
 def _leave(house: House, workspace: Path) -> None:
     """End what runs for a folder that was moved or deleted: no command reaches it any more, and where the folder is
     now a second copy would be started. What is wanted stays written down, for a folder that comes back."""
-    if not _is_gone(workspace):
+    if not is_gone(workspace):
         return
     for name in reversed(plan.ordered(house.config.services)):
         if house.service(name).managed:
@@ -197,17 +198,6 @@ def _leave(house: House, workspace: Path) -> None:
                 _tell(outcome_line(act.stop(house, name, f"{workspace} is gone")))
             except (AutosysError, OSError) as error:  # which keeps none of the others running
                 _tell(f"could not stop {name}: {error}")
-
-
-def _is_gone(folder: Path) -> bool:
-    """Whether there is no such folder any more; of one whose drive or share does not answer nobody knows."""
-    try:
-        folder.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        return os.path.exists(folder.anchor)
-    except OSError:
-        return False
-    return False
 
 
 def _reload(house: House, workspace: Path) -> House:

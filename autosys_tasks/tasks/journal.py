@@ -23,7 +23,7 @@ def journal(c, task="", since="24h", json=False):  # type: ignore[no-untyped-def
     known = {str(line.get("task")) for line in lines} | {"guard", *ns.task_names}
     if task and task not in known:
         raise unknown_name("task", task, known)
-    kept = [line for line in room.since(lines, start) if not task or line.get("task") == task]
+    kept = [line for line in lines if not task or line.get("task") == task]
     shown = [room.line_text(line) for line in kept] or [f"nothing in the last {since}"]
     if skipped:
         shown.append(f"({skipped} torn or foreign lines passed over)")

@@ -148,3 +148,10 @@ def test_a_full_log_that_cannot_be_moved_away_keeps_no_service_from_its_start(tm
         (tmp_path / "api.log.1" / "held").touch()
         (tmp_path / "api.log.2").mkdir(exist_ok=True)
         assert logs.rotate_stopped(str(log), 10, keep) == 100 and log.read_bytes() == b"x" * 100
+
+
+def test_a_folder_is_gone_only_where_its_drive_answers(tmp_path: Path) -> None:
+    assert not files.is_gone(tmp_path) and files.is_gone(tmp_path / "none" / "deeper")
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    assert files.is_gone(str(tmp_path / "file" / "below")), "a file is where its folder was"
+    assert not files.is_gone("\0"), "nobody knows"
