@@ -17,7 +17,7 @@ from autosys_tasks.backup.damaged import Damaged
 from autosys_tasks.backup.manifest_text import NOTHING
 from autosys_tasks.backup.names_text import Rules
 from autosys_tasks.backup.progress import Progress
-from autosys_tasks.backup.restore_plan import KEEP, MAKE, POINT, REFUSE, REPLACE, WRITE, Item
+from autosys_tasks.backup.restore_plan import KEEP, MAKE, POINT, REFUSE, REPLACE, SAME, WRITE, Item
 from autosys_tasks.backup.restore_put import NO_SPACE, Begun, Site
 from autosys_tasks.backup.scratch import leftovers, remove_tree
 from autosys_tasks.backup.seven_zip_parse import Member
@@ -127,22 +127,36 @@ def carry_out(order: Order, seen: Picture, tell: Tell = lambda line: None) -> Re
         remove_tree(left)
     progress = Progress("restoring", sum(item.wanted.entry.size for item in _of(seen, WRITE, REPLACE)), tell)
     with Site(to, done, in_turn(progress.add)) as site:
-        for item in _of(seen, MAKE):
-            site.folder(item)
-        begun: dict[str, Begun] = {}
-        for share in _by_archive(_of(seen, WRITE, REPLACE)):
-            _from_archive(site, order, share, begun)
-        for item in _of(seen, POINT):
-            site.link(item)
-        renew = seen.resumed or order.overwrite != restore_plan.NEVER
-        again = [item for item in _of(seen, KEEP) if renew and item.wanted.entry.kind == FOLDER]
-        site.dress_folders(sorted([*_of(seen, MAKE), *again], key=lambda item: item.wanted.target))
+        whole = False
+        try:
+            _put(site, order, seen)
+            whole = not any(outcome.ok is False for outcome in outcomes)
+        finally:
+            site.dress_folders(_to_dress(order, seen), whole=whole)
     outcomes.sort(key=lambda outcome: outcome.step.target)  # several threads did it
     for item in _of(seen, KEEP, REFUSE):
         if item.wanted.entry.kind != FOLDER or item.kind == REFUSE:
             done(item, None if item.kind == KEEP else False, item.reason)
     told = [*notes(seen.items), *_of_space(order.to, outcomes)]
     return Report(tuple(outcomes), tuple(told), time.monotonic() - began)
+
+
+def _put(site: Site, order: Order, seen: Picture) -> None:
+    """Everything but the modes and times of folders."""
+    for item in _of(seen, MAKE):
+        site.folder(item)
+    begun: dict[str, Begun] = {}
+    for share in _by_archive(_of(seen, WRITE, REPLACE)):
+        _from_archive(site, order, share, begun)
+    for item in _of(seen, POINT):
+        site.link(item)
+
+
+def _to_dress(order: Order, seen: Picture) -> list[Item]:
+    """The folders whose mode and time are those of the backup in the end: a person's own keep theirs unless told."""
+    renew = seen.resumed or order.overwrite != restore_plan.NEVER
+    kept = [item for item in _of(seen, KEEP) if item.wanted.entry.kind == FOLDER and (renew or item.reason == SAME)]
+    return sorted([*_of(seen, MAKE), *kept], key=lambda item: item.wanted.target)
 
 
 def _of_space(to: Path, outcomes: Iterable[Outcome]) -> list[str]:

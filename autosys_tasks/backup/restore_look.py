@@ -87,7 +87,7 @@ def there(path: str) -> There | None:
     if is_link(status):
         return There(LINK, link=_text(path))
     kind = FOLDER if stat.S_ISDIR(status.st_mode) else FILE if stat.S_ISREG(status.st_mode) else OTHER
-    return There(kind)
+    return There(kind, mtime_ns=status.st_mtime_ns if kind == FOLDER else 0)
 
 
 def _text(path: str) -> str:

@@ -19,6 +19,7 @@ OVERWRITE = (NEVER, CHANGED, ALWAYS)
 MAKE, WRITE, REPLACE, POINT, KEEP, REFUSE = "make", "write", "replace", "link", "keep", "refuse"
 ORDER = (MAKE, WRITE, REPLACE, POINT, KEEP, REFUSE)
 OTHER = "other"  # what is neither a file, nor a folder, nor a link
+SAME = "there already, the same"  # of a folder: it has the time that it had, so nothing has come into it since
 WILD = frozenset("*?[")
 MOST = 20  # names of one kind in the notes of a plan
 CANDIDATES = 5000  # paths that a wrong one is compared with
@@ -40,6 +41,7 @@ class There(NamedTuple):
     sha256: str = ""
     link: str = ""
     why: str = ""  # it could not be looked at
+    mtime_ns: int = 0  # of a folder
 
     @property
     def said(self) -> str:
@@ -161,7 +163,7 @@ def _item(wanted: Wanted, there: Mapping[str, There], rules: Rules, overwrite: s
         return Item({FOLDER: MAKE, LINK: POINT}.get(entry.kind, WRITE), wanted, "not there")
     if FOLDER in (entry.kind, now.kind):
         if entry.kind == now.kind:
-            return Item(KEEP, wanted, "there already")
+            return Item(KEEP, wanted, SAME if now.mtime_ns == entry.mtime_ns else "there already")
         return Item(REFUSE, wanted, f"{now.said} is there, and no {entry.kind}")
     return _over(wanted, now, overwrite)
 
@@ -172,7 +174,7 @@ def _over(wanted: Wanted, now: There, overwrite: str) -> Item:
     if overwrite == NEVER:
         return Item(KEEP, wanted, "there already, and stays (--overwrite changed or always)")
     if overwrite == CHANGED and _same(entry, now):
-        return Item(KEEP, wanted, "there already, the same")
+        return Item(KEEP, wanted, SAME)
     reason = "not the same as there" if overwrite == CHANGED else "asked for (--overwrite always)"
     return Item(POINT if entry.kind == LINK else REPLACE, wanted, reason)
 

@@ -206,15 +206,19 @@ class Site:
                 os.utime(scratch, ns=(mtime, mtime), follow_symlinks=False)
             self._rename(scratch, item)
 
-    def dress_folders(self, items: Sequence[Item]) -> None:
-        """Modes and times of folders, the innermost first: whatever is put into one changes its time."""
+    def dress_folders(self, items: Sequence[Item], *, whole: bool) -> None:
+        """Modes and times of folders, the innermost first: whatever is put into one changes its time.
+
+        Unless all is `whole` this user may write into each: what is lacking comes by the next restore.
+        """
         self.fault("restore.before-folders")
         for item in reversed(items):
             path = at(self.to, item.wanted.target)
             now = there(path)
             if now is not None and now.kind == FOLDER:
+                entry = item.wanted.entry
                 with contextlib.suppress(OSError):
-                    _dress(path, item.wanted.entry)
+                    _dress(path, entry if whole else entry._replace(mode=entry.mode | stat.S_IRWXU))
 
     def _open_way(self, target: str) -> None:
         """Make the folders above a target that are not there; raises OSError when one of them is anything else."""

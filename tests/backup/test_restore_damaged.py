@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -142,9 +143,7 @@ def test_a_full_disk_names_the_file_and_the_others_are_restored(tree: Path, tmp_
     made = things(tmp_path / "to")
     assert len(made) == len(things(tree)) - 1 and not [path for path in made if path.startswith(".autosys")]
     assert run(tmp_path / "backups", tmp_path / "to").returncode == 0
-    assert {path: thing.data for path, thing in things(tmp_path / "to").items()} == {
-        path: thing.data for path, thing in things(tree).items()
-    }
+    assert things(tmp_path / "to") == things(tree)
 
 
 def test_ctrl_c_leaves_no_half_file(tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -161,6 +160,21 @@ def test_ctrl_c_leaves_no_half_file(tree: Path, tmp_path: Path, monkeypatch: pyt
     made = things(tmp_path / "to")
     assert not [path for path in made if path.startswith(".autosys")]
     assert all(thing.data == whole[path].data for path, thing in made.items())
+    monkeypatch.undo()
+    assert restore(order(tmp_path / "backups", backup, tmp_path / "to")).code == 0
+    assert things(tmp_path / "to") == whole, "folders too have their times"
+
+
+@POSIX
+def test_a_folder_that_nobody_may_write_into_is_shut_once_all_is_in_it(tree: Path, tmp_path: Path) -> None:
+    write(tree / "shut/in.txt", b"x")
+    write(tree / "shut/too.txt", b"y")
+    (tree / "shut").chmod(0o555)
+    keep(tmp_path / "backups", tree)
+    for fault, code, mode in (("restore.before-rename:enospc:5", 4, 0o755), ("", 0, 0o555)):
+        assert run(tmp_path / "backups", tmp_path / "to", fault).returncode == code
+        assert stat.S_IMODE((tmp_path / "to/shut").stat().st_mode) == mode
+    assert things(tmp_path / "to") == things(tree)
 
 
 @POSIX
