@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import itemgetter
 from pathlib import Path
 
+from autosys_tasks.backup.base import Base
 from autosys_tasks.backup.patience import Patience
 from autosys_tasks.backup.secrets_text import looks_secret, some_look_secret
 from autosys_tasks.backup.sqlite_copy import ITS_OWN, PAGE
@@ -34,25 +35,28 @@ def collect(
     staging: Path,
     *,
     tell: Callable[[str], object] = lambda _: None,
+    base: Base | None = None,
     databases: bool = True,
     apart: bool = False,
 ) -> Collected:
-    """Everything in the workspace that `[backup]` asks for, in order of path.
+    """Everything in the workspace that `[backup]` asks for, in order of path, but for what `base` has as it is now.
 
     `folder` is where backups lie: it is never collected, nor are the state folder and `staging`, which takes
     copies of what cannot be read as it lies there. `now` (seconds since 1970) is what `newer_than` counts from.
     Without `databases` these are shown as they lie there, and with `apart` copied so: to open one that is written to
-    leaves marks beside it.
+    leaves marks beside it. Raises Damaged when the base's lines cannot be read, before anything is copied.
     """
+    base = base or Base()
     site = site_of(config, folder, staging)
     wanted = patterns(config.backup.sets.values(), fold=site.fold)
-    gathered = _Gathered(site, wanted, now)
+    gathered = _Gathered(site, wanted, now, base)
     told = 0
     for event in walk(site, wanted, gathered.patience):
         gathered.take(event)
-        if len(gathered.found) >= told + EVERY:
-            told = len(gathered.found)
+        if gathered.count >= told + EVERY:
+            told = gathered.count
             tell(f"looking: {told} paths")
+    left = base.left()
     gathered.add_parents()
     copies, damaged = dict[str, Found](), list[Failed]()
     if databases:
@@ -69,6 +73,9 @@ def collect(
         tuple(gathered.skipped),
         (*gathered.too_old(), *repository.notes),
         repository.summary,
+        base.files,
+        base.bytes,
+        tuple(left),
     )
 
 
@@ -100,8 +107,8 @@ def _inside(path: str, root: str) -> str:
 class _Gathered:
     """What a walk has met so far."""
 
-    def __init__(self, site: Site, wanted: Sequence[Pattern], now: float) -> None:
-        self.site, self.wanted, self.now = site, wanted, now
+    def __init__(self, site: Site, wanted: Sequence[Pattern], now: float, base: Base) -> None:
+        self.site, self.wanted, self.now, self.base = site, wanted, now, base
         self.patience = Patience()
         self.found: list[Found] = []
         self.paged: list[Found] = []  # of these, what has the size of a database
@@ -112,6 +119,11 @@ class _Gathered:
         self.left_out: dict[tuple[str, str], LeftOut] = {}
         self.others: set[str] = set()  # paths of what is found and is no file
         self.folders: set[str] = set()  # in which something is found
+
+    @property
+    def count(self) -> int:
+        """How many things were met, what stayed as it was included."""
+        return len(self.found) + self.base.files
 
     def take(self, event: object) -> None:
         """One thing that the walk says."""
@@ -146,21 +158,25 @@ class _Gathered:
         here = os.path.join(self.site.source(seen.folder), "")
         sets = tuple(dict.fromkeys(one.of.name for one in seen.patterns))
         has_secrets = some_look_secret(seen.folder, [name for name, _ in seen.things])
-        already = len(self.found)
+        base, already = self.base, self.count
         for name, status in seen.things:
             path, mode, size = prefix + name, status.st_mode, status.st_size
             if not stat.S_ISREG(mode):
                 self._add_other(path, here + name, status, seen.patterns, sets)
                 continue
-            flags = (SECRET,) if has_secrets and looks_secret(path) else ()
-            stamp = status.st_ino, status.st_ctime_ns
-            thing = Found(path, here + name, FILE, size, status.st_mtime_ns, mode & BITS, stamp, "", flags, sets)
+            mode, mtime_ns, stamp = mode & BITS, status.st_mtime_ns, (status.st_ino, status.st_ctime_ns)
+            secret, paged, linked = has_secrets and looks_secret(path), not size % PAGE, status.st_nlink > 1
+            special = secret or paged or linked or name.endswith(ITS_OWN)  # more is to be known than that it stayed
+            if not special and base.has(path, size, mtime_ns, mode, stamp):
+                continue
+            flags = (SECRET,) if secret else ()
+            thing = Found(path, here + name, FILE, size, mtime_ns, mode, stamp, "", flags, sets)
             self.found.append(thing)
-            if not size % PAGE:
+            if paged:
                 self.paged.append(thing)
-            if status.st_nlink > 1:
+            if linked:
                 self.linked.append((thing, (status.st_dev, status.st_ino)))
-        if len(self.found) > already:
+        if self.count > already:
             self.folders.add(seen.folder)
 
     def _add_other(

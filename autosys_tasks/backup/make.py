@@ -7,10 +7,13 @@ import gc
 import hashlib
 import json
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from autosys_tasks.backup import act, damage_memory, manifest, pack, plan, store
+from autosys_tasks.backup.base import Base
 from autosys_tasks.backup.collect import collect
 from autosys_tasks.backup.damaged import Damaged, NeedsPassphrase
 from autosys_tasks.backup.owner import marks, number, owner_of
@@ -19,7 +22,7 @@ from autosys_tasks.backup.passphrase import VARIABLE, passphrase
 from autosys_tasks.backup.record import Record
 from autosys_tasks.backup.scratch import own_folder
 from autosys_tasks.backup.spool import Spool
-from autosys_tasks.backup.values import DIFFERENTIAL, FILE, FULL, SECRET, Backup, Collected, Failed, id_of, time_of
+from autosys_tasks.backup.values import FILE, FULL, SECRET, Backup, Collected, Failed, id_of, time_of
 from autosys_tasks.config.model import Config
 from autosys_tasks.core.clock import counted, size, wall
 from autosys_tasks.core.faults import fault
@@ -32,6 +35,15 @@ NOTHING = "WARN nothing is in it: no set ([backup.sets.NAME] in autosys.toml) fi
 NAMED, NEEDED = "a set names it", "a required set names it"
 
 
+class Draft(NamedTuple):
+    """What a backup is going to be: what goes into it, and why as a full or a differential one."""
+
+    load: Load
+    reason: str
+    found: Collected
+    backups: list[Backup]  # that are there
+
+
 def make(run: Record, note: str) -> None:
     """The whole of it; what was cut short before is tidied up first."""
     config, place = run.house.config, run.house.place
@@ -40,10 +52,10 @@ def make(run: Record, note: str) -> None:
     run.notes += act.tidy(folder, marks(owner_of(config)))
     with own_folder(Path(place.folder), "staging") as staging, _unfrozen_afterwards():
         with kept():
-            found = collect(config, folder, wall(), staging, tell=run.say)
-        _tell_of(run, found)
+            draft = _drafted(run.house, partial(collect, config, folder, wall(), staging, tell=run.say), note)
+        _tell_of(run, draft.found)
         with Spool(staging / "entries") as spool:
-            run.made = _stored(run, folder, spool, found, note)
+            run.made = _stored(run, folder, spool, draft)
 
 
 @contextlib.contextmanager
@@ -73,24 +85,20 @@ def _failed(run: Record, each: Failed) -> None:
 def drafted(house: House, scratch: Path) -> tuple[Load, str, tuple[str, ...]]:
     """What a backup would store now, why as a full or a differential one, and what a person should know."""
     folder = act.folder_of(house.config.path)
-    found = collect(house.config, folder, wall(), scratch, databases=False)
-    backups = store.owned(folder, owner_of(house.config))
-    load, reason = _load(house, folder, backups, found, passphrase(house.config.name), "")
+    look = partial(collect, house.config, folder, wall(), scratch, databases=False)
+    load, reason, found, backups = _drafted(house, look)
     lacking = [f"{each.path}: {each.why}" for each in found.missing]
     return load, reason, (*lacking, *found.notes, *_warnings(load.head, found, backups))
 
 
-def _stored(run: Record, folder: Path, spool: Spool, found: Collected, note: str) -> Backup:
+def _stored(run: Record, folder: Path, spool: Spool, draft: Draft) -> Backup:
     """The new backup, verified and with its name; whatever goes wrong before that leaves nothing of it."""
-    secret = passphrase(run.house.config.name)
-    backups = store.owned(folder, owner_of(run.house.config))
-    with kept():
-        load, reason = _load(run.house, folder, backups, found, secret, note)
+    secret, load = passphrase(run.house.config.name), draft.load
     part = folder / f"{load.head.archive}{load.head.part}"
     act.ready(folder, plan.to_store(load.found))
     try:
-        packed = _written(run, load, part, spool, secret, reason)
-        warnings = _warnings(packed.backup, found, backups, packed.secrets)
+        packed = _written(run, load, part, spool, secret, draft.reason)
+        warnings = _warnings(packed.backup, draft.found, draft.backups, packed.secrets)
         run.notes += warnings
         for warning in warnings:
             run.say(warning)
@@ -128,42 +136,41 @@ def made_text(backup: Backup) -> str:
     return f"{counted(backup.files, 'file')} of {size(backup.bytes)} in {size(backup.archive_bytes)}"
 
 
-def _load(
-    house: House, folder: Path, backups: Sequence[Backup], found: Collected, secret: str, note: str
-) -> tuple[Load, str]:
-    """What is to be stored, and why as a full or a differential one."""
-    config, now, digest = house.config, wall(), sets_digest(house.config)
+def _drafted(house: House, look: Callable[..., Collected], note: str = "") -> Draft:
+    """What is to be stored, and why as a full or a differential one; `look` collects it, but for what a base has."""
+    config, folder, now, digest = house.config, act.folder_of(house.config.path), wall(), sets_digest(house.config)
+    secret, backups = passphrase(config.name), store.owned(folder, owner_of(config))
+    glances = {each.id: why for each in backups if (why := store.lost(folder, each))}
+    spoiled = {**damage_memory.remembered(Path(house.place.folder)), **glances}
+    kind, base, reason = plan.choose(backups, digest, now, encrypted=bool(secret), spoiled=spoiled)
+    if base:
+        try:
+            found = look(base=Base(manifest.read_lines(manifest.beside(folder, base), secret), base.created))
+        except (Damaged, NeedsPassphrase) as error:
+            reason = f"the full backup {base.id} cannot be built upon: {error.message}"
+            kind, base = FULL, None
+    if not base:
+        found = look()
     identity = next_id(now, [each.id for each in backups], store.ids(folder))
     head = Backup(
-        identity, FULL, now, owner=owner_of(config), sets=digest, git=found.git, note=note, encrypted=bool(secret),
+        identity, kind, now, owner=owner_of(config), sets=digest, git=found.git, note=note, encrypted=bool(secret),
         failed=tuple(each for each in found.missing if each.required or not each.idle),
         local_only=not secret and any(SECRET in each.flags for each in found.found),
     )  # fmt: skip
-    load = Load(head, (), required=_required(config))
-    glances = {each.id: why for each in backups if (why := store.lost(folder, each))}
-    spoiled = {**damage_memory.remembered(Path(house.place.folder)), **glances}
-    choice = plan.choose(backups, digest, now, encrypted=bool(secret), spoiled=spoiled)
-    reason = choice.reason
-    if choice.base:
-        try:
-            return _differential(load, folder, choice.base, found, secret), reason
-        except (Damaged, NeedsPassphrase) as error:
-            reason = f"the full backup {choice.base.id} cannot be built upon: {error.message}"
-    return load._replace(found=tuple((each, None) for each in found.found)), reason
+    load = Load(head, tuple((each, None) for each in found.found), required=_required(config))
+    return Draft(_differential(load, base, found) if base else load, reason, found, backups)
 
 
-def _differential(load: Load, folder: Path, base: Backup, found: Collected, secret: str) -> Load:
-    """Only what is not in the base as it is now; raises Damaged when the base cannot be read."""
+def _differential(load: Load, base: Backup, found: Collected) -> Load:
+    """Only what is not in the base as it is now."""
     unread = [each.path for each in found.missing if not each.idle]
-    before = manifest.read_lines(manifest.beside(folder, base), secret)
-    changes = plan.against(found.found, before, base.created, unread)
+    changes = plan.changed(found.found, found.left, base.created, unread)
     same = [each.size for each in changes.same if each.kind == FILE]
     return load._replace(
         head=load.head._replace(
-            kind=DIFFERENTIAL, base=base.id, base_sha256=base.archive_sha256,
-            local_only=load.head.local_only or base.local_only,
+            base=base.id, base_sha256=base.archive_sha256, local_only=load.head.local_only or base.local_only
         ),
-        found=changes.read, deleted=changes.deleted, files=len(same), bytes=sum(same),
+        found=changes.read, deleted=changes.deleted, files=found.files + len(same), bytes=found.bytes + sum(same),
     )  # fmt: skip
 
 
@@ -173,7 +180,7 @@ def _required(config: Config) -> frozenset[str]:
 
 def _warnings(head: Backup, found: Collected, backups: Sequence[Backup], more: int = 0) -> list[str]:
     """What a person should know before it is too late, each once."""
-    said = [] if found.found else [NOTHING]
+    said = [] if found.found or found.files else [NOTHING]
     if head.local_only:
         count = more + sum(SECRET in each.flags for each in found.found)
         files = counted(count, "file that looks like a secret", "files that look like secrets")

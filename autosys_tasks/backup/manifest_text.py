@@ -28,7 +28,6 @@ from autosys_tasks.backup.values import (
     Backup,
     Entry,
     Failed,
-    Found,
 )
 
 T = TypeVar("T")
@@ -175,19 +174,15 @@ def _entry_of(line: bytes, row: Any) -> Entry:
     return Entry(path, kind, size, time, mode, digest, member, link, tuple(said("flags", ())), tuple(stamp), tail)
 
 
-def says_the_same(line: bytes, thing: Found) -> bool:
+def says_the_same(line: bytes, path: str, size: int, mtime_ns: int, mode: int, stamp: tuple[int, int]) -> bool:
     """Whether an entry's line is the one that a file would have if its bytes are as they were: nothing is parsed.
 
     A quarter of what `entry_of` costs; "no" means only that it is to be asked.
     """
-    if thing.kind != FILE or thing.flags:
-        return False
     opens = (
-        f'{{"path":{_quoted(thing.path)},"kind":"{FILE}","size":{thing.size},"mtime_ns":{thing.mtime_ns},'
-        f'"mode":{thing.mode},"sha256":"'
+        f'{{"path":{_quoted(path)},"kind":"{FILE}","size":{size},"mtime_ns":{mtime_ns},"mode":{mode},"sha256":"'
     ).encode()
-    closes = b'","stamp":[%d,%d]}\n' % thing.stamp
-    return line.startswith(opens) and line[len(opens) + HEX :] == closes
+    return line.startswith(opens) and line[len(opens) + HEX :] == b'","stamp":[%d,%d]}\n' % stamp
 
 
 def path_of(line: bytes) -> str:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
-from autosys_tasks.backup.damaged import Damaged
-from autosys_tasks.backup.manifest_text import entry_of, says_the_same
 from autosys_tasks.backup.values import DIFFERENTIAL, FILE, FULL, OWN, SECRET, SQLITE, Backup, Entry, Found
 from autosys_tasks.core.clock import size
 
@@ -92,35 +90,6 @@ def changed(found: Iterable[Found], before: Iterable[Entry], scanned: float, unr
         else:
             read.append((thing, entry))
     return Changes(tuple(same), tuple(read), tuple(deleted), tuple(unseen))
-
-
-def against(found: Iterable[Found], lines: Iterable[bytes], scanned: float, unread: Collection[str] = ()) -> Changes:
-    """As `changed`, of the base's entries as lines: what says the same in its own words is not parsed.
-
-    Of a night in which little changed that is nearly all of it. Raises Damaged.
-    """
-    same: list[Found] = []
-    others: list[Found] = []
-    entries: list[Entry] = []
-    settled_ns, last = int((scanned - RACY_S) * 1e9), ""
-    things = iter(found)
-    thing = next(things, None)
-    for line in lines:
-        if thing and thing.mtime_ns < settled_ns and thing.stamp != NO_STAMP and says_the_same(line, thing):
-            same.append(thing)
-            last, thing = thing.path, next(things, None)
-            continue
-        entry = entry_of(line)
-        if entry.path <= last:
-            raise Damaged(f"`{entry.path}` is out of order in the manifest")
-        entries.append(entry)
-        last = entry.path
-        while thing and thing.path <= last:
-            others.append(thing)
-            thing = next(things, None)
-    others += (*([thing] if thing else []), *things)
-    rest = changed(others, entries, scanned, unread)
-    return rest._replace(same=(*same, *rest.same))
 
 
 def is_same(thing: Found, entry: Entry, scanned: float) -> bool:

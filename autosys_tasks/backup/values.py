@@ -79,6 +79,9 @@ class Collected(NamedTuple):
     skipped: tuple[str, ...] = ()  # sockets, pipes, devices: never kept, always listed
     notes: tuple[str, ...] = ()
     git: str = ""  # one line about the repository, "" when it was not asked for
+    files: int = 0  # of the base, that are as they were: nothing else is said of them
+    bytes: int = 0
+    left: tuple[Entry, ...] = ()  # of the base, all others
 
 
 def id_of(at: float) -> str:

@@ -79,36 +79,54 @@ class _Room(NamedTuple):
 
 
 def walk(site: Site, wanted: Sequence[Pattern], patience: Patience) -> Iterator[Seen | LeftOut | Unread]:
-    """Everything below `site.root` that one of the patterns takes, in no order; and what was left out or not read."""
-    todo = [_Room("", tuple(wanted))]
-    while todo:
-        room = todo.pop()
-        with ExitStack() as stack:
-            try:
-                entries = patience.twice(partial(_listed, site.source(room.folder), stack))
-            except OSError as error:
-                yield Unread(room.folder or ".", reason(error), room.active)
-                continue
-            yield from _in_room(site, room, entries, todo, patience)
+    """Everything below `site.root` that one of the patterns takes, in order of path; what was left out, or not read."""
+    rooms: list[Iterator[Seen | LeftOut | Unread | _Room]] = [_in_room(site, _Room("", tuple(wanted)), patience)]
+    while rooms:
+        event = next(rooms[-1], None)
+        if event is None:
+            rooms.pop()
+        elif isinstance(event, _Room):
+            rooms[-1] = iter(list(rooms[-1]))  # no folder stays open while those in it are looked into
+            rooms.append(_in_room(site, event, patience))
+        else:
+            yield event
 
 
-def _in_room(
-    site: Site, room: _Room, entries: list[os.DirEntry[str]], todo: list[_Room], patience: Patience
-) -> Iterator[Seen | LeftOut | Unread]:
+def _in_room(site: Site, room: _Room, patience: Patience) -> Iterator[Seen | LeftOut | Unread | _Room]:
+    """What one folder has; the rooms in it at their places, for what is in `a` comes behind `a-b` and before `a0`."""
     folder, active, levels = room
-    if any(entry.name == NAME and entry.is_file(follow_symlinks=False) for entry in entries):
+    with ExitStack() as stack:
         try:
-            levels = (*levels, _level(site, folder, patience))
-        except OSError as error:  # what it leaves out is kept then
-            yield Unread(f"{folder}/{NAME}".lstrip("/"), reason(error), ())
+            entries = patience.twice(partial(_listed, site.source(folder), stack))
+        except OSError as error:
+            yield Unread(folder or ".", reason(error), active)
+            return
+        if any(entry.is_file(follow_symlinks=False) for entry in entries if entry.name == NAME):
+            try:
+                levels = (*levels, _level(site, folder, patience))
+            except OSError as error:  # what it leaves out is kept then
+                yield Unread(f"{folder}/{NAME}".lstrip("/"), reason(error), ())
+        yield from _in_order(site, _Room(folder, active, levels), entries, patience)
+
+
+def _in_order(
+    site: Site, room: _Room, entries: list[os.DirEntry[str]], patience: Patience
+) -> Iterator[Seen | LeftOut | Unread | _Room]:
+    folder, active, levels = room
     prefix = f"{folder}/" if folder else ""
     asked = () if all(one.takes_all_in(folder) for one in active) else active
     picky = bool(levels) or any(one.of.exclude for one in active)
-    entries.sort(key=attrgetter("name"), reverse=True)  # what is to be in order later lies so in memory, too
+    entries.sort(key=attrgetter("name"), reverse=True)
     crowd, by = list[tuple[str, os.stat_result]](), active
+    inner: list[_Room] = []  # met, and not yet at their place: the last one comes first
     while entries:  # what the system said of them is not kept longer than needed
         entry = entries.pop()
         path, taking, below = prefix + entry.name, active, NONE
+        while inner and inner[-1].folder + "/" < path:
+            if crowd:
+                yield Seen(folder, crowd, by)
+                crowd = []
+            yield inner.pop()
         is_folder = entry.is_dir(follow_symlinks=False) and not _is_junction(entry)
         if asked:
             taking = tuple(one for one in asked if one.takes(path))
@@ -120,7 +138,7 @@ def _in_room(
                 yield LeftOut(path, why, out)
                 taking, below = _without(taking, out), _without(below, out)
         if below:
-            todo.append(_Room(path, below, levels))
+            inner.append(_Room(path, below, levels))
         if not taking:
             continue
         try:
@@ -135,6 +153,7 @@ def _in_room(
         by = taking
     if crowd:
         yield Seen(folder, crowd, by)
+    yield from reversed(inner)
 
 
 def _left_out(

@@ -12,9 +12,10 @@ from desk_tree import NOW, collected, config_of, tree
 from hypothesis import given
 from hypothesis import strategies as st
 
+from autosys_tasks.backup.base import Base
 from autosys_tasks.backup.damaged import Damaged
 from autosys_tasks.backup.manifest_text import rows_of
-from autosys_tasks.backup.plan import TAIL_FROM, Changes, against, choose, is_longer, to_store
+from autosys_tasks.backup.plan import TAIL_FROM, Changes, choose, is_longer, to_store
 from autosys_tasks.backup.plan import changed as changed_of_entries
 from autosys_tasks.backup.values import (
     DIFFERENTIAL,
@@ -122,9 +123,17 @@ def changed(found: Iterable[Found], before: Iterable[Entry], scanned: float, unr
     """The changes by entries, which are the same by the lines of a manifest."""
     found, before = tuple(found), list(before)
     changes = changed_of_entries(found, before, scanned, unread)
-    by_lines = against(found, rows_of(before), scanned, unread)
-    assert by_lines._replace(same=tuple(sorted(by_lines.same))) == changes
+    base = Base(rows_of(before), scanned)
+    stayed = [one for one in found if one.kind == FILE and not one.flags and is_in(base, one)]
+    by_lines = changed_of_entries([one for one in found if one not in stayed], base.left(), scanned, unread)
+    assert by_lines._replace(same=tuple(sorted((*stayed, *by_lines.same)))) == changes
+    assert (base.files, base.bytes) == (len(stayed), sum(one.size for one in stayed))
     return changes
+
+
+def is_in(base: Base, one: Found) -> bool:
+    """Whether a file is as the base has it."""
+    return base.has(one.path, one.size, one.mtime_ns, one.mode, one.stamp)
 
 
 def test_what_is_as_it_was_is_not_read() -> None:
@@ -219,10 +228,13 @@ def test_no_more_is_to_store_than_is_there_and_never_less_than_what_is_new(sizes
     grew = [(found, was) for found, was in things if was and is_longer(found, was)]
     assert to_store(things) == sum(now for now, _ in sizes) - sum(was.size for _, was in grew)
     assert all(TAIL_FROM < was.size < found.size for found, was in grew)
+
+
 def test_a_line_that_says_the_same_is_not_even_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("autosys_tasks.backup.plan.entry_of", lambda line: pytest.fail(f"parsed: {line!r}"))
+    monkeypatch.setattr("autosys_tasks.backup.base.entry_of", lambda line: pytest.fail(f"parsed: {line!r}"))
     found = [thing("a"), thing('b "\\ \U0001f5d2\udc80'), thing("c/가")]
-    assert against(found, rows_of(map(entry, found)), SCANNED) == Changes(tuple(found), (), ())
+    base = Base(rows_of(map(entry, found)), SCANNED)
+    assert all(is_in(base, one) for one in found) and not base.left()
 
 
 def test_lines_that_are_out_of_order_are_damage() -> None:
@@ -230,8 +242,9 @@ def test_lines_that_are_out_of_order_are_damage() -> None:
     one, other, last = rows_of(before)
     for mixed in ([other, one, last], [one, last, other], [one, one, last]):
         for found in ([], [thing("a"), thing("b"), thing("c")], [thing("b")]):
+            base = Base(mixed, SCANNED)
             with pytest.raises(Damaged):
-                against(found, mixed, SCANNED)
+                _ = [is_in(base, one) for one in found], base.left()
 
 
 SOME = st.dictionaries(st.text("ab/가\U0001f5d2", min_size=1, max_size=4), st.integers(1, 3), max_size=12)

@@ -21,7 +21,8 @@ from autosys_tasks.backup.wanted_text import HEAVY, Pattern, patterns
 from autosys_tasks.config.model import BackupSet
 
 OWN = ("backups", "a/own")
-PARTS = st.sampled_from(["a", "b", "ab", "x.txt", "own", "backups", "node_modules", ".git", "가", "ä"])
+BELOW_SLASH = ["a b", "a-b", "a-b-", "a.b", "a#"]  # these sort before what is in `a`
+PARTS = st.sampled_from(["a", "b", "ab", *BELOW_SLASH, "x.txt", "own", "backups", "node_modules", ".git", "가", "ä"])
 PATHS = st.lists(PARTS, min_size=1, max_size=4).map("/".join)
 TREES = st.lists(PATHS, min_size=1, max_size=12)
 GLOB_PARTS = st.sampled_from(["a", "b", "*", "**", "?", "*.txt", "a*", "[ab]", "node_modules", "가", "ä", "own", "."])
@@ -119,7 +120,10 @@ def test_a_walk_meets_what_asking_each_path_alone_meets(
 def is_as_alone(root: Path, files: list[str], sets: list[tuple[list[str], list[str]]], ignores: dict[str, str]) -> None:
     grown(root, files, ignores)
     wanted = patterns(BackupSet(str(n), tuple(inc), tuple(exc)) for n, (inc, exc) in enumerate(sets))
-    assert sorted(met(root, wanted)) == sorted(alone(root, wanted))
+    found = list(met(root, wanted))
+    assert sorted(found) == sorted(alone(root, wanted))
+    seen = [path for path, why, _ in found if why == "seen"]
+    assert seen == sorted(set(seen)), "in order of path"
 
 
 @given(GLOBS, PATHS, PATHS)
