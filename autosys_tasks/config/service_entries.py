@@ -109,7 +109,8 @@ SERVICES: Mapping[str, Entry] = {
     ),
     "log_max": Entry(
         "The size at which `outputs/logs/NAME.log` becomes `.1`.",
-        does_not="No line is lost or cut by it.",
+        implies="The guard looks every half minute, and every second while one is flooded.",
+        does_not="No line is lost or cut by it; of a flood as much is kept as `log_keep` full logs hold.",
         example='log_max = "50 MB"',
     ),
     "log_keep": Entry("How many older logs are kept.", example="log_keep = 2"),

@@ -187,6 +187,8 @@ def _upgrade(house: House, steps: Sequence[Step], show: runs.Show) -> list[Ended
     from autosys_tasks.upgrade import run
 
     report = run.upgrade(house, wait_s=TURN_S, turns=False)
+    if any(each.ok and each.step.kind == "install" for each in report.outcomes):
+        runs.tick(house)  # what waited for that environment is looked at again on the same page
     failed = [f"{each.step.target}: {each.detail}" for each in report.outcomes if each.ok is False]
     return [(not report.code, "; ".join([run.verdict(report), *failed]))] * len(steps)
 

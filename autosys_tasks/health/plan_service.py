@@ -81,6 +81,9 @@ def fix_of(scene: Scene, name: str, seen: ServiceSeen) -> Fix:
     """What helps: a command of ours where it is safe to run unasked, else what a person has to do."""
     facts, services, decision = seen.facts, scene.config.services, scene.decisions[name]
     service = services[name]
+    if facts.program is None and service.environment:
+        text = f"inv upgrade, if environment.{service.environment} is red, else correct services.{name}.command"
+        return Fix(text=f"{text}; then inv bringup {name}")
     if facts.program is None:
         return Fix(text=f"install `{service.program}`, or correct services.{name}.command; then inv bringup {name}")
     if decision.state == "foreign":

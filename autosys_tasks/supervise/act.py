@@ -77,7 +77,7 @@ def _start_locked(
         return None, decision.reason
     argv = house.argv(name)
     if argv is None:
-        return False, f"there is no program `{service.program}`"
+        return False, plan.no_program(service)
     again = record is not None and not asked and not plan.fresh(record, spec, moment)
     intent = Record(
         instance=new_instance(),

@@ -33,6 +33,7 @@ from autosys_tasks.supervise.words import outcome_line
 
 PASS_S = 60.0  # lost events, sleep and resume, changed clocks: a full look costs milliseconds
 BEAT_S = 30.0
+TRIM_S = 1.0  # the logs are looked at no oftener, whatever floods them
 INTERRUPTED = 130
 AGAIN_S = 2.0  # after trouble with a disk
 GAP_S = 0.2  # somebody else's start is asked about seldom: who started it asks often
@@ -98,7 +99,8 @@ def _keep(
     stamp: float,
     workspace: Path,
 ) -> str:
-    next_pass = next_beat = 0.0
+    next_pass = next_beat = next_trim = 0.0
+    trim_s = BEAT_S
     passes, ticks = 0, Ticks(house, _tell)
     while not ending.is_set():
         _report(house, outcomes)
@@ -121,11 +123,19 @@ def _keep(
             passes += 1
             keeper.look()
             continue
+        if moment >= next_trim:
+            trim_s = trim_again_s(trim_s, runs.trim(house))
+            next_trim = host.boot_clock() + trim_s
         ticks.turn()
-        keeper.turn(max(0.0, min(next_beat, next_pass, ticks.due) - moment))
+        keeper.turn(max(0.0, min(next_beat, next_pass, next_trim, ticks.due) - moment))
         if bell.rung():
             next_pass = 0.0
     return "asked"
+
+
+def trim_again_s(after_s: float, limits: float) -> float:
+    """When to look at the logs again: the sooner, the more of its limit one has written in the last `after_s`."""
+    return min(BEAT_S, max(TRIM_S, after_s / limits if limits > 1 else after_s * 2))
 
 
 def _beat() -> None:

@@ -53,7 +53,8 @@ def rotate_running(path: str, log_max: int, keep: int) -> int:
     """While its service writes: copy the head to `.1`, then take it out in one step of the file system.
 
     Where the file system cannot do that, or has no room for the copy, the log is left to grow until the next
-    start: a line is worth more than a limit. Returns how many bytes went.
+    start: a line is worth more than a limit. Of a flood as much is copied as `keep` full logs hold: had it been
+    looked at in time, the rest would be gone, too. Returns how many bytes went.
     """
     try:
         if os.stat(path).st_size <= log_max:
@@ -67,7 +68,7 @@ def rotate_running(path: str, log_max: int, keep: int) -> int:
         size -= size % 65536
         if size == 0 or not _can_cut(scratch):
             return 0
-        if not _copy_head(fd, scratch, size):
+        if not _copy_head(fd, scratch, _first_kept(fd, size, log_max * max(1, keep)), size):
             return 0
         shift_up(path, max(1, keep))
         os.replace(scratch, f"{path}.1")
@@ -90,11 +91,20 @@ def _can_cut(scratch: str) -> bool:
         os.unlink(scratch)
 
 
-def _copy_head(fd: int, target: str, size: int) -> bool:
+def _first_kept(fd: int, size: int, most: int) -> int:
+    """Where the line begins from which on no more than `most` bytes lie before `size`."""
+    if size <= most:
+        return 0
+    os.lseek(fd, size - most, os.SEEK_SET)
+    return size - most + os.read(fd, min(BLOCK, most)).find(b"\n") + 1
+
+
+def _copy_head(fd: int, target: str, start: int, end: int) -> bool:
     """Whether all of it was copied; of a copy that did not succeed nothing is left."""
     out = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    size = end - start
     try:
-        os.lseek(fd, 0, os.SEEK_SET)
+        os.lseek(fd, start, os.SEEK_SET)
         while size > 0 and (block := os.read(fd, min(1 << 20, size))):
             write_all(out, block)
             size -= len(block)

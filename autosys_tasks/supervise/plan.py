@@ -23,6 +23,7 @@ INTENT_S = 5.0  # a start between its intent and its record takes milliseconds, 
 FOREIGN_AGAIN_S = 5.0
 HALF_OPEN_S = (300.0, 600.0, 1200.0, 2400.0, 3600.0)
 JITTER = 0.2
+IN_ITS = "in its environment"
 READY = ("ready", "done")
 SETTLED = ("ready", "done", "stopped", "blocked", "foreign", "unmanaged")
 VERDICTS = {"ready": OK, "done": OK, "stopped": SKIP, "starting": WARN, "unknown": UNKNOWN}  # any other state is NG
@@ -198,7 +199,7 @@ def _dead(
         if finished is not None:
             return finished._replace(step=note)
     if facts.program is None:
-        return Decision("down", f"there is no program `{service.program}`")
+        return Decision("down", no_program(service))
     if facts.foreign is not None:
         pid, name = facts.foreign
         owner = f"pid {pid} ({name})" if pid else name
@@ -208,6 +209,12 @@ def _dead(
     if new or asked or record is None:
         return Decision("down", ended_text(record.last_exit if record else None), "start", due_boot=now.boot)
     return _retry(record, now, watchdog, note)
+
+
+def no_program(service: Service) -> str:
+    """Why a service whose program is nowhere cannot start: it may be its environment that is missing."""
+    where = f" {IN_ITS} `{service.environment}`" if service.environment else ""
+    return f"there is no program `{service.program}`{where}"
 
 
 def _cut_short(facts: Facts) -> bool:

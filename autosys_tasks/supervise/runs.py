@@ -106,11 +106,16 @@ def tick(house: House, stale: Collection[str] = ()) -> Report:
 
 def rotate(house: House) -> None:
     """Keep every log within its limit, and the state and output folders free of what killed writers left."""
-    for name, service in house.services.items():
-        if service.managed:
-            logs.rotate_running(house.log(name), service.log_max, service.log_keep)
+    trim(house)
     forget_unfinished(house.place.folder, below=2)  # services/NAME
     forget_unfinished(house.outputs)
+
+
+def trim(house: House) -> float:
+    """Keep every log within its limit; how many times its limit the fullest of them has lost."""
+    managed = [(house.log(name), each) for name, each in house.services.items() if each.managed]
+    went = (logs.rotate_running(log, each.log_max, each.log_keep) / max(1, each.log_max) for log, each in managed)
+    return max(went, default=0.0)
 
 
 def _keep_until_settled(

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from autosys_tasks.core.clock import span
 from autosys_tasks.core.plan import Outcome
 from autosys_tasks.supervise.house import House
-from autosys_tasks.supervise.plan import LEFT
+from autosys_tasks.supervise.plan import IN_ITS, LEFT, ended_text
 from autosys_tasks.supervise.runs import Report
 from autosys_tasks.supervise.values import GUARD, label
 
@@ -23,8 +23,19 @@ def outcome_line(outcome: Outcome) -> str:
 
 
 def notes(report: Report) -> list[str]:
-    """Each service that is not as wanted, and why."""
-    return [f"{name}: {report.decisions[name].state}, {report.decisions[name].reason}" for name in report.not_so]
+    """Each service that is not as wanted, and why; then what is ready and has not proven that it stays so."""
+    lines = [f"{name}: {report.decisions[name].state}, {report.decisions[name].reason}" for name in report.not_so]
+    return lines + shaky(report)
+
+
+def shaky(report: Report) -> list[str]:
+    """What is ready now and was started more than once for that: a green that says so."""
+    lines = []
+    for name, decision in report.decisions.items():
+        record = report.facts[name].record
+        if decision.state == "ready" and record and record.starts > 1:
+            lines.append(f"{name}: ready by start {record.starts}, before it {ended_text(record.last_exit)}")
+    return lines
 
 
 def verdict_lines(report: Report, stale: Mapping[str, str] = MappingProxyType({})) -> list[str]:
@@ -38,6 +49,7 @@ def verdict_lines(report: Report, stale: Mapping[str, str] = MappingProxyType({}
     if done := [name for name, decision in report.decisions.items() if decision.state == "done"]:
         lines.append(f"ended as it should: {', '.join(done)} (inv restart {done[0]} to run it again)")
     lines += [f"not here, and optional: {name}, {report.decisions[name].reason}" for name in absent]
+    lines += [f"WARN {each} (does it stay? inv ps)" for each in shaky(report)]
     for name in report.not_so:
         lines += [f"NG {label(name)}: {report.decisions[name].state}, {report.decisions[name].reason}"]
         lines += [f"   -> {next_step(name, report)}"]
@@ -54,6 +66,8 @@ def next_step(name: str, report: Report) -> str:
     decision, facts = report.decisions[name], report.facts[name]
     if name == GUARD:
         return "inv logs guard"
+    if IN_ITS in decision.reason:
+        return f"inv upgrade installs that environment, else correct services.{name}.command; then inv bringup {name}"
     if facts.program is None:
         return f"install that program, or correct services.{name}.command in autosys.toml; then inv bringup {name}"
     if decision.state == "foreign":

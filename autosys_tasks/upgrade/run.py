@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from autosys_tasks import host
 from autosys_tasks.bootstrap import lastgood
+from autosys_tasks.core import globs
 from autosys_tasks.core.at_once import at_once
 from autosys_tasks.core.errors import Busy, unknown_name
 from autosys_tasks.core.files import make_folder
@@ -173,6 +174,7 @@ def _upgraded(order: Order, lock: host.Lock) -> Report:
         for outcomes in _carried_out(order, seen, lock):
             tell(outcomes)
         tell(_started_again(order) if recovered else ())
+        _try_again(house, seen, journal.outcomes)
         stale, notes = _still_stale(order, seen), (*recovered, *seen.plan.notes)
         report = Report(tuple(journal.outcomes), stale, notes, time.monotonic() - began)
         if not order.only:
@@ -246,6 +248,22 @@ def _started_again(order: Order) -> list[Outcome]:
     names = sorted(look.left_stopped(order.house))
     steps = [Step("restart", name, "a run that was cut short had stopped it") for name in names]
     return act.restart(order.house, steps, turns=order.turns) if steps else []
+
+
+def _try_again(house: House, seen: Picture, outcomes: Iterable[Outcome]) -> None:
+    """What did not run for want of what has come now is tried at once, and not when its next attempt is due."""
+    made = {each.step.target for each in outcomes if each.ok and each.step.kind == "install"}
+    homes = [each.environment for each in seen.facts.environments if each.name in made]
+    pulled = seen.facts.pulled.files
+    if not homes and not pulled:
+        return
+    from autosys_tasks.supervise import runs
+
+    for name, service in house.config.services.items():
+        bound = any(plan.is_bound(service, home) for home in homes)
+        if service.managed and (bound or any(globs.matches(service.restart_on, path) for path in pulled)):
+            runs.reset(house, name)
+    host.ring(house.place.bell)
 
 
 def _still_stale(order: Order, seen: Picture) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -257,6 +258,21 @@ def test_a_restart_is_told_as_one_and_not_as_a_stop_by_a_person(workspace: rig.W
     told = workspace.cli("journal", "--task", "restart", "--json").json()["lines"]
     said = {line["reason"] for line in told if line["step"] != "summary"}  # type: ignore[attr-defined]
     assert said == planned == {"asked to be restarted"}
+
+
+def test_a_program_that_an_environment_lacks_is_said_with_what_installs_it(workspace: rig.Workspace) -> None:
+    """A new clone: its environments are not made yet."""
+    workspace.write('[environments.main]\n[services.api]\ncommand = ["python", "-V"]\nenvironment = "main"\n')
+    said = workspace.cli("bringup", "--no-guard").rc(3)
+    said.says("no program `python` in its environment `main`", "inv upgrade installs that environment")
+
+
+def test_a_green_that_took_several_starts_says_so(workspace: rig.Workspace) -> None:
+    """Alive for a third of a second is ready; that it died twice before is not kept back."""
+    once = "import os, sys, time; os.path.exists('twice') or (open('twice', 'w').close(), sys.exit(7)); time.sleep(99)"
+    workspace.write(f"{QUICK}[services.api]\ncommand = {json.dumps([rig.PYTHON, '-c', once])}\n")
+    workspace.cli("bringup", "--no-guard").rc(0).says("WARN api: ready by start 2, before it exited 7")
+    assert row(workspace, "api")["state"] == "ready"
 
 
 def test_an_absent_program_is_said_and_an_optional_one_passed_over(workspace: rig.Workspace) -> None:

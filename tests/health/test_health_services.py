@@ -50,6 +50,13 @@ STATES = [
     ),
     ("its port held", dead(foreign=(99, "apache")), API, NG, "end that process, or change the port"),
     ("its program absent", dead(program=None), API, NG, "install `serve`"),
+    (
+        "absent from its environment",
+        dead(program=None),
+        API._replace(environment="main"),
+        NG,
+        "inv upgrade, if environment.main is red",
+    ),
     ("absent, and optional", dead(program=None), API._replace(optional=True), SKIP, None),
     (
         "never restarted",

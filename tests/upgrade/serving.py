@@ -40,8 +40,8 @@ def pid(desk: Desk, name: str) -> int | None:
     return found.pid if lives and found else None
 
 
-def up(desk: Desk) -> None:
-    runs.bring_up(desk.house(), (), wanted_only=False, guard=False, timeout_s=20)
+def up(desk: Desk) -> runs.Report:
+    return runs.bring_up(desk.house(), (), wanted_only=False, guard=False, timeout_s=20)
 
 
 def remembered(desk: Desk, name: str = "main") -> Record:

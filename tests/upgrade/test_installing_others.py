@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 import rig
+from serving import up
 from upgrade_desk import Desk
 
 from autosys_tasks import host
 from autosys_tasks.core.errors import Busy
-from autosys_tasks.supervise import turnstile
+from autosys_tasks.supervise import runs, turnstile
 from autosys_tasks.upgrade import build, stamps
 
 pytestmark = pytest.mark.only("posix")
@@ -46,6 +47,20 @@ def maker(desk: Desk) -> Desk:
         f'[environments.tool]\nkind = "command"\nmanifests = ["wish"]\ninstall = {install}\noutputs = ["made/"]\n'
     )
     return desk
+
+
+def test_what_was_blocked_for_want_of_an_environment_starts_when_that_is_there(maker: Desk) -> None:
+    """A new clone: brought up before its first upgrade."""
+    code = "import pathlib, time; print(pathlib.Path('made/it').read_text(), flush=True); time.sleep(200)"
+    settings = (maker.root / "autosys.toml").read_text(encoding="utf-8") + "[watchdog]\nretries = 0\n"
+    command = json.dumps([rig.PYTHON, "-c", code])
+    maker.space.write(
+        f'{settings}[services.api]\ncommand = {command}\nenvironment = "tool"\nreadiness.log = "good"\n'
+    )
+    assert up(maker).decisions["api"].state == "blocked"
+    assert maker.upgrade().code == 0
+    report = runs.tick(maker.house())
+    assert "api" not in report.not_so and report.decisions["api"].state == "ready"
 
 
 def test_a_command_makes_what_it_makes_and_its_failure_leaves_what_was_made(maker: Desk) -> None:
