@@ -32,6 +32,7 @@ from autosys_tasks.backup.values import (
     Entry,
     Failed,
     Found,
+    as_entry,
 )
 from autosys_tasks.backup.walk import reason
 from autosys_tasks.core.files import is_full
@@ -76,7 +77,7 @@ def pack(load: Load, part: Path, spool: Spool, secret: str, say: Say) -> Packed:
     ):
         for each, before in load.found:
             try:
-                entry = before if _is_as_before(each, before, patience) else None
+                entry = before if before and _is_as_before(each, before, patience) else None
                 if each.kind == HARDLINK and any(one.path == each.link for one in failed):
                     raise OSError("the file that it shares its content with could not be read")
                 if entry is None:
@@ -97,12 +98,12 @@ def pack(load: Load, part: Path, spool: Spool, secret: str, say: Say) -> Packed:
     return Packed(backup._replace(archive_bytes=archive_bytes, archive_sha256=archive_sha256), spool, secrets)
 
 
-def _is_as_before(found: Found, before: Entry | None, patience: Patience) -> bool:
+def _is_as_before(found: Found, before: Entry, patience: Patience) -> bool:
     """Whether its bytes are those of the base, and so is all else of it that matters; raises OSError.
 
     A staged copy is made anew each time: its own times tell nothing.
     """
-    if before is None or (found.kind, before.kind, found.size) != (FILE, FILE, before.size):
+    if (found.kind, before.kind, found.size) != (FILE, FILE, before.size):
         return False
     staged = SQLITE in found.flags or found.path.startswith(f"{OWN}/")
     if not staged and (found.mtime_ns, found.mode) != (before.mtime_ns, before.mode):
@@ -130,28 +131,27 @@ def _stored(
     writer: Writer, found: Found, before: Entry | None, ahead: tail.Ahead, patience: Patience
 ) -> Entry:
     """One thing in the archive, or what is new at its end, and its line of the manifest."""
-    entry = Entry(found.path, found.kind, 0, found.mtime_ns, found.mode, "", "", found.link, found.flags, found.stamp)
+    if found.kind == FILE:
+        before = before if before and plan.is_longer(found, before) else None
+        only_grew = before and found.size > SMALL and tail.stored(writer, found, before, ahead, patience)
+        return only_grew or _file(writer, found, before, patience)
     if found.kind == FOLDER:
         writer.folder(found.path, found.mtime_ns, found.mode)
     elif found.kind == LINK:
         writer.link(found.path, found.link, found.mtime_ns, found.mode)
-    elif found.kind == FILE:
-        before = before if before and plan.is_longer(found, before) else None
-        only_grew = before and found.size > SMALL and tail.stored(writer, found, before, entry, ahead, patience)
-        return only_grew or _file(writer, found, entry, before, patience)
-    return entry
+    return as_entry(found)
 
 
-def _file(writer: Writer, found: Found, entry: Entry, before: Entry | None, patience: Patience) -> Entry:
+def _file(writer: Writer, found: Found, before: Entry | None, patience: Patience) -> Entry:
     """The file as a whole; of a small one its tail is enough when it is `before` and more behind it."""
     path, time, mode = found.path, found.mtime_ns, found.mode
     if (data := read_small(found, SMALL, patience)) is not None:
-        if before and (only_grew := tail.of_small(writer, found, before, entry, data)):
+        if before and (only_grew := tail.of_small(writer, found, before, data)):
             return only_grew
         sha256, flags = writer.small(path, data, time, mode), with_secret(found.flags, data)
         return Entry(path, FILE, len(data), time, mode, sha256, "", "", flags, found.stamp)
     size, sha256 = read_steadily(found, lambda source: writer.file(path, source, time, mode), patience)
-    return entry._replace(size=size, sha256=sha256)
+    return as_entry(found)._replace(size=size, sha256=sha256)
 
 
 def check(packed: Packed, part: Path, secret: str, say: Say) -> None:

@@ -43,16 +43,16 @@ def read_steadily(found: Found, use: Callable[[BinaryIO], T], patience: Patience
 
 def read_small(found: Found, most: int, patience: Patience) -> bytes | None:
     """The bytes of a file as steadily, at once, for half of what a stream costs; None when it has more than `most`."""
-    return _tried(lambda proven: _at_once(found.source, most, proven), patience)
+    return _tried(lambda proven: _at_once(found, most, proven), patience)
 
 
 def _tried(read: Callable[[bool], T], patience: Patience) -> T:
     proven = False
-    for last in [False] * (TRIES - 1) + [True]:
+    for tried in range(TRIES):
         try:
             return read(proven)
         except Changed:
-            if last:
+            if tried == TRIES - 1:
                 raise
             proven = True
         except OSError:
@@ -62,25 +62,37 @@ def _tried(read: Callable[[bool], T], patience: Patience) -> T:
     return read(proven)
 
 
-def _at_once(source: str, most: int, proven: bool) -> bytes | None:
-    fd = host.open_read(source)
+def _at_once(found: Found, most: int, proven: bool) -> bytes | None:
+    fd = host.open_read(found.source)
     try:
-        began = _status(fd)
-        if began.st_size > most:
-            return None
-        data = _first_bytes(fd, began.st_size)
-        if len(data) < began.st_size:
-            raise Changed("became shorter while it was read")
-        if _is_to_be_proven(began, proven):
-            os.lseek(fd, 0, os.SEEK_SET)
-            same = _first_bytes(fd, began.st_size) == data
-        else:
-            same = not data or _is_as_it_was(fd, began)
-        if not same:
-            raise Changed("changed while it was read")
-        return data
+        if found.size <= most and not _is_to_be_proven(found.mtime_ns, proven):
+            data = _first_bytes(fd, found.size)
+            if len(data) == found.size and _is_as_it_was(fd, found.size, found.mtime_ns):
+                return data  # nor was it another in between; nearly all are done with here
+        return _as_it_is_now(fd, most, proven)
     finally:
         os.close(fd)
+
+
+def _as_it_is_now(fd: int, most: int, proven: bool) -> bytes | None:
+    began = _status(fd)
+    if began.st_size > most:
+        return None
+    data = _from_the_first(fd, began.st_size)
+    if len(data) < began.st_size:
+        raise Changed("became shorter while it was read")
+    if _is_to_be_proven(began.st_mtime_ns, proven):
+        same = _from_the_first(fd, began.st_size) == data
+    else:
+        same = not data or _is_as_it_was(fd, began.st_size, began.st_mtime_ns)
+    if not same:
+        raise Changed("changed while it was read")
+    return data
+
+
+def _from_the_first(fd: int, size: int) -> bytes:
+    os.lseek(fd, 0, os.SEEK_SET)
+    return _first_bytes(fd, size)
 
 
 def _first_bytes(fd: int, size: int) -> bytes:
@@ -98,13 +110,13 @@ def _status(fd: int) -> os.stat_result:
     return status
 
 
-def _is_to_be_proven(began: os.stat_result, proven: bool) -> bool:
-    return proven or began.st_mtime > time.time() - HOT_S
+def _is_to_be_proven(mtime_ns: int, proven: bool) -> bool:
+    return proven or mtime_ns > (time.time() - HOT_S) * 1e9
 
 
-def _is_as_it_was(fd: int, began: os.stat_result) -> bool:
-    now = os.fstat(fd)
-    return (now.st_size, now.st_mtime_ns) == (began.st_size, began.st_mtime_ns)
+def _is_as_it_was(fd: int, size: int, mtime_ns: int) -> bool:
+    now = _status(fd)
+    return (now.st_size, now.st_mtime_ns) == (size, mtime_ns)
 
 
 @contextmanager
@@ -124,7 +136,7 @@ class _Steady:
         self.file = file
         self.began = _status(file.fileno())
         self.left = self.began.st_size
-        self.proven = _is_to_be_proven(self.began, proven)
+        self.proven = _is_to_be_proven(self.began.st_mtime_ns, proven)
         self.sum = 0
 
     def read(self, most: int = -1) -> bytes:
@@ -147,7 +159,7 @@ class _Steady:
         if self.proven:
             same = self._second_sum() == self.sum
         else:
-            same = _is_as_it_was(self.file.fileno(), self.began)
+            same = _is_as_it_was(self.file.fileno(), self.began.st_size, self.began.st_mtime_ns)
         if not same:
             raise Changed("changed while it was read")
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
-import zlib
 from collections.abc import Mapping
+from concurrent.futures import Future
 from typing import BinaryIO
 
-from autosys_tasks.backup.seven_zip_codec import LZMA, TAIL, Cipher, Key, coder
+from autosys_tasks.backup.seven_zip_codec import LZMA, TAIL, Cipher, Key, coder, crc32
 from autosys_tasks.backup.seven_zip_header import Block, Columns
 
 
@@ -19,18 +19,17 @@ class Reading:
         self._source, self._left = source, limit
         self.size, self.crc, self.digest = 0, 0, hashlib.sha256()
 
-    def take(self, most: int) -> bytearray:
+    def take(self, most: int) -> bytes:
         """The next bytes, `most` of them unless it ends."""
-        taken = bytearray()
-        while len(taken) < most:
-            wanted = min(most - len(taken), 1 << 20)
-            data = self._source.read(wanted if self._left is None else min(wanted, self._left))
-            if not data:
-                break
-            taken += data
-            self._left = None if self._left is None else self._left - len(data)
+        most = most if self._left is None else min(most, self._left)
+        parts, lacking = list[bytes](), most
+        while lacking and (part := self._source.read(lacking)):
+            parts.append(part)
+            lacking -= len(part)
+        taken = parts[0] if len(parts) == 1 else b"".join(parts)  # nearly always all of them came at once
+        self._left = None if self._left is None else self._left - len(taken)
         self.digest.update(taken)
-        self.crc = zlib.crc32(taken, self.crc)
+        self.crc = crc32(taken, self.crc)
         self.size += len(taken)
         return taken
 
@@ -40,6 +39,7 @@ class Filling:
 
     def __init__(self, codec: bytes, key: Key | None, like: Mapping[str, int] = LZMA) -> None:
         self.codec, self.like, self.data, self.columns = codec, like, bytearray(), Columns()
+        self.chunks: list[Future[bytes | bytearray]] = []  # of a shared one: what is being compressed, in its order
         self.raw = self.packed = self.coded = 0
         self.at = -1  # where it begins in the file, once it does
         self._coders, self._rest = coder(codec), b""

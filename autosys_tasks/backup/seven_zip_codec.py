@@ -61,6 +61,13 @@ def _deflater() -> Any:
     return isal.compressobj(2, zlib.DEFLATED, -15) if isal else zlib.compressobj(6, zlib.DEFLATED, -15)
 
 
+def crc32(data: bytes | bytearray, before: int = 0) -> int:
+    """The CRC of what comes after something whose CRC is `before`: by isal it takes a tenth of the time."""
+    value: int = (_isal() or zlib).crc32(data, before)
+    return value
+
+
+@functools.cache
 def _isal() -> Any:
     try:
         from isal import isal_zlib

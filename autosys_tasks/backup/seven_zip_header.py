@@ -38,10 +38,10 @@ class Block(NamedTuple):
 
 
 class Columns:
-    """What the header says of the members, each a column: a million of them take 30 MB and their names."""
+    """What the header says of the members, each a column: a million of them take 40 MB and their names."""
 
     def __init__(self) -> None:
-        self.names = bytearray()
+        self.names: list[str] = []
         self.shapes = bytearray()
         self.times = array("Q")
         self.attributes = array("I")
@@ -51,7 +51,7 @@ class Columns:
     def add(self, name: str, shape: int, mtime_ns: int, mode: int, size: int = 0, crc: int = 0) -> None:
         """One more member; `mode` with the bits of its kind."""
         spelled, is_bytes = stored(name)
-        self.names += spelled.encode("utf-16-le", "surrogatepass") + b"\0\0"
+        self.names.append(spelled)
         self.shapes.append(shape)
         self.times.append(min(max(0, mtime_ns // 100 + EPOCH), LATEST))
         self.attributes.append(_attributes(shape, mode) | (BYTES_NAME if is_bytes else 0))
@@ -71,7 +71,7 @@ class Columns:
 
 def stored(name: str) -> tuple[str, bool]:
     """How a name is spelled in an archive, and whether it is bytes that are no text (7-Zip's own spelling of them)."""
-    if name.isprintable() or not any("\udc80" <= one <= "\udcff" for one in name):
+    if name.isascii() or name.isprintable() or not any("\udc80" <= one <= "\udcff" for one in name):
         return name, False
     return "".join(chr(ord(one) + ESCAPE) if "\udc80" <= one <= "\udcff" else one for one in name), True
 
@@ -146,7 +146,8 @@ def _files(columns: Columns) -> bytes:
     if any(empty):
         parts.append(_property(IS_EMPTY, _bits(empty)))
         parts.append(_property(IS_FILE, _bits([shape == EMPTY for shape in columns.shapes if shape != DATA])))
-    parts.append(_property(NAMES, b"\0" + columns.names))
+    names = "".join(f"{name}\0" for name in columns.names)
+    parts.append(_property(NAMES, b"\0" + names.encode("utf-16-le", "surrogatepass")))
     parts.append(_property(TIMES, b"\x01\0" + little(columns.times).tobytes()))
     parts.append(_property(ATTRIBUTES, b"\x01\0" + little(columns.attributes).tobytes()))
     return b"".join((*parts, END))

@@ -1,6 +1,6 @@
 """Writes a 7z archive: blocks of 16 MiB compressed by threads, in bounded memory. What cannot be read leaves no trace.
 
-Small files share a block; a larger one has a block of its own and streams through it. What does not shrink is stored.
+Small files share a block; a large one has a block of its own and streams through it. What does not shrink is stored.
 Nothing is an archive before `finish`: until then its first 32 bytes are zero.
 """
 
@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import stat
 import threading
-import zlib
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -19,7 +17,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from autosys_tasks.backup.seven_zip_block import Filling, Reading
-from autosys_tasks.backup.seven_zip_codec import COPY, DEFLATE, LISTED, LZMA, LZMA2, Key, compress, shrinks
+from autosys_tasks.backup.seven_zip_codec import COPY, DEFLATE, LISTED, LZMA, LZMA2, Key, compress, crc32, shrinks
 from autosys_tasks.backup.seven_zip_header import (
     DATA,
     EMPTY,
@@ -38,14 +36,15 @@ from autosys_tasks.core.errors import AutosysError
 from autosys_tasks.core.faults import fault
 from autosys_tasks.core.files import cannot_write
 
-BLOCK = 16 << 20
-CHUNK = 4 << 20  # what one thread compresses at once: a block of its own would leave the others idle at the end
+BLOCK = 16 << 20  # bytes of small files together
+CHUNK = 4 << 20  # what one thread compresses at once; a file of so many bytes has a block of its own
+FLUSHED = 32 << 20  # bytes between two words to the disk to begin with what it was given
 SAMPLE = 64 << 10
-SQUEEZED = re.compile(  # probably compressed already: a sample decides, as of everything that is not small
-    r"\.(7z|avi|br|bz2|cab|deb|docx|epub|gif|gz|ico|jar|jpe?g|lz4|m4a|mkv|mov|mp[34]|npz|od[ts]|ogg|parquet|pdf|png"
-    r"|pptx|rar|rpm|tgz|web[mp]|whl|woff2?|xlsx|xz|zip|zst)$",
-    re.IGNORECASE,
-)
+SQUEEZED = frozenset((  # endings of what is compressed already, probably: a sample decides, as of all that is not small
+    "7z", "avi", "br", "bz2", "cab", "deb", "docx", "epub", "gif", "gz", "ico", "jar", "jpeg", "jpg", "lz4", "m4a",
+    "mkv", "mov", "mp3", "mp4", "npz", "ods", "odt", "ogg", "parquet", "pdf", "png", "pptx", "rar", "rpm", "tgz",
+    "webm", "webp", "whl", "woff", "woff2", "xlsx", "xz", "zip", "zst",
+))  # fmt: skip
 Tell = Callable[[int], object]
 
 
@@ -76,6 +75,8 @@ class Writer:
         except OSError as error:
             raise cannot_write(path, error) from error
         self._pool = ThreadPoolExecutor(self._threads, "pack")
+        self._disk, self._unflushed = ThreadPoolExecutor(1, "flush"), 0
+        self._flushes: list[Future[None]] = []
         self._put(bytes(START))
 
     def __enter__(self) -> Writer:
@@ -83,7 +84,8 @@ class Writer:
 
     def __exit__(self, *_: object) -> None:
         self._stopped = True
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        for pool in (self._pool, self._disk):
+            pool.shutdown(wait=True, cancel_futures=True)
         self._file.close()
 
     def file(
@@ -97,8 +99,8 @@ class Writer:
         if name == MANIFEST:
             self._close_all()  # it is found without decoding anything else
         reading = Reading(source, limit)
-        head = reading.take(BLOCK)
-        if len(head) < BLOCK:
+        head = reading.take(CHUNK)
+        if len(head) < CHUNK:
             self._add(name, head, mtime_ns, mode, reading.crc)
             return reading.size, reading.digest.hexdigest()
         filling = self._alone(name, head, reading)
@@ -106,12 +108,12 @@ class Writer:
         self._queue.append((filling, None))
         return reading.size, reading.digest.hexdigest()
 
-    def small(self, name: str, data: bytes | bytearray, mtime_ns: int, mode: int) -> str:
+    def small(self, name: str, data: bytes, mtime_ns: int, mode: int) -> str:
         """Pack a file that is in memory, of less than BLOCK bytes; returns its SHA-256."""
-        self._add(name, data, mtime_ns, mode, zlib.crc32(data))
+        self._add(name, data, mtime_ns, mode, crc32(data))
         return hashlib.sha256(data).hexdigest()
 
-    def _add(self, name: str, data: bytes | bytearray, mtime_ns: int, mode: int, crc: int) -> None:
+    def _add(self, name: str, data: bytes, mtime_ns: int, mode: int, crc: int) -> None:
         mode = stat.S_IFREG | stat.S_IMODE(mode)
         if not data:
             self._columns.add(name, EMPTY, mtime_ns, mode)
@@ -128,7 +130,7 @@ class Writer:
         """A symbolic link: its text is its content, as 7-Zip has it."""
         text = link_bytes(target)
         columns = self._together(name, text).columns
-        columns.add(name, DATA, mtime_ns, stat.S_IFLNK | stat.S_IMODE(mode), len(text), zlib.crc32(text))
+        columns.add(name, DATA, mtime_ns, stat.S_IFLNK | stat.S_IMODE(mode), len(text), crc32(text))
 
     def finish(self) -> tuple[int, str]:
         """Write what is left and the header, to the disk; returns (bytes, sha256) of the archive."""
@@ -140,9 +142,12 @@ class Writer:
         self._file.seek(0)
         self._put(start(size - START - len(following), following))
         try:
-            os.fsync(self._file.fileno())
+            self._flush()
             self._file.seek(0)
-            return size, hashlib.file_digest(self._file, "sha256").hexdigest()
+            digest = hashlib.file_digest(self._file, "sha256").hexdigest()
+            for flush in self._flushes:
+                flush.result()
+            return size, digest
         except OSError as error:
             raise cannot_write(self._path, error) from error
 
@@ -153,30 +158,35 @@ class Writer:
         packing.raw = len(plain)
         packed = packing.sealed(compress(self._codec, plain)) + packing.end()
         self._put(packed)
-        following = encoded(packing.block(), at, zlib.crc32(packed), zlib.crc32(plain))
+        following = encoded(packing.block(), at, crc32(packed), crc32(plain))
         self._put(following)
         return following
 
     # Blocks
 
-    def _together(self, name: str, data: bytes | bytearray) -> Filling:
+    def _together(self, name: str, data: bytes) -> Filling:
         """The shared block that a small file is now in."""
         codec = self._fitting(name, data)
         filling = self._open.get(codec)
-        if filling and len(filling.data) + len(data) > BLOCK:
+        if filling and filling.raw + len(data) > BLOCK:
             self._close(codec)
             filling = None
         if not filling:
             filling = self._open[codec] = Filling(codec, self._key, LISTED if name == MANIFEST else LZMA)
+        filling.raw += len(data)
         filling.data += data
+        if len(filling.data) >= CHUNK:
+            self._begin(filling)
         return filling
 
-    def _alone(self, name: str, head: bytearray, reading: Reading) -> Filling:
+    def _alone(self, name: str, head: bytes, reading: Reading) -> Filling:
         """A block of its own that a large file has been streamed through; taken back when it cannot be read."""
         filling = Filling(self._fitting(name, head), self._key, LISTED if name == MANIFEST else LZMA)
         try:
             while head:
-                self._pack(filling, head)
+                filling.raw += len(head)
+                self._queue.append((filling, self._compressed(filling, head)))
+                self._write_until(self._threads + 1)
                 head = reading.take(CHUNK)
         except AutosysError:
             raise
@@ -185,8 +195,9 @@ class Writer:
             raise
         return filling
 
-    def _fitting(self, name: str, data: bytes | bytearray) -> bytes:
-        asked = len(data) >= SAMPLE or SQUEEZED.search(name)  # a sample of every small file would cost too much
+    def _fitting(self, name: str, data: bytes) -> bytes:
+        ending = name[name.rfind(".") + 1 :].lower()
+        asked = len(data) >= SAMPLE or ending in SQUEEZED  # a sample of every small file would cost too much
         return self._codec if not asked or shrinks(data[:SAMPLE]) else COPY
 
     def _close_all(self) -> None:
@@ -194,19 +205,22 @@ class Writer:
             self._close(codec)
 
     def _close(self, codec: bytes) -> None:
-        """Nothing more goes into that shared block."""
+        """Nothing more goes into that shared block; what is ready is written, so that little is in memory."""
         filling = self._open.pop(codec)
-        data, filling.data = filling.data, bytearray()
-        self._pack(filling, data)
+        if filling.data:
+            self._begin(filling)
+        self._queue += ((filling, chunk) for chunk in filling.chunks)
+        filling.chunks.clear()
         self._queue.append((filling, None))
+        self._write_until(self._threads + 1)
 
-    def _pack(self, filling: Filling, data: bytearray) -> None:
-        """Have threads compress chunks, and write what is ready so that few of them are in memory."""
-        filling.raw += len(data)
-        for at in range(0, len(data), CHUNK):
-            chunk = data[at : at + CHUNK]
-            self._queue.append((filling, self._pool.submit(compress, filling.codec, chunk, self._going, filling.like)))
-            self._write_until(self._threads + 1)
+    def _begin(self, filling: Filling) -> None:
+        """Have what waits in a shared block compressed while more goes into it; it is written when all of it is."""
+        data, filling.data = filling.data, bytearray()
+        filling.chunks.append(self._compressed(filling, data))
+
+    def _compressed(self, filling: Filling, chunk: bytes | bytearray) -> Future[bytes | bytearray]:
+        return self._pool.submit(compress, filling.codec, chunk, self._going, filling.like)
 
     def _going(self, count: int) -> bool:
         """A thread is about to compress so many bytes; whether it shall."""
@@ -246,3 +260,11 @@ class Writer:
                 view = view[self._file.write(view) :]
         except OSError as error:
             raise cannot_write(self._path, error) from error
+        self._unflushed += len(data)
+        if self._unflushed >= FLUSHED:
+            self._flush()
+
+    def _flush(self) -> None:
+        """Have the disk take what was written, while more is compressed; `finish` asks how that ended."""
+        self._unflushed = 0
+        self._flushes.append(self._disk.submit(os.fsync, self._file.fileno()))

@@ -39,7 +39,7 @@ class Spool:
         if entry.path <= self._last:
             raise ValueError(f"a manifest is in order of path: `{entry.path}` comes after `{self._last}`")
         self._last = entry.path
-        self.bytes += entry.stored[0]
+        self.bytes += entry.size - entry.tail[0]
         self._file.write(row(entry))
 
     def rows(self) -> Iterator[bytes]:

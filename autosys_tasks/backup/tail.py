@@ -17,7 +17,7 @@ from autosys_tasks.backup.read import PART, SMALL, open_steadily, read_steadily
 from autosys_tasks.backup.secret_files import with_secret
 from autosys_tasks.backup.seven_zip_write import Writer
 from autosys_tasks.backup.threads import count
-from autosys_tasks.backup.values import SECRET, TAILS, Entry, Found
+from autosys_tasks.backup.values import SECRET, TAILS, Entry, Found, as_entry
 
 SHORT = 4 << 20  # bytes of a tail that is held in memory
 AHEAD = 4  # so many files, beside the one that is packed
@@ -81,10 +81,10 @@ class Ahead:
 
 
 def stored(
-    writer: Writer, found: Found, before: Entry, entry: Entry, ahead: Ahead, patience: Patience
+    writer: Writer, found: Found, before: Entry, ahead: Ahead, patience: Patience
 ) -> Entry | None:
     """The file's tail in the archive, and its line of the manifest; None when it has none. Raises OSError."""
-    entry = _named(found, before, entry)
+    entry = _named(found, before)
     tail = ahead.take(found)
     if tail is None:
         return read_steadily(found, lambda source: _streamed(writer, entry, before, source), patience)
@@ -94,12 +94,12 @@ def stored(
     return entry._replace(size=before.size + len(tail.data), sha256=tail.sha256, tail=(before.size, sha256))
 
 
-def of_small(writer: Writer, found: Found, before: Entry, entry: Entry, data: bytes) -> Entry | None:
+def of_small(writer: Writer, found: Found, before: Entry, data: bytes) -> Entry | None:
     """The same of a file that is in memory. Its whole text tells whether it is a secret: a tail may be half of one."""
     digest = hashlib.sha256(data[: before.size])
     if len(data) <= before.size or digest.hexdigest() != before.sha256:
         return None
-    entry, end = _named(found, before, entry), data[before.size :]
+    entry, end = _named(found, before), data[before.size :]
     digest.update(end)
     sha256 = writer.small(entry.member, end, entry.mtime_ns, entry.mode)
     return entry._replace(
@@ -107,10 +107,10 @@ def of_small(writer: Writer, found: Found, before: Entry, entry: Entry, data: by
     )
 
 
-def _named(found: Found, before: Entry, entry: Entry) -> Entry:
+def _named(found: Found, before: Entry) -> Entry:
     """The entry with the member that holds its tail; what was a secret stays one."""
     flags = found.flags if SECRET in found.flags or SECRET not in before.flags else (*found.flags, SECRET)
-    return entry._replace(member=f"{TAILS}/{found.path}", flags=flags)
+    return as_entry(found)._replace(member=f"{TAILS}/{found.path}", flags=flags)
 
 
 def _streamed(writer: Writer, entry: Entry, before: Entry, source: BinaryIO) -> Entry | None:

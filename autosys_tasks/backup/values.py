@@ -62,6 +62,11 @@ class Entry(NamedTuple):
         return self.member.removeprefix(f"{TAILS}/") if self.tail[0] else ""
 
 
+def as_entry(found: Found) -> Entry:
+    """The line of a thing whose bytes nobody has read: without their number and hash."""
+    return Entry(found.path, found.kind, 0, found.mtime_ns, found.mode, "", "", found.link, found.flags, found.stamp)
+
+
 class Failed(NamedTuple):
     """A named thing that is not in the backup though it should be. `required`: its set says so."""
 

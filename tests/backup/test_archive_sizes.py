@@ -49,6 +49,7 @@ def test_a_manifest_takes_a_seventh_less_and_lies_last_in_a_block_of_its_own(
 ) -> None:
     """Also one that is longer than a block."""
     monkeypatch.setattr(seven_zip_write, "BLOCK", block)
+    monkeypatch.setattr(seven_zip_write, "CHUNK", min(block, seven_zip_write.CHUNK))
     data, path = listing(9000), tmp_path / "a.7z"
     empty = packed(path, {"a.txt": b"text\n", "z.zip": b"PK"})
     size = packed(path, {"a.txt": b"text\n", "z.zip": b"PK", MANIFEST: data})

@@ -102,6 +102,26 @@ def test_a_small_file_is_read_at_once_and_a_larger_one_not_at_all(tmp_path: Path
     assert not size or read_small(one, size - 1, Patience(0)) is None
 
 
+@pytest.mark.parametrize("then", [b"b" * 99, b"b" * 100, b"b" * 101, b""])
+def test_a_small_file_that_has_changed_since_it_was_found_is_read_as_it_is_now(tmp_path: Path, then: bytes) -> None:
+    """Whether that was long ago or a moment."""
+    one = cold(tmp_path / "x", b"a" * 100)
+    for age in (0, 500):
+        (tmp_path / "x").write_bytes(then)
+        os.utime(tmp_path / "x", (time.time() - age,) * 2)
+        assert read_small(one, 1 << 20, Patience(0)) == then
+
+
+@pytest.mark.only("posix")
+def test_a_small_file_that_is_as_it_was_found_is_looked_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, looks, status = cold(tmp_path / "x", b"a" * 100), [], os.fstat
+    monkeypatch.setattr(os, "fstat", lambda fd: looks.append(fd) or status(fd))
+    assert read_small(one, 1 << 20, Patience(0)) == b"a" * 100
+    assert len(looks) == 1
+
+
 @pytest.mark.parametrize("then", [b"b" * 90_000, b"b" * 100_000, b"b" * 100_001, b""])
 def test_a_small_file_that_changes_while_it_is_read_is_read_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, then: bytes

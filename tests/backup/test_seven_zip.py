@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import os
@@ -15,12 +16,12 @@ from typing import Any, BinaryIO, cast
 import pytest
 from packing import CODECS, WHEN, Item, by_py7zr, noise, on_disk, pack, seven_zip, text, tree, unpacked
 
-from autosys_tasks.backup import seven_zip_codec
+from autosys_tasks.backup import seven_zip_codec, seven_zip_write
 from autosys_tasks.backup.damaged import Damaged, NeedsPassphrase
 from autosys_tasks.backup.seven_zip_codec import _deflater, coder
 from autosys_tasks.backup.seven_zip_header import FILES, Block, Columns, _coders, _packed, header, number
 from autosys_tasks.backup.seven_zip_read import Archive, Member
-from autosys_tasks.backup.seven_zip_write import BLOCK, Writer
+from autosys_tasks.backup.seven_zip_write import BLOCK, CHUNK, Writer
 from autosys_tasks.core.errors import StateError
 
 PASSPHRASES = ("", "비밀 🔑 word")
@@ -77,9 +78,9 @@ def test_py7zr_finds_all_that_was_packed(tmp_path: Path, codec: str, passphrase:
         pytest.param(False, PASSPHRASES[1], marks=pytest.mark.live),
     ],
 )
-def test_files_larger_than_a_block_stream_through_one_of_their_own(tmp_path: Path, bulk: bool, passphrase: str) -> None:
+def test_large_files_stream_through_a_block_of_their_own(tmp_path: Path, bulk: bool, passphrase: str) -> None:
     items = [
-        Item("exactly.log", "file", bytes(BLOCK)),
+        Item("exactly.log", "file", bytes(CHUNK)),
         Item("large.log", "file", bytes(2 * BLOCK + 12345)),
         Item("noise.bin", "file", noise(BLOCK + 7)),
         Item("small.txt", "file", b"small"),
@@ -113,7 +114,7 @@ def test_a_file_that_cannot_be_read_to_its_end_leaves_nothing_behind(tmp_path: P
     items = [Item("before.txt", "file", text(5000)), Item("after.txt", "file", text(7000, 2))]
     with Writer(path, threads=1, bulk=True) as writer:
         writer.file("before.txt", io.BytesIO(items[0].data), WHEN, 0o644)
-        for good in (0, 100, BLOCK, BLOCK + 1, 5 * BLOCK):
+        for good in (0, 100, CHUNK, CHUNK + 1, 5 * BLOCK):
             with pytest.raises(PermissionError):
                 writer.file("locked.bin", cast(BinaryIO, Breaks(good)), WHEN, 0o644)
         writer.file("after.txt", io.BytesIO(items[1].data), WHEN, 0o644)
@@ -161,6 +162,26 @@ def test_a_full_disk_is_an_error_of_the_archive_not_of_the_file(tmp_path: Path) 
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     with pytest.raises(Damaged, match="never finished"):
         Archive(part)
+
+
+@pytest.mark.parametrize("failing", [1, 3])
+def test_what_the_disk_refuses_while_more_is_written_is_an_error_in_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: int
+) -> None:
+    """It says so once, to whoever asks first: all that comes after would seem to lie there."""
+    told = []
+
+    def flush(fd: int) -> None:
+        told.append(fd)
+        if len(told) == failing:
+            raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(seven_zip_write, "FLUSHED", 1 << 20)
+    monkeypatch.setattr(os, "fsync", flush)
+    with pytest.raises(StateError, match="Input/output error"), Writer(tmp_path / "a.7z.part", threads=1) as writer:
+        writer.file("noise.bin", io.BytesIO(noise(BLOCK)), WHEN, 0o644)
+        writer.finish()
+    assert len(told) > 3
 
 
 def test_a_member_is_read_without_the_blocks_before_it(tmp_path: Path) -> None:
@@ -230,6 +251,7 @@ def test_deflate_is_the_same_stream_to_all_whoever_made_it(
     """isal's, and zlib's where the extra `fast` is not installed."""
     if not fast:
         monkeypatch.setitem(sys.modules, "isal", None)
+        monkeypatch.setattr(seven_zip_codec, "_isal", seven_zip_codec._isal.__wrapped__)
     module = type(_deflater()).__module__
     assert ("isal" in module) == fast, module
     items = [Item("large.log", "file", text(BLOCK + 999)), Item("a.txt", "file", text(5000))]
