@@ -9,6 +9,7 @@ import os
 import re
 import time
 from collections.abc import Callable
+from operator import methodcaller
 from pathlib import Path
 from typing import TypeVar
 
@@ -91,12 +92,28 @@ def is_full(error: OSError) -> bool:
 def cannot_write(path: Path | str, error: OSError, doing: str = "write") -> StateError:
     """The error for a path that could not be written (or what `doing` says), with what a person can do about it."""
     reason = error.strerror or str(error)
-    hints = {
-        "Read-only file system": "make the folder writable; AUTOSYS_STATE names another state folder",
-        "Permission denied": "make the folder writable for this user; AUTOSYS_STATE names another state folder",
-    }
-    hint = SPACE_HINT if is_full(error) else hints.get(reason, "make the folder writable")
+    hint = "make the folder writable"
+    if is_full(error):
+        hint = SPACE_HINT
+    elif reason == "Permission denied":
+        hint += f" for this user{_whose(path)}; AUTOSYS_STATE names another state folder"
+    elif reason == "Read-only file system":
+        hint += "; AUTOSYS_STATE names another state folder"
     return StateError(f"cannot {doing} `{path}`: {reason}", where=str(path), hint=hint)
+
+
+def _whose(path: Path | str) -> str:
+    """Which other user has the file, or the nearest folder above it that can be seen; "" where that is not known."""
+    for each in (Path(path), *Path(path).parents):
+        try:
+            if each.stat().st_uid == getattr(os, "geteuid", int)():
+                return ""
+            return f" (it belongs to {methodcaller('owner')(each)})"  # which Path has on Windows too, and raises
+        except (KeyError, NotImplementedError):  # a user without a name; Windows
+            return ""
+        except OSError:
+            continue
+    return ""
 
 
 def make_folder(path: Path) -> Path:

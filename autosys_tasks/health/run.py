@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from autosys_tasks import host
 from autosys_tasks.core.errors import AutosysError, StateError, unknown_name
-from autosys_tasks.core.files import make_folder, write_atomic
+from autosys_tasks.core.files import cannot_write, make_folder, write_atomic
 from autosys_tasks.core.journal import Journal
 from autosys_tasks.core.plan import Outcome, Plan
 from autosys_tasks.core.verdict import NG, Check, overall
@@ -115,6 +115,9 @@ def _see(look: Look, brought: dict[str, Seen]) -> None:
     try:
         facts = look.see()
         seen = Seen(facts._replace(seen=see_all(facts.looks)) if isinstance(facts, More) else facts)
+    except PermissionError as error:
+        found = cannot_write(error.filename or look.id, error, "read")
+        seen = Seen(error=found.message, hint=found.hint)
     except Exception as error:  # noqa: BLE001 (a check that raises is a red, never a default)
         said = error.message if isinstance(error, AutosysError) else f"{type(error).__name__}: {error}"
         seen = Seen(error=said, hint=error.hint if isinstance(error, AutosysError) else "")

@@ -231,13 +231,13 @@ def started_wall(who: Identity) -> float:
 
 def port_owner(port: int) -> tuple[int | None, str] | None:
     """(pid, name) of who listens on a TCP port of this machine; pid None = not ours to see; None = nobody."""
-    if port not in _listening().values():
+    if (user := dict(_listening().values()).get(port)) is None:
         return None
     for pid, ports in listeners().items():
         if port in ports:
             with contextlib.suppress(OSError):
                 return pid, slurp(f"/proc/{pid}/comm").decode("utf-8", "replace").strip()
-    return None, "another user's process"
+    return None, f"a process of {posix.user_name(user)}"
 
 
 def listeners() -> dict[int, set[int]]:
@@ -246,7 +246,7 @@ def listeners() -> dict[int, set[int]]:
     for pid in _pids():
         for link in _links(pid):
             if link in sockets:
-                found.setdefault(pid, set()).add(sockets[link])
+                found.setdefault(pid, set()).add(sockets[link][0])
     return found
 
 
@@ -258,15 +258,15 @@ def _links(pid: int) -> Iterator[str]:
                 yield os.readlink(f"/proc/{pid}/fd/{name}")
 
 
-def _listening() -> dict[str, int]:
-    """The sockets that listen, as descriptors show them, and their ports."""
+def _listening() -> dict[str, tuple[int, int]]:
+    """The sockets that listen, as descriptors show them: the port of each, and the number of its user."""
     sockets = {}
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
         with contextlib.suppress(OSError):
             for line in slurp(table).splitlines()[1:]:
                 fields = line.split()
                 if fields[3] == b"0A":
-                    sockets[f"socket:[{fields[9].decode()}]"] = int(fields[1].rpartition(b":")[2], 16)
+                    sockets[f"socket:[{fields[9].decode()}]"] = int(fields[1].rpartition(b":")[2], 16), int(fields[7])
     return sockets
 
 

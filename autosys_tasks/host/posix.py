@@ -205,12 +205,13 @@ def group_lives(pid: int) -> bool:
     return True
 
 
-def user_name() -> str:
-    """The name this user logs in with."""
+def user_name(number: int | None = None) -> str:
+    """The name this user, or the one with that number, logs in with."""
+    number = os.getuid() if number is None else number
     try:
-        return pwd.getpwuid(os.getuid()).pw_name
+        return pwd.getpwuid(number).pw_name
     except KeyError:
-        return str(os.getuid())
+        return str(number)
 
 
 def user_id() -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import time
 from collections.abc import Iterable
 from functools import partial
@@ -13,6 +12,7 @@ from autosys_tasks import host, probes
 from autosys_tasks.config.model import Probe, Service
 from autosys_tasks.core.at_once import at_once
 from autosys_tasks.core.files import read_tail
+from autosys_tasks.probes import net
 from autosys_tasks.supervise.house import House
 from autosys_tasks.supervise.state import read_ready, read_record, read_wanted, spec_hash
 from autosys_tasks.supervise.values import Facts, Record, Reply
@@ -106,29 +106,30 @@ def _program(house: House, name: str) -> str | None:
     return None if argv is None else argv[0]
 
 
-def port_of(service: Service) -> int | None:
-    """The port on this machine that a service is asked on, when its probe names one."""
+def address_of(service: Service) -> tuple[str, int] | None:
+    """Where on this machine a service is asked, when its probe names a host and a port."""
     probe = service.readiness
     if probe is None or probe.kind not in ("tcp", "http"):
         return None
     parts = urlsplit(probe.target if "//" in probe.target else f"//{probe.target}")
-    if parts.hostname not in ("127.0.0.1", "::1", "localhost"):
-        return None
-    return parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+    port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+    return (parts.hostname, port) if parts.hostname in (*net.LOCAL, "localhost") and port else None
 
 
 def foreign_owner(service: Service) -> tuple[int | None, str] | None:
     """Who answers on the port that this service needs, although it does not run; None = nobody."""
-    port = port_of(service)
-    if port is None or not _answers(port):
+    address = address_of(service)
+    if address is None or not _answers(*address):
         return None
-    return host.port_owner(port) or (None, "somebody who cannot be seen")
+    return host.port_owner(address[1]) or (None, "somebody who cannot be seen")
 
 
-def _answers(port: int) -> bool:
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as asker:
-        asker.settimeout(0.2)
-        return asker.connect_ex(("127.0.0.1", port)) == 0
+def _answers(name: str, port: int) -> bool:
+    try:
+        net.connect(name, port, time.monotonic() + 0.2).close()
+    except (net.NoAnswer, TimeoutError, OSError):
+        return False
+    return True
 
 
 def subject(house: House, name: str, record: Record | None) -> probes.Subject:

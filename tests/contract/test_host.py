@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import subprocess
@@ -287,6 +288,24 @@ def test_a_port_has_an_owner(yard):
         assert port in host.listeners()[os.getpid()]
     assert host.port_owner(port) is None
     assert port not in host.listeners().get(os.getpid(), ())
+
+
+@pytest.mark.only("linux")
+@pytest.mark.capability("root")
+def test_a_port_that_another_user_holds_is_called_theirs():
+    reads, writes = os.pipe()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        if not (child := os.fork()):
+            with contextlib.suppress(BaseException):
+                server.close()
+                os.setuid(65534)
+                os.write(writes, repr(host.port_owner(port)).encode())
+            os._exit(0)
+        os.waitpid(child, 0)
+    os.close(writes)
+    with os.fdopen(reads, "rb") as told:
+        assert told.read() == b"(None, 'a process of root')"
 
 
 def test_a_short_lived_child_is_ended_as_one_tree(yard):

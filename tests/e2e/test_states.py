@@ -156,6 +156,19 @@ def test_a_foreign_process_on_the_port_is_named_and_not_fought(workspace: rig.Wo
     assert row(workspace, "api")["state"] == "ready"
 
 
+def test_a_foreign_process_that_listens_on_ipv6_alone_is_found_too(workspace: rig.Workspace) -> None:
+    with socket.socket(socket.AF_INET6) as taken:
+        try:
+            taken.bind(("::1", 0))
+        except OSError as error:
+            pytest.skip(f"no IPv6 here: {error}")
+        taken.listen()
+        port = taken.getsockname()[1]
+        workspace.service("api", "sleeps.py", more=f'readiness.tcp = "[::1]:{port}"')
+        workspace.cli("bringup", "--no-guard").rc(3).says("its port is held by")
+        assert not workspace.starts()
+
+
 def test_jobs_run_once_and_hold_back_who_needs_them(workspace: rig.Workspace) -> None:
     workspace.write(QUICK).service("job", "crashes.py", 0.3, 0, more="oneshot = true")
     workspace.service("api", "sleeps.py", more='depends_on = ["job"]')

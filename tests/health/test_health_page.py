@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -179,6 +180,15 @@ def test_a_look_that_raises_or_hangs_costs_only_its_own_check() -> None:
     assert [check.verdict for check in found] == [NG, UNKNOWN, "SKIP", NG]
     assert found[0].why == "check error: ZeroDivisionError: division by zero"
     assert found[1].why == "`probe.slow` did not answer within 0.1 s"
+
+
+def test_a_check_that_may_not_look_says_what_helps() -> None:
+    def refused() -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", "/w/state/services/api/wanted.json")
+
+    seen = run.see_all([Look("disk", "disk", refused)])["disk"]
+    assert seen.error == "cannot read `/w/state/services/api/wanted.json`: Permission denied"
+    assert "AUTOSYS_STATE" in seen.hint
 
 
 def test_a_page_is_kept_only_when_it_is_whole_and_shown_even_where_it_cannot_be_kept(

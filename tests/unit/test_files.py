@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
 import os
 import shutil
@@ -17,6 +19,9 @@ from autosys_tasks.core import files, journal
 from autosys_tasks.core.errors import StateError
 from autosys_tasks.core.plan import Outcome, Step
 from autosys_tasks.supervise import logs
+
+with contextlib.suppress(ImportError):
+    import pwd  # not on Windows
 
 SCRIPT = """
 import os, resource, sys
@@ -51,7 +56,7 @@ ROTATE = """
 import os, resource, sys
 from autosys_tasks.supervise import logs
 resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
-print(logs.rotate_running(sys.argv[1], 1000, 2))
+print(logs.rotate_running(sys.argv[1], 300_000, 2))
 """
 
 
@@ -155,3 +160,14 @@ def test_a_folder_is_gone_only_where_its_drive_answers(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("", encoding="utf-8")
     assert files.is_gone(str(tmp_path / "file" / "below")), "a file is where its folder was"
     assert not files.is_gone("\0"), "nobody knows"
+
+
+@pytest.mark.only("posix")
+@pytest.mark.capability("root")
+def test_what_another_user_has_is_called_theirs(tmp_path: Path) -> None:
+    """Nobody may look into a folder of theirs: what stands above it says whose it is."""
+    os.chown(tmp_path, 1, -1)
+    theirs = pwd.getpwuid(1).pw_name
+    denied = PermissionError(errno.EACCES, "Permission denied")
+    assert f"(it belongs to {theirs})" in files.cannot_write(tmp_path / "services" / "wanted.json", denied).hint
+    assert "belongs" not in files.cannot_write("/", denied).hint
