@@ -28,6 +28,7 @@ from autosys_tasks.backup.owner import foreign, own, owner_of
 from autosys_tasks.backup.passphrase import passphrase
 from autosys_tasks.backup.progress import Progress
 from autosys_tasks.backup.scratch import own_folder
+from autosys_tasks.backup.seven_zip_read import HINT
 from autosys_tasks.backup.values import DIFFERENTIAL, GIT, MANIFEST_END, Backup, Damage, Entry
 from autosys_tasks.core.clock import size, wall
 from autosys_tasks.core.errors import StateError, UsageError
@@ -76,6 +77,14 @@ def _found(house: House, word: str, folder: Path, tell: Tell) -> Backup:
     if other := foreign(backup, owner):
         tell(f"{backup.id} is not this workspace's: `{other}` made it")
     return backup
+
+
+def _secret_of(house: House, backup: Backup) -> str:
+    """The passphrase of the workspace; raises NeedsPassphrase where there is none and the backup has one."""
+    secret = passphrase(house.config.name)
+    if backup.encrypted and not secret:
+        raise NeedsPassphrase(f"`{backup.archive}` is encrypted", where=backup.stem, hint=HINT)
+    return secret
 
 
 def entries(house: House, backup: Backup, folder: Path) -> Iterator[Entry] | None:
@@ -146,7 +155,7 @@ def order_of(
         hint = f"inv backup.restore {words[0]} --to restored"
         raise UsageError("backup.restore needs --to: the folder that it writes into", hint=hint)
     backup = one(house, words, "backup.restore", folder, tell, most=1 << 20)
-    secret = passphrase(house.config.name)
+    secret = _secret_of(house, backup)
     into = Path(os.path.expanduser(to))  # as a shell does it, unless there are quotes around it
     left_out = store.left_out(folder, backup) if words[0] == "latest" else ()
     return restore.Order(folder, backup, tuple(words[1:]), into, overwrite, secret, left_out=tuple(left_out))
@@ -181,6 +190,13 @@ def _unwritten(error: StateError) -> str:
 
 def _ms(began: float) -> int:
     return round((time.monotonic() - began) * 1000)
+
+
+def holding(order: restore.Order, *, git: bool) -> set[str]:
+    """The stems of the backups whose archives it takes to restore; raises UsageError for what cannot be asked for."""
+    if git:
+        git_plan(order)
+    return restore.holding(order._replace(paths=(GIT,), to=order.folder / "git") if git else order)
 
 
 def git_plan(order: restore.Order) -> Plan:
@@ -258,9 +274,9 @@ def differences(
     house: House, words: Sequence[str], folder: Path, tell: Tell
 ) -> tuple[dict[str, object], list[diff.Difference]]:
     """What differs from one backup to another, or to what a backup would find now; and which two that were."""
-    secret = passphrase(house.config.name)
     old = one(house, words, "backup.diff", folder, tell, most=2)
     new = _found(house, words[1], folder, tell) if len(words) == 2 else None
+    secret = _secret_of(house, new if new and new.encrypted else old)
     for each in (old, new) if folder == folder_of(house) else ():
         if each:
             _must_be_whole(house, each)

@@ -7,12 +7,12 @@ import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from autosys_tasks.backup import manifest, store
 from autosys_tasks.backup.damaged import Damaged
 from autosys_tasks.backup.owner import own
-from autosys_tasks.backup.place import PART, TIMEOUT_S, Place
+from autosys_tasks.backup.place import LATER, PART, TIMEOUT_S, Lost, Place, PlaceError
 from autosys_tasks.backup.places import opened
 from autosys_tasks.backup.values import FULL, MANIFEST_END, Backup, archive_of, manifest_of
 from autosys_tasks.config import addresses
@@ -21,7 +21,9 @@ from autosys_tasks.core.errors import StateError, UsageError, unknown_name
 from autosys_tasks.core.files import cannot_write
 
 REFERENCE = "${env:"
+AGAIN = "type the same command again"
 Tell = Callable[[str], object]
+T = TypeVar("T")
 
 
 class Source(NamedTuple):
@@ -52,11 +54,16 @@ def source(written: str, environ: Mapping[str, str]) -> Source:
 
 def listed(at: Source, into: Path, timeout_s: float = TIMEOUT_S) -> tuple[list[Backup], list[str]]:
     """The backups that lie at a place, oldest first, and what is none (see store.listed); manifests come to `into`."""
-    with closing(opened(*at, timeout_s=timeout_s)) as place:
-        names = place.names()
-        for name in names:
-            if store.NAME.fullmatch(name) and name.endswith(MANIFEST_END):
+
+
+    def look(place: Place) -> Mapping[str, int]:
+        found = place.names()
+        for name in found:
+            if store.NAME.fullmatch(name) and name.endswith(MANIFEST_END) and not (into / name).exists():
                 _bring(place, name, into)
+        return found
+
+    names = _visited(at, timeout_s, look)
     ours = {name for name in names if store.NAME.fullmatch(name)}
     for name in ours:  # a listing asks of an archive only that it is there
         (into / name).touch()
@@ -65,40 +72,77 @@ def listed(at: Source, into: Path, timeout_s: float = TIMEOUT_S) -> tuple[list[B
 
 
 def fetch(at: Source, wanted: Sequence[str], into: Path, tell: Tell = lambda line: None, *, owner: str = "",
-          archives: bool = True, damaged: set[str] | None = None, timeout_s: float = TIMEOUT_S,
+          archives: bool = True, names: bool = True, damaged: set[str] | None = None, timeout_s: float = TIMEOUT_S,
 ) -> list[Backup]:  # fmt: skip
     """Bring backups (ids, or "latest": see store.find) and their bases to `into`; those that were asked for.
 
-    Without `archives` only what tells of them: of an encrypted one that is the archive, too. `damaged` is given the ids
-    of what is not as its manifest says. Raises UsageError for an unknown one, Damaged for such a one.
+    Without `archives` only what tells of them: of an encrypted one the archive, if anybody can read its `names`.
+    `damaged` is given the ids of what is not as its manifest says. Raises UsageError for an unknown one, and with
+    `archives` Damaged for such a one; else `tell` is told: what of it is good may be all that is left.
     """
-    with closing(opened(*at, timeout_s=timeout_s)) as place:
-        shelf = _Shelf(place, at, into, tell, damaged)
+    came: dict[str, str] = {}
+
+    def take(place: Place) -> list[Backup]:
+        shelf = _Shelf(place, at, into, tell, damaged, came)
         chosen = [shelf.latest(owner) if word in ("", "latest") else shelf.named(word) for word in wanted]
         needed = {one.stem: one for one in [*map(shelf.base, chosen), *chosen]}
-        shelf.bring([one for one in needed.values() if archives or one.encrypted])
+        shelf.bring([one for one in needed.values() if archives or (one.encrypted and names)], whatever=not archives)
         for one in needed.values():
             (into / one.archive).touch()
-    return chosen
+        return chosen
+
+    return _visited(at, timeout_s, take)
+
+
+def fetch_archives(at: Source, stems: Iterable[str], into: Path, tell: Tell = lambda line: None, *,
+                   damaged: set[str] | None = None, timeout_s: float = TIMEOUT_S) -> None:  # fmt: skip
+    """Bring the archives of backups whose manifests came before, where they are lacking; damaged ones as `fetch`."""
+    backups = [manifest.read_backup(into / manifest_of(stem)) for stem in sorted(stems)]
+    lacking = [one for one in backups if (into / one.archive).stat().st_size != one.archive_bytes]
+    came: dict[str, str] = {}
+    if lacking:
+
+        def take(place: Place) -> None:
+            _Shelf(place, at, into, tell, damaged, came).bring(lacking, whatever=True)
+
+        _visited(at, timeout_s, take)
 
 
 def fetch_all(at: Source, into: Path, tell: Tell = lambda line: None, *, owner: str = "",
               damaged: set[str] | None = None, timeout_s: float = TIMEOUT_S) -> list[Backup]:  # fmt: skip
     """Bring all of this owner's, as they are, for whoever verifies them; all that are there when none is."""
-    with closing(opened(*at, timeout_s=timeout_s)) as place:
-        shelf = _Shelf(place, at, into, tell, damaged)
+    came: dict[str, str] = {}
+
+    def take(place: Place) -> list[Backup]:
+        shelf = _Shelf(place, at, into, tell, damaged, came)
         found = [shelf.head(stem) for stem in shelf.whole if not shelf.damage(stem)]
         chosen = own(found, owner) or found
         shelf.forget([one for one in found if one not in chosen])
         shelf.bring(chosen, whatever=True)
-    return chosen
+        return chosen
+
+    return _visited(at, timeout_s, take)
+
+
+def _visited(at: Source, timeout_s: float, visit: Callable[[Place], T]) -> T:
+    """What a visit to the place comes to; it is begun once more when the line breaks, and finds what came already."""
+    for last in (False, True):
+        try:
+            with closing(opened(*at, timeout_s=timeout_s)) as place:
+                return visit(place)
+        except PlaceError as error:
+            if last or not isinstance(error, Lost):
+                error.hint = AGAIN if error.hint == LATER else error.hint
+                raise
+    raise AssertionError("the second visit is the last")
 
 
 class _Shelf:
     """What lies at a place, while it is brought to `into`: manifests once each, then archives."""
 
-    def __init__(self, place: Place, at: Source, into: Path, tell: Tell, damaged: set[str] | None) -> None:
-        self.place, self.at, self.into, self.tell = place, at, into, tell
+    def __init__(self, place: Place, at: Source, into: Path, tell: Tell, damaged: set[str] | None,
+                 came: dict[str, str]) -> None:  # fmt: skip
+        self.place, self.at, self.into, self.tell, self.came = place, at, into, tell, came
         self.damaged = set() if damaged is None else damaged
         self.whole = _whole(place.names())
         if not self.whole:
@@ -160,14 +204,17 @@ class _Shelf:
 
     def bring(self, backups: Sequence[Backup], *, whatever: bool = False) -> None:
         """Archives; raises Damaged for one that is not as its manifest says, `whatever` they are otherwise."""
-        _room(self.into, sum(one.archive_bytes for one in backups), self.at.shown)
-        for one in backups:
+        away = [one for one in backups if one.archive not in self.came]
+        _room(self.into, sum(one.archive_bytes for one in away), self.at.shown)
+        for one in away:
             self.tell(f"fetching {one.stem} ({size(one.archive_bytes)}) from {self.at.shown}")
-            if _bring(self.place, one.archive, self.into) == one.archive_sha256:
+            self.came[one.archive] = _bring(self.place, one.archive, self.into)
+            if self.came[one.archive] == one.archive_sha256:
                 continue
             self.damaged.add(one.id)
+            message = f"`{one.archive}` at `{self.at.shown}` is not what its manifest says"
+            self.tell(f"WARN {message}")
             if not whatever:
-                message = f"`{one.archive}` at `{self.at.shown}` is not what its manifest says"
                 raise Damaged(message, where=one.stem, hint="the next backup sends it again when it is here still")
 
 

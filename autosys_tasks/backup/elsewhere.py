@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 
 from autosys_tasks.backup import archived, copies_fetch, copies_memory, store
 from autosys_tasks.backup.damaged import Damaged
 from autosys_tasks.backup.owner import owner_of
+from autosys_tasks.backup.passphrase import passphrase
 from autosys_tasks.backup.scratch import own_folder
 from autosys_tasks.backup.values import Backup, Damage
 from autosys_tasks.core.errors import StateError
@@ -22,16 +23,24 @@ Tell = Callable[[str], object]
 def brought(house: House, written: str, ids: Sequence[str], tell: Tell, *, archives: bool = True) -> Iterator[Path]:
     """The folder with the backups that are asked for: `backups/`, or, of a place, one that goes away afterwards.
 
-    Without `archives` only what tells of them.
+    Without `archives` only what tells of them (see bring).
     """
     if not written:
         yield archived.folder_of(house)
         return
     source, owner = copies_fetch.source(written, os.environ), owner_of(house.config)
+    names = bool(passphrase(house.config.name))
     with own_folder(Path(house.place.folder), "fetched") as into:
         with _minded(house, source, tell) as damaged:
-            copies_fetch.fetch(source, ids, into, tell, owner=owner, archives=archives, damaged=damaged)
+            copies_fetch.fetch(source, ids, into, tell, owner=owner, archives=archives, names=names, damaged=damaged)
         yield into
+
+
+def bring(house: House, written: str, stems: Collection[str], folder: Path, tell: Tell) -> None:
+    """The archives of these backups, to where `brought` has told of them."""
+    source = copies_fetch.source(written, os.environ)
+    with _minded(house, source, tell) as damaged:
+        copies_fetch.fetch_archives(source, stems, folder, tell, damaged=damaged)
 
 
 @contextlib.contextmanager

@@ -11,6 +11,7 @@ from autosys_tasks.core.errors import AutosysError
 PART = ".part"  # what is being sent is called so until it has been checked
 CHUNK = 1 << 20
 TIMEOUT_S = 60.0  # without a byte
+LATER = "the next backup goes on from there"
 INSTALL = 'python -m pip install "autosys[copies]"'
 
 

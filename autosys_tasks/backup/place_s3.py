@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from autosys_tasks.backup.place import CHUNK, Lost, PlaceError, full, lacks
+from autosys_tasks.backup.place import CHUNK, LATER, Lost, PlaceError, full, lacks
 from autosys_tasks.config.addresses import Address
 
 PART_BYTES = 16 << 20  # at least 5 MiB, and an object has 10,000 parts at most
@@ -128,7 +128,7 @@ class Bucket:
             raise PlaceError(f"`{self.shown}` cannot be used: {error}", where=self.shown, hint=hint) from error
 
     def _lost(self, why: str) -> PlaceError:
-        return Lost(f"`{self.shown}` {why}", where=self.shown, hint="the next backup goes on from there")
+        return Lost(f"`{self.shown}` {why}", where=self.shown, hint=LATER)
 
     def _refused(self, said: Mapping[str, Any]) -> PlaceError:
         code, message = str(said["Error"].get("Code", "")), str(said["Error"].get("Message", ""))
@@ -145,7 +145,7 @@ class Bucket:
         if code in REFUSED:
             return PlaceError(f"`{self.shown}` refuses these credentials: {why}", where=self.shown, hint=KEYS)
         kind = Lost if said.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) >= 500 else PlaceError
-        return kind(f"`{self.shown}` refuses: {why}", where=self.shown, hint="the next backup tries again")
+        return kind(f"`{self.shown}` refuses: {why}", where=self.shown, hint=LATER)
 
 
 def client(where: Address, timeout_s: float, shown: str) -> Any:

@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from autosys_tasks.backup.place import CHUNK, Full, Lost, PlaceError, gone, lacks, login
+from autosys_tasks.backup.place import CHUNK, LATER, Full, Lost, PlaceError, gone, lacks, login
 from autosys_tasks.config.addresses import Address
 
 SOON_S = 15.0  # a connection
@@ -143,7 +143,7 @@ class Server:
             raise PlaceError(f"cannot {doing} at `{self.shown}`: {why}", where=self.shown, hint=hint) from error
 
     def _lost(self, why: str) -> PlaceError:
-        return Lost(f"`{self.shown}` {why}", where=self.shown, hint="the next backup goes on from there")
+        return Lost(f"`{self.shown}` {why}", where=self.shown, hint=LATER)
 
 
 def _keep_quiet(file: Any) -> None:

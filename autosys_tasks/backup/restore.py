@@ -159,6 +159,11 @@ def _to_dress(order: Order, seen: Picture) -> list[Item]:
     return sorted([*_of(seen, MAKE), *kept], key=lambda item: item.wanted.target)
 
 
+def holding(order: Order) -> set[str]:
+    """The stems of the backups whose archives a restore would read; raises what `planned` raises."""
+    return {share.backup.stem for share in _by_archive(_of(planned(order), WRITE, REPLACE))}
+
+
 def _of_space(to: Path, outcomes: Iterable[Outcome]) -> list[str]:
     if not any(outcome.detail == NO_SPACE for outcome in outcomes):
         return []

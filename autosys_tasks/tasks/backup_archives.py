@@ -68,11 +68,13 @@ def restore(c, id, to="", overwrite="never", git=False, from_="", dry_run=False,
 
     home = house(c)
     dry = is_dry(c, dry_run)
-    with elsewhere.brought(home, from_ if id and to else "", id[:1], say, archives=not dry) as folder:
+    with elsewhere.brought(home, from_ if id and to else "", id[:1], say, archives=False) as folder:
         order = archived.order_of(home, id, to, overwrite, folder, say)
         if dry:
             plan = archived.git_plan(order) if git else shown("backup.restore", room.planned(order, say).items)
             return show_plan(home.config, plan, as_json=json, exit_code=exit_code)
+        if from_:
+            elsewhere.bring(home, from_, archived.holding(order, git=git), folder, say)
         report = (archived.rebuilt if git else archived.restored)(home, order, say)
     left_out = [f"left out is {other}" for other in order.left_out]
     fields = run_fields("backup.restore", report.outcomes, [*left_out, *report.notes]) if json else {}

@@ -102,7 +102,7 @@ def test_what_is_found_damaged_at_a_place_is_sent_there_again(
     at = min(40, len(whole) - 2)
     path.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
     place = ["--from", (tmp_path / "b").as_uri()]
-    desk.cli(*command.split(), *place).rc(2, 3)
+    desk.cli(*command.split(), *place).rc(2, 3, 4)
     desk.cli("backup").rc(0)
     assert path.read_bytes() == whole
     desk.cli("backup.verify", "--all", *place).rc(0)
@@ -186,8 +186,32 @@ def test_damage_there_is_named_and_the_exit_code_is_3(new: Away, tmp_path: Path)
     for words in (["backup.verify", FIRST], ["backup.verify", "--all"]):
         found = new.cli(*words, "--from", new.place, "--json").rc(3).json()
         assert f"{FIRST}-full" in json.dumps(found["damaged"]), found
-    new.cli("backup.restore", FIRST, "--from", new.place, "--to", new.root / "back").rc(3).says(f"{FIRST}-full.7z")
-    assert not (new.root / "back").exists() and left(new) == []
+    went = new.cli("backup.restore", FIRST, "--from", new.place, "--to", new.root / "back")
+    went.rc(4).says(f"{FIRST}-full.7z", "NG data/")
+    assert left(new) == []
+
+
+def test_only_the_archives_that_a_restore_reads_are_fetched(new: Away, tmp_path: Path) -> None:
+    """What is damaged shows what is read."""
+    full = tmp_path / "백업 a" / f"{FIRST}-full.7z"
+    full.write_bytes(b"nobody reads it")
+    went = new.cli("backup.restore", "latest", "data/a.txt", "--from", new.place, "--to", new.root / "back").rc(0)
+    assert (new.root / "back/data/a.txt").read_bytes() == b"second\n" and f"{FIRST}-full" not in went.err
+    again = new.cli("backup.restore", "latest", "data/a.txt", "--from", new.place, "--to", new.root / "back").rc(0)
+    assert "fetching" not in again.err, "it is there already"
+    wrong = new.cli("backup.restore", "latest", "data/b.txt", "--from", new.place, "--to", new.root / "back").rc(2)
+    assert "data/a.txt" in wrong.err and "fetching" not in wrong.err
+
+
+def test_an_encrypted_one_is_not_fetched_by_who_has_no_passphrase(desk: rig.Workspace, tmp_path: Path) -> None:
+    secret = {"AUTOSYS_BACKUP_PASSPHRASE": "암호 1"}
+    desk.cli("backup", env=secret).rc(0)
+    place = ["--from", (tmp_path / "b").as_uri()]
+    for words in (["backup.restore", "latest", "--to", "back"], ["backup.show", "latest"]):
+        said = desk.cli(*words, *place, env={"AUTOSYS_BACKUP_PASSPHRASE": None})
+        assert "fetching" not in said.err and "AUTOSYS_BACKUP_PASSPHRASE" in said.out + said.err, said
+    desk.cli("backup.restore", "latest", "--to", "back", *place, env=secret).rc(0)
+    assert (desk.root / "back/data/a.txt").read_text(encoding="utf-8") == "first"
 
 
 def test_every_backup_there_is_verified(new: Away) -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from copying import DAY, declared, keep_all
 from other_places import Site
 
-from autosys_tasks.backup import copies_fetch, manifest, store
+from autosys_tasks.backup import copies_fetch, manifest, place_folder, store
 from autosys_tasks.backup.copies import copy_all
 from autosys_tasks.backup.damaged import Damaged
+from autosys_tasks.backup.place import LATER, Lost
 from autosys_tasks.backup.seven_zip_write import Writer
 from autosys_tasks.backup.values import FILE, Backup, Entry
 from autosys_tasks.core.errors import StateError, UsageError
@@ -123,6 +125,42 @@ def test_what_is_damaged_there_is_refused_by_name(disk: Trip) -> None:
     with pytest.raises(Damaged) as caught:
         copies_fetch.fetch(disk.at, [one.id], disk.into)
     assert f"{one.stem}.7z" in caught.value.message and "the place" in caught.value.message
+
+
+def test_what_is_damaged_there_comes_to_a_restore_all_the_same(disk: Trip) -> None:
+    """What of it is good may be all that is left; a restore says what is not."""
+    one = disk.add(1)
+    disk.send()
+    path = there(disk, f"{one.stem}.7z")
+    path.write_bytes(path.read_bytes()[:-1] + b"\x7f")
+    said: list[str] = []
+    found: set[str] = set()
+    copies_fetch.fetch(disk.at, [one.id], disk.into, archives=False)
+    copies_fetch.fetch_archives(disk.at, [one.stem], disk.into, said.append, damaged=found)
+    assert (disk.into / one.archive).read_bytes() == path.read_bytes() and found == {one.id}
+    assert "WARN" in said[-1] and one.archive in said[-1]
+
+
+def test_a_line_that_breaks_is_tried_once_more_and_what_came_is_kept(
+    disk: Trip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = disk.add(1)
+    last = disk.add(2, full)
+    disk.send()
+    read, asked = place_folder.Folder.read, []
+
+    def breaking(self: place_folder.Folder, name: str) -> Iterator[bytes]:
+        asked.append(name)
+        if name in broken:
+            raise Lost("hung up", hint=LATER)
+        return read(self, name)
+
+    monkeypatch.setattr(place_folder.Folder, "read", breaking)
+    broken = [last.archive]
+    with pytest.raises(Lost) as caught:
+        copies_fetch.fetch(disk.at, ["latest"], disk.into)
+    assert asked.count(full.archive) == 1 and asked.count(last.archive) == 2
+    assert caught.value.hint == "type the same command again"
 
 
 def test_a_differential_without_its_base_is_refused(disk: Trip) -> None:
