@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import os
@@ -125,9 +126,14 @@ def write(path: str, values: dict[str, Any]) -> None:
 
 
 def write_text(path: str, text: str) -> None:
-    """Replace a file in one step; raises OSError."""
+    """Replace a file in one step; raises OSError that names it, and leaves nothing beside it."""
     scratch = f"{path}.{os.getpid()}"
     os.makedirs(os.path.dirname(path), exist_ok=True)
-    with open(scratch, "w", encoding="utf-8", newline="\n") as file:
-        file.write(text)
-    os.replace(scratch, path)
+    try:
+        with open(scratch, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+        os.replace(scratch, path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            os.unlink(scratch)
+        raise OSError(error.errno, error.strerror, path) from error  # a full disk names no file

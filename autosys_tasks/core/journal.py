@@ -66,10 +66,11 @@ class Journal:
     def __enter__(self) -> Journal:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: object, trace: object) -> None:
-        if kind is not None and not self.closed:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if error is not None and not self.closed:
+            said = "interrupted" if isinstance(error, KeyboardInterrupt) else str(error) or type(error).__name__
             with contextlib.suppress(StateError):  # what went wrong first is what is raised
-                self.close(ok=False, detail="interrupted")
+                self.close(ok=False, detail=said)
 
     def add(self, outcome: Outcome) -> None:
         """Record one outcome."""

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from autosys_tasks import host
+from autosys_tasks.bootstrap import tree
 from autosys_tasks.core import files, journal
 from autosys_tasks.core.errors import StateError
 from autosys_tasks.core.plan import Outcome, Step
@@ -97,6 +98,20 @@ def test_a_run_that_is_interrupted_has_its_summary_too(tmp_path: Path) -> None:
     lines, skipped = journal.read(tmp_path / "watchdog_log.jsonl")
     assert [line["step"] for line in lines] == ["stop", "summary"] and not skipped
     assert lines[-1]["counts"] == {"done": 1, "failed": 0, "skipped": 0} and lines[-1]["ok"] is False
+
+
+def test_the_last_line_of_a_run_that_failed_says_why(tmp_path: Path) -> None:
+    with pytest.raises(StateError), started(tmp_path):
+        raise StateError("cannot write `x`: No space left on device")
+    assert journal.read(tmp_path / "watchdog_log.jsonl")[0][-1]["detail"] == "cannot write `x`: No space left on device"
+
+
+def test_a_file_of_the_last_good_version_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    """What the system says of a full disk names no file."""
+    (tmp_path / "taken" / "full").mkdir(parents=True)
+    with pytest.raises(OSError) as caught:  # noqa: PT011 (which one, each system has its own word for)
+        tree.write_text(str(tmp_path / "taken"), "text")
+    assert caught.value.filename == str(tmp_path / "taken") and os.listdir(tmp_path) == ["taken"]
 
 
 def test_a_journal_that_cannot_be_written_is_raised_when_all_is_done(tmp_path: Path) -> None:

@@ -206,7 +206,7 @@ def test_a_way_back_that_could_stop_nobody_is_not_gone_by_the_next_upgrade(desk:
     record = remembered(desk)
     assert (record.pending, record.refused) == (None, "") and record.before and pid(desk, "api")
     told = last_run(desk.root / "outputs" / FILES["upgrade"], "upgrade.rollback")
-    assert (told.get("ok"), told.get("detail")) == (False, "interrupted"), "each run has its last line"
+    assert told.get("ok") is False and "supervise.after-stop" in str(told.get("detail")), "each run has its last line"
     assert desk.upgrade().code == 0 and desk.version() == "2.0"
     desk.space.cli("upgrade.rollback").rc(0)
     assert desk.version() == "1.0"
