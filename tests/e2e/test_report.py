@@ -239,11 +239,12 @@ def test_a_live_page_is_of_this_moment_says_what_keeps_it_and_writes_nothing(wor
 
     unchanged(workspace, look)
     assert ask(host="somewhere.example")[0] == 403 and ask(path="favicon.ico")[0] == 404
-    workspace.cli("bringup", "--no-guard").rc(0)
+    good = (workspace.root / "autosys.toml").read_text(encoding="utf-8")
+    workspace.write("[servces.api]\n")
+    rig.wait_for(lambda: ask()[0] == 503 and "services" in ask()[1], 30, what="the fault of the file", every_s=0.5)
+    workspace.write(good).cli("bringup", "--no-guard").rc(0)
     pid = str(row(workspace, "api")["pid"])
     rig.wait_for(lambda: pid in ask()[1], 30, what=f"a page that shows pid {pid}", every_s=0.5)
-    workspace.file("autosys.toml", "[servces.api]\n")
-    rig.wait_for(lambda: ask()[0] == 503 and "services" in ask()[1], 30, what="the fault of the file", every_s=0.5)
     live.interrupt()
     live.result().rc(130).says("not served any more")
 

@@ -112,6 +112,20 @@ def drips(server: Callable[..., Server]) -> Callable[[bytes], Server]:
 
 
 @pytest.fixture
+def full_port() -> Iterator[int]:
+    """A port whose queue of callers is full: nobody gets through, and nobody is refused."""
+    with contextlib.ExitStack() as open_now:
+        full = open_now.enter_context(socket.socket())
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        for _ in range(8):
+            caller = open_now.enter_context(socket.socket())
+            caller.setblocking(False)
+            caller.connect_ex(full.getsockname())
+        yield full.getsockname()[1]
+
+
+@pytest.fixture
 def ask_web() -> Callable[..., Answer]:
     """ask_web(server, path, **probe): an http question to that server."""
 

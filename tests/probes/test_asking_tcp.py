@@ -25,20 +25,11 @@ def test_a_port_that_nobody_listens_on_is_refused(free_port):
     assert (answer.verdict, answer.why) == (NG, f"refused: nobody listens on 127.0.0.1:{port}")
 
 
-def test_a_port_that_never_takes_ends_at_the_deadline():
-    with socket.socket() as full:
-        full.bind(("127.0.0.1", 0))
-        full.listen(0)
-        crowd = [socket.socket() for _ in range(8)]
-        for one in crowd:
-            one.setblocking(False)
-            one.connect_ex(full.getsockname())
-        began = time.monotonic()
-        answer = ask(Probe("tcp", f"127.0.0.1:{full.getsockname()[1]}", timeout_s=0.3))
-        assert time.monotonic() - began < 0.5
-        assert (answer.verdict, answer.why) == (NG, "timed out after 0.3 s (connecting)")
-        for one in crowd:
-            one.close()
+def test_a_port_that_never_takes_ends_at_the_deadline(full_port):
+    began = time.monotonic()
+    answer = ask(Probe("tcp", f"127.0.0.1:{full_port}", timeout_s=0.3))
+    assert time.monotonic() - began < 0.5
+    assert (answer.verdict, answer.why) == (NG, "timed out after 0.3 s (connecting)")
 
 
 @pytest.mark.parametrize(

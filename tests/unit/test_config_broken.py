@@ -16,17 +16,6 @@ API = '[services.api]\ncommand = ["api"]\n'
 MAKE = '[environments.{}]\nkind = "command"\npath = "a"\nmanifests = ["x"]\ninstall = ["make"]\noutputs = [{}]\n'
 
 
-@pytest.fixture
-def read(tmp_path: Path) -> Callable[..., Config]:
-    """read(text, API_PORT="1"): the configuration of a folder that holds this text as autosys.toml."""
-
-    def read(text: str, **environ: str) -> Config:
-        (tmp_path / "autosys.toml").write_text(text, encoding="utf-8", newline="\n")
-        return load(tmp_path, environ)
-
-    return read
-
-
 def problems(read: Callable[..., Config], text: str, **environ: str) -> list[tuple[str, str, str]]:
     """What is wrong with a text, as (where, message, hint)."""
     with pytest.raises(ConfigError) as caught:

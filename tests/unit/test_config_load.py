@@ -103,17 +103,6 @@ master = { at = "logon", delay = "30s" }
 API = '[services.api]\ncommand = ["api"]\n'
 
 
-@pytest.fixture
-def read(tmp_path: Path) -> Callable[..., Config]:
-    """read(text, API_PORT="1"): the configuration of a folder that holds this text as autosys.toml."""
-
-    def read(text: str, **environ: str) -> Config:
-        (tmp_path / "autosys.toml").write_text(text, encoding="utf-8", newline="\n")
-        return load(tmp_path, environ)
-
-    return read
-
-
 # What is right
 
 
