@@ -109,7 +109,7 @@ def test_the_last_line_of_a_run_that_failed_says_why(tmp_path: Path) -> None:
 def test_a_file_of_the_last_good_version_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     """What the system says of a full disk names no file."""
     (tmp_path / "taken" / "full").mkdir(parents=True)
-    with pytest.raises(OSError) as caught:  # noqa: PT011 (which one, each system has its own word for)
+    with pytest.raises(OSError) as caught:  # which one, each system has its own word for
         tree.write_text(str(tmp_path / "taken"), "text")
     assert caught.value.filename == str(tmp_path / "taken") and os.listdir(tmp_path) == ["taken"]
 
