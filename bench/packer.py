@@ -31,7 +31,7 @@ def _ours(doing: str, tool: str, archive: Path, folder: Path) -> None:
 
 def _create(tool: str, archive: Path, folder: Path, head: object) -> None:
     """An archive with its manifest within and beside it, as `inv backup` packs it."""
-    from autosys_tasks.backup import manifest, pack
+    from autosys_tasks.backup import act, manifest, pack
     from autosys_tasks.backup.spool import Spool
     from autosys_tasks.backup.values import FILE, Backup, Found
 
@@ -47,7 +47,9 @@ def _create(tool: str, archive: Path, folder: Path, head: object) -> None:
     load = pack.Load(head, tuple((each, None) for each in sorted(found)))
     with Spool(archive.with_suffix(".entries")) as spool:
         made = pack.pack(load, archive, spool, "", lambda line: None).backup
-        manifest.write(archive.parent / f"{head.stem}.manifest.json", made, spool, (), made)
+        beside = archive.parent / f"{head.stem}.manifest.json"
+        manifest.write(beside, made, spool, (), made)
+    act.flush(archive, beside)
     spool.path.unlink()
     assert not made.failed, made.failed[:3]
 

@@ -9,12 +9,13 @@ import contextlib
 import os
 import re
 import shutil
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from autosys_tasks.backup import manifest
 from autosys_tasks.backup.damaged import Damaged
 from autosys_tasks.backup.store import FILE, PART
+from autosys_tasks.backup.threads import share
 from autosys_tasks.backup.values import ARCHIVE_END, MANIFEST_END, Backup
 from autosys_tasks.core.clock import size
 from autosys_tasks.core.errors import StateError
@@ -88,14 +89,29 @@ def ready(folder: Path, to_store: int) -> None:
 # --- after ----------------------------------------------------------------------------------------------------
 
 
+def flush(*paths: Path) -> None:
+    """Bring what these files have to the disk, which is waited for once; raises StateError."""
+    share(iter(paths), _flush)
+
+
+def _flush(path: Path, _going: Callable[[], None]) -> None:
+    try:
+        with patiently(lambda: path.open("r+b")) as file:  # Windows flushes no file that is only read
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise cannot_write(path, error) from error
+
+
 def publish(folder: Path, backup: Backup) -> None:
-    """Give a verified archive and its manifest their names, for good."""
+    """Give a verified archive and its manifest their names, for good: not before all of both is on the disk."""
+    part, described = folder / f"{backup.archive}{backup.part}", folder / f"{backup.manifest}{backup.part}"
+    flush(part, described)
     fault("backup.before-rename")
     if (taken := folder / backup.archive).exists():  # several workspaces may share the folder
         raise StateError(f"`{taken}` has appeared there meanwhile, and stays", where=str(taken), hint="inv backup")
-    _rename(folder / f"{backup.archive}{backup.part}", taken)
+    _rename(part, taken)
     fault("backup.after-archive-rename")
-    _rename(folder / f"{backup.manifest}{backup.part}", folder / backup.manifest)
+    _rename(described, folder / backup.manifest)
     sync_folder(folder)
     fault("backup.after-rename")
 

@@ -41,7 +41,7 @@ PIECE = 1 << 16  # bytes that are read at once: few enough for the cache of a CP
 
 
 def write(path: Path, head: Backup, entries: Entries, deleted: Iterable[str], foot: Backup) -> None:
-    """Write a manifest to `path`, for this user alone, and to the disk. Entries and `deleted` come in order of path.
+    """Write a manifest to `path`, for this user alone. Entries and `deleted` come in order of path.
 
     With the archive's hash in `foot` it is the file beside the archive, without it the one within; beside an encrypted
     archive no names are written. Raises StateError when it cannot be written, ValueError when it is out of order.
@@ -49,8 +49,6 @@ def write(path: Path, head: Backup, entries: Entries, deleted: Iterable[str], fo
     try:
         with open(path, "wb", opener=_private) as file:
             file.writelines(_whole(head, entries, deleted, foot))
-            file.flush()
-            os.fsync(file.fileno())
     except OSError as error:
         raise cannot_write(path, error) from error
 

@@ -133,7 +133,7 @@ class Writer:
         columns.add(name, DATA, mtime_ns, stat.S_IFLNK | stat.S_IMODE(mode), len(text), crc32(text))
 
     def finish(self) -> tuple[int, str]:
-        """Write what is left and the header, to the disk; returns (bytes, sha256) of the archive."""
+        """Write what is left and the header; returns (bytes, sha256) of the archive."""
         self._close_all()
         self._write_until(0)
         at = self._file.tell() - START
@@ -142,7 +142,6 @@ class Writer:
         self._file.seek(0)
         self._put(start(size - START - len(following), following))
         try:
-            self._flush()
             self._file.seek(0)
             digest = hashlib.file_digest(self._file, "sha256").hexdigest()
             for flush in self._flushes:

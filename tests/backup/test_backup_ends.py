@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import re
 import subprocess
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 import rig
@@ -123,3 +125,31 @@ def test_ctrl_c_leaves_no_half(desk: rig.Workspace) -> None:
     assert "the earlier backups are as they were" in ended.err
     nothing_is_left_over(desk)
     assert lines(desk)[-1]["detail"] == "interrupted"
+
+
+def test_nothing_has_its_name_before_all_of_it_is_on_the_disk(
+    desk: rig.Workspace, make: Callable[..., run.Report], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And of the names the manifest's comes last; only then is the folder flushed."""
+    happened: list[tuple[str, str]] = []
+    flush, replace = os.fsync, os.replace
+
+    def flushed(fd: int) -> None:
+        flush(fd)
+        at = os.fstat(fd).st_ino
+        happened.append(("flushed", next((one.name for one in folder(desk).iterdir() if one.stat().st_ino == at), ".")))
+
+    def replaced(old: Path, new: Path) -> None:
+        replace(old, new)
+        if Path(new).parent == folder(desk):
+            happened.append(("named", Path(new).name))
+
+    monkeypatch.setattr(os, "fsync", flushed)
+    monkeypatch.setattr(os, "replace", replaced)
+    made = make().backup
+    assert made
+    parts = {("flushed", f"{made.archive}{made.part}"), ("flushed", f"{made.manifest}{made.part}")}
+    named = [("named", made.archive), ("named", made.manifest)]
+    assert parts <= set(happened[: happened.index(named[0])])
+    after = happened[happened.index(named[0]) :]
+    assert after in ([*named, ("flushed", ".")], named), "Windows flushes no folder"
