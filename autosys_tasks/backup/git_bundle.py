@@ -6,11 +6,12 @@ and the other work trees' commits get one, and the repository stays as it is. Th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from autosys_tasks.backup.git_look import Facts, named_ids, text
+from autosys_tasks.backup.git_folder import named_ids
+from autosys_tasks.backup.git_look import Facts, text
 from autosys_tasks.backup.scratch import remove_tree
 from autosys_tasks.host import git
 
@@ -18,6 +19,7 @@ HEAD = "refs/autosys/head"
 STASH = "refs/autosys/stash"
 WORKTREE = "refs/autosys/worktree"
 UNDER_WAY = "refs/autosys/under-way"
+WALK = ("rev-list", "--objects", "--quiet", "--stdin")
 ONE_THREAD = ("pack.threads=1", "protocol.allow=never")
 
 
@@ -55,19 +57,22 @@ def elsewhere(facts: Facts) -> list[str]:
     return sorted({ref.id for ref in facts.refs if prefixes and ref.name.startswith(prefixes) and not ref.symbolic})
 
 
-def write_bundle(facts: Facts, target: Path, timeout_s: float) -> Bundle | None:
-    """Write the bundle `target`; None, and no file, when every commit is on a remote. Raises GitError."""
-    refs, known = own_refs(facts), elsewhere(facts)
+def write_bundle(facts: Facts, target: Path, lost: list[str], timeout_s: float) -> Bundle | None:
+    """Write the bundle `target`; None, and no file, when every commit is on a remote. Raises GitError.
+
+    Where objects are missing, the refs that need them are left out, and named in `lost`.
+    """
+    refs, hidden = own_refs(facts), [f"^{one}" for one in elsewhere(facts)]
     scratch = target.with_name(".scratch.git")
     try:
         _borrow(facts, scratch, refs)
-        given = "".join(f"{line}\n" for line in (*sorted(refs), *(f"^{one}" for one in known)))
         words = ("bundle", "create", "--quiet", str(target), "--stdin")
-        env = {"GIT_NO_REPLACE_OBJECTS": "1"}
-        said = git.ask(
-            scratch, *words, given=given.encode("utf-8", "surrogateescape"), config=ONE_THREAD, env=env,
-            timeout_s=timeout_s,
-        )  # fmt: skip
+        said = _asked(scratch, words, (*sorted(refs), *hidden), timeout_s)
+        if said.code and "empty bundle" not in said.err:
+            whole = [name for name in sorted(refs) if not _asked(scratch, WALK, (name, *hidden), timeout_s).code]
+            lost += [f"{name}: not all of its commits can be read" for name in sorted(set(refs) - set(whole))]
+            refs = {name: refs[name] for name in whole}
+            said = _asked(scratch, words, (*whole, *hidden), timeout_s)
     finally:
         remove_tree(scratch)
     if not refs or "empty bundle" in said.err:
@@ -78,13 +83,19 @@ def write_bundle(facts: Facts, target: Path, timeout_s: float) -> Bundle | None:
     return read_head(target)
 
 
+def _asked(scratch: Path, words: Sequence[str], lines: Iterable[str], timeout_s: float) -> git.Said:
+    given = "".join(f"{line}\n" for line in lines).encode("utf-8", "surrogateescape")
+    env = {"GIT_NO_REPLACE_OBJECTS": "1"}
+    return git.ask(scratch, *words, given=given, config=ONE_THREAD, env=env, timeout_s=timeout_s)
+
+
 def _borrow(facts: Facts, scratch: Path, refs: Mapping[str, str]) -> None:
     """An empty bare repository that sees all objects of the real one, and has these refs."""
     repository, form = facts.repository, f"--object-format={facts.repository.object_format}"
     git.must(scratch.parent, "init", "--quiet", "--bare", "--template=", form, str(scratch))
     alternates = scratch / "objects" / "info" / "alternates"
     alternates.parent.mkdir(exist_ok=True)
-    alternates.write_text(Path(repository.common_dir, "objects").as_posix() + "\n", encoding="utf-8", newline="\n")
+    alternates.write_bytes(f"{Path(repository.common_dir, 'objects').as_posix()}\n".encode("utf-8", "surrogateescape"))
     lines = "".join(f"{blob} {name}\n" for name, blob in sorted(refs.items()))
     (scratch / "packed-refs").write_bytes(lines.encode("utf-8", "surrogateescape"))
     if facts.shallow:

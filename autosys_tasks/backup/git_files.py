@@ -59,8 +59,8 @@ def sizes(top: Path, paths: Iterable[str]) -> dict[str, int]:
     return found
 
 
-def take_staged(top: Path, entries: Iterable[Entry], into: Path, timeout_s: float) -> list[str]:
-    """The content of everything staged, each in a file of its id below `into`; the ids."""
+def take_staged(top: Path, entries: Iterable[Entry], into: Path, lost: list[str], timeout_s: float) -> list[str]:
+    """What is staged, each in a file of its id below `into`; the ids. `lost` takes what is missing."""
     ids = sorted({blob for one in entries for mode, blob, _ in one.staged() if is_staged(one, mode)})
     if not ids:
         return []
@@ -69,10 +69,11 @@ def take_staged(top: Path, entries: Iterable[Entry], into: Path, timeout_s: floa
     try:
         given = "".join(f"{one}\n" for one in ids).encode()
         git.must(top, "cat-file", "--batch", given=given, into=stream, timeout_s=timeout_s)
-        _split(stream, into)
+        missing = _split(stream, into)
     finally:
         stream.unlink(missing_ok=True)
-    return ids
+    lost += [f"the staged content {blob} is {kind}" for blob, kind in missing.items()]
+    return [one for one in ids if one not in missing]
 
 
 def is_staged(one: Entry, mode: str) -> bool:
@@ -80,15 +81,18 @@ def is_staged(one: Entry, mode: str) -> bool:
     return (one.in_conflict or one.in_index != ".") and mode not in (ABSENT, SUBMODULE)
 
 
-def _split(stream: Path, into: Path) -> None:
-    """`git cat-file --batch`: a line `ID blob SIZE`, the content, a newline; again and again."""
+def _split(stream: Path, into: Path) -> dict[str, str]:
+    """`git cat-file --batch`: a line `ID blob SIZE`, the content, a newline; again and again. What is not so, by id."""
+    missing = {}
     with stream.open("rb") as source:
         while line := source.readline():
             blob, kind, *size = line.decode("ascii").split()
-            if kind != "blob":
-                raise git.GitError(f"the staged content {blob} is {kind}", where=blob, hint="git fsck")
+            if not size:
+                missing[blob] = kind
+                continue
             left = int(size[0])
             with (into / blob).open("wb") as target:
                 while left and (part := source.read(min(left, 1 << 20))):
                     left -= target.write(part)
             source.read(1)
+    return missing

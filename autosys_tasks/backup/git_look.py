@@ -4,28 +4,20 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from autosys_tasks.backup.git_text import SUBMODULE, is_elsewhere, no_filters, settings
+from autosys_tasks.backup.git_folder import UNDER_WAY, kept_texts, own_hooks, shallow, stashed
+from autosys_tasks.backup.git_text import SUBMODULE, drivers, is_elsewhere, no_filters, settings
+from autosys_tasks.core.clock import counted
 from autosys_tasks.host import git
 
-STATUS = ("status", "--porcelain=v2", "-z", "--no-renames", "--ignore-submodules=none", "--untracked-files=no")
+STATUS = ("status", "--porcelain=v2", "-z", "--no-renames", "--ignore-submodules=dirty", "--untracked-files=no")
 OTHERS = ("ls-files", "-z", "--others", "--exclude-standard")
 REFS = "%(refname)%00%(objectname)%00%(symref)%00%(upstream:short)%00%(upstream:track,nobracket)"
+LOSES = re.compile(r"warning: (ignoring broken ref .*|could not open directory .*)")  # it goes on, and ends with 0
 NO_NETWORK = ("protocol.allow=never",)  # a partial clone would fetch what it lacks
-UNDER_WAY = {
-    "rebase-merge": "rebase", "rebase-apply": "rebase", "MERGE_HEAD": "merge", "CHERRY_PICK_HEAD": "cherry-pick",
-    "REVERT_HEAD": "revert", "BISECT_LOG": "bisect", "sequencer": "sequence",
-}  # fmt: skip
-ITS_FILES = (
-    *UNDER_WAY, "MERGE_MSG", "MERGE_MODE", "MERGE_RR", "REBASE_HEAD", "ORIG_HEAD", "BISECT_START", "BISECT_TERMS",
-    "BISECT_NAMES", "BISECT_EXPECTED_REV",
-)  # fmt: skip
-SHARED_FILES = ("info/exclude", "info/attributes")
-OWN_FILES = ("SQUASH_MSG", "info/sparse-checkout")
-LARGEST_KEPT = 1_000_000  # bytes; these files are lines of text
 
 
 class Ref(NamedTuple):
@@ -58,6 +50,7 @@ class Facts(NamedTuple):
     """What a repository is, at one moment."""
 
     repository: git.Repository
+    env: Mapping[str, str]  # with which git writes nothing into it
     head: str  # the ref that HEAD is, "" when detached
     commit: str  # what HEAD points at, "" before the first commit
     refs: tuple[Ref, ...]
@@ -65,6 +58,7 @@ class Facts(NamedTuple):
     remotes: tuple[Remote, ...]
     settings: Mapping[str, list[tuple[str, str]]]
     status: tuple[str, ...]  # records of `git status --porcelain=v2`
+    unjudged: tuple[str, ...]  # where these cannot be had: what differs from the index
     others: tuple[str, ...]  # neither tracked nor ignored, below the workspace; with a `/` at the end: a repository
     submodules: tuple[str, ...]
     skipped: tuple[str, ...]  # `--skip-worktree`: a sparse checkout's, or a person's own
@@ -73,6 +67,7 @@ class Facts(NamedTuple):
     shallow: tuple[str, ...]
     worktrees: tuple[tuple[str, str], ...]  # (path, commit) of its other work trees
     lfs: tuple[str, ...]  # tracked paths whose content Git LFS keeps
+    filtered: Mapping[str, list[str]]  # tracked paths by the filter that they pass
     hooks: int
     lacks: tuple[str, ...]  # what could not be read
 
@@ -84,16 +79,26 @@ class Facts(NamedTuple):
 
 
 class Reader(NamedTuple):
-    """Asks one repository, without the network and without its filters."""
+    """Asks one repository, without the network and without its filters; `lacks` takes what git only warns of."""
 
     top: str
     config: tuple[str, ...]
+    env: Mapping[str, str]
     timeout_s: float
+    lacks: list[str]
 
-    def lines(self, *words: str, cwd: str = "", **more: object) -> list[str]:
+    def text(self, *words: str, cwd: str = "", env: Mapping[str, str] | None = None) -> str:
+        """What git wrote; raises GitError when it ended with an error."""
+        folder = cwd or self.top
+        said = git.ask(folder, *words, config=self.config, timeout_s=self.timeout_s, env={**self.env, **(env or {})})
+        if said.code:
+            raise git.refused(folder, words, said)
+        self.lacks.extend(found[1] for line in said.err.split("\n") if (found := LOSES.fullmatch(line)))
+        return text(said.out)
+
+    def lines(self, *words: str, **more: Any) -> list[str]:
         """What git wrote, as its NUL-separated records."""
-        raw = git.must(cwd or self.top, *words, config=self.config, timeout_s=self.timeout_s, **more)
-        return [record for record in text(raw).split("\0") if record]
+        return [record for record in self.text(*words, **more).split("\0") if record]
 
 
 def text(raw: bytes) -> str:
@@ -101,23 +106,28 @@ def text(raw: bytes) -> str:
     return raw.decode("utf-8", "surrogateescape")
 
 
-def look(repository: git.Repository, workspace: Path, timeout_s: float) -> Facts:
-    """Everything that the capture of `repository` needs to know. Raises GitError."""
+def look(repository: git.Repository, workspace: Path, apart: Path, timeout_s: float) -> Facts:
+    """Everything that the capture of `repository` needs to know; `apart` is no folder yet. Raises GitError."""
     found = settings(text(git.must(repository.top, "config", "-z", "--list", "--show-scope", config=NO_NETWORK)))
-    reader = Reader(repository.top, (*NO_NETWORK, *no_filters(found)), timeout_s)
-    refs = references(reader)
-    head, commit = head_of(reader)
     lacks: list[str] = []
+    env = objects_apart(repository, apart) if any(value == "true" for _, value in found.get("index.sparse", ())) else {}
+    reader = Reader(repository.top, (*NO_NETWORK, *no_filters(found)), env, timeout_s, lacks)
+    refs = references(reader)
+    head, commit = head_of(reader, repository)
     listed = _or_none(lacks, "the index", lambda: reader.lines("ls-files", "-z", "-v", "--stage"))
+    known = len(lacks)
+    changed = _or_none(lacks, "what is not committed", lambda: reader.lines(*STATUS))
     return Facts(
         repository=repository,
+        env=env,
         head=head,
         commit=commit,
         refs=refs,
-        stashes=stashes(reader) if any(ref.name == "refs/stash" for ref in refs) else (),
+        stashes=stashes(reader, repository, refs),
         remotes=remotes(reader, found),
         settings=found,
-        status=tuple(_or_none(lacks, "what is not committed", lambda: status(reader, lacks))),
+        status=tuple(changed),
+        unjudged=tuple(_or_none(lacks, "what is not staged", lambda: modified(reader))) if len(lacks) > known else (),
         others=tuple(_or_none(lacks, "untracked files", lambda: others(reader, workspace))),
         submodules=tuple(_path(line) for line in listed if line[2:8] == SUBMODULE),
         skipped=tuple(_path(line) for line in listed if line[0] in "Ss"),
@@ -125,10 +135,18 @@ def look(repository: git.Repository, workspace: Path, timeout_s: float) -> Facts
         texts=kept_texts(repository),
         shallow=shallow(repository),
         worktrees=worktrees(reader) if (Path(repository.common_dir) / "worktrees").is_dir() else (),
-        lfs=lfs_paths(reader) if (Path(repository.common_dir) / "lfs" / "objects").is_dir() else (),
+        lfs=tuple(of_filter(reader, "lfs")) if (Path(repository.common_dir) / "lfs" / "objects").is_dir() else (),
+        filtered=filtered(reader, found, repository.common_dir, listed),
         hooks=own_hooks(repository),
         lacks=tuple(lacks),
     )
+
+
+def objects_apart(repository: git.Repository, folder: Path) -> dict[str, str]:
+    """The variables with which git puts new objects into `folder`: to read a sparse index, it makes some."""
+    folder.mkdir()
+    real = Path(repository.common_dir, "objects").as_posix().replace("\\", "\\\\").replace('"', '\\"')
+    return {"GIT_OBJECT_DIRECTORY": os.fspath(folder), "GIT_ALTERNATE_OBJECT_DIRECTORIES": f'"{real}"'}
 
 
 def _or_none(lacks: list[str], what: str, ask: Callable[[], list[str]]) -> list[str]:
@@ -140,33 +158,37 @@ def _or_none(lacks: list[str], what: str, ask: Callable[[], list[str]]) -> list[
         return []
 
 
-def status(reader: Reader, lacks: list[str]) -> list[str]:
-    """What `git status` says; a submodule that it cannot read is not to hide all the rest."""
-    try:
-        return reader.lines(*STATUS)
-    except git.GitError as error:
-        found = reader.lines(*STATUS, "--ignore-submodules=all")
-        lacks.append(f"the state of submodules: {error.message}")
-        return found
+def modified(reader: Reader) -> list[str]:
+    """What differs from the index, for which no commit need be read."""
+    return reader.lines("ls-files", "-z", "--modified")
 
 
 def references(reader: Reader) -> tuple[Ref, ...]:
-    """Every ref there is."""
-    raw = git.must(reader.top, "for-each-ref", f"--format={REFS}", config=reader.config, timeout_s=reader.timeout_s)
-    return tuple(Ref(*line.split("\0")) for line in text(raw).splitlines())
+    """Every ref there is, but those that git's own housekeeping fetches."""
+    lines = reader.text("for-each-ref", f"--format={REFS}").split("\n")[:-1]
+    return tuple(Ref(*line.split("\0")) for line in lines if not line.startswith("refs/prefetch/"))
 
 
-def head_of(reader: Reader) -> tuple[str, str]:
-    """HEAD as (ref or "", commit or "")."""
+def head_of(reader: Reader, repository: git.Repository) -> tuple[str, str]:
+    """HEAD as (ref or "", commit or ""); one that cannot be read is a lack."""
     branch = git.ask(reader.top, "symbolic-ref", "--quiet", "HEAD")
-    commit = git.ask(reader.top, "rev-parse", "--quiet", "--verify", "HEAD^{commit}", config=reader.config)
-    return text(branch.out).strip() if not branch.code else "", text(commit.out).strip()
+    commit = text(git.ask(reader.top, "rev-parse", "--quiet", "--verify", "HEAD^{commit}", config=reader.config).out)
+    if branch.code and not commit:
+        written = text(Path(repository.git_dir, "HEAD").read_bytes()).strip()
+        reader.lacks.append(f"HEAD: git cannot read `{written}`")
+        return written.removeprefix("ref: ") if written.startswith("ref: refs/") else "", ""
+    return text(branch.out).removesuffix("\n") if not branch.code else "", commit.strip()
 
 
-def stashes(reader: Reader) -> tuple[Stash, ...]:
-    """Every stash, the newest first."""
+def stashes(reader: Reader, repository: git.Repository, refs: Iterable[Ref]) -> tuple[Stash, ...]:
+    """Every stash, the newest first; git passes over those that it cannot read, which is a lack."""
+    newest = next((ref.id for ref in refs if ref.name == "refs/stash"), "")
+    if not newest:
+        return ()
     records = reader.lines("log", "-z", "--walk-reflogs", "--format=%H %gs", "refs/stash", "--")
-    return tuple(Stash(*(f"{record} ".split(" ", 1))) for record in records)
+    if (lost := stashed(repository) - len(records)) > 0:
+        reader.lacks.append(f"{counted(lost, 'stash', 'stashes')} that git cannot read")
+    return tuple(Stash(*(f"{record} ".split(" ", 1))) for record in records) or (Stash(newest, ""),)
 
 
 def remotes(reader: Reader, found: Mapping[str, list[tuple[str, str]]]) -> tuple[Remote, ...]:
@@ -192,47 +214,26 @@ def _path(line: str) -> str:
     return line.partition("\t")[2]
 
 
-def lfs_paths(reader: Reader) -> tuple[str, ...]:
-    """Tracked paths that an attribute gives to Git LFS."""
-    return tuple(reader.lines("ls-files", "-z", ":(attr:filter=lfs)", env={"GIT_LITERAL_PATHSPECS": "0"}))
+def of_filter(reader: Reader, driver: str) -> list[str]:
+    """Tracked paths that an attribute gives to a filter."""
+    return reader.lines("ls-files", "-z", f":(attr:filter={driver})", env={"GIT_LITERAL_PATHSPECS": "0"})
+
+
+def filtered(
+    reader: Reader, found: Mapping[str, list[tuple[str, str]]], common_dir: str, listed: Iterable[str]
+) -> dict[str, list[str]]:  # fmt: skip
+    """What passes each filter that is set up; git is asked only where there are attributes at all."""
+    own = os.path.exists(os.path.join(common_dir, "info", "attributes"))
+    attributes = own or "core.attributesfile" in found or any(line.endswith(".gitattributes") for line in listed)
+    named = [driver for driver in drivers(found) if re.fullmatch(r"[\w.-]+", driver)] if attributes else ()
+    rows = {driver: of_filter(reader, driver) for driver in named}
+    return {driver: paths for driver, paths in rows.items() if paths}
 
 
 def worktrees(reader: Reader) -> tuple[tuple[str, str], ...]:
     """(path, commit) of the repository's other work trees."""
-    raw = git.must(reader.top, "worktree", "list", "--porcelain", config=reader.config)
-    blocks = [dict(line.partition(" ")[::2] for line in block.splitlines()) for block in text(raw).split("\n\n")]
+    said = reader.text("worktree", "list", "--porcelain")
+    blocks = [dict(line.partition(" ")[::2] for line in block.split("\n")) for block in said.split("\n\n")]
     here = os.path.realpath(reader.top)
-    rows = [(block["worktree"], block.get("HEAD", "")) for block in blocks if "worktree" in block]
+    rows = [(one["worktree"], one.get("HEAD", "")) for one in blocks if "worktree" in one and "bare" not in one]
     return tuple((path, commit) for path, commit in rows if os.path.realpath(path) != here)
-
-
-def shallow(repository: git.Repository) -> tuple[str, ...]:
-    """The commits at which a shallow history ends."""
-    if not repository.shallow:
-        return ()
-    return tuple(Path(repository.common_dir, "shallow").read_text(encoding="ascii").split())
-
-
-def kept_texts(repository: git.Repository) -> dict[str, str]:
-    """Small files of the git folder: what an operation under way needs, and the repository's own lists of patterns."""
-    own = Path(repository.git_dir)
-    its = ITS_FILES if any((own / name).exists() for name in UNDER_WAY) else ()
-    rows: dict[str, str] = {}
-    for base, names in ((own, (*its, *OWN_FILES)), (Path(repository.common_dir), SHARED_FILES)):
-        for path in (base / name for name in names):
-            for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
-                if file.is_file() and file.stat().st_size <= LARGEST_KEPT:
-                    rows[file.relative_to(base).as_posix()] = text(file.read_bytes())
-    return rows
-
-
-def named_ids(texts: Mapping[str, str]) -> list[str]:
-    """Every object that an operation under way may still need, by its whole id."""
-    word = re.compile(r"\b(?:[0-9a-f]{64}|[0-9a-f]{40})\b")
-    return sorted({found for name, words in texts.items() if "info/" not in name for found in word.findall(words)})
-
-
-def own_hooks(repository: git.Repository) -> int:
-    """How many hooks the repository has beside the samples that git puts there."""
-    folder = Path(repository.common_dir, "hooks")
-    return sum(not file.name.endswith(".sample") for file in folder.glob("*")) if folder.is_dir() else 0

@@ -12,16 +12,18 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from autosys_tasks.backup.git_bundle import read_head
-from autosys_tasks.backup.git_look import ITS_FILES, OWN_FILES, SHARED_FILES, STATUS, text
+from autosys_tasks.backup.git_folder import ITS_FILES, OWN_FILES, SHARED_FILES
+from autosys_tasks.backup.git_look import STATUS, text
 from autosys_tasks.backup.git_put import put_files, within
 from autosys_tasks.backup.git_record import read_state
 from autosys_tasks.backup.git_state import BUNDLE
-from autosys_tasks.backup.git_text import ABSENT, Entry, entries, index_lines, settings_text
+from autosys_tasks.backup.git_text import ABSENT, Entry, entries, index_lines, no_filters, settings, settings_text
 from autosys_tasks.backup.scratch import remove_tree
 from autosys_tasks.core.errors import UsageError
 from autosys_tasks.core.files import patiently
 from autosys_tasks.host import git
 
+FILES = "changed and untracked files alone: inv backup.restore ID .autosys/git/files --to DIR"
 WHO = {"GIT_COMMITTER_NAME": "autosys", "GIT_COMMITTER_EMAIL": "autosys@localhost"}  # in the logs of refs alone
 
 
@@ -83,10 +85,9 @@ def _built(folder: Path, top: Path, state: dict[str, Any], timeout_s: float) -> 
     site = Site(folder, top, state, [], [*state["notes"]], timeout_s)
     changed = entries(state["status"])
     _begin(site)
-    _bring_commits(site)
-    _set_refs(site)
+    _set_refs(site, _bring_commits(site))
     _fill_index(site, changed)
-    put_files(top, folder / "files", state, _to_remove(changed), site.failed)
+    put_files(top, folder / "files", state, _to_remove(site, changed), site.failed)
     _mark(site, changed)
     _keep_stashes(site)
     _write_texts(site, ITS_FILES)
@@ -118,29 +119,46 @@ def _write(path: Path, words: str) -> None:
     path.write_bytes(words.encode("utf-8", "surrogateescape"))
 
 
-def _bring_commits(site: Site) -> None:
-    """From each remote that has some, then from the bundle; raises GitError when together they lack what it needs."""
-    unreached = []
+def _bring_commits(site: Site) -> list[str]:
+    """From each remote that has some, then from the bundle; the remotes that were reached.
+
+    Raises GitError when together they lack what it needs.
+    """
+    reached, unreached = [], []
     for name, remote in site.state["remotes"].items():
         if remote["elsewhere"] and site.state["needs_remote"]:
             try:
                 site.git("fetch", "--quiet", "--no-tags", "--", name)
+                reached.append(name)
             except git.GitError as error:
                 unreached.append(f"{name} ({remote['address']}): {error.message}")
     bundle = site.folder / BUNDLE
     needed = [*read_head(bundle).needs, *_tips(site.state)] if bundle.exists() else _tips(site.state)
     brought = set(read_head(bundle).refs.values()) if bundle.exists() else set()
-    lacking = set(needed) - brought - set(_there(site, needed))
+    if lacking := _lacking(site, (*needed, *_own_refs(site.state).values()), brought):
+        for name in reached:  # the branch may be gone there, and its commits still kept
+            git.ask(site.top, "fetch", "--quiet", "--no-tags", "--", name, *sorted(lacking), timeout_s=site.timeout_s)
+    lacking = _lacking(site, needed, brought)
     if lacking and unreached:
         raise git.GitError(
             f"cannot fetch from {'; '.join(unreached)}", where=str(site.folder),
-            hint="most of its history is there alone: make `git fetch` from it work, then type the same again",
+            hint=f"its history is there alone: make `git fetch` from it work, then type the same again; {FILES}",
         )  # fmt: skip
-    if bundle.exists() and lacking.isdisjoint(read_head(bundle).needs):
+    if lacking:
+        message = f"neither the backup nor a remote has {', '.join(sorted(lacking))}"
+        raise git.GitError(message, where=str(site.folder), hint=FILES)
+    if bundle.exists():
         site.git("bundle", "unbundle", os.path.abspath(bundle))
-    elif lacking:
-        raise git.GitError(f"no remote has {', '.join(sorted(lacking))} any more", where=str(site.folder))
     site.notes.extend(f"not fetched: {what}" for what in unreached)
+    return reached
+
+
+def _lacking(site: Site, ids: Iterable[str], brought: set[str]) -> set[str]:
+    return (wanted := set(ids) - brought) - _there(site, sorted(wanted))
+
+
+def _own_refs(state: Mapping[str, Any]) -> dict[str, str]:
+    return {name: one for name, one in state["refs"].items() if not name.startswith("refs/remotes/")}
 
 
 def _tips(state: Mapping[str, Any]) -> list[str]:
@@ -154,19 +172,18 @@ def _there(site: Site, ids: Iterable[str]) -> set[str]:
     return {line.split()[0] for line in said.splitlines() if not line.endswith((" missing", " ambiguous"))}
 
 
-def _set_refs(site: Site) -> None:
-    """Every branch and tag as it was. A remote's own stay as they were fetched just now."""
+def _set_refs(site: Site, reached: list[str]) -> None:
+    """Every branch and tag as it was. Those of a remote that was reached stay as they were fetched just now."""
     refs, head = site.state["refs"], site.state["head"]
-    have = _there(site, refs.values())
-    fetched = set(text(site.git("for-each-ref", "--format=%(refname)")).split())
-    wanted = {name: one for name, one in refs.items() if one in have and name not in fetched}
+    have, fetched = _there(site, refs.values()), tuple(f"refs/remotes/{name}/" for name in reached)
+    wanted = {name: one for name, one in refs.items() if one in have and not name.startswith(fetched)}
     lines = "".join(f"update {name} {one}\n" for name, one in wanted.items())
     site.git("update-ref", "--stdin", given=lines.encode("utf-8", "surrogateescape"))
-    lost = [name for name in refs if refs[name] not in have and not name.startswith("refs/remotes/")]
-    site.failed.extend(f"{name}: no remote and no bundle has its commit {refs[name]}" for name in lost)
+    lost = {name: one for name, one in _own_refs(site.state).items() if one not in have}
+    site.failed.extend(f"{name}: no remote and no bundle has its commit {one}" for name, one in lost.items())
     if head["ref"]:
         site.git("symbolic-ref", "HEAD", head["ref"])
-    else:
+    elif head["commit"]:
         site.git("update-ref", "--no-deref", "HEAD", head["commit"])
 
 
@@ -181,19 +198,36 @@ def _fill_index(site: Site, changed: list[Entry]) -> None:
     if lines := index_lines(changed):
         site.git("update-index", "-z", "--index-info", given=lines)
     site.listed(("update-index", "--skip-worktree", "-z", "--stdin"), site.state["skipped"])
-    said = git.ask(site.top, "checkout-index", "--all", "--force", "--index", "--quiet", timeout_s=site.timeout_s)
+    words = ("checkout-index", "--all", "--force", "--index", "--quiet")
+    said = git.ask(site.top, *words, timeout_s=site.timeout_s)
+    if said.code and site.state.get("filtered"):
+        said = git.ask(site.top, *words, config=_no_filters(site), timeout_s=site.timeout_s)
+        site.notes.append("a filter of git failed: files that pass one lie there as git keeps them")
     if said.code:
         site.failed.extend(line for line in said.err.splitlines() if "unmerged" not in line)
 
 
-def _to_remove(changed: list[Entry]) -> list[str]:
-    return [one.path for one in changed if one.mode == ABSENT and not one.is_submodule]
+def _no_filters(site: Site) -> tuple[str, ...]:
+    return no_filters(settings(text(site.git("config", "-z", "--list", "--show-scope"))))
+
+
+def _to_remove(site: Site, changed: list[Entry]) -> list[str]:
+    """What was not there, whether or not git was to look."""
+    taken = {*site.state["files"], *site.state["links"], *(one["path"] for one in site.state["modules"])}
+    unseen = [path for path in site.state["assumed"] if path not in taken]
+    return [*(one.path for one in changed if one.mode == ABSENT and not one.is_submodule), *unseen]
 
 
 def _mark(site: Site, changed: list[Entry]) -> None:
     """What stands in the index by its name alone, and what git shall not look at."""
-    intended = [one.path for one in changed if one.added_in_intent]
+    listed = set(text(site.git("ls-files", "-z")).split("\0"))
+    gone = [one.path for one in changed if one.in_tree == "D" and one.path not in listed]
+    for path in gone:  # git takes the name of a file that is there alone
+        _write(within(site.top, path), "")
+    intended = [*(one.path for one in changed if one.added_in_intent), *gone]
     site.listed(("add", "--intent-to-add", "--force", "--pathspec-from-file=-", "--pathspec-file-nul"), intended)
+    for path in gone:
+        os.unlink(site.top / path)
     site.listed(("update-index", "--assume-unchanged", "-z", "--stdin"), site.state["assumed"])
 
 
@@ -222,8 +256,14 @@ def _rebuild_modules(site: Site) -> None:
 
 
 def _differing(site: Site) -> Iterator[str]:
-    """Paths whose state is not the one that was captured."""
-    records = text(site.git(*STATUS)).split("\0")
-    now = {one.path: one for one in entries(records)}
-    was = {one.path: one for one in entries(site.state["status"])}
-    return (path for path in sorted(now.keys() | was.keys()) if now.get(path) != was.get(path))
+    """Paths whose state is not the one that was captured; of what passes a filter git cannot tell."""
+    records = text(site.git(*STATUS, config=_no_filters(site))).split("\0")
+    now, was = _by_path(records), _by_path(site.state["status"])
+    paths = (now.keys() | was.keys()) - {*site.state.get("filtered", ())}
+    return (path for path in sorted(paths) if now.get(path) != was.get(path))
+
+
+def _by_path(records: Iterable[str]) -> dict[str, Entry]:
+    """What git says of each path; what lies within a submodule is captured, and compared, on its own."""
+    found = (one._replace(submodule=one.submodule[:2]) for one in entries(records))
+    return {one.path: one for one in found if (one.submodule, one.in_index, one.in_tree) != ("S.", ".", "M")}

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from autosys_tasks.backup import git_bundle
 from autosys_tasks.backup.git_look import Facts
-from autosys_tasks.backup.git_text import entries, kept_settings, lies_within, without_secret
+from autosys_tasks.backup.git_text import entries, kept_settings, left_settings, lies_within, without_secret
+from autosys_tasks.core.clock import counted, few
 from autosys_tasks.host import git
 
 SCHEMA = "autosys.git/1"
@@ -46,20 +47,29 @@ def record(facts: Facts, bundle: git_bundle.Bundle | None) -> dict[str, object]:
         "status": facts.status,
         "skipped": facts.skipped,
         "assumed": facts.assumed,
+        "filtered": sorted({path for paths in facts.filtered.values() for path in paths}),
         "under_way": facts.under_way or None,
         "texts": facts.texts,
         "worktrees": [{"path": path, "commit": commit} for path, commit in facts.worktrees],
     }
 
 
-def notes(facts: Facts) -> list[str]:
-    """What a person should know, and that is no lack of this capture."""
+def notes(facts: Facts, within: Iterable[git.Repository]) -> list[str]:
+    """What a person should know, and that is no lack of this capture; `within` are captured as well."""
+    beside = {path for path, _ in facts.worktrees} - {one.top for one in within}
     notes = [f"a {facts.under_way} is under way"] if facts.under_way else []
     notes += ["the history is shallow: it ends where the clone was cut"] if facts.shallow else []
-    notes += [f"uncommitted work of the other work tree `{path}` is not part of this" for path, _ in facts.worktrees]
+    notes += [f"uncommitted work of the other work tree `{path}` is not part of this" for path in sorted(beside)]
     near = [one.name for one in facts.remotes if not one.elsewhere]
     notes += [f"remote `{name}` lies on this machine: it does not count" for name in near]
-    notes += [f"{facts.hooks} hooks of the repository's own are not part of this"] if facts.hooks else []
+    notes += [f"{counted(facts.hooks, 'hook')} of the repository's own: not kept"] if facts.hooks else []
+    left = left_settings(facts.settings)
+    notes += [f"{counted(len(left), 'setting')} of the repository's own: not kept ({few(left)})"] if left else []
+    notes += [f"what the filter `{name}` of git does to {few(its)}: not kept" for name, its in facts.filtered.items()]
+    also = [ref.name for ref in facts.refs if ref.symbolic and not ref.name.startswith("refs/remotes/")]
+    notes += [f"`{name}`, another name of a branch: not kept" for name in also]
+    grafts = Path(facts.repository.common_dir, "info", "grafts")
+    notes += ["`.git/info/grafts`: not kept"] if grafts.exists() else []
     lock = Path(facts.repository.git_dir, "index.lock")
     return [*notes, "`index.lock` is there: git is at work, or was killed"] if lock.exists() else notes
 

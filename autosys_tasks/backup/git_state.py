@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from autosys_tasks.backup import git_bundle, git_files
+from autosys_tasks.backup.git_folder import of_submodules
 from autosys_tasks.backup.git_look import NO_NETWORK, Facts, look, text
 from autosys_tasks.backup.git_record import STATE, notes, record, summary
 from autosys_tasks.backup.git_text import ABSENT, Entry, chosen, entries, no_filters
@@ -24,6 +25,7 @@ from autosys_tasks.host import git
 
 T = TypeVar("T")
 BUNDLE, PATCH = "history.bundle", "patch.diff"
+PLAIN = ("--src-prefix=a/", "--dst-prefix=b/", "--submodule=short", "--ignore-submodules=dirty")  # as `git apply` reads
 ROUNDS = 3  # how often it begins anew when somebody commits meanwhile
 DEEPEST = 8  # repositories within repositories
 
@@ -34,7 +36,7 @@ class Limits(NamedTuple):
     untracked_max: int
     untracked_total: int
     exclude: tuple[str, ...]
-    is_secret: Callable[[str], bool]
+    is_secret: Callable[[Path, str], bool]
     timeout_s: float
 
 
@@ -51,13 +53,14 @@ class Captured(NamedTuple):
 
 def capture(
     workspace: Path, into: Path, *, untracked_max: int, untracked_total: int = 2_000_000_000,
-    exclude: Sequence[str] = (), is_secret: Callable[[str], bool] = lambda _: False, timeout_s: float = 600.0,
+    exclude: Sequence[str] = (), is_secret: Callable[[Path, str], bool] = lambda *_: False, timeout_s: float = 600.0,
 ) -> Captured:  # fmt: skip
     """Write what is needed to rebuild the repository that `workspace` lies in into the folder `into`, made anew.
 
     `untracked_max` is the largest untracked file that is taken, `untracked_total` what they may take together;
-    `exclude` are folders below the workspace that are not (the backups themselves); `is_secret` tells by a path what is
-    kept out of `patch.diff` and named in `secrets`. What cannot be captured is named in `partial`, the rest is there.
+    `exclude` are folders below the workspace that are not (the backups themselves); `is_secret` tells, by a work tree
+    and a path in it, what is kept out of `patch.diff` and named in `secrets`. What cannot be captured is named in
+    `partial`, the rest is there.
     Raises GitError when git is missing or does not take the repository, OSError when `into` cannot be written.
     """
     repository = git.find(workspace)
@@ -65,6 +68,9 @@ def capture(
         return Captured(False, "no git repository here")
     if not repository.top:
         return Captured(True, "a bare repository", ("a bare repository has no working tree: nothing captured",))
+    if not os.path.lexists(os.path.join(repository.top, ".git")):
+        why = f"its work tree lies apart from its git folder (`core.worktree`): `{repository.top}` is not captured"
+        return Captured(True, "a work tree apart", (why,))
     limits = Limits(untracked_max, untracked_total, tuple(exclude), is_secret, timeout_s)
     return _captured(repository, workspace, into, limits, depth=0)
 
@@ -74,8 +80,9 @@ def _captured(repository: git.Repository, workspace: Path, into: Path, limits: L
         remove_tree(into)
         into.mkdir(parents=True)
         before = _moment(repository)
-        facts = look(repository, workspace, limits.timeout_s)
+        facts = look(repository, workspace, into / ".objects", limits.timeout_s)
         found = _written(facts, workspace, into, limits, depth=depth)
+        remove_tree(into / ".objects")
         if _moment(repository) == before:
             return found
     return found._replace(partial=(*found.partial, f"the repository changed each of the {ROUNDS} times it was read"))
@@ -98,19 +105,21 @@ def _head(repository: git.Repository) -> bytes:
 def _written(facts: Facts, workspace: Path, into: Path, limits: Limits, *, depth: int) -> Captured:
     """Every part on its own: what one of them lacks is named, and the others are there all the same."""
     top, changed = Path(facts.repository.top), entries(facts.status)
-    nested = [path for path in facts.others if path.endswith("/")]
-    free, left_out = _untracked(facts, workspace, limits)
+    free, nested, left_out = _untracked(facts, workspace, limits)
     taken = git_files.take(top, [*_from_tree(facts, changed), *free], into / "files")
     partial = [*facts.lacks, *(f"{path}: {why}" for path, why in taken.missing.items())]
-    secrets = [path for path in (*taken.files, *(one.path for one in changed)) if limits.is_secret(path)]
-    bundle = _part(partial, "commits", lambda: git_bundle.write_bundle(facts, into / BUNDLE, limits.timeout_s))
-    staged = _part(
-        partial, "staged content", lambda: git_files.take_staged(top, changed, into / "index", limits.timeout_s)
+    secrets = [path for path in (*taken.files, *(one.path for one in changed)) if limits.is_secret(top, path)]
+    bundle = _part(
+        partial, "commits", lambda: git_bundle.write_bundle(facts, into / BUNDLE, partial, limits.timeout_s)
     )
+    staged = _part(
+        partial, "staged content",
+        lambda: git_files.take_staged(top, changed, into / "index", partial, limits.timeout_s),
+    )  # fmt: skip
     _part(partial, PATCH, lambda: _write_patch(facts, into / PATCH, secrets, limits.timeout_s))
-    modules = _modules(top, (*facts.submodules, *nested), into, limits, depth, partial)
-    partial += _lfs_lacking(facts, bundle)
-    said = notes(facts)
+    modules, within = _modules(top, (*facts.submodules, *nested), into, limits, depth, partial)
+    partial += [*_put_away(facts, within), *_lfs_lacking(facts, bundle)]
+    said = notes(facts, within)
     state = record(facts, bundle) | {
         "untracked": free, "left_out": left_out, "files": taken.files, "programs": taken.programs, "links": taken.links,
         "staged": staged or [], "modules": modules, "partial": partial, "notes": said,
@@ -138,16 +147,24 @@ def _from_tree(facts: Facts, changed: Sequence[Entry]) -> list[str]:
         for one in changed
         if not one.is_submodule and one.mode != ABSENT and (one.differs_in_tree or one.path in lfs)
     ]
-    unseen = (path for path in (*facts.skipped, *facts.assumed) if os.path.lexists(os.path.join(top, path)))
-    return [*differing, *unseen]
+    unseen = (path for path in (*facts.skipped, *facts.assumed) if _is_there(top, path))
+    return [*differing, *unseen, *(path for path in facts.unjudged if _is_there(top, path))]
 
 
-def _untracked(facts: Facts, workspace: Path, limits: Limits) -> tuple[list[str], dict[str, str]]:
-    """Those untracked files that are taken, and why each of the others is not."""
+def _is_there(top: str, path: str) -> bool:
+    """Whether there is a file or a link of that name."""
+    whole = os.path.join(top, path)
+    return os.path.lexists(whole) and (os.path.islink(whole) or not os.path.isdir(whole))
+
+
+def _untracked(facts: Facts, workspace: Path, limits: Limits) -> tuple[list[str], list[str], dict[str, str]]:
+    """Those untracked files that are taken, the repositories among them, and why each of the others is not."""
     top = Path(os.path.realpath(facts.repository.top))
     apart = tuple(f"{_inside(Path(os.path.realpath(workspace), folder), top)}/" for folder in limits.exclude)
-    files = [path for path in facts.others if not path.endswith("/") and not path.startswith(apart)]
-    return chosen(git_files.sizes(top, files), limits.untracked_max, limits.untracked_total)
+    others = [path for path in facts.others if not path.startswith(apart)]
+    files = [path for path in others if not path.endswith("/")]
+    kept, left = chosen(git_files.sizes(top, files), limits.untracked_max, limits.untracked_total)
+    return kept, [path for path in others if path.endswith("/")], left
 
 
 def _inside(path: Path, top: Path) -> str:
@@ -159,16 +176,17 @@ def _write_patch(facts: Facts, target: Path, secrets: Sequence[str], timeout_s: 
     top, config = facts.repository.top, (*NO_NETWORK, *no_filters(facts.settings), "diff.autoRefreshIndex=false")
     base = facts.commit or text(git.must(top, "hash-object", "-t", "tree", "--stdin")).strip()
     apart = [f":(top,exclude,literal){path}" for path in secrets]
-    words = ("diff", "--binary", "--no-ext-diff", "--no-textconv", "--no-renames", base, "--", ".", *apart)
-    env = {"GIT_LITERAL_PATHSPECS": "0"}
+    words = ("diff", "--binary", "--no-ext-diff", "--no-textconv", "--no-renames", *PLAIN, base, "--", ".", *apart)
+    env = {**facts.env, "GIT_LITERAL_PATHSPECS": "0"}
     git.must(top, *words, config=config, env=env, into=target, timeout_s=timeout_s)
 
 
 def _modules(
     top: Path, paths: Sequence[str], into: Path, limits: Limits, depth: int, partial: list[str]
-) -> list[dict[str, object]]:
+) -> tuple[list[dict[str, object]], list[git.Repository]]:
     """Repositories within the repository: each that is there is captured like this one."""
     rows: list[dict[str, object]] = []
+    within: list[git.Repository] = []
     for number, path in enumerate(sorted(paths)):
         inner, folder = top / path, f"modules/{number}"
         rows.append({"path": path.rstrip("/"), "tracked": not path.endswith("/"), "folder": None})
@@ -179,14 +197,27 @@ def _modules(
             continue
         try:
             repository = git.find(inner)
-            assert repository is not None, "there is a .git"
+            if repository is None or not os.path.samefile(repository.top or inner, inner):
+                raise git.GitError("git does not take its `.git` for a repository", where=str(inner))
             found = _captured(repository, inner, into / folder, limits._replace(exclude=()), depth=depth + 1)
         except (git.GitError, OSError) as error:
             partial.append(f"{path}: {error}")
             continue
         rows[-1]["folder"] = folder
+        within.append(repository)
         partial += [f"{path.rstrip('/')}: {lack}" for lack in found.partial]
-    return rows
+    return rows, within
+
+
+def _put_away(facts: Facts, within: Sequence[git.Repository]) -> list[str]:
+    """Submodules that are not checked out, and have commits of their own all the same."""
+    there = {os.path.realpath(one.git_dir) for one in within}
+    words = ("rev-list", "--max-count=1", "--all", "--not", "--remotes")
+    return [
+        f"submodule `{folder.name}` is not checked out, and not captured: it has commits that are on no remote"
+        for folder in of_submodules(facts.repository)
+        if os.path.realpath(folder) not in there and git.ask(folder, "--work-tree=.", *words, config=NO_NETWORK).out
+    ]
 
 
 def _lfs_lacking(facts: Facts, bundle: git_bundle.Bundle | None) -> list[str]:

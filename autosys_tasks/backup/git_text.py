@@ -14,7 +14,12 @@ KEPT_SETTINGS = re.compile(
     r"remote\..+\.(url|pushurl|fetch)|branch\..+\.(remote|merge|rebase|pushremote)|user\.(name|email)"
     r"|core\.(autocrlf|eol|filemode|longpaths|safecrlf|sparsecheckout|sparsecheckoutcone)"
 )
-SECRET_IN_URL = re.compile(r"(?<=://)([^/@:]*):[^/@]*(?=@)")
+OF_ITSELF = re.compile(  # what git writes when it makes a repository, or a submodule known
+    r"core\.(repositoryformatversion|bare|logallrefupdates|filemode|symlinks|ignorecase|precomposeunicode|worktree)"
+    r"|extensions\..+|index\.sparse|submodule\..+\.(url|active)"
+)
+OF_ITS_BYTES = ("core.autocrlf", "core.eol")  # the work tree's files hang on them, whichever file says so
+BEFORE_HOST = re.compile(r"(?<=://)([^/?#]*)@")
 DRIVE = re.compile(r"[A-Za-z]:($|[\\/])")
 
 
@@ -102,10 +107,21 @@ def settings(listed: str) -> dict[str, list[tuple[str, str]]]:
 
 def kept_settings(found: Mapping[str, list[tuple[str, str]]]) -> dict[str, list[str]]:
     """The repository's own settings that a rebuilt one needs; addresses without passwords, and nothing else of it."""
-    own = {key: [value for scope, value in pairs if scope in ("local", "worktree")] for key, pairs in found.items()}
+    own = _own(found)
+    own |= {key: [found[key][-1][1]] for key in OF_ITS_BYTES if key in found}
     if own.get("core.filemode") == ["true"]:
         del own["core.filemode"]  # the default; said aloud, it would make every program look changed on Windows
     return {key: [without_secret(value) for value in own[key]] for key in own if own[key] and is_kept(key)}
+
+
+def left_settings(found: Mapping[str, list[tuple[str, str]]]) -> list[str]:
+    """The names of the repository's own settings that are not kept; without the passwords that may be in one."""
+    left = (key for key, values in _own(found).items() if values and not is_kept(key) and not OF_ITSELF.fullmatch(key))
+    return sorted(without_secret(key) for key in left)
+
+
+def _own(found: Mapping[str, list[tuple[str, str]]]) -> dict[str, list[str]]:
+    return {key: [value for scope, value in pairs if scope in ("local", "worktree")] for key, pairs in found.items()}
 
 
 def is_kept(key: str) -> bool:
@@ -131,14 +147,24 @@ def _quoted(value: str) -> str:
 
 def no_filters(found: Mapping[str, object]) -> tuple[str, ...]:
     """Settings under which git runs none of the filters that are set up: files are taken as they lie there."""
-    drivers = {key[: key.rindex(".")] for key in found if key.startswith("filter.") and key.count(".") > 1}
     parts = ("clean=", "smudge=", "process=", "required=false")
-    return tuple(f"{driver}.{part}" for driver in sorted(drivers) for part in parts)
+    return tuple(f"filter.{driver}.{part}" for driver in drivers(found) for part in parts)
+
+
+def drivers(found: Iterable[str]) -> list[str]:
+    """The names of the filters that are set up."""
+    return sorted({key[7 : key.rindex(".")] for key in found if key.startswith("filter.") and key.count(".") > 1})
 
 
 def without_secret(url: str) -> str:
-    """An address of a remote without the password in it."""
-    return SECRET_IN_URL.sub(r"\1", url).replace("://@", "://")
+    """An address of a remote without the password in it; but for SSH, the user may be one (a token) and goes, too."""
+    secure = url.partition("://")[0].endswith("ssh")
+    return BEFORE_HOST.sub(lambda found: _user(found[1]) if secure else "", url)
+
+
+def _user(before_host: str) -> str:
+    name = before_host.partition(":")[0]
+    return f"{name}@" if name else ""
 
 
 def is_elsewhere(url: str) -> bool:

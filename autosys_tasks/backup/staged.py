@@ -57,14 +57,12 @@ def capture_git(root: str, own: Iterable[str], staging: Path) -> Staged:
 
     into = staging / "git"
     try:
-        repository = git.find(root)
-        top = repository.top if repository else ""
         captured = git_state.capture(
             Path(root),
             into,
             untracked_max=UNTRACKED_MAX,
             exclude=tuple(own),
-            is_secret=lambda path: looks_secret(path) or text_tells(os.path.join(top, path)),
+            is_secret=lambda top, path: looks_secret(path) or text_tells(os.path.join(top, path)),
         )
     except (git.GitError, OSError) as error:
         if not any(os.path.lexists(above / ".git") for above in (Path(root), *Path(root).parents)):

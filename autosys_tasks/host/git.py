@@ -26,14 +26,15 @@ CALM = (
 SILENT = {
     "LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0", "GIT_ASKPASS": "", "SSH_ASKPASS": "",
     "SSH_ASKPASS_REQUIRE": "never", "GCM_INTERACTIVE": "never", "GIT_EDITOR": ":", "GIT_PAGER": "cat",
-    "GIT_LITERAL_PATHSPECS": "1", "GIT_NO_LAZY_FETCH": "1",
+    "GIT_LITERAL_PATHSPECS": "1", "GIT_NO_LAZY_FETCH": "1", "GIT_DEFAULT_REF_FORMAT": "files",
 }  # fmt: skip
-# What git itself gives its hooks; a run that one of them started must not take it for its own.
+# What git itself gives its hooks, or a person one command; a run must not take it for its own.
 OF_ONE_REPOSITORY = (
     "GIT_DIR", "GIT_WORK_TREE", "GIT_IMPLICIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY",
     "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_COMMON_DIR", "GIT_NAMESPACE", "GIT_PREFIX", "GIT_SHALLOW_FILE",
     "GIT_GRAFT_FILE", "GIT_QUARANTINE_PATH", "GIT_CONFIG", "GIT_CONFIG_COUNT", "GIT_CONFIG_PARAMETERS",
-    "GIT_NO_REPLACE_OBJECTS", "GIT_REPLACE_REF_BASE", "GIT_EXTERNAL_DIFF", "GIT_DIFF_OPTS",
+    "GIT_NO_REPLACE_OBJECTS", "GIT_REPLACE_REF_BASE", "GIT_EXTERNAL_DIFF", "GIT_DIFF_OPTS", "GIT_GLOB_PATHSPECS",
+    "GIT_NOGLOB_PATHSPECS", "GIT_ICASE_PATHSPECS", "GIT_ATTR_SOURCE", "GIT_ALLOW_PROTOCOL",
 )  # fmt: skip
 
 
@@ -121,7 +122,10 @@ def find(folder: Path | str) -> Repository | None:
         if "not a git repository" in said.err and not os.path.lexists(os.path.join(folder, ".git")):
             return None
         raise refused(folder, ("rev-parse",), said)
-    git_dir, common, shallow, bare = said.out.decode("utf-8", "surrogateescape").splitlines()
+    lines = said.out.decode("utf-8", "surrogateescape").removesuffix("\n").split("\n")
+    if len(lines) != len(words):
+        raise GitError("the path of its repository has a line break in it", where=str(folder))
+    git_dir, common, shallow, bare = lines
     top = b"" if bare == "true" else must(folder, "rev-parse", "--show-toplevel")
     form = ask(folder, "rev-parse", "--show-object-format")
     return Repository(

@@ -112,8 +112,7 @@ def test_a_submodule_that_cannot_be_read_is_partial(repo: Repo, tmp_path: Path) 
     repo.commit("a submodule without an address")
     (inner.root / ".git" / "HEAD").write_bytes(b"nonsense")
     found, _ = captured(repo, tmp_path)
-    assert any(lack.startswith("inner") for lack in found.partial)
-    assert found.partial[0].startswith("the state of submodules: ")
+    assert found.partial == ("inner: git does not take its `.git` for a repository",)
 
 
 def test_filters_are_not_run_and_files_are_taken_as_they_lie_there(repo: Repo, tmp_path: Path) -> None:
@@ -188,7 +187,7 @@ def test_secrets_are_named_and_stay_out_of_the_patch(repo: Repo, tmp_path: Path)
     repo.commit("a secret", **{".env": "TOKEN=old\n"})
     repo.write(".env", "TOKEN=hunter2\n")
     repo.write("a.txt", "changed\n")
-    found, into = captured(repo, tmp_path, is_secret=lambda path: path.endswith(".env"))
+    found, into = captured(repo, tmp_path, is_secret=lambda _, path: path.endswith(".env"))
     assert found.secrets == (".env",)
     patch = (into / "patch.diff").read_bytes()
     assert b"hunter2" not in patch and b"+changed" in patch
@@ -226,7 +225,7 @@ def test_a_damaged_repository_is_partial_and_its_files_are_captured(repo: Repo, 
     victim.unlink()
     repo.write("loose", "still there\n")
     found, into = captured(repo, tmp_path)
-    assert any(lack.startswith("commits: ") for lack in found.partial), found
+    assert "refs/heads/main: not all of its commits can be read" in found.partial
     assert (into / "files/loose").read_bytes() == b"still there\n"
 
 
@@ -242,7 +241,7 @@ def test_a_commit_while_it_is_read_begins_the_capture_anew(repo: Repo, tmp_path:
     repo.write("a.txt", "changed\n")
     times = iter([True])
 
-    def meanwhile(_: str) -> bool:
+    def meanwhile(*_: object) -> bool:
         if next(times, False):
             repo.commit("in between")
             repo.write("b.txt", "changed too\n")
@@ -259,7 +258,7 @@ def test_a_repository_that_never_rests_is_partial(repo: Repo, tmp_path: Path) ->
         repo.root,
         tmp_path / "into",
         untracked_max=LARGE,
-        is_secret=lambda _: not repo.git("commit", "--allow-empty", "-m", "-"),
+        is_secret=lambda *_: not repo.git("commit", "--allow-empty", "-m", "-"),
     )
     assert any("changed each of the 3 times" in lack for lack in found.partial)
 

@@ -77,8 +77,38 @@ def test_a_remote_that_lost_its_history_is_named(repo: Repo, tmp_path: Path, rem
     _, into = captured(repo, tmp_path)
     shutil.rmtree(tmp_path / "served" / "desk.git")
     repo.git("init", "-q", "--bare", str(tmp_path / "served" / "desk.git"))
-    with pytest.raises(git.GitError, match="any more"):
+    with pytest.raises(git.GitError, match="neither the backup nor a remote has"):
         rebuild(into, tmp_path / "made")
+
+
+def test_a_branch_that_is_gone_from_the_remote_is_asked_for_by_its_commits(
+    repo: Repo, tmp_path: Path, remote: str
+) -> None:
+    """As after a merge of what was proposed: the server keeps the commits for long."""
+    pushed(repo, remote)
+    repo.git("checkout", "-q", "-b", "proposed")
+    repo.commit("proposed")
+    repo.git("push", "-q", "origin", "proposed")
+    repo.git("push", "-q", remote, ":proposed")
+    again(repo, tmp_path)
+
+
+def test_a_branch_of_the_remote_that_is_in_the_way_of_an_old_one_is_no_obstacle(
+    repo: Repo, tmp_path: Path, remote: str
+) -> None:
+    pushed(repo, remote)
+    repo.git("push", "-q", remote, ":side")
+    repo.git("push", "-q", remote, "main:side/new")
+    again(repo, tmp_path)
+
+
+def test_notes_that_are_fetched_do_not_hide_those_made_here(repo: Repo, tmp_path: Path, remote: str) -> None:
+    pushed(repo, remote)
+    repo.git("config", "--add", "remote.origin.fetch", "+refs/notes/*:refs/notes/*")
+    repo.git("notes", "add", "-m", "pushed")
+    repo.git("push", "-q", "origin", "refs/notes/commits")
+    repo.git("notes", "add", "--force", "-m", "here alone")
+    assert again(repo, tmp_path).git("notes", "show") == "here alone\n"
 
 
 def test_a_remote_in_a_folder_of_this_machine_does_not_count(repo: Repo, tmp_path: Path) -> None:
@@ -97,7 +127,7 @@ def test_a_password_in_an_address_is_not_kept(repo: Repo, tmp_path: Path) -> Non
     repo.git("config", "http.extraHeader", "Authorization: s3cret")
     _, into = captured(repo, tmp_path)
     assert "s3cret" not in (into / "state.json").read_text(encoding="utf-8")
-    assert "https://person@git.test/desk.git" in (into / "state.json").read_text(encoding="utf-8")
+    assert "https://git.test/desk.git" in (into / "state.json").read_text(encoding="utf-8")
 
 
 def test_a_shallow_clone_is_rebuilt_from_its_remote(repo: Repo, tmp_path: Path, remote: str) -> None:
