@@ -10,6 +10,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
+from operator import itemgetter
 from pathlib import Path
 
 LAST = "last"  # in place of a folder's content: only the last file
@@ -34,17 +35,19 @@ def _create(tool: str, archive: Path, folder: Path, head: object) -> None:
     from autosys_tasks.backup import act, manifest, pack
     from autosys_tasks.backup.spool import Spool
     from autosys_tasks.backup.values import FILE, Backup, Found
+    from autosys_tasks.core.garbage import kept
 
     assert isinstance(head, Backup)
     pack.BULK = 0 if tool == "autosys deflate" else sys.maxsize
-    found = [
-        Found(
-            path[len(str(folder)) + 1 :], path, FILE, facts.st_size, facts.st_mtime_ns, facts.st_mode & 0o7777,
-            (facts.st_ino, facts.st_ctime_ns),
-        )
-        for path, facts in _walk(str(folder))
-    ]  # fmt: skip
-    load = pack.Load(head, tuple((each, None) for each in sorted(found)))
+    with kept():
+        found = [
+            Found(
+                path[len(str(folder)) + 1 :], path, FILE, facts.st_size, facts.st_mtime_ns, facts.st_mode & 0o7777,
+                (facts.st_ino, facts.st_ctime_ns),
+            )
+            for path, facts in _walk(str(folder))
+        ]  # fmt: skip
+        load = pack.Load(head, tuple((each, None) for each in sorted(found, key=itemgetter(0))))
     with Spool(archive.with_suffix(".entries")) as spool:
         made = pack.pack(load, archive, spool, "", lambda line: None).backup
         beside = archive.parent / f"{head.stem}.manifest.json"

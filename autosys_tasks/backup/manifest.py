@@ -26,6 +26,7 @@ from autosys_tasks.backup.manifest_text import (
     entries_of,
     last_words,
     lines,
+    listed,
     opened,
     path_of,
     rows_of,
@@ -59,12 +60,12 @@ def stream(head: Backup, entries: Entries, deleted: Iterable[str], foot: Backup)
 
 
 class _Stream:
-    def __init__(self, lines: Iterator[bytes]) -> None:
-        self._lines, self._ready = lines, bytearray()
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces, self._ready = pieces, bytearray()
 
     def read(self, most: int) -> bytes:
-        while len(self._ready) < most and (line := next(self._lines, b"")):
-            self._ready += line
+        while len(self._ready) < most and (piece := next(self._pieces, b"")):
+            self._ready += piece
         data = bytes(self._ready[:most])
         del self._ready[:most]
         return data
@@ -72,10 +73,10 @@ class _Stream:
 
 def _whole(head: Backup, entries: Entries, deleted: Iterable[str], foot: Backup) -> Iterator[bytes]:
     digest = hashlib.sha256()
-    rows = entries.rows() if isinstance(entries, Spool) else rows_of(entries)
-    for line in lines(head, rows, deleted, foot):
-        digest.update(line)
-        yield line
+    rows = entries.pieces() if isinstance(entries, Spool) else listed(rows_of(entries))
+    for piece in lines(head, rows, deleted, foot):
+        digest.update(piece)
+        yield piece
     yield last_words(digest.hexdigest())
 
 

@@ -45,18 +45,18 @@ _dump = json.JSONEncoder(separators=(",", ":")).encode
 _scan = json.JSONDecoder().raw_decode  # a third of what json.loads costs, a hundred thousand times
 
 
-def lines(head: Backup, rows: Iterable[bytes], deleted: Iterable[str], foot: Backup) -> Iterator[bytes]:
-    """All lines but what follows the foot. Without the archive's hash in `foot` there is no `archive` in it.
+def lines(head: Backup, entries: Iterable[bytes], deleted: Iterable[str], foot: Backup) -> Iterator[bytes]:
+    """All lines but what follows the foot, in pieces. Without the archive's hash in `foot` there is no `archive` in it.
 
-    `rows`: the entries, in order of path. Beside an encrypted archive (its hash is known) no names are written.
-    ValueError when something is out of order.
+    `entries`: their lines, in order of path, `listed`. Beside an encrypted archive (its hash is known) no names are
+    written. ValueError when something is out of order.
     """
     hidden = foot.encrypted and bool(foot.archive_sha256)
     first = {"schema": SCHEMA} | {name: getattr(head, name) for name in HEAD}
     yield _dump(first)[:-1].encode() + OPENS
-    yield from _listed(() if hidden else rows)
+    yield from () if hidden else entries
     yield TURNS
-    yield from _listed(() if hidden else _in_order(deleted, str, lambda path: f"{_dump(path)}\n".encode()))
+    yield from listed(() if hidden else _in_order(deleted, str, lambda path: f"{_dump(path)}\n".encode()))
     yield CLOSES + _dump(_foot(foot, hidden)).encode()
 
 
@@ -65,7 +65,8 @@ def last_words(digest: str) -> bytes:
     return ENDS + f'{digest}"}}\n'.encode()
 
 
-def _listed(rows: Iterable[bytes]) -> Iterator[bytes]:
+def listed(rows: Iterable[bytes]) -> Iterator[bytes]:
+    """Lines with commas between them."""
     comma = b""
     for one in rows:
         yield comma + one

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import islice
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
 
-from autosys_tasks.backup.manifest_text import entries_of, row
+from autosys_tasks.backup.manifest_text import entries_of, row, split
 from autosys_tasks.backup.values import Entry
 
-TOGETHER = 256  # lines that are parsed at once
+PIECE = 1 << 16  # bytes that are read at once: few enough for the cache of a CPU
 
 
 class Spool:
@@ -23,7 +23,7 @@ class Spool:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.bytes = 0  # of all that the archive holds of them
-        self._last = ""
+        self._last, self._comma = "", b""
         self._file = path.open("wb", buffering=1 << 16)
         self._readings: list[BinaryIO] = []
 
@@ -40,17 +40,17 @@ class Spool:
             raise ValueError(f"a manifest is in order of path: `{entry.path}` comes after `{self._last}`")
         self._last = entry.path
         self.bytes += entry.size - entry.tail[0]
-        self._file.write(row(entry))
+        self._file.write(self._comma + row(entry))
+        self._comma = b","
 
-    def rows(self) -> Iterator[bytes]:
-        """All of them, from the first, as lines of a manifest."""
+    def pieces(self) -> Iterator[bytes]:
+        """All of them, from the first, as a manifest has them: so many bytes at a time."""
         self._file.flush()
-        with self.path.open("rb") as lines:
-            self._readings.append(lines)
-            yield from lines
+        with self.path.open("rb", buffering=0) as file:
+            self._readings.append(file)
+            yield from iter(partial(file.read, PIECE), b"")
 
     def read(self) -> Iterator[Entry]:
         """All of them, from the first."""
-        rows = self.rows()
-        while lines := list(islice(rows, TOGETHER)):
-            yield from entries_of(lines)
+        for lines in split(self.pieces()):
+            yield from entries_of([line.removeprefix(b",") for line in lines])

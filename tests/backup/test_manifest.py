@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from autosys_tasks.backup import manifest
 from autosys_tasks.backup.base import Base
 from autosys_tasks.backup.damaged import Damaged, NeedsPassphrase
-from autosys_tasks.backup.manifest_text import backup_of, closed, entry_of, opened, row, rows_of, split
+from autosys_tasks.backup.manifest_text import backup_of, closed, entry_of, listed, opened, row, rows_of, split
 from autosys_tasks.backup.manifest_text import lines as manifest_lines
 from autosys_tasks.backup.seven_zip_write import Writer
 from autosys_tasks.backup.values import DIFFERENTIAL, FULL, MANIFEST, Backup, Entry, Failed
@@ -212,7 +212,8 @@ def test_the_page_on_the_format_shows_a_manifest_that_can_be_read(tmp_path: Path
     lines = shown.encode().splitlines(keepends=True)
     head, foot = opened(lines[0]), closed(lines[-1])
     backup = backup_of(head, foot)
-    written_by_us = list(manifest_lines(backup, rows_of(map(entry_of, (lines[1], lines[2][1:]))), [], backup))
+    entries = listed(rows_of(map(entry_of, (lines[1], lines[2][1:]))))
+    written_by_us = list(manifest_lines(backup, entries, [], backup))
     assert b"".join(written_by_us) == b"".join(lines).rpartition(b',"sha256":')[0]
     for name in Entry._fields:
         assert f'"{name}"' in shown or f"`{name}`" in page, name
