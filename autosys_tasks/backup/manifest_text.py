@@ -90,9 +90,9 @@ def _in_order(things: Iterable[T], path_of: Callable[[T], str], line_of: Callabl
 
 def row(entry: Entry) -> bytes:
     """An entry's line, without the comma before it."""
-    path, kind, size, time, mode, digest = entry[:6]
-    (inode, ctime), plain = entry.stamp, entry[6:9] == NOTHING[6:9] and entry[10:] == NOTHING[10:]
-    if plain and kind == FILE and size and time and mode and inode:  # most are: a third of the cost
+    path, kind, size, time, mode, digest, member, link, flags, (inode, ctime), tail = entry
+    plain = kind == FILE and not (member or link or flags) and tail == NO_TAIL
+    if plain and size and time and mode and inode:  # most are: a third of the cost
         said = f'"kind":"file","size":{size},"mtime_ns":{time},"mode":{mode},"sha256":"{digest}"'
         return f'{{"path":{_quoted(path)},{said},"stamp":[{inode},{ctime}]}}\n'.encode()
     pairs = zip(Entry._fields, entry, NOTHING, strict=True)

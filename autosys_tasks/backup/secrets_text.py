@@ -38,16 +38,16 @@ _HARMLESS = re.compile(
 )
 # Shapes by a mark that each of them has, and marks by a sign that is in all that have one of these shapes: to look for
 # signs, then for marks, and only then for shapes is many times quicker than to try every shape everywhere. Few are ever
-# looked for, so that `re` compiles them when they are.
-_SHAPES: dict[bytes, dict[bytes, bytes]] = {
-    b"-": {
+# looked for, so that `re` compiles them when they are. A sign is a number: bytes are searched for it in half the time.
+_SHAPES: dict[int, dict[bytes, bytes]] = {
+    ord("-"): {
         b"PRIVATE KEY": rb"-----BEGIN [A-Z ]*PRIVATE KEY(?: BLOCK)?-----",
         b"glpat-": rb"\bglpat-[0-9A-Za-z_-]{20}",
         b"xox": rb"\bxox[abeoprs]-[0-9A-Za-z-]{10,}",
         b"sk-": rb"\bsk-(?:ant-|proj-|or-|svcacct-)?[0-9A-Za-z_-]{20,}",
         b"pypi-": rb"\bpypi-AgE[0-9A-Za-z_-]{50,}",
     },
-    b"_": {
+    ord("_"): {
         **{mark: rb"\b" + mark + rb"[0-9A-Za-z]{36}" for mark in (b"ghp_", b"gho_", b"ghu_", b"ghs_")},
         b"ghr_": rb"\bghr_[0-9A-Za-z]{36}",
         b"aws_secret_access_key": rb"aws_secret_access_key\W{1,5}[0-9A-Za-z/+]{40}\b",
@@ -57,19 +57,19 @@ _SHAPES: dict[bytes, dict[bytes, bytes]] = {
         b"npm_": rb"\bnpm_[0-9A-Za-z]{36}",
         b"dop_v1_": rb"\bdop_v1_[0-9a-f]{64}",
     },
-    b"/": {
+    ord("/"): {
         b"hooks.slack.com": rb"hooks\.slack\.com/services/T\w+/B\w+/\w{16,}",
         b"discord": rb"discord(?:app)?\.com/api/webhooks/\d{15,}/[\w-]{30,}",
     },
-    b"@": {
+    ord("@"): {
         b"://": rb"\b[a-z][a-z0-9+.-]*://[^\s:/@'\"<>{}$]+:[^\s/@'\"<>{}$]{3,}@[\w.-]",
     },
-    b"A": {
+    ord("A"): {
         b"AKIA": rb"\bAKIA[0-9A-Z]{16}\b",
         b"ASIA": rb"\bASIA[0-9A-Z]{16}\b",
         b"AIza": rb"\bAIza[0-9A-Za-z_-]{35}",
     },
-    b".": {
+    ord("."): {
         b"ya29.": rb"\bya29\.[0-9A-Za-z_-]{20,}",
         b"SG.": rb"\bSG\.[\w-]{16,}\.[\w-]{16,}",
     },

@@ -5,6 +5,7 @@ A member is a row of `Columns`; members with bytes follow one another in the ord
 
 from __future__ import annotations
 
+import functools
 import stat
 import sys
 import zlib
@@ -89,6 +90,7 @@ def _attributes(shape: int, mode: int) -> int:
     return kind | UNIX | (0 if mode & stat.S_IWUSR else READ_ONLY) | (mode & 0xFFFF) << 16
 
 
+@functools.lru_cache(1 << 12)  # sizes of small files come again and again
 def number(value: int) -> bytes:
     """A number as 7z writes it: the ones that begin the first byte say how many bytes follow."""
     for more in range(8):
@@ -133,9 +135,8 @@ def _coders(blocks: Sequence[Block], crc: int | None = None) -> bytes:
 def _members(blocks: Sequence[Block], columns: Columns) -> bytes:
     counts = b"".join(number(block.members) for block in blocks)
     sizes, at = bytearray(), 0
-    for block in blocks:
-        for size in columns.sizes[at : at + block.members - 1]:  # the last one's is what is left of the block
-            sizes += number(size)
+    for block in blocks:  # the last one's is what is left of the block
+        sizes += b"".join(map(number, columns.sizes[at : at + block.members - 1]))
         at += block.members
     return MEMBERS + COUNTS + counts + SIZES + bytes(sizes) + CRCS + b"\x01" + little(columns.crcs).tobytes() + END
 
