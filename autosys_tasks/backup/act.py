@@ -20,7 +20,7 @@ from autosys_tasks.backup.values import ARCHIVE_END, MANIFEST_END, Backup
 from autosys_tasks.core.clock import size
 from autosys_tasks.core.errors import StateError
 from autosys_tasks.core.faults import fault
-from autosys_tasks.core.files import SPACE_HINT, cannot_write, make_folder, must_take_files, patiently
+from autosys_tasks.core.files import SPACE_HINT, cannot_write, make_folder, must_take_files, patiently, sync_folder
 
 REMOVED = ".removed"
 LEFT = re.compile(f"{FILE}({REMOVED}|{PART})")
@@ -112,7 +112,10 @@ def publish(folder: Path, backup: Backup) -> None:
     _rename(part, taken)
     fault("backup.after-archive-rename")
     _rename(described, folder / backup.manifest)
-    sync_folder(folder)
+    try:
+        sync_folder(folder)
+    except OSError as error:
+        raise cannot_write(folder, error) from error
     fault("backup.after-rename")
 
 
@@ -133,16 +136,6 @@ def remove(folder: Path, backup: Backup) -> None:
     _rename(goes, folder / f"{goes.name}{REMOVED}")
     _unlink(folder / backup.archive)
     _unlink(folder / f"{goes.name}{REMOVED}")
-
-
-def sync_folder(folder: Path) -> None:
-    """Names survive a power cut; a system that cannot do that for folders does it by itself."""
-    with contextlib.suppress(OSError):
-        fd = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)
 
 
 def _rename(old: Path, new: Path) -> None:

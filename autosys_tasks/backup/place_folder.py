@@ -11,7 +11,7 @@ from pathlib import Path
 from autosys_tasks.backup.place import CHUNK, PlaceError, full, gone
 from autosys_tasks.config.addresses import Address, parse
 from autosys_tasks.config.model import Backup
-from autosys_tasks.core.files import is_full, patiently
+from autosys_tasks.core.files import is_full, patiently, sync_folder
 
 
 class Folder:
@@ -52,12 +52,7 @@ class Folder:
         """NAME.part becomes NAME."""
         with self._said("rename"):
             patiently(lambda: os.replace(self.path / (name + self.part), self.path / name))
-            if hasattr(os, "O_DIRECTORY"):  # a rename is on the disk when its folder is
-                fd = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
-                try:
-                    os.fsync(fd)
-                finally:
-                    os.close(fd)
+            sync_folder(self.path)
 
     def drop(self, name: str) -> None:
         """Take its `.part` away."""

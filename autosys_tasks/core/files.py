@@ -78,6 +78,22 @@ def forget_unfinished(folder: Path | str, below: int = 0) -> None:
                 os.unlink(entry.path)
 
 
+def sync_folder(folder: Path | str) -> None:
+    """The names in it survive a power cut. A system that cannot do that for folders does it by itself.
+
+    Raises OSError when it can, and the disk did not take them.
+    """
+    try:
+        fd = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+    except OSError as error:
+        if error.errno == errno.EIO or is_full(error):
+            raise
+
+
 def write_all(fd: int, data: bytes) -> None:
     """Every byte, or the system's error: what a nearly full disk takes only in part is not written."""
     while data:
@@ -95,6 +111,8 @@ def cannot_write(path: Path | str, error: OSError, doing: str = "write") -> Stat
     hint = "make the folder writable"
     if is_full(error):
         hint = SPACE_HINT
+    elif error.errno == errno.EIO:
+        hint = "that disk fails: see to it, then run the same command again"
     elif reason == "Permission denied":
         hint += f" for this user{_whose(path)}; AUTOSYS_STATE names another state folder"
     elif reason == "Read-only file system":

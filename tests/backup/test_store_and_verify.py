@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
+import os
 import random
 import shutil
+import stat
 from pathlib import Path
 
 import pytest
 from packing import noise, text
 
-from autosys_tasks.backup import manifest
+from autosys_tasks.backup import act, manifest
 from autosys_tasks.backup.damaged import Damaged, NeedsPassphrase
 from autosys_tasks.backup.seven_zip_write import Writer
 from autosys_tasks.backup.store import find, listed
 from autosys_tasks.backup.values import DIFFERENTIAL, FULL, MANIFEST, Backup, Entry
 from autosys_tasks.backup.verify import check, verify
-from autosys_tasks.core.errors import UsageError
+from autosys_tasks.core.errors import StateError, UsageError
 
 IDS = [f"2026-11-{day}T033000Z" for day in (27, 28, 29)]
 FILES = {"a.txt": text(3000), "b/c.log": text(9000, 2), "z.bin": noise(5000), "빈 파일": b""}
@@ -52,6 +55,24 @@ def made(folder: Path, backup: Backup, files: dict[str, bytes], passphrase: str 
 
 def full(number: int) -> Backup:
     return Backup(IDS[number], FULL, 1795836600.0 + number)
+
+
+@pytest.mark.only("posix")
+def test_a_backup_whose_names_the_disk_did_not_take_is_a_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backup = made(tmp_path, full(1), {"a": b"x"})
+    for name in (backup.archive, backup.manifest):
+        (tmp_path / name).rename(tmp_path / f"{name}{backup.part}")
+
+    def fails(fd: int) -> None:
+        if stat.S_ISDIR(os.fstat(fd).st_mode):
+            raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "fsync", fails)
+    with pytest.raises(StateError, match="Input/output error"):
+        act.publish(tmp_path, backup)
+    assert (tmp_path / backup.manifest).exists(), "it was the folder's own"
 
 
 def test_a_good_backup_has_no_damage(tmp_path: Path) -> None:

@@ -186,3 +186,19 @@ def test_what_another_user_has_is_called_theirs(tmp_path: Path) -> None:
     denied = PermissionError(errno.EACCES, "Permission denied")
     assert f"(it belongs to {theirs})" in files.cannot_write(tmp_path / "services" / "wanted.json", denied).hint
     assert "belongs" not in files.cannot_write("/", denied).hint
+
+
+@pytest.mark.only("posix")
+@pytest.mark.parametrize(("number", "lost"), [(errno.EIO, True), (errno.ENOSPC, True), (errno.EINVAL, False)])
+def test_names_that_the_disk_did_not_take_are_no_success(
+    tmp_path: Path, number: int, lost: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file system that knows no fsync of a folder says EINVAL; a disk that fails says EIO."""
+
+    def fails(fd: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "fsync", fails)
+    with pytest.raises(OSError, match=os.strerror(number)) if lost else contextlib.nullcontext():
+        files.sync_folder(tmp_path)
+    assert "disk" in files.cannot_write(tmp_path, OSError(number, "")).hint or not lost
