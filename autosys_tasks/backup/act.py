@@ -150,4 +150,3 @@ def _unlink(path: Path) -> None:
         patiently(lambda: path.unlink(missing_ok=True))
     except OSError as error:
         raise cannot_write(path, error, "remove") from error
-

@@ -98,6 +98,17 @@ def error_lines(error: AutosysError) -> list[str]:
     return lines
 
 
+def typed(text: str, program: str) -> str:
+    """What rooms say to type, which is `inv TASK`, as it is typed where `program` runs our tasks.
+
+    >>> typed("mend it; then inv backup", "autosys")
+    'mend it; then autosys backup'
+    """
+    import re
+
+    return text if program == "inv" else re.sub(r"\binv (?=[a-z])", f"{program} ", text)
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """The known word that `word` was probably meant to be, or ""; one that differs in case or form alone is nearest."""
     import difflib

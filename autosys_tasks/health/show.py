@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 
 from autosys_tasks.core.clock import counted
-from autosys_tasks.core.errors import AutosysError
+from autosys_tasks.core.errors import AutosysError, typed
 from autosys_tasks.core.plan import Outcome
 from autosys_tasks.core.verdict import ALL, NG, OK, SKIP, Check, Fix, counts, overall
 from autosys_tasks.health import run
@@ -19,17 +19,20 @@ from autosys_tasks.supervise.show import aligned
 EVERY_S = 2.0
 
 
-def fields(checks: Sequence[Check]) -> dict[str, object]:
-    """The fields of the `health` document; the verdict is worked out from the checks beside it."""
+def fields(checks: Sequence[Check], program: str = "inv") -> dict[str, object]:
+    """The fields of the `health` document; the verdict is worked out from the checks beside it.
+
+    `program` is what runs our tasks in this workspace.
+    """
     verdicts = [check.verdict for check in checks]
     return {
         "verdict": overall(verdicts),
         "counts": counts(verdicts),
-        "checks": [check_json(check) for check in checks],
+        "checks": [check_json(check, program) for check in checks],
     }
 
 
-def check_json(check: Check) -> dict[str, object]:
+def check_json(check: Check, program: str) -> dict[str, object]:
     """One check of the document; what is not known is None."""
     return {
         "id": check.id,
@@ -38,18 +41,18 @@ def check_json(check: Check) -> dict[str, object]:
         "evidence": check.evidence,
         "why": check.why or None,
         "ms": check.ms,
-        "fix": fix_json(check.fix),
+        "fix": fix_json(check.fix, program),
         "fixed": check.fixed,
     }
 
 
-def fix_json(fix: Fix | None) -> dict[str, object] | None:
+def fix_json(fix: Fix | None, program: str) -> dict[str, object] | None:
     """A command that is safe to run, or a text for a person: never both."""
     if fix is None:
         return None
     if fix.command:
-        return {"kind": "run", "command": list(fix.command)}
-    return {"kind": "manual", "text": fix.text}
+        return {"kind": "run", "command": [program, *fix.command[1:]]}
+    return {"kind": "manual", "text": typed(fix.text, program)}
 
 
 def lines(name: str, checks: Sequence[Check]) -> list[str]:

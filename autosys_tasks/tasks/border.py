@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 FOUND: dict[str, str | None] = {"name": None, "path": None}  # the workspace, as far as this run knows it
 LONG_LIST = 1000
-NO_INV = "(there is no tasks.py here: type `autosys` where it says `inv`, or `autosys init` once)"
 HELP = {
     "json": "print exactly one JSON document",
     "dry_run": "print the plan and change nothing",
@@ -122,9 +121,7 @@ def end_with(error: AutosysError, as_json: bool) -> NoReturn:
         _unread("stdout")  # it took nothing, and would spoil the exit code when Python ends
     from autosys_tasks.core.errors import error_lines
 
-    lines = error_lines(error)
-    note = _no_inv("\n".join(lines))
-    raise Exit("\n".join([*lines, f"  {note}"] if note else lines), code=error.code) from error
+    raise Exit(_as_typed("\n".join(error_lines(error))), code=error.code) from error
 
 
 def ready_streams(*, keep: bool = True) -> None:
@@ -190,7 +187,7 @@ def error_document(error: AutosysError) -> dict[str, object]:
             "kind": error.kind,
             "message": error.message,
             "where": error.where or None,
-            "hint": error.hint or None,
+            "hint": _as_typed(error.hint) or None,
             "problems": problems,
         }
     }
@@ -317,19 +314,21 @@ def finish(
     if as_json:
         print_json(envelope(document, config, code) | fields)
     else:
-        text = "\n".join(lines)
-        put(text)
-        if code and (note := _no_inv(text)):
-            say(note)
+        put(_as_typed("\n".join(lines)))
     end(code)
 
 
-def _no_inv(text: str) -> str:
-    """What helps where a hint says `inv` and the folder has no tasks.py, without which `inv` knows nothing; else ""."""
-    if "inv " not in text or "autosys_tasks.console" not in sys.modules:
-        return ""
-    folder = FOUND["path"] or _nearest()
-    return NO_INV if folder and not Path(folder, "tasks.py").is_file() else ""
+def program() -> str:
+    """What a person types before a task of ours: `inv`; `autosys` where there is no tasks.py, without which `inv`
+    knows nothing."""
+    folder = (FOUND["path"] or _nearest()) if "autosys_tasks.console" in sys.modules else None
+    return "autosys" if folder and not Path(folder, "tasks.py").is_file() else "inv"
+
+
+def _as_typed(text: str) -> str:
+    from autosys_tasks.core.errors import typed
+
+    return typed(text, program()) if "inv " in text else text
 
 
 def end(code: int) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from autosys_tasks.tasks.border import envelope, finish, house, is_dry, put, say, show_plan, verb
+from autosys_tasks.tasks.border import envelope, finish, house, is_dry, program, put, say, show_plan, verb
 
 if TYPE_CHECKING:
     from autosys_tasks.supervise.house import House
@@ -67,7 +67,7 @@ def looked(home: House) -> dict[str, object]:
     from autosys_tasks.health import run, show
 
     checks = run.page(home)
-    return envelope("health", home.config, run.exit_code(checks)) | show.fields(checks)
+    return envelope("health", home.config, run.exit_code(checks)) | show.fields(checks, program())
 
 
 def checked(home: House) -> dict[str, object]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from autosys_tasks.tasks.border import envelope, finish, house, is_dry, say, show_plan, verb
+from autosys_tasks.tasks.border import envelope, finish, house, is_dry, program, say, show_plan, verb
 
 
 @verb(
@@ -46,7 +46,7 @@ def health(  # type: ignore[no-untyped-def]
         with live.display(home, say, quiet=json) as picture:
             mended = run.fix(home, checks, ids, lambda h, order: act.carry_out(h, order, tell, picture))
         checks, trouble = mended.checks, mended.trouble
-    code, fields = run.exit_code(checks, trouble), show.fields(checks)
+    code, fields = run.exit_code(checks, trouble), show.fields(checks, program())
     if not ids:
         document = envelope("health", home.config, code) | fields
         fields["at"] = document["at"]

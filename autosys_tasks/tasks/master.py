@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from autosys_tasks.tasks.border import finish, house, is_dry, run_fields, say, show_plan, verb
+from autosys_tasks.tasks.border import finish, house, is_dry, program, run_fields, say, show_plan, verb
 
 ENTRIES = ("master", "watchdog")  # what keeps a workspace running; the backup has its own
 
@@ -104,7 +104,7 @@ def _health(home: Any, timeout: float) -> tuple[bool, str]:
 
     checks = run.page(home, ())
     code = run.exit_code(checks)
-    trouble = run.keep(home, envelope("health", home.config, code) | show.fields(checks))
+    trouble = run.keep(home, envelope("health", home.config, code) | show.fields(checks, program()))
     return run.exit_code(checks, trouble) == 0, trouble or show.verdict_line(checks)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from typing import Any
 
 import pytest
 import rig
@@ -14,10 +15,19 @@ from seen import is_document
 def test_a_hint_leads_on_in_a_folder_without_tasks_py(workspace: rig.Workspace) -> None:
     """Interface 1: `autosys` is for such a folder, and `inv` finds no tasks there."""
     workspace.write("[services.api]\ncommand = ['no-such-program']\n")
-    for words, code in ((("bringup", "--no-guard"), 3), (("health", "--only", "service.api"), 3), (("restart",), 2)):
-        assert "type `autosys`" in workspace.cli(*words).rc(code).err
+    only = ("health", "--only", "service.api")
+    for words, code in ((("bringup", "--no-guard"), 3), (only, 3), (("restart",), 2)):
+        workspace.cli(*words).rc(code).says("autosys ")
+    assert "then autosys bringup api" in _fix(workspace.cli(*only, "--json").json())
+    hint = str(workspace.cli("restart", "--json").json()["error"])
+    assert "autosys restart NAME" in hint and "`autosys ps`" in hint
     workspace.cli("init").rc(0)
-    assert "type `autosys`" not in workspace.cli("restart").rc(2).err
+    workspace.cli("restart").rc(2).says("inv restart NAME")
+    assert "then inv bringup api" in _fix(workspace.cli(*only, "--json").json())
+
+
+def _fix(page: Any) -> str:
+    return str(page["checks"][0]["fix"])
 
 
 EMPTY = [

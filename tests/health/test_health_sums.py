@@ -96,6 +96,9 @@ def test_only_a_second_look_proves_a_fix(after: str, fix: Fix | None, ok: bool |
 
 
 def test_a_fix_is_a_command_or_a_text_and_never_both() -> None:
-    assert show.fix_json(UP_API) == {"kind": "run", "command": ["inv", "bringup", "api"]}
-    assert show.fix_json(Fix(text="by hand")) == {"kind": "manual", "text": "by hand"}
-    assert show.fix_json(None) is None
+    assert show.fix_json(UP_API, "inv") == {"kind": "run", "command": ["inv", "bringup", "api"]}
+    assert show.fix_json(Fix(text="by hand"), "inv") == {"kind": "manual", "text": "by hand"}
+    assert show.fix_json(None, "inv") is None
+    assert show.fix_json(UP_API, "autosys") == {"kind": "run", "command": ["autosys", "bringup", "api"]}
+    by_hand = show.fix_json(Fix(text="invite, then inv backup"), "autosys")
+    assert by_hand == {"kind": "manual", "text": "invite, then autosys backup"}
