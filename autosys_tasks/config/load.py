@@ -106,11 +106,12 @@ def _parsed(text: str, path: Path) -> dict[str, Any]:
 
 
 def _syntax_problem(said: str, text: str) -> Problem:
-    place = _PLACE.search(said)
-    lines = text.splitlines()
-    line = int(place[1] or len(lines)) if place else 0
-    message = f"is not TOML: {said[: place.start()] if place else said}"
-    where = f"{FILE}:{line}:{place[2]}" if place and place[2] else f"{FILE}:{line}" if place else FILE
+    place, lines = _PLACE.search(said), text.splitlines()
+    if place is None:
+        return Problem(FILE, f"is not TOML: {said}", _syntax_hint(said, ""))
+    line = int(place[1] or len(lines))
+    where = f"{FILE}:{line}:{place[2]}" if place[2] else f"{FILE}:{line}"
+    message = f"is not TOML: {said[: place.start()]}"
     return Problem(where, message, _syntax_hint(said, lines[line - 1] if 0 < line <= len(lines) else ""))
 
 
