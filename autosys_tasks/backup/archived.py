@@ -110,9 +110,15 @@ def verified(
     except Damaged as error:
         return [], 0, [Damage(error.where, error.message)]
     progress = Progress("reading", backups[0].bytes if len(backups) == 1 else 0, tell)
-    checked, whys = 0, {}
+    checked, whys, locked = 0, {}, list[Damage]()
     for backup in backups if every else _with_base(folder, backups):
-        count, bad = verify.verify(folder, backup, secret, progress.add)
+        try:
+            count, bad = verify.verify(folder, backup, secret, progress.add)
+        except NeedsPassphrase as error:
+            if not every or not secret:
+                raise
+            locked.append(Damage(backup.archive, error.message))  # of another passphrase; the others are read
+            continue
         checked, damaged = checked + count, list(dict.fromkeys((*damaged, *bad)))
         whys[backup.id] = f"{bad[0].path}: {bad[0].why}" if bad else ""
     if folder == folder_of(house):
@@ -120,7 +126,7 @@ def verified(
             damage_memory.remember(Path(house.place.folder), whys)
         except StateError as error:
             tell(f"WARN {error.message}: what was found is not remembered")
-    return backups, checked, damaged
+    return backups, checked, [*damaged, *locked]
 
 
 def _with_base(folder: Path, backups: Sequence[Backup]) -> Iterator[Backup]:

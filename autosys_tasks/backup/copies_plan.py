@@ -94,7 +94,7 @@ def may_leave(backups: Iterable[Backup]) -> tuple[list[Backup], dict[str, str]]:
     stays: dict[str, str] = {}
     for one in sorted(backups, key=lambda backup: backup.id):
         if one.local_only:
-            stays[one.stem] = "it holds secrets in clear: set AUTOSYS_BACKUP_PASSPHRASE, and the next ones are copied"
+            stays[one.stem] = "it is in clear, and stays: set AUTOSYS_BACKUP_PASSPHRASE, and the next ones are copied"
         elif not one.verified:
             stays[one.stem] = "it was never verified: inv backup.verify"
         elif one.base and one.base not in may:

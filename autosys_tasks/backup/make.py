@@ -155,7 +155,7 @@ def _drafted(house: House, look: Callable[..., Collected], note: str = "") -> Dr
     head = Backup(
         identity, kind, now, owner=owner_of(config), sets=digest, git=found.git, note=note, encrypted=bool(secret),
         failed=tuple(each for each in found.missing if each.required or not each.idle),
-        local_only=not secret and any(SECRET in each.flags for each in found.found),
+        local_only=not secret and (_were_encrypted(backups) or any(SECRET in each.flags for each in found.found)),
     )  # fmt: skip
     load = Load(head, tuple((each, None) for each in found.found), required=_required(config))
     return Draft(_differential(load, base, found) if base else load, reason, found, backups)
@@ -181,13 +181,20 @@ def _required(config: Config) -> frozenset[str]:
 def _warnings(head: Backup, found: Collected, backups: Sequence[Backup], more: int = 0) -> list[str]:
     """What a person should know before it is too late, each once."""
     said = [] if found.found or found.files else [NOTHING]
-    if head.local_only:
-        count = more + sum(SECRET in each.flags for each in found.found)
+    bare = _were_encrypted(backups) and not head.encrypted
+    count = more + sum(SECRET in each.flags for each in found.found)
+    if head.local_only and (count or not bare):
         files = counted(count, "file that looks like a secret", "files that look like secrets")
         said.append(f"WARN it holds {files}, in clear: it stays here, for this user alone; {VARIABLE} encrypts it")
-    if backups and backups[-1].encrypted and not head.encrypted:
-        said.append(f"WARN the last backup was encrypted, and this one is not: no passphrase was found ({VARIABLE})")
+    if bare:
+        why = f"no passphrase was found ({VARIABLE})"
+        said.append(f"WARN backups before were encrypted, and this one is not: {why}, and it is copied nowhere")
     return said
+
+
+def _were_encrypted(backups: Sequence[Backup]) -> bool:
+    """Whether somebody wanted them encrypted; a keyring that nobody has opened yet is no other wish."""
+    return any(one.encrypted for one in backups)
 
 
 def sets_digest(config: Config) -> str:

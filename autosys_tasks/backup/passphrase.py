@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 
 VARIABLE, SERVICE = "AUTOSYS_BACKUP_PASSPHRASE", "autosys"
 
 
 def passphrase(workspace: str) -> str:
-    """What archives of the workspace of this name are encrypted with; "" when nobody has set one."""
-    return os.environ.get(VARIABLE) or _from_keyring(workspace)
+    """What archives of the workspace of this name are encrypted with; "" when nobody has set one.
+
+    Always with its characters in one piece (NFC), as most systems type them: one that was set in pieces (macOS) is the
+    same, here and where 7-Zip asks for it.
+    """
+    return unicodedata.normalize("NFC", os.environ.get(VARIABLE) or _from_keyring(workspace))
+
+
+def forms(secret: str) -> list[str]:
+    """A passphrase in each way that it can be written; its own first."""
+    return list(dict.fromkeys((secret, *(unicodedata.normalize(form, secret) for form in ("NFC", "NFD")))))
 
 
 def _from_keyring(workspace: str) -> str:

@@ -20,6 +20,7 @@ from typing import BinaryIO
 
 from autosys_tasks.backup import threads
 from autosys_tasks.backup.damaged import Damaged, NeedsPassphrase
+from autosys_tasks.backup.passphrase import forms
 from autosys_tasks.backup.seven_zip_codec import Key, decoded, decrypted
 from autosys_tasks.backup.seven_zip_header import MAGIC, START
 from autosys_tasks.backup.seven_zip_parse import Member, Packed, contents, encoded_header
@@ -196,15 +197,15 @@ class Archive:
             crc = zlib.crc32(piece, crc)
         if crc != block.packed_crc:
             raise Damaged("its header is not what was written")
-        try:
-            header = b"".join(self._decoded(block))
-            fits = zlib.crc32(header) == block.crc
-        except (Damaged, zlib.error, lzma.LZMAError):
-            fits = False
-        if fits:
-            return header
+        for self._passphrase in forms(self._passphrase) if block.aes else [self._passphrase]:
+            self._keys.clear()
+            with contextlib.suppress(Damaged, zlib.error, lzma.LZMAError):
+                header = b"".join(self._decoded(block))
+                if zlib.crc32(header) == block.crc:
+                    return header
         if block.aes:
-            raise NeedsPassphrase("the passphrase is not the one it was made with", where=str(self._path), hint=HINT)
+            message = f"the passphrase is not the one that `{self._path.name}` was made with"
+            raise NeedsPassphrase(message, where=str(self._path), hint=HINT)
         raise Damaged("its header is not what was written")
 
     @contextlib.contextmanager

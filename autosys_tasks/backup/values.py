@@ -135,7 +135,7 @@ class Backup(NamedTuple):
     git: str = ""  # one line about the repository, "" when it was not asked for
     note: str = ""
     encrypted: bool = False
-    local_only: bool = False  # it holds secrets in clear: never copied elsewhere
+    local_only: bool = False  # in clear, with secrets or after encrypted ones: never copied elsewhere
     archive_bytes: int = 0
     archive_sha256: str = ""
     verified: bool = False  # it was read back, every hash, before it got its name

@@ -244,7 +244,7 @@ def test_with_a_passphrase_contents_and_names_are_encrypted(desk: rig.Workspace)
         assert verify.verify(folder(desk), each, "열려라 참깨")[1] == []
     clear = desk.cli("backup", "--json").rc(0)
     assert clear.json()["backup"]["kind"] == "full", "nothing is added in clear to an encrypted one"  # type: ignore[index, call-overload]
-    assert "the last backup was encrypted, and this one is not" in clear.out
+    assert "before were encrypted, and this one is not" in clear.out
 
 
 @pytest.mark.portable
