@@ -197,7 +197,8 @@ class Archive:
             crc = zlib.crc32(piece, crc)
         if crc != block.packed_crc:
             raise Damaged("its header is not what was written")
-        for self._passphrase in forms(self._passphrase) if block.aes else [self._passphrase]:
+        for form in forms(self._passphrase) if block.aes else ("",):
+            self._passphrase = form
             self._keys.clear()
             with contextlib.suppress(Damaged, zlib.error, lzma.LZMAError):
                 header = b"".join(self._decoded(block))
