@@ -43,6 +43,7 @@ class Job(NamedTuple):
     lock: host.Lock
     turns: bool = True  # False: the caller has the turn of services already
     force: bool = False
+    stuck: str = ""  # why an upgrade of it that was cut short could not be put back: nothing can begin before that
 
     @property
     def names(self) -> list[str]:
@@ -61,6 +62,8 @@ def install(job: Job) -> list[Outcome]:
     _new_log(job.log)
     restarts: list[Outcome] = []
     try:
+        if job.stuck:
+            raise Trouble(job.stuck)
         detail = (_beside if ours.is_ours(job.seen.environment) else _in_place)(job, restarts)
         ok = True
     except (Trouble, AutosysError, OSError, RuntimeError) as error:
@@ -288,9 +291,12 @@ def _failed(job: Job, why: str) -> None:
         write_record(place, seen.name, record._replace(failed=Failed(seen.wanted, why, time.time(), before + 1)))
 
 
-def recover(house: House, names: Iterable[str]) -> list[str]:
-    """Put back what an upgrade that was cut short had begun to change; what became of each. Raises OSError."""
-    notes = []
+def recover(house: House, names: Iterable[str]) -> tuple[list[str], dict[str, str]]:
+    """Put back what an upgrade that was cut short had begun to change.
+
+    What became of each, and of which environments that is not possible now, with why: that keeps none of the others.
+    """
+    notes, stuck = list[str](), dict[str, str]()
     for name in names:
         record = read_record(house.place, name)
         way = record.pending
@@ -300,8 +306,12 @@ def recover(house: House, names: Iterable[str]) -> list[str]:
             record = record._replace(done=None)  # whatever it is now: it was not made from what the files say
             notes.append(f"{name}: an upgrade had been cut short, and what was kept of it is gone: it is made anew")
         else:
-            ways.bring_back(record.path, way)
+            try:
+                ways.bring_back(record.path, way)
+            except OSError as error:
+                stuck[name] = f"an upgrade had been cut short, and what was there could not be put back: {said(error)}"
+                continue
             notes.append(f"{name}: an upgrade had been cut short, what was there before it was put back")
         write_record(house.place, name, record._replace(pending=None))
         ways.forget(way)
-    return notes
+    return notes, stuck

@@ -9,7 +9,7 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -168,12 +168,12 @@ def _upgraded(order: Order, lock: host.Lock) -> Report:
                 journal.add(outcome)
                 order.tell(outcome)
 
-        recovered = _recovered(house)
+        recovered, stuck = _recovered(house)
         tell(_pulled(house) if order.pull else ())
         seen = planned(house, order.only, force=order.force)
-        for outcomes in _carried_out(order, seen, lock):
+        for outcomes in _carried_out(order, seen, lock, stuck):
             tell(outcomes)
-        tell(_started_again(order) if recovered else ())
+        tell(_started_again(order) if recovered or stuck else ())
         _try_again(house, seen, journal.outcomes)
         stale, notes = _still_stale(order, seen), (*recovered, *seen.plan.notes)
         report = Report(tuple(journal.outcomes), stale, notes, time.monotonic() - began)
@@ -209,17 +209,19 @@ def _pulled(house: House) -> list[Outcome]:
     return [Outcome(step, end.ok, detail, round((time.monotonic() - began) * 1000))]
 
 
-def _recovered(house: House) -> list[str]:
-    """What became of each environment of which an upgrade had been cut short."""
+def _recovered(house: House) -> tuple[list[str], dict[str, str]]:
+    """What became of each environment of which an upgrade had been cut short, and which could not be put back."""
     names = [name for name in stamps.known_names(house.place) if stamps.read_record(house.place, name).pending]
     if not names:
-        return []
+        return [], {}
     from autosys_tasks.upgrade import act
 
     return act.recover(house, names)
 
 
-def _carried_out(order: Order, seen: Picture, lock: host.Lock) -> Iterator[list[Outcome]]:
+def _carried_out(
+    order: Order, seen: Picture, lock: host.Lock, stuck: Mapping[str, str]
+) -> Iterator[list[Outcome]]:
     """Scripts, then each environment with the services that run in it, then the other restarts."""
     if not seen.plan.steps:
         return
@@ -236,7 +238,8 @@ def _carried_out(order: Order, seen: Picture, lock: host.Lock) -> Iterator[list[
         one = environments[step.target]
         bound = [name for name in restarts if plan.is_bound(house.config.services[name], one.environment)]
         steps = tuple(restarts.pop(name) for name in bound)
-        yield act.install(act.Job(house, one, step, steps, ready, tools, lock, order.turns, order.force))
+        why = stuck.get(step.target, "")
+        yield act.install(act.Job(house, one, step, steps, ready, tools, lock, order.turns, order.force, why))
     if restarts:
         yield act.restart(house, list(restarts.values()), turns=order.turns)
 

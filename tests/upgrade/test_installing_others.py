@@ -49,6 +49,26 @@ def maker(desk: Desk) -> Desk:
     return desk
 
 
+def test_one_environment_that_cannot_be_put_back_stops_no_other(maker: Desk) -> None:
+    also = '[environments.also]\nkind = "command"\nmanifests = ["hope"]\ninstall = ["true"]\noutputs = ["hope"]\n'
+    with (maker.root / "autosys.toml").open("a", encoding="utf-8") as file:
+        file.write(also)
+    maker.space.file("hope", "good")
+    assert maker.upgrade().code == 0
+    maker.space.file("wish", "good better")
+    maker.space.cli("upgrade", "--only", "tool", env={"AUTOSYS_FAULT": "upgrade.after-install:kill"}).rc(-9)
+    kept = maker.root / ".venvs" / "before-tool.new" / "0"
+    kept.rename(maker.root / "away")
+    maker.space.file("hope", "good too")
+    report = maker.upgrade()
+    assert report.code == 3 and [(each.step.target, each.ok) for each in report.outcomes] == [
+        ("tool", False), ("also", True),
+    ]  # fmt: skip
+    assert "could not be put back: No such file" in report.outcomes[0].detail
+    (maker.root / "away").rename(kept)
+    assert maker.upgrade().code == 0 and maker.planned() == []
+
+
 def test_what_was_blocked_for_want_of_an_environment_starts_when_that_is_there(maker: Desk) -> None:
     """A new clone: brought up before its first upgrade."""
     code = "import pathlib, time; print(pathlib.Path('made/it').read_text(), flush=True); time.sleep(200)"
