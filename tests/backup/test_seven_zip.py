@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 import pytest
+import rig
 from packing import CODECS, WHEN, Item, by_py7zr, noise, on_disk, pack, seven_zip, text, tree, unpacked
 
 from autosys_tasks.backup import seven_zip_codec, seven_zip_write
@@ -89,6 +90,30 @@ def test_large_files_stream_through_a_block_of_their_own(tmp_path: Path, bulk: b
     assert unpacked(tmp_path / "a.7z", passphrase) == sorted(items)
     if os.name == "posix":
         assert seen(by_py7zr(tmp_path / "a.7z", tmp_path / "out", passphrase)) == seen(items)
+
+
+def test_small_files_are_compressed_while_their_block_fills(tmp_path: Path) -> None:
+    told: list[int] = []
+    with Writer(tmp_path / "a.7z", bulk=True, tell=told.append) as writer:
+        for number in range(5):
+            writer.file(f"{number}.log", io.BytesIO(text(1 << 20, number)), WHEN, 0o644)
+        rig.wait_for(lambda: sum(told) >= CHUNK, 10)
+        assert sum(told) < 5 << 20, "what still waits for more is in no thread's hands"
+        writer.finish()
+    assert sum(told) >= 5 << 20
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_blocks_of_two_codecs_that_fill_at_once_are_each_in_one_piece(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, codec: str
+) -> None:
+    monkeypatch.setattr(seven_zip_write, "CHUNK", 90_000)
+    items = [
+        Item(f"{number:02d}.{'zip' if number % 2 else 'txt'}", "file", (noise if number % 2 else text)(40_000, number))
+        for number in range(24)
+    ]
+    pack(tmp_path / "a.7z", items, codec=codec)
+    assert unpacked(tmp_path / "a.7z") == items
 
 
 def test_an_archive_of_nothing_is_one(tmp_path: Path) -> None:
