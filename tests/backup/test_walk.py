@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from autosys_tasks.backup import walk as module
 from autosys_tasks.backup.ignore_text import NAME, Level, left_out_by, read_rules
 from autosys_tasks.backup.patience import Patience
-from autosys_tasks.backup.walk import EXCLUDED, HEAVY_WHY, OURS, LeftOut, Site, Unread, walk
+from autosys_tasks.backup.walk import EXCLUDED, HEAVY_WHY, OURS, LeftOut, Seen, Site, Unread, walk
 from autosys_tasks.backup.wanted_text import HEAVY, Pattern, patterns
 from autosys_tasks.config.model import BackupSet
 
@@ -124,6 +124,17 @@ def is_as_alone(root: Path, files: list[str], sets: list[tuple[list[str], list[s
     assert sorted(found) == sorted(alone(root, wanted))
     seen = [path for path, why, _ in found if why == "seen"]
     assert seen == sorted(set(seen)), "in order of path"
+
+
+@pytest.mark.only("linux")
+def test_no_folder_stays_open_while_those_in_it_are_looked_into(root: Path) -> None:
+    """A tree may be deeper than the system lets a process open files."""
+    tree(root, *(f"{'a/' * depth}{name}" for depth in range(50) for name in ("a.txt", "b.txt")))
+    before, seen = len(os.listdir("/proc/self/fd")), 0
+    for event in walk(Site(str(root)), patterns([BackupSet("all", ("**",))]), Patience(0)):
+        assert isinstance(event, Seen) and len(os.listdir("/proc/self/fd")) <= before + 1
+        seen += len(event.things)
+    assert seen == 50 * 2 + 49
 
 
 @given(GLOBS, PATHS, PATHS)
