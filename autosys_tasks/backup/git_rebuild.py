@@ -24,6 +24,8 @@ from autosys_tasks.core.files import patiently
 from autosys_tasks.host import git
 
 FILES = "changed and untracked files alone: inv backup.restore ID .autosys/git/files --to DIR"
+PATIENT_S = 86_400.0  # for what a slow line takes; a person waits, and Ctrl-C ends it
+NO_STALL = ("http.lowSpeedLimit=1", "http.lowSpeedTime=60")
 WHO = {"GIT_COMMITTER_NAME": "autosys", "GIT_COMMITTER_EMAIL": "autosys@localhost"}  # in the logs of refs alone
 
 
@@ -128,7 +130,7 @@ def _bring_commits(site: Site) -> list[str]:
     for name, remote in site.state["remotes"].items():
         if remote["elsewhere"] and site.state["needs_remote"]:
             try:
-                site.git("fetch", "--quiet", "--no-tags", "--", name)
+                site.git("fetch", "--quiet", "--no-tags", "--", name, config=NO_STALL, timeout_s=PATIENT_S)
                 reached.append(name)
             except git.GitError as error:
                 unreached.append(f"{name} ({remote['address']}): {error.message}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from pathlib import Path
@@ -146,6 +147,22 @@ def test_a_filter_of_a_submodule_is_not_run(repo: Repo, tmp_path: Path) -> None:
     assert not (tmp_path / "trapped").exists()
 
 
+def test_a_backup_that_still_tells_of_work_within_a_submodule_is_rebuilt(repo: Repo, tmp_path: Path) -> None:
+    """Earlier backups hold it twice: in the state of the outer repository, too."""
+    inner = new_repo(repo.root / "inner")
+    inner.commit("one", **{"x": "x"})
+    repo.git("add", "inner")
+    repo.commit("with a repository")
+    inner.write("x", "changed")
+    _, into = captured(repo, tmp_path)
+    state = json.loads((into / "state.json").read_text(encoding="utf-8"))
+    at = inner.git("rev-parse", "HEAD").strip()
+    state["status"] += [f"1 .M S.M. 160000 160000 160000 {at} {at} inner"]
+    (into / "state.json").write_text(json.dumps(state), encoding="utf-8")
+    assert not rebuild(into, tmp_path / "made").failed
+    assert Repo(tmp_path / "made").state() == repo.state()
+
+
 def test_commits_of_a_submodule_that_is_not_checked_out_are_named(repo: Repo, tmp_path: Path) -> None:
     library = new_repo(tmp_path / "library")
     library.commit("of the library", **{"lib.py": "x = 1\n"})
@@ -161,6 +178,7 @@ def test_commits_of_a_submodule_that_is_not_checked_out_are_named(repo: Repo, tm
 def test_a_sparse_index_is_read_without_a_new_object(repo: Repo, tmp_path: Path) -> None:
     repo.git("sparse-checkout", "set", "--cone", "--sparse-index", "deep")
     repo.write("deep/er/c.txt", "changed\n")
+    repo.git("add", "deep")
     repo.write("문서/보고서.txt", "there all the same\n")
     before = sorted((repo.root / ".git/objects").rglob("*"))
     assert not capture(repo.root, tmp_path / "into", untracked_max=LARGE).partial

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from capturing import again, captured, messy
 from git_repos import Repo, served
 
 from autosys_tasks.backup.git_rebuild import rebuild
-from autosys_tasks.host import git
+from autosys_tasks.host import child, git
 
 pytestmark = [pytest.mark.capability("git"), pytest.mark.only("posix")]
 
@@ -102,6 +103,22 @@ def test_a_branch_of_the_remote_that_is_in_the_way_of_an_old_one_is_no_obstacle(
     again(repo, tmp_path)
 
 
+def test_a_fetch_may_take_as_long_as_a_slow_line_needs(
+    repo: Repo, tmp_path: Path, remote: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pushed(repo, remote)
+    _, into = captured(repo, tmp_path)
+    real, given = child.run, []
+
+    def run(argv: list[str], folder: Path, env: dict[str, str], timeout_s: float, **more: Any) -> child.Ended:
+        given.extend([timeout_s] if "fetch" in argv else [])
+        return real(argv, folder, env, timeout_s, **more)
+
+    monkeypatch.setattr(child, "run", run)
+    assert not rebuild(into, tmp_path / "made", timeout_s=20).failed
+    assert given and min(given) >= 3600
+
+
 def test_notes_that_are_fetched_do_not_hide_those_made_here(repo: Repo, tmp_path: Path, remote: str) -> None:
     pushed(repo, remote)
     repo.git("config", "--add", "remote.origin.fetch", "+refs/notes/*:refs/notes/*")
@@ -128,6 +145,20 @@ def test_a_password_in_an_address_is_not_kept(repo: Repo, tmp_path: Path) -> Non
     _, into = captured(repo, tmp_path)
     assert "s3cret" not in (into / "state.json").read_text(encoding="utf-8")
     assert "https://git.test/desk.git" in (into / "state.json").read_text(encoding="utf-8")
+
+
+def test_a_partial_clone_is_captured_without_the_network_and_rebuilt_whole(
+    repo: Repo, tmp_path: Path, remote: str
+) -> None:
+    pushed(repo, remote)
+    Repo(tmp_path / "served/desk.git").git("config", "uploadpack.allowFilter", "true")
+    clone = Repo(tmp_path / "partial")
+    repo.git("clone", "-q", "--filter=blob:none", remote, str(clone.root))
+    old = repo.git("rev-parse", "HEAD~1:a.txt").strip()
+    clone.commit("on top", **{"top.txt": "top\n"})
+    messy(clone)
+    again(clone, tmp_path)
+    assert f"?{old}" in clone.git("rev-list", "--objects", "--all", "--missing=print"), "nothing was fetched"
 
 
 def test_a_shallow_clone_is_rebuilt_from_its_remote(repo: Repo, tmp_path: Path, remote: str) -> None:
