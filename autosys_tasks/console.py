@@ -21,10 +21,13 @@ class Autosys(Program):
     """Invoke's Program over our tasks; what its parser refuses is a usage error and ends 2."""
 
     def run(self, argv: list[str] | None = None, exit: bool = True) -> None:
-        """All of it; raises KeyboardInterrupt for a Ctrl-C between tasks, for which Invoke ends 1 without a word."""
+        """All of it; raises KeyboardInterrupt for a Ctrl-C between tasks, for which Invoke ends 1 without a word, and
+        OSError where what it printed is taken by nobody."""
         try:
             super().run(argv, exit)
         except SystemExit as ended:
+            if sys.stdout:
+                sys.stdout.flush()
             if isinstance(ended.__context__, KeyboardInterrupt):
                 raise ended.__context__ from None
             raise

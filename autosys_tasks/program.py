@@ -28,10 +28,9 @@ def main() -> None:
             print_json(error_document(Interrupted("by Ctrl-C")))
         sys.exit(130)
     except OSError as error:  # `autosys --list | head`: Invoke's own printing, which no task's border stands around
-        from autosys_tasks.tasks.border import nobody_reads
+        from autosys_tasks.tasks.border import not_shown
 
-        if not nobody_reads(error):
-            raise
+        sys.exit(not_shown(error))
 
 
 @contextlib.contextmanager

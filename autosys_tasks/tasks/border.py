@@ -90,6 +90,8 @@ def person_readable(*, as_json: bool, interrupted: str = "") -> Iterator[None]:
 
         if nobody_reads(error):
             raise Exit(code=0) from None
+        if _is_stuck():
+            raise Exit(code=not_shown(error)) from None
         end_with(cannot_write(error.filename or "a file", error, "read or write"), as_json)
     except Exception as error:  # noqa: BLE001 (said in full, and ends as promised)
         import traceback
@@ -121,7 +123,8 @@ def end_with(error: AutosysError, as_json: bool) -> NoReturn:
         _unread("stdout")  # it took nothing, and would spoil the exit code when Python ends
     from autosys_tasks.core.errors import error_lines
 
-    raise Exit(_as_typed("\n".join(error_lines(error))), code=error.code) from error
+    say(_as_typed("\n".join(error_lines(error))))  # and not by Invoke, whose code a full stderr would spoil
+    raise Exit(code=error.code) from error
 
 
 def ready_streams(*, keep: bool = True) -> None:
@@ -154,6 +157,27 @@ def nobody_reads(error: OSError) -> bool:
     if left:
         _unread("stdout")
     return left
+
+
+def _is_stuck() -> bool:
+    """Whether stdout has something left that it cannot write (a full disk)."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        return True
+    return False
+
+
+def not_shown(error: OSError) -> int:
+    """How a command ends that could not print what Invoke prints: 0 where nobody reads it, else said and 1."""
+    if nobody_reads(error):
+        return 0
+    from autosys_tasks.core.errors import error_lines
+    from autosys_tasks.core.files import cannot_write
+
+    _unread("stdout")
+    say("\n".join(error_lines(cannot_write("stdout", error))))
+    return 1
 
 
 def _nowhere() -> Any:

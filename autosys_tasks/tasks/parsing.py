@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from invoke import Program, Task
+from invoke import Exit, Program, Task
 from invoke.parser import Argument, ParserContext
 from invoke.parser.context import to_flag
 from invoke.parser.parser import ParseMachine
@@ -120,16 +120,17 @@ def complete_context(machine: ParseMachine) -> None:
 
 def print_task_help(program: Program, name: str) -> None:
     """Invoke's, with a usage line as a person types it; a reader who leaves (`| head`) does no harm."""
-    from autosys_tasks.tasks.border import nobody_reads
+    from autosys_tasks.tasks.border import not_shown, ready_streams
 
+    ready_streams(keep=False)
     shown = _AsTyped(name)
     shown.context = program.parser.contexts[name]
     try:
         _print_task_help(program, shown)
         sys.stdout.flush()
     except OSError as error:
-        if not nobody_reads(error):
-            raise
+        if code := not_shown(error):
+            raise Exit(code=code) from error
 
 
 def help_tuples(context: ParserContext) -> list[tuple[str, str | None]]:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from invoke import Exit
@@ -47,7 +48,8 @@ def test_whatever_goes_wrong_is_one_document_and_its_code(
     assert all(value != "" for value in document["error"].values()), "absent knowledge is null"
     with pytest.raises(Exit) as ended, border.person_readable(as_json=False):
         body()
-    assert ended.value.code == code and ended.value.message and not capsys.readouterr().out
+    said = capsys.readouterr()
+    assert ended.value.code == code and said.err and not said.out
 
 
 def test_how_a_task_ended_is_no_error(capsys: pytest.CaptureFixture[str]) -> None:
@@ -94,14 +96,38 @@ def test_a_reader_who_leaves_help_is_no_error() -> None:
 
 
 @pytest.mark.only("linux")
-@pytest.mark.parametrize("flags", [(), ("--json",)])
-def test_a_stdout_that_is_full_is_an_error_and_not_python_s_own_end(flags: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("buffered", ["", "1"])
+@pytest.mark.parametrize(
+    "words", [("config", "--faults"), ("config", "--faults", "--json"), ("--list",), ("ps", "--help")], ids=" ".join
+)
+def test_a_stdout_that_is_full_is_an_error_and_not_python_s_own_end(words: tuple[str, ...], buffered: str) -> None:
     """Interface 2: 1, and named; Python alone would end 120."""
     with open("/dev/full", "wb") as full:
-        argv = [sys.executable, "-m", "autosys_tasks.program", "config", "--faults", *flags]
-        env = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
-        done = subprocess.run(argv, stdout=full, stderr=subprocess.PIPE, env=env, text=True, check=False)
+        done = said(*words, out=full, err=subprocess.PIPE, unbuffered=buffered)
     assert done.returncode == 1 and "cannot write `stdout`" in done.stderr and "ignored" not in done.stderr, done
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.only("linux")
+@pytest.mark.parametrize(("words", "code"), [(("config", "--faults"), 1), (("nonesuch",), 2), (("ps", "--nope"), 2)])
+def test_where_nothing_can_be_said_at_all_the_exit_code_says_it(words: tuple[str, ...], code: int) -> None:
+    with open("/dev/full", "wb") as full:
+        assert said(*words, out=full, err=full).returncode == code
+
+
+@pytest.mark.only("posix")
+def test_help_for_who_has_closed_stdout_is_no_error() -> None:
+    done = said("ps", "--help", err=subprocess.PIPE, closed=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def said(
+    *words: str, out: Any = None, err: Any = None, unbuffered: str = "", closed: bool = False
+) -> subprocess.CompletedProcess[str]:
+    argv = [sys.executable, "-m", "autosys_tasks.program", *words]
+    shell = ["sh", "-c", 'exec "$@" >&-', "sh"] if closed else []
+    env = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+    return subprocess.run([*shell, *argv], stdout=out, stderr=err, env=env, text=True, check=False)
 
 
 @pytest.mark.parametrize(
