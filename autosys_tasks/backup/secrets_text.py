@@ -36,43 +36,29 @@ _HARMLESS = re.compile(
     r"|known_hosts(?:\.old)?|authorized_keys",
     re.IGNORECASE,
 )
-# Shapes by a mark that each of them has, and marks by a sign that is in all that have one of these shapes: to look for
-# signs, then for marks, and only then for shapes is many times quicker than to try every shape everywhere. Few are ever
-# looked for, so that `re` compiles them when they are. A sign is a number: bytes are searched for it in half the time.
-_SHAPES: dict[int, dict[bytes, bytes]] = {
-    ord("-"): {
-        b"PRIVATE KEY": rb"-----BEGIN [A-Z ]*PRIVATE KEY(?: BLOCK)?-----",
-        b"glpat-": rb"\bglpat-[0-9A-Za-z_-]{20}",
-        b"xox": rb"\bxox[abeoprs]-[0-9A-Za-z-]{10,}",
-        b"sk-": rb"\bsk-(?:ant-|proj-|or-|svcacct-)?[0-9A-Za-z_-]{20,}",
-        b"pypi-": rb"\bpypi-AgE[0-9A-Za-z_-]{50,}",
-    },
-    ord("_"): {
-        **{mark: rb"\b" + mark + rb"[0-9A-Za-z]{36}" for mark in (b"ghp_", b"gho_", b"ghu_", b"ghs_")},
-        b"ghr_": rb"\bghr_[0-9A-Za-z]{36}",
-        b"aws_secret_access_key": rb"aws_secret_access_key\W{1,5}[0-9A-Za-z/+]{40}\b",
-        b"github_pat_": rb"\bgithub_pat_[0-9A-Za-z_]{22,}",
-        b"k_live_": rb"\b[rs]k_live_[0-9A-Za-z]{16,}",
-        b"hf_": rb"\bhf_[0-9A-Za-z]{30,}",
-        b"npm_": rb"\bnpm_[0-9A-Za-z]{36}",
-        b"dop_v1_": rb"\bdop_v1_[0-9a-f]{64}",
-    },
-    ord("/"): {
-        b"hooks.slack.com": rb"hooks\.slack\.com/services/T\w+/B\w+/\w{16,}",
-        b"discord": rb"discord(?:app)?\.com/api/webhooks/\d{15,}/[\w-]{30,}",
-    },
-    ord("@"): {
-        b"://": rb"\b[a-z][a-z0-9+.-]*://[^\s:/@'\"<>{}$]+:[^\s/@'\"<>{}$]{3,}@[\w.-]",
-    },
-    ord("A"): {
-        b"AKIA": rb"\bAKIA[0-9A-Z]{16}\b",
-        b"ASIA": rb"\bASIA[0-9A-Z]{16}\b",
-        b"AIza": rb"\bAIza[0-9A-Za-z_-]{35}",
-    },
-    ord("."): {
-        b"ya29.": rb"\bya29\.[0-9A-Za-z_-]{20,}",
-        b"SG.": rb"\bSG\.[\w-]{16,}\.[\w-]{16,}",
-    },
+# Shapes by a sign that each of them has (a number: bytes are searched for one in no time). Each begins with a word or a
+# sign of its own and says behind that what goes before it (`(?<=...)`): `re` leaps to where such a word is, and a text is
+# searched in a third of the time. Few are ever looked for, so that `re` compiles them when they are.
+_KEY, _DASHED = rb"[0-9A-Za-z]", rb"[0-9A-Za-z_-]"
+_SHAPES: dict[int, tuple[bytes, ...]] = {
+    ord("-"): (
+        rb"-----BEGIN [A-Z ]*PRIVATE KEY(?: BLOCK)?-----",
+        rb"-(?=%b{20})(?:(?<=\bglpat-)|(?<=\bsk-)|(?<=\bpypi-)AgE%b{50})" % (_DASHED, _DASHED),
+        rb"xox[abeoprs]-(?<=\bxox..)[0-9A-Za-z-]{10}",
+    ),
+    ord("_"): (
+        rb"_(?=%b{16})(?:(?<=\b[rs]k_live_)|(?<=\bhf_)%b{30}|(?<=\bgh[pousr]_)%b{36}|(?<=\bnpm_)%b{36}"
+        rb"|(?<=\bdop_v1_)[0-9a-f]{64})" % (_KEY, _KEY, _KEY, _KEY),
+        rb"github_pat_(?<=\bgithub_pat_)[0-9A-Za-z_]{22}",
+        rb"aws_secret_access_key\W{1,5}[0-9A-Za-z/+]{40}\b",
+    ),
+    ord("/"): (
+        rb"hooks\.slack\.com/services/T\w+/B\w+/\w{16}",
+        rb"discord(?:app)?\.com/api/webhooks/\d{15,}/[\w-]{30}",
+    ),
+    ord("@"): (rb"://(?<=[a-z0-9+.-]://)[^\s:/@'\"<>{}$]+:[^\s/@'\"<>{}$]{3,}@[\w.-]",),
+    ord("A"): (rb"A(?<=\bA)(?:[KS]IA[0-9A-Z]{16}\b|Iza%b{35})" % _DASHED,),
+    ord("."): (rb"ya29\.(?<=\bya29\.)%b{20}" % _DASHED, rb"SG\.(?<=\bSG\.)[\w-]{16,}\.[\w-]{16}"),
 }
 
 
@@ -102,8 +88,6 @@ def _is_place(folder: str) -> bool:
 def holds_secret(text: bytes) -> bool:
     """Whether a text (its first bytes are enough) has something of the shape of a key, a token or a password in it."""
     for sign, shapes in _SHAPES.items():
-        if sign in text:
-            for mark, shape in shapes.items():
-                if mark in text and re.search(shape, text):
-                    return True
+        if sign in text and any(re.search(shape, text) for shape in shapes):
+            return True
     return False
