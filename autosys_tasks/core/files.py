@@ -9,6 +9,7 @@ import os
 import re
 import time
 from collections.abc import Callable
+from itertools import takewhile
 from operator import methodcaller
 from pathlib import Path
 from typing import TypeVar
@@ -135,9 +136,11 @@ def _whose(path: Path | str) -> str:
 
 
 def make_folder(path: Path) -> Path:
-    """`path` as an existing folder, private to this user when new; raises StateError."""
+    """`path` as an existing folder, private to this user when new, and so what of its way is new; raises StateError."""
     try:
-        path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        missing = list(takewhile(lambda each: not each.exists(), path.parents))
+        for folder in (*reversed(missing), path):
+            folder.mkdir(exist_ok=True, mode=0o700)  # `parents=True` would leave those open to everybody
     except OSError as error:
         raise cannot_write(path, error) from error
     return path

@@ -86,6 +86,16 @@ def test_as_many_lines_are_shown_as_were_asked_for(tmp_path: Path, encoding: str
     assert logs.tail_lines(str(tmp_path / "half.log"), 9) == ["", "", "a"]
 
 
+@pytest.mark.only("posix")
+def test_each_folder_that_is_made_on_the_way_is_this_users_own(tmp_path: Path) -> None:
+    made = files.make_folder(tmp_path / "state" / "probes")
+    assert [path.stat().st_mode & 0o777 for path in (made, made.parent)] == [0o700, 0o700]
+    (tmp_path / "taken").write_text("no folder", encoding="utf-8")
+    for path in ("taken", "taken/below"):
+        with pytest.raises(StateError):
+            files.make_folder(tmp_path / path)
+
+
 def started(folder: Path) -> journal.Journal:
     return journal.Journal(folder, "down", host)
 
