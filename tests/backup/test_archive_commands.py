@@ -84,12 +84,12 @@ def test_the_list_names_each_backup_and_what_is_none(desk: rig.Workspace) -> Non
 @pytest.mark.portable
 def test_an_empty_list_says_what_makes_a_backup(workspace: rig.Workspace) -> None:
     workspace.write(DATA_ALONE)
-    workspace.cli("backup.list").rc(0).says("inv backup")
+    workspace.cli("backup.list").rc(0).says("autosys backup")
     assert workspace.cli("backup.list", "--json").rc(0).json()["backups"] == []
     tasks = ("backup.verify", "backup.drill", "backup.drill --dry-run", "backup.verify --all", "backup.diff latest")
     for task in tasks:
         workspace.cli(*task.split()).rc(2).says("no verified backup")
-    workspace.cli("backup.show", "2026-11-29T033000Z").rc(2).says("there is no backup", "inv backup")
+    workspace.cli("backup.show", "2026-11-29T033000Z").rc(2).says("there is no backup", "autosys backup")
     workspace.cli("backup").rc(0)
     (check,) = workspace.cli("health", "--only", "backup", "--json").json()["checks"]  # type: ignore[misc]
     assert "restoring was never tried" in check["why"], "a drill without a backup says nothing of one"
@@ -134,7 +134,7 @@ def test_verify_reads_it_all_and_its_base(desk: rig.Workspace) -> None:
     for words in ([], [SECOND], [FIRST], ["--all"]):
         damaged = desk.cli("backup.verify", *words, "--json").rc(3).json()["damaged"]
         assert isinstance(damaged, list) and damaged and set(damaged[0]) == {"path", "why"}
-    desk.cli("backup.verify", FIRST).rc(3).says("NG", "-> inv backup")
+    desk.cli("backup.verify", FIRST).rc(3).says("NG", "-> autosys backup")
     desk.cli("backup.verify", "--all", FIRST).rc(2)
 
 
@@ -192,8 +192,8 @@ def test_a_backup_that_found_no_repository_says_so(workspace: rig.Workspace) -> 
     identity = workspace.cli("backup", "--json").rc(0).json()["backup"]["id"]  # type: ignore[index]
     for more in ([], ["--dry-run"]):
         said = workspace.cli("backup.restore", "latest", "--git", "--to", "out", *more).rc(2)
-        said.says(f"{identity} holds no state of git: no git", f"inv backup.show {identity}")
-    workspace.cli("backup.restore", identity, "zzz", "--to", "out").rc(2).says(f"inv backup.show {identity}")
+        said.says(f"{identity} holds no state of git: no git", f"autosys backup.show {identity}")
+    workspace.cli("backup.restore", identity, "zzz", "--to", "out").rc(2).says(f"autosys backup.show {identity}")
 
 
 @pytest.mark.portable
@@ -310,7 +310,7 @@ def test_after_a_drill_that_failed_health_drills_again_and_looks_again(workspace
     workspace.cli("backup", env=key).rc(0)
     workspace.cli("backup.drill").rc(3)
     (red,) = workspace.cli("health", "--only", "backup", "--json", env=key).rc(3).json()["checks"]  # type: ignore[misc]
-    assert red["fix"] == {"kind": "run", "command": ["inv", "backup.drill"]}, red
+    assert red["fix"] == {"kind": "run", "command": ["autosys", "backup.drill"]}, red
     (mended,) = workspace.cli("health", "--fix", "--only", "backup", "--json", env=key).rc(0).json()["checks"]  # type: ignore[misc]
     assert (mended["verdict"], mended["fixed"]) == ("OK", "verified"), mended
     assert len(list((workspace.root / "backups").glob("*.7z"))) == 1, "the one that is there was proven"

@@ -122,7 +122,7 @@ def test_of_a_workspace_that_was_moved_nobody_says_that_its_backup_is_gone(
     one, _two = desks
     one.cli("backup", env=day(1)).rc(0)
     moved = rig.Workspace(one.root.rename(tmp_path / "moved"), one.state)
-    moved.cli("health", "--only", "backup", env=day(1)).rc(3).says("2026-11-01T120000Z, is of `one-", "inv backup")
+    moved.cli("health", "--only", "backup", env=day(1)).rc(3).says("2026-11-01T120000Z, is of `one-", "autosys backup")
     moved.cli("backup", env=day(1)).rc(0)
     moved.cli("health", "--only", "backup", env=day(1)).rc(0)
 

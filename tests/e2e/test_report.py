@@ -118,7 +118,7 @@ def test_what_is_down_now_is_open_with_what_to_type_and_the_dashboard_says_so(wo
     assert EVIL in str(service(document, "bad")["last_words"])
     assert service(document, "bad")["uptime_percent"] is None and not document["observed"]["evidence"]  # type: ignore[index, call-overload]
 
-    said = workspace.cli("dashboard").rc(0).says("NG", "inv", "dashboard_latest.html")
+    said = workspace.cli("dashboard").rc(0).says("NG", "autosys", "dashboard_latest.html")
     assert len(said.out.splitlines()) < 20
     page = well_formed(workspace.outputs / "dashboard_latest.html")
     assert "<script>" not in page and "alert(1)&lt;/script&gt;" in page and "service bad" in page
@@ -158,7 +158,7 @@ def test_no_evidence_and_torn_lines_are_said(workspace: rig.Workspace) -> None:
     assert document["skipped_lines"] == 5
     assert document["observed"]["percent"] is None and document["samples_trouble"]  # type: ignore[index, call-overload]
     korean = {"AUTOSYS_LANG": "ko"}
-    workspace.cli("report", env=korean).rc(0).says("증거 없음", "inv")
+    workspace.cli("report", env=korean).rc(0).says("증거 없음", "autosys")
     assert 'lang="ko"' in well_formed(workspace.outputs / "monitoring_report_latest.html")
     page = (workspace.outputs / "monitoring_report_latest.md").read_text(encoding="utf-8")
     assert "증거 없음" in page and not re.search(r"\d %", page)
@@ -235,7 +235,7 @@ def test_a_live_page_is_of_this_moment_says_what_keeps_it_and_writes_nothing(wor
     def look() -> None:
         status, text = ask()
         page = Fetches(text)
-        assert status == 200 and not page.found and "renews itself" in text and "inv bringup api" in text
+        assert status == 200 and not page.found and "renews itself" in text and "autosys bringup api" in text
 
     unchanged(workspace, look)
     assert ask(host="somewhere.example")[0] == 403 and ask(path="favicon.ico")[0] == 404

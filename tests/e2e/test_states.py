@@ -98,7 +98,7 @@ def test_waiting_for_a_dependency_is_no_failure(workspace: rig.Workspace) -> Non
     workspace.write(QUICK).service("db", "crashes.py")
     workspace.service("api", "sleeps.py", more='depends_on = ["db"]')
     done = workspace.cli("bringup", "--no-guard").rc(3)
-    done.says("waits for db", "inv bringup db")
+    done.says("waits for db", "autosys bringup db")
     assert row(workspace, "api")["state"] == "waiting"
     assert "sleeps" not in (workspace.outputs / "logs").iterdir().__repr__()
 
@@ -277,7 +277,7 @@ def test_a_program_that_an_environment_lacks_is_said_with_what_installs_it(works
     """A new clone: its environments are not made yet."""
     workspace.write('[environments.main]\n[services.api]\ncommand = ["python", "-V"]\nenvironment = "main"\n')
     said = workspace.cli("bringup", "--no-guard").rc(3)
-    said.says("no program `python` in its environment `main`", "inv upgrade installs that environment")
+    said.says("no program `python` in its environment `main`", "autosys upgrade installs that environment")
 
 
 def test_a_green_that_took_several_starts_says_so(workspace: rig.Workspace) -> None:
@@ -313,7 +313,7 @@ def test_restart_policies(workspace: rig.Workspace, policy: str, code: int, stat
     workspace.cli("watchdog")
     if state == "done":
         assert workspace.cli("bringup", "--no-guard", "--dry-run", "--json").json()["steps"] == []
-        workspace.cli("bringup", "--no-guard").rc(0).says("inv restart api")
+        workspace.cli("bringup", "--no-guard").rc(0).says("autosys restart api")
     assert len(workspace.starts()) == starts
 
 

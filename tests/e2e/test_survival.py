@@ -330,7 +330,7 @@ def test_ctrl_c_in_a_bringup_leaves_things_clean(workspace: rig.Workspace) -> No
     rig.wait_for(workspace.starts, 5)
     bringup.interrupt()
     result = bringup.result().rc(130)
-    assert "Traceback" not in result.err and "inv ps" in result.err
+    assert "Traceback" not in result.err and "autosys ps" in result.err
     becomes(workspace, "api", "ready")
     workspace.cli("bringup").rc(0)
     assert len(workspace.starts()) == 1

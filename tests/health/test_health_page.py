@@ -80,7 +80,7 @@ def test_every_red_says_why_and_what_to_type(workspace: rig.Workspace) -> None:
     workspace.write("[watchdog]\nretries = 0\n").service("api", "crashes.py")
     workspace.cli("bringup", "--no-guard").rc(3)
     said = workspace.cli("health", "--only", "service.api").rc(3)
-    said.says("NG", "service.api", "exited 1", "the last line before the crash", "-> inv bringup api")
+    said.says("NG", "service.api", "exited 1", "the last line before the crash", "-> autosys bringup api")
     assert said.out.splitlines()[0].startswith("NG ")
     assert said.out.splitlines()[-1].startswith("NG: 1 NG")
 
@@ -92,7 +92,7 @@ def test_what_a_person_stopped_is_no_red(workspace: rig.Workspace) -> None:
     workspace.cli("down", "api").rc(0)
     found = health(workspace, "--only", "service.api,watchdog")
     assert found["service.api"]["verdict"] == "SKIP"
-    assert found["service.api"]["fix"] == {"kind": "manual", "text": "inv bringup api starts it again"}
+    assert found["service.api"]["fix"] == {"kind": "manual", "text": "autosys bringup api starts it again"}
     assert found["watchdog"]["verdict"] == OK
 
 
@@ -255,7 +255,7 @@ def test_an_environment_whose_folder_holds_other_things_is_red_and_no_upgrade_is
     page = health(workspace, "--only", "environment.main,upgrade")
     for found in (page["environment.main"], page["upgrade"]):
         assert found["verdict"] == NG and "`src` is no virtual environment and holds precious.py" in str(found["why"])
-        text = "give environments.main.path a folder of its own; then inv upgrade"
+        text = "give environments.main.path a folder of its own; then autosys upgrade"
         assert found["fix"] == {"kind": "manual", "text": text}
 
 

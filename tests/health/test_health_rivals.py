@@ -87,7 +87,8 @@ def test_each_rival_is_named_kept_and_taken_away_and_nothing_else_is_touched(hom
     hidden.write_text(hidden.read_text(encoding="utf-8") + "Hidden=true\n", encoding="utf-8")
     content = entry.read_bytes()
     red = home.check()
-    assert red["verdict"] == "NG" and red["fix"] == {"kind": "run", "command": ["inv", *ONLY[:1], "--fix", *ONLY[1:]]}
+    assert red["verdict"] == "NG"
+    assert red["fix"] == {"kind": "run", "command": ["autosys", *ONLY[:1], "--fix", *ONLY[1:]]}
     assert str(entry) in str(red["why"]) and str(timer) in str(red["why"])
     assert "inv schedule.register" in str(red["why"]), "nothing of ours would start it"
     before = home.everything()

@@ -10,7 +10,7 @@ import rig
 
 from autosys_tasks.schedule import cron, systemd
 
-GUARD = "the guard has the ticks run while all is up: inv bringup"
+GUARD = "the guard has the ticks run while all is up: autosys bringup"
 pytestmark = pytest.mark.only("linux")
 
 
@@ -56,7 +56,7 @@ def test_a_registration_that_was_wanted_and_is_impossible_is_red_until_it_is_wan
     red = bare.autostart()
     assert (red["verdict"], red["exit_code"]) == ("NG", 3)
     assert red["why"].startswith("master, watchdog: wanted, and missing: systemd: ") and "no crontab" in red["why"]
-    assert "install cron" in red["fix"]["text"] and "inv schedule.unregister" in red["fix"]["text"]
+    assert "install cron" in red["fix"]["text"] and "autosys schedule.unregister" in red["fix"]["text"]
     assert bare.autostart("--fix")["fixed"] == "not_applied", "no command of ours can mend it"
     bare.cli("schedule.unregister").rc(0)
     assert bare.autostart()["verdict"] == "SKIP"

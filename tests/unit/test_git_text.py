@@ -24,9 +24,10 @@ def test_only_what_is_off_this_machine_counts_as_a_remote(url: str, elsewhere: b
 @pytest.mark.parametrize(
     ("url", "kept"),
     [
-        ("https://person:s3cret@git.test/x", "https://person@git.test/x"),
+        ("https://person:s3cret@git.test/x", "https://git.test/x"),
         ("https://:s3cret@git.test/x", "https://git.test/x"),
-        ("https://ghp_token@git.test/x", "https://ghp_token@git.test/x"),
+        ("https://ghp_token@git.test/x", "https://git.test/x"),
+        ("ssh://git:s3cret@git.test/x", "ssh://git@git.test/x"),
         ("git@git.test:x", "git@git.test:x"),
         ("https://git.test/a:b@c", "https://git.test/a:b@c"),
     ],
@@ -56,7 +57,7 @@ def test_settings_that_name_a_program_are_not_kept() -> None:
     found = git_text.settings(listed)
     assert git_text.kept_settings(found) == {
         "user.name": ["of the desk"],
-        "remote.origin.url": ["https://a@git.test/x"],
+        "remote.origin.url": ["https://git.test/x"],
         "branch.main.merge": ["refs/heads/main"],
     }
     assert "filter.lfs.process=" in git_text.no_filters(found)

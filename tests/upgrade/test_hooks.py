@@ -337,7 +337,7 @@ def test_status_and_health_say_whether_the_hooks_are_there(pulled: Pulled) -> No
     assert check["verdict"] == "OK" and "git hooks" in check["evidence"]
     (pulled.hooks / "post-merge").unlink()
     (check,) = pulled.space.cli("health", "--json", "--only", "upgrade").rc(0).json()["checks"]  # type: ignore[misc]
-    assert check["verdict"] == "WARN" and "inv upgrade.hooks install" in json.dumps(check["fix"])
+    assert check["verdict"] == "WARN" and "autosys upgrade.hooks install" in json.dumps(check["fix"])
 
 
 def test_a_hook_that_came_after_ours_is_not_taken_away(pulled: Pulled) -> None:

@@ -167,7 +167,7 @@ def test_a_tick_is_red_while_an_environment_is_stale_that_an_upgrade_could_not_m
     told = loose.space.cli("watchdog", "--json").rc(3).json()["notes"]
     assert any(note.startswith("environment python: still stale, ") for note in told), "issue 6: not in silence"
     assert not last_run(loose.house().outputs / FILES["watchdog"], "watchdog")["ok"]
-    loose.space.cli("watchdog").rc(3).says("NG environment python: still stale", "-> inv upgrade", "NG: 1 not")
+    loose.space.cli("watchdog").rc(3).says("NG environment python: still stale", "-> autosys upgrade", "NG: 1 not")
     loose.wants("tiny==2.0")
     loose.space.cli("watchdog").rc(0).says("begun as pid")
     rig.wait_for(lambda: loose.version() == "2.0" and notice.due(loose.house()) == "", 20, what="the upgrade")
