@@ -160,7 +160,7 @@ def order_of(
     if words and not to:
         hint = f"inv backup.restore {words[0]} --to restored"
         raise UsageError("backup.restore needs --to: the folder that it writes into", hint=hint)
-    backup = one(house, words, "backup.restore", folder, tell, most=1 << 20)
+    backup = one(house, words[:1], "backup.restore", folder, tell)  # the others are paths
     secret = _secret_of(house, backup)
     into = Path(os.path.expanduser(to))  # as a shell does it, unless there are quotes around it
     left_out = store.left_out(folder, backup) if words[0] == "latest" else ()

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import NamedTuple
 
-from autosys_tasks.backup.restore_plan import few
+from autosys_tasks.backup.restore_plan import first_few
 from autosys_tasks.core.clock import parse_utc
 from autosys_tasks.core.files import make_folder, read_json, write_atomic
 
@@ -30,7 +30,7 @@ class Drill(NamedTuple):
 
 def reasons(found: Drill) -> str:
     """Why it failed, in one line."""
-    return "; ".join(few(found.why, SHOWN))
+    return "; ".join(first_few(found.why, SHOWN))
 
 
 def fields(found: Drill) -> dict[str, object]:

@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 ABSENT = "000000"  # the mode of a path that is not there
 LINK = "120000"
-PROGRAM = "100755"
 SUBMODULE = "160000"
 KEPT_SETTINGS = re.compile(
     r"remote\..+\.(url|pushurl|fetch)|branch\..+\.(remote|merge|rebase|pushremote)|user\.(name|email)"

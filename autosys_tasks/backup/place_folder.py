@@ -110,4 +110,6 @@ def folder_of(where: Address) -> Path:
     if where.host:
         return Path(f"//{where.host}{where.path}")
     drive = Path(where.path[1:])
-    return drive / "/" if drive.drive and not drive.root else drive if drive.drive else Path(where.path or "/")
+    if drive.drive:
+        return drive if drive.root else drive / "/"
+    return Path(where.path or "/")

@@ -212,9 +212,9 @@ def shown(task: str, items: Iterable[Item]) -> Plan:
         else:
             steps.append(item.step)
             renamed += [f"{path}: as `{item.wanted.target}`, {item.wanted.why}"] if item.wanted.why else []
-    return Plan(task, tuple(steps), tuple([*few(refused), *few(renamed), *few(stays)]))
+    return Plan(task, tuple(steps), (*first_few(refused), *first_few(renamed), *first_few(stays)))
 
 
-def few(lines: Sequence[str], most: int = MOST) -> list[str]:
+def first_few(lines: Sequence[str], most: int = MOST) -> list[str]:
     """The first of many lines, and how many more there are."""
     return [*lines[:most], *([f"... and {len(lines) - most} more"] if len(lines) > most else [])]
