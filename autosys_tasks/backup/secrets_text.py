@@ -37,8 +37,8 @@ _HARMLESS = re.compile(
     re.IGNORECASE,
 )
 # Shapes by a sign that each of them has (a number: bytes are searched for one in no time). Each begins with a word or a
-# sign of its own and says behind that what goes before it (`(?<=...)`): `re` leaps to where such a word is, and a text is
-# searched in a third of the time. Few are ever looked for, so that `re` compiles them when they are.
+# sign of its own and says behind that what goes before it (`(?<=...)`): `re` leaps to where such a word is, and a text
+# is searched in a third of the time. Few are ever looked for, so that `re` compiles them when they are.
 _KEY, _DASHED = rb"[0-9A-Za-z]", rb"[0-9A-Za-z_-]"
 _SHAPES: dict[int, tuple[bytes, ...]] = {
     ord("-"): (
@@ -87,7 +87,4 @@ def _is_place(folder: str) -> bool:
 
 def holds_secret(text: bytes) -> bool:
     """Whether a text (its first bytes are enough) has something of the shape of a key, a token or a password in it."""
-    for sign, shapes in _SHAPES.items():
-        if sign in text and any(re.search(shape, text) for shape in shapes):
-            return True
-    return False
+    return any(sign in text and any(re.search(shape, text) for shape in shapes) for sign, shapes in _SHAPES.items())
