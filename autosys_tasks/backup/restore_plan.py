@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
+from unicodedata import normalize
 
 from autosys_tasks.backup.names_text import Places, Rules, link_stays
 from autosys_tasks.backup.values import FILE, FOLDER, HARDLINK, LINK, OWN, Backup, Entry
@@ -19,6 +20,7 @@ OVERWRITE = (NEVER, CHANGED, ALWAYS)
 MAKE, WRITE, REPLACE, POINT, KEEP, REFUSE = "make", "write", "replace", "link", "keep", "refuse"
 ORDER = (MAKE, WRITE, REPLACE, POINT, KEEP, REFUSE)
 OTHER = "other"  # what is neither a file, nor a folder, nor a link
+NOT_THERE = "not there"
 SAME = "there already, the same"  # of a folder: it has the time that it had, so nothing has come into it since
 WILD = frozenset("*?[")
 MOST = 20  # names of one kind in the notes of a plan
@@ -57,6 +59,11 @@ class Item(NamedTuple):
     reason: str
 
     @property
+    def is_new(self) -> bool:
+        """Whether nothing was at its target."""
+        return self.reason == NOT_THERE
+
+    @property
     def step(self) -> Step:
         """As every room's steps are."""
         entry, target = self.wanted.entry, self.wanted.target or self.wanted.entry.path
@@ -68,11 +75,13 @@ def chosen(
 ) -> list[tuple[Entry, Backup]]:
     """Those of a state that `paths` name: a file, a folder with all in it, or a glob; all when none is named.
 
-    What is ours (the state of git) comes along only when it is named, or with `own`. Raises UsageError for a path that
-    names nothing, with the nearest; `of`: the id that its hint names.
+    Where nothing has a path's very name, what looks the same has it: macOS may write `é` as two code points, and Hangul
+    letter by letter. What is ours (the state of git) comes along only when it is named, or with `own`. Raises
+    UsageError for a path that names nothing, with the nearest; `of`: the id that its hint names.
     """
     names = [_plain(path) for path in paths]
     found: list[tuple[Entry, Backup]] = []
+    alike: dict[str, list[tuple[Entry, Backup]]] = {}
     unmet, seen = set(names), []
     for entry, backup in state:
         named = [name for name in names if is_named(name, entry.path)]
@@ -81,9 +90,17 @@ def chosen(
             found.append((entry, backup))
         if unmet:
             seen.append(entry.path)
-    if unmet:
-        raise _unknown(min(unmet, key=names.index), seen, of)
-    return found
+            for name in unmet if not entry.path.isascii() else ():
+                if is_named(normalize("NFC", name), normalize("NFC", entry.path)):
+                    alike.setdefault(name, []).append((entry, backup))
+    if lacking := unmet - alike.keys():
+        raise _unknown(min(lacking, key=names.index), seen, of)
+    more = {each[0].path: each for name in unmet for each in alike[name]}
+    return sorted({**{each[0].path: each for each in found}, **more}.values(), key=_path_of) if more else found
+
+
+def _path_of(each: tuple[Entry, Backup]) -> str:
+    return each[0].path
 
 
 def shared(found: Iterable[tuple[Entry, Backup]]) -> set[str]:
@@ -160,7 +177,7 @@ def _item(wanted: Wanted, there: Mapping[str, There], rules: Rules, overwrite: s
     if now is not None and now.why:
         return Item(REFUSE, wanted, now.why)
     if now is None:
-        return Item({FOLDER: MAKE, LINK: POINT}.get(entry.kind, WRITE), wanted, "not there")
+        return Item({FOLDER: MAKE, LINK: POINT}.get(entry.kind, WRITE), wanted, NOT_THERE)
     if FOLDER in (entry.kind, now.kind):
         if entry.kind == now.kind:
             return Item(KEEP, wanted, SAME if now.mtime_ns == entry.mtime_ns else "there already")

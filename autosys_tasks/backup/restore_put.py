@@ -19,10 +19,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, NamedTuple
 
-from autosys_tasks.backup.restore_look import SCRATCH, at, there
-from autosys_tasks.backup.restore_plan import WRITE, Item, folders_of
+from autosys_tasks.backup.restore_look import SCRATCH, at, hash_of, there
+from autosys_tasks.backup.restore_plan import WRITE, Item, There, folders_of
 from autosys_tasks.backup.scratch import remove_tree
-from autosys_tasks.backup.values import FILE, FOLDER, HARDLINK, Entry
+from autosys_tasks.backup.values import FILE, FOLDER, HARDLINK, LINK, Entry
 from autosys_tasks.core.faults import for_a_loop
 from autosys_tasks.core.files import cannot_write, is_full, long_path, patiently, write_all
 
@@ -85,8 +85,7 @@ class Site:
         """Make an empty folder; its own mode and time come at the end."""
         with _Named(self, item):
             self._open_way(item.wanted.target)
-            os.mkdir(at(self.to, item.wanted.target))
-            self.safe.add(item.wanted.target)
+            self._open(item.wanted.target)
 
     def begin(self, most: int, chunks: Iterable[bytes]) -> Begun:
         """Write the beginning of a file, of `most` bytes; it gets no name. What `chunks` raises, and only that, is."""
@@ -231,11 +230,12 @@ class Site:
 
     def _open(self, folder: str) -> None:
         path = at(self.to, folder)
-        now = there(path)
-        if now is None:
+        with contextlib.suppress(FileExistsError):  # another restore into the same folder may make it, too
             os.mkdir(path)
-        elif now.kind != FOLDER:
-            raise OSError(f"`{folder}` is {now.said} there: nothing is written through it")
+        now = there(path)
+        if now is None or now.kind != FOLDER:
+            said = now.said if now else "gone"
+            raise OSError(f"`{folder}` is {said} there: nothing is written through it")
         self.safe.add(folder)
 
     def _rename(self, scratch: str, item: Item) -> None:
@@ -244,7 +244,9 @@ class Site:
         if item.kind == WRITE and BY_NUMBER and _named(scratch, target):
             return
         now = there(target)
-        if now is not None and (item.kind == WRITE or now.kind == FOLDER):
+        if now is not None and (item.is_new or now.kind == FOLDER):
+            if _is_it(now, target, item.wanted.entry):
+                return _forget(scratch)
             raise OSError(f"{now.said} has appeared there meanwhile")
         try:
             patiently(lambda: os.replace(scratch, target))
@@ -319,6 +321,13 @@ def _named(scratch: str, target: str) -> bool:
         return False
     _forget(scratch)
     return True
+
+
+def _is_it(now: There, target: str, entry: Entry) -> bool:
+    """Whether what has appeared is just what is wanted: another restore into the same folder was quicker."""
+    if now.kind == LINK:
+        return (entry.kind, entry.link) == (LINK, now.link)
+    return now.kind == FILE and hash_of(target) == entry.sha256
 
 
 def _forget(path: str) -> None:

@@ -21,14 +21,14 @@ from typing import BinaryIO
 from autosys_tasks.backup import threads
 from autosys_tasks.backup.damaged import Damaged, NeedsPassphrase
 from autosys_tasks.backup.passphrase import forms
-from autosys_tasks.backup.seven_zip_codec import Key, decoded, decrypted
+from autosys_tasks.backup.seven_zip_codec import Key, crc32, decoded, decrypted
 from autosys_tasks.backup.seven_zip_header import MAGIC, START
 from autosys_tasks.backup.seven_zip_parse import Member, Packed, contents, encoded_header
 from autosys_tasks.core.files import patiently
 
 __all__ = ["Archive", "Member"]
 LARGEST_HEADER = 1 << 29
-AT_ONCE = 256 << 10
+AT_ONCE = 64 << 10  # few enough for the cache of a CPU
 MOST_CYCLES = 24
 CROWD = 1 << 9  # members of a block: where one has more, they are small, and several threads wait for one another
 BLOCKS = 64  # that wait to be read by several threads
@@ -44,6 +44,7 @@ class Archive:
 
     def __init__(self, path: Path, passphrase: str = "", *, proving: bool = False) -> None:
         self._path, self._passphrase, self._fast = path, passphrase, not proving
+        self._sum_of = zlib.crc32 if proving else crc32
         self._keys: dict[tuple[int, bytes], Key] = {}
         self._turn = threading.Lock()  # whose it is, may move in the file
         with self._damage():
@@ -121,17 +122,17 @@ class Archive:
     def _bytes(self, member: Member, stream: _Stream | None, at: int, going: Going) -> Iterator[bytes]:
         """What `sink` takes: of a small one that is good and at hand, all at once."""
         data = stream.at_hand(at, member.size) if stream else b""
-        if data and zlib.crc32(data) == member.crc:
+        if data and self._sum_of(data) == member.crc:
             return iter((data,))
         return self._streamed(member, stream, at, going)
 
     def _streamed(self, member: Member, stream: _Stream | None, at: int, going: Going) -> Iterator[bytes]:
-        crc = 0
+        crc, sum_of = 0, self._sum_of
         if stream is not None:
             try:  # not `with self._damage()`, whose cost tells when it is a file's
                 for piece in stream.part(at, member.size):
                     going()
-                    crc = zlib.crc32(piece, crc)
+                    crc = sum_of(piece, crc)
                     yield piece
             except Exception as error:
                 with self._damage():

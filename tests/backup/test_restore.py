@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from kept_trees import SECOND, keep, things, write
 from restoring import POSIX, details, order
 
+from autosys_tasks import host
 from autosys_tasks.backup import restore_put
-from autosys_tasks.backup.restore import planned, restore
+from autosys_tasks.backup.restore import carry_out, planned, restore
 from autosys_tasks.backup.restore_plan import shown
 from autosys_tasks.core.errors import UsageError
 
@@ -213,6 +214,31 @@ def test_what_appears_while_it_is_restored_stays(tree: Path, tmp_path: Path, mon
     report = restore(order(tmp_path / "backups", backup, to))
     assert details(report)["a.txt"] == (False, "a file has appeared there meanwhile")
     assert (to / "a.txt").read_bytes() == b"new"
+
+
+def test_two_restores_into_one_folder_at_once_both_end_well(
+    tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if host.PLATFORM != "windows":
+        os.symlink("a.txt", tree / "link")
+    backup, to = keep(tmp_path / "backups", tree), tmp_path / "to"
+    wanted = order(tmp_path / "backups", backup, to)
+    first = planned(wanted)
+    assert restore(wanted).code == 0
+    report = carry_out(wanted, first)  # nothing was there when this one looked
+    assert not report.failed and things(to) == things(tree)
+
+
+@POSIX
+def test_a_link_replaces_nothing_that_has_appeared_since_it_was_planned(tree: Path, tmp_path: Path) -> None:
+    os.symlink("a.txt", tree / "link")
+    backup, to = keep(tmp_path / "backups", tree), tmp_path / "to"
+    wanted = order(tmp_path / "backups", backup, to)
+    seen = planned(wanted)
+    write(to / "link", b"a person's")
+    report = carry_out(wanted, seen)
+    assert details(report)["link"] == (False, "a file has appeared there meanwhile")
+    assert (to / "link").read_bytes() == b"a person's"
 
 
 @POSIX

@@ -96,6 +96,20 @@ def kinds(
     return {item.wanted.entry.path: item.kind for item in items}
 
 
+def test_a_path_is_found_however_its_letters_are_written() -> None:
+    """A person types `é` and Hangul as one code point each; macOS may have written them down as several."""
+    apart, whole = "e\u0301/\u1100\u1161.txt", "\u00e9/\uac00.txt"
+    state = [(entry("a.txt"), BASE), (entry(apart), BASE)]
+    for names in ([whole], ["\u00e9"], ["\u00e9/*.txt"], [whole, apart, "\u00e9/"]):
+        assert [each.path for each, _ in chosen(state, names)] == [apart]
+    assert [each.path for each, _ in chosen(state, [whole, "a.txt"])] == ["a.txt", apart]
+    both = [*state, (entry(whole), BASE)]
+    assert [each.path for each, _ in chosen(both, [whole])] == [whole], "its very name counts"
+    with pytest.raises(UsageError, match="nothing in this backup"):
+        chosen(state, [whole, "\u00e9.md"])
+
+
+
 def test_folders_come_first_and_links_last() -> None:
     entries = [entry("a", LINK, link="b"), entry("b"), entry("c", FOLDER), entry("c/d"), entry("../x")]
     assert list(kinds(entries).items()) == [("c", MAKE), ("b", WRITE), ("c/d", WRITE), ("a", POINT), ("../x", REFUSE)]
