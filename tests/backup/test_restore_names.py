@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from autosys_tasks.backup.names_text import Places, Rules, impossible, leads_out, link_stays, mapped, measure
 
 LINUX, WINDOWS = Rules(), Rules(windows=True, folds=True)
-MACOS = Rules(folds=True, composes=True)
-DISKS = st.sampled_from([LINUX, WINDOWS, MACOS])
+MACOS, CASED_MACOS = Rules(folds=True, composes=True), Rules(composes=True)
+DISKS = st.sampled_from([LINUX, WINDOWS, MACOS, CASED_MACOS])
 AWKWARD = (
     "..", ".", "", "C:", "a:b", "NUL", "con.txt", "com¹", "x.", "x ", "가" * 90, "\u00e9", "e\u0301", "A", "a",
     "\\\\srv", "\udcff",
@@ -62,6 +62,11 @@ def test_a_long_name_keeps_its_beginning_and_its_ending() -> None:
     assert Places(WINDOWS).place(f"docs/{name}") == (f"docs/{name}", "")
 
 
+@pytest.mark.parametrize(("name", "begins"), [("a?b.txt", "a_b~"), ("con.txt", "_con~"), ("com1 .x", "_com1 ~")])
+def test_a_mapped_name_keeps_all_that_can_be_and_is_no_device(name: str, begins: str) -> None:
+    assert mapped(name, WINDOWS).startswith(begins) and mapped(name, WINDOWS).endswith(name.rpartition(".")[2])
+
+
 def test_what_lies_in_a_mapped_folder_stays_together() -> None:
     places = Places(WINDOWS)
     first, second = places.place("a?/b/1"), places.place("a?/2")
@@ -70,7 +75,8 @@ def test_what_lies_in_a_mapped_folder_stays_together() -> None:
 
 
 def test_names_that_are_one_on_this_disk_are_two_files_all_the_same() -> None:
-    for disk, pair in ((WINDOWS, ("docs/A.txt", "docs/a.txt")), (MACOS, ("docs/\u00e9", "docs/e\u0301"))):
+    accents = ("docs/\u00e9", "docs/e\u0301")
+    for disk, pair in ((WINDOWS, ("docs/A.txt", "docs/a.txt")), (MACOS, accents), (CASED_MACOS, accents)):
         places = Places(disk)
         one, other = (places.place(path) for path in pair)
         assert one == (pair[0], "") and other.target != pair[1] and "has that name" in other.why

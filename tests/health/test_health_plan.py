@@ -85,6 +85,20 @@ def test_somebody_watches_or_the_watchdog_is_red(
         assert found.fix is not None and found.fix.text.startswith(str(helps))
 
 
+@pytest.mark.parametrize(
+    ("seen", "says"),
+    [
+        (TICKED, "last tick 8 min ago"),
+        (TICKED._replace(tick_at=NOW.wall + 86_400), "last tick dated 24 h ahead of now"),
+        (TICKED._replace(tick_ok=False, tick_detail="not so: api"), "(not ok: not so: api)"),
+        (WatchSeen(Facts()), "no tick in the journal"),
+    ],
+)
+def test_of_ticks_it_is_said_when_the_last_one_was_and_how_it_ended(seen: WatchSeen, says: str) -> None:
+    found = page(BY_TICKS, "watchdog", seen)
+    assert says in f"{found.evidence}; {found.why}"
+
+
 DAY = 86_400.0
 OUTPUTS = [
     (OutputSeen("/w/o", NOW.wall - 60), OK, ""),
