@@ -40,7 +40,7 @@ def _put(top: Path, path: str, source: Path, is_program: bool) -> None:
 def _remove(top: Path, path: str) -> None:
     """Remove a file, and the folders that it leaves empty: an untracked file may stand in their place."""
     target = within(top, path)
-    target.unlink(missing_ok=True)
+    _take_away(target)
     with contextlib.suppress(OSError):
         for folder in target.parents:
             if folder == top:
@@ -52,8 +52,16 @@ def _clear(top: Path, path: str) -> Path:
     """The path with nothing there, and its folder made."""
     target = within(top, path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    target.unlink(missing_ok=True)
+    _take_away(target)
     return target
+
+
+def _take_away(target: Path) -> None:
+    """A file, a link, or the empty folder that git makes for a submodule."""
+    if target.is_dir() and not target.is_symlink():
+        target.rmdir()
+    else:
+        target.unlink(missing_ok=True)
 
 
 def within(top: Path, path: str) -> Path:

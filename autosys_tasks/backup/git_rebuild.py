@@ -217,7 +217,7 @@ def _to_remove(site: Site, changed: list[Entry]) -> list[str]:
     """What was not there, whether or not git was to look."""
     taken = {*site.state["files"], *site.state["links"], *(one["path"] for one in site.state["modules"])}
     unseen = [path for path in site.state["assumed"] if path not in taken]
-    return [*(one.path for one in changed if one.mode == ABSENT and not one.is_submodule), *unseen]
+    return [*(one.path for one in changed if one.mode == ABSENT), *unseen]
 
 
 def _mark(site: Site, changed: list[Entry]) -> None:

@@ -17,7 +17,7 @@ from autosys_tasks.backup import git_bundle, git_files
 from autosys_tasks.backup.git_folder import of_submodules
 from autosys_tasks.backup.git_look import NO_NETWORK, Facts, look, text
 from autosys_tasks.backup.git_record import STATE, notes, record, summary
-from autosys_tasks.backup.git_text import ABSENT, Entry, chosen, entries, no_filters
+from autosys_tasks.backup.git_text import ABSENT, SUBMODULE, Entry, chosen, entries, no_filters
 from autosys_tasks.backup.scratch import remove_tree
 from autosys_tasks.core.clock import counted
 from autosys_tasks.core.files import write_atomic
@@ -145,7 +145,7 @@ def _from_tree(facts: Facts, changed: Sequence[Entry]) -> list[str]:
     differing = [
         one.path
         for one in changed
-        if not one.is_submodule and one.mode != ABSENT and (one.differs_in_tree or one.path in lfs)
+        if one.mode not in (ABSENT, SUBMODULE) and (one.differs_in_tree or one.path in lfs)
     ]
     unseen = (path for path in (*facts.skipped, *facts.assumed) if _is_there(top, path))
     return [*differing, *unseen, *(path for path in facts.unjudged if _is_there(top, path))]

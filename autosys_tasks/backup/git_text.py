@@ -49,7 +49,7 @@ class Entry(NamedTuple):
     @property
     def added_in_intent(self) -> bool:
         """`git add -N`: in the index by name alone."""
-        return self.in_tree == "A"
+        return self.in_tree == "A" and not self.in_conflict
 
     @property
     def differs_in_tree(self) -> bool:

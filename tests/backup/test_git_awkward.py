@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,22 @@ def in_conflict(repo: Repo, *words: str) -> None:
     repo.git("checkout", "-q", "main")
     repo.commit("ours", **{"a.txt": "ours\n"})
     repo.git(*words, ok=(1,))
+
+
+def test_every_kind_of_conflict_is_there_again(repo: Repo, tmp_path: Path) -> None:
+    """Both added it; we moved it, they moved it elsewhere; one changed and the other deleted it."""
+    repo.git("checkout", "-q", "-b", "theirs")
+    repo.git("mv", "a.txt", "moved by them")
+    repo.git("rm", "-q", "b.txt")
+    repo.commit("theirs", **{"added": "theirs\n", "bin.dat": "theirs\n"})
+    repo.git("checkout", "-q", "main")
+    repo.git("mv", "a.txt", "moved by us")
+    repo.git("rm", "-q", "bin.dat")
+    repo.commit("ours", **{"added": "ours\n", "b.txt": "ours\n"})
+    repo.git("merge", "theirs", ok=(1,))
+    status = repo.git("status", "--porcelain")
+    assert {line[:2] for line in status.splitlines()} == {"DD", "AA", "UD", "DU", "UA", "AU"}
+    again(repo, tmp_path)
 
 
 @pytest.mark.parametrize("words", [("rebase", "theirs"), ("cherry-pick", "theirs"), ("revert", "--no-edit", "HEAD~1")])
@@ -113,6 +130,18 @@ def test_a_submodule_that_cannot_be_read_is_partial(repo: Repo, tmp_path: Path) 
     (inner.root / ".git" / "HEAD").write_bytes(b"nonsense")
     found, _ = captured(repo, tmp_path)
     assert found.partial == ("inner: git does not take its `.git` for a repository",)
+
+
+@pytest.mark.parametrize("instead", [None, "a file in its place\n"])
+def test_a_submodule_that_is_gone_stays_gone(repo: Repo, tmp_path: Path, instead: str | None) -> None:
+    new_repo(repo.root / "inner").commit("one")
+    repo.git("add", "inner")
+    repo.commit("a submodule without an address")
+    shutil.rmtree(repo.root / "inner")
+    if instead:
+        repo.write("inner", instead)
+    made = again(repo, tmp_path)
+    assert not instead or (made.root / "inner").read_text(encoding="utf-8") == instead
 
 
 def test_filters_are_not_run_and_files_are_taken_as_they_lie_there(repo: Repo, tmp_path: Path) -> None:
