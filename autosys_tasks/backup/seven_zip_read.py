@@ -198,7 +198,7 @@ class Archive:
             crc = zlib.crc32(piece, crc)
         if crc != block.packed_crc:
             raise Damaged("its header is not what was written")
-        for form in forms(self._passphrase) if block.aes else ("",):
+        for form in forms(self._passphrase) if block.aes else (self._passphrase,):
             self._passphrase = form
             self._keys.clear()
             with contextlib.suppress(Damaged, zlib.error, lzma.LZMAError):
