@@ -6,13 +6,15 @@ and the other work trees' commits get one, and the repository stays as it is. Th
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from autosys_tasks.backup.git_folder import named_ids
-from autosys_tasks.backup.git_look import Facts, text
+from autosys_tasks.backup.git_look import NO_NETWORK, Facts, text
 from autosys_tasks.backup.scratch import remove_tree
+from autosys_tasks.backup.secrets_text import looks_secret
 from autosys_tasks.host import git
 
 HEAD = "refs/autosys/head"
@@ -20,6 +22,7 @@ STASH = "refs/autosys/stash"
 WORKTREE = "refs/autosys/worktree"
 UNDER_WAY = "refs/autosys/under-way"
 WALK = ("rev-list", "--objects", "--quiet", "--stdin")
+OBJECTS = ("rev-list", "--objects", "--stdin")
 ONE_THREAD = ("pack.threads=1", "protocol.allow=never")
 
 
@@ -81,6 +84,22 @@ def write_bundle(facts: Facts, target: Path, lost: list[str], timeout_s: float) 
     if said.code:
         raise git.refused(facts.repository.top, words, said)
     return read_head(target)
+
+
+def holds_secret(facts: Facts, bundle: Bundle, scratch: Path, timeout_s: float) -> bool:
+    """Whether a path in its commits is one that secrets have, also one that a later commit took away.
+
+    `scratch`: a file for what git says. Where git cannot say it, there may be one.
+    """
+    given = "".join(f"{line}\n" for line in (*bundle.refs.values(), *(f"^{one}" for one in bundle.needs))).encode()
+    try:
+        git.must(facts.repository.top, *OBJECTS, given=given, config=NO_NETWORK, into=scratch, timeout_s=timeout_s)
+        with scratch.open("rb") as file:
+            return any(looks_secret(os.fsdecode(line[:-1].partition(b" ")[2])) for line in file)
+    except git.GitError:
+        return True
+    finally:
+        scratch.unlink(missing_ok=True)
 
 
 def _asked(scratch: Path, words: Sequence[str], lines: Iterable[str], timeout_s: float) -> git.Said:

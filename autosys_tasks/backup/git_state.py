@@ -117,7 +117,10 @@ def _written(facts: Facts, workspace: Path, into: Path, limits: Limits, *, depth
         lambda: git_files.take_staged(top, changed, into / "index", partial, limits.timeout_s),
     )  # fmt: skip
     _part(partial, PATCH, lambda: _write_patch(facts, into / PATCH, secrets, limits.timeout_s))
-    modules, within = _modules(top, (*facts.submodules, *nested), into, limits, depth, partial)
+    hidden = set(secrets)
+    if bundle and git_bundle.holds_secret(facts, bundle, into / ".paths", limits.timeout_s):
+        hidden.add(BUNDLE)
+    modules, within = _modules(top, (*facts.submodules, *nested), into, limits, depth, partial, hidden)
     partial += [*_put_away(facts, within), *_lfs_lacking(facts, bundle)]
     said = notes(facts, within)
     state = record(facts, bundle) | {
@@ -127,8 +130,7 @@ def _written(facts: Facts, workspace: Path, into: Path, limits: Limits, *, depth
     write_atomic(into / STATE, json.dumps(state, indent=1, sort_keys=True) + "\n")
     counts = {"changed": len(changed), "untracked": len(free), "within": sum(bool(one["folder"]) for one in modules)}
     left = [f"{path}: {why}" for path, why in left_out.items()]
-    hidden = sorted(set(secrets))
-    return Captured(True, summary(facts, counts), tuple(partial), tuple(said), tuple(left), tuple(hidden))
+    return Captured(True, summary(facts, counts), tuple(partial), tuple(said), tuple(left), tuple(sorted(hidden)))
 
 
 def _part(partial: list[str], what: str, action: Callable[[], T]) -> T | None:
@@ -182,7 +184,7 @@ def _write_patch(facts: Facts, target: Path, secrets: Sequence[str], timeout_s: 
 
 
 def _modules(
-    top: Path, paths: Sequence[str], into: Path, limits: Limits, depth: int, partial: list[str]
+    top: Path, paths: Sequence[str], into: Path, limits: Limits, depth: int, partial: list[str], hidden: set[str]
 ) -> tuple[list[dict[str, object]], list[git.Repository]]:
     """Repositories within the repository: each that is there is captured like this one."""
     rows: list[dict[str, object]] = []
@@ -206,6 +208,7 @@ def _modules(
         rows[-1]["folder"] = folder
         within.append(repository)
         partial += [f"{path.rstrip('/')}: {lack}" for lack in found.partial]
+        hidden.update(f"{folder}/{each}" for each in found.secrets)
     return rows, within
 
 

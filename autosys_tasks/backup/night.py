@@ -12,7 +12,7 @@ import os
 from pathlib import Path
 
 from autosys_tasks import host
-from autosys_tasks.backup.owner import owner_of
+from autosys_tasks.backup.owner import is_same, owner_of
 from autosys_tasks.backup.values import ID_LENGTH, MANIFEST_END, OPENS, time_of
 from autosys_tasks.config.model import Config
 from autosys_tasks.core.clock import span, utc_text, wall
@@ -48,7 +48,7 @@ def _is_own(path: Path, config: Config) -> bool:
             said = json.loads(file.readline(HEAD_MAX).removesuffix(OPENS) + b"}").get("owner", "")
     except (OSError, ValueError, AttributeError):
         return True
-    return not said or said == owner_of(config)
+    return not said or is_same(str(said), owner_of(config))
 
 
 def _names(folder: Path) -> list[str]:

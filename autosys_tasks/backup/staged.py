@@ -82,12 +82,14 @@ def _things(into: Path, secrets: set[str]) -> Iterable[Found]:
         yield _thing(folder, above, FOLDER, ())
         for name in names:
             path = f"{above}/{name}"
-            flags = (SECRET,) if _of_the_tree(path) in secrets or looks_secret(path) else ()
+            flags = (SECRET,) if not secrets.isdisjoint(_named(path)) or looks_secret(path) else ()
             yield _thing(os.path.join(folder, name), path, FILE, flags)
 
 
-def _of_the_tree(path: str) -> str:
-    return path.removeprefix(f"{GIT}/files/")
+def _named(path: str) -> tuple[str, str]:
+    """What a captured file may be called: by its path in the work tree, or in the folder of what was captured."""
+    inside = path.removeprefix(f"{GIT}/")
+    return inside.removeprefix("files/"), inside
 
 
 def _thing(source: str, path: str, kind: str, flags: tuple[str, ...]) -> Found:

@@ -76,6 +76,24 @@ def test_secrets_of_the_repository_are_flagged_and_not_in_the_patch(repo: Repo) 
 
 @pytest.mark.capability("git")
 @pytest.mark.only("posix")
+@pytest.mark.parametrize("where", [".", "inner"])
+def test_a_secret_in_a_commit_that_is_nowhere_else_is_flagged_also_when_it_was_taken_away(
+    desk: Path, where: str
+) -> None:
+    outer = new_repo(desk)
+    outer.commit("first", **{"a.txt": "one\n"})
+    repo = outer if where == "." else new_repo(desk / "inner")
+    name = f"{GIT}/history.bundle" if where == "." else f"{GIT}/modules/0/history.bundle"
+    repo.commit("harmless", **{"b.txt": "one\n"})
+    assert "secret" not in by_path(collected(config_of(desk, "a.txt", git=True)))[name].flags
+    repo.commit("a secret", **{"설정/.env": "PASSWORD=hunter22\n"})
+    repo.git("rm", "-q", "설정/.env")
+    repo.git("commit", "-q", "-m", "away")
+    assert "secret" in by_path(collected(config_of(desk, "a.txt", git=True)))[name].flags
+
+
+@pytest.mark.capability("git")
+@pytest.mark.only("posix")
 def test_an_unchanged_repository_gives_the_same_bytes(repo: Repo) -> None:
     config = config_of(repo.root, "a.txt", git=True)
     first = {one.path: Path(one.source).read_bytes() for one in collected(config).found if one.kind == FILE}

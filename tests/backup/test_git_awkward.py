@@ -217,7 +217,7 @@ def test_secrets_are_named_and_stay_out_of_the_patch(repo: Repo, tmp_path: Path)
     repo.write(".env", "TOKEN=hunter2\n")
     repo.write("a.txt", "changed\n")
     found, into = captured(repo, tmp_path, is_secret=lambda _, path: path.endswith(".env"))
-    assert found.secrets == (".env",)
+    assert found.secrets == (".env", "history.bundle")
     patch = (into / "patch.diff").read_bytes()
     assert b"hunter2" not in patch and b"+changed" in patch
 

@@ -13,7 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autosys_tasks.backup import night
+from autosys_tasks.backup.owner import owner_of
+from autosys_tasks.backup.values import owner_parts
+from autosys_tasks.config.load import load
 from autosys_tasks.core import nights
+from autosys_tasks.core.clock import wall
 
 SETS = '[backup]\nat = 03:30:00\n[backup.sets.config]\ninclude = ["autosys.toml"]\n[backup.git]\nenabled = false\n'
 
@@ -51,6 +55,19 @@ def test_the_newest_backup_is_known_by_its_name(tmp_path: Path, names: list[str]
         (tmp_path / name).touch()
     assert night.newest(tmp_path, at("2026-11-29T12:00:00Z")) == (at(wanted) if wanted else None)
     assert night.newest(tmp_path / "gone", 0.0) is None
+
+
+def test_a_machine_that_was_named_anew_has_the_night_that_it_had(
+    desk: rig.Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AUTOSYS_STATE", str(desk.state))
+    desk.cli("backup").rc(0)
+    (path,) = (desk.root / "backups").glob("*.manifest.json")
+    config, text = load(desk.root), path.read_text(encoding="utf-8")
+    _workspace, host, number = owner_parts(owner_of(config))
+    for other, is_ours in ((f"@before#{number}", True), ("@before#00000000", False)):
+        path.write_text(text.replace(f"@{host}#{number}", other), encoding="utf-8")
+        assert (night.newest(path.parent, wall(), config) is not None) == is_ours
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ import rig
 from other_places import Site, Sshd
 
 from autosys_tasks.backup import place_s3
-from autosys_tasks.backup.place import Lost, Place, PlaceError
+from autosys_tasks.backup.place import Full, Lost, Place, PlaceError
 from autosys_tasks.backup.place_folder import folder_of
 from autosys_tasks.backup.places import opened
 from autosys_tasks.config.addresses import masked, parse
@@ -386,6 +386,7 @@ class TestFull:
         with pytest.raises(PlaceError) as caught:
             place.put("a", (bytes(1 << 20) for _ in range(3)), told)
         assert "`the place` is full" in caught.value.message and "make room" in caught.value.hint
+        assert isinstance(caught.value, Full)
 
     @pytest.mark.capability("sshd")
     def test_an_sftp_server(self, small: Path, sshd: Sshd) -> None:
@@ -395,6 +396,7 @@ class TestFull:
             place.put("a", (bytes(1 << 20) for _ in range(3)), 3 << 20)
         place.close()
         assert f"df -h {small}" in caught.value.hint and "the place" in caught.value.message
+        assert isinstance(caught.value, Full)
 
 
 def test_a_package_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
