@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from autosys_tasks import host
 
 LOOK_EVERY_S = 0.5  # whether it has ended, though somebody else still holds its output
+ROUNDS = 50  # each ends all it sees; only what forks faster than it is seen needs another
 REST_S = 0.2  # what it wrote last is read within that time
 _running: dict[subprocess.Popen[bytes], Callable[[int], None]] = {}  # each with what ends it
 
@@ -91,12 +92,20 @@ def _rest(child: subprocess.Popen[bytes]) -> tuple[bytes, bytes]:
 
 
 def end_tree(pid: int) -> None:
-    """End a child that was started with `spawn_flags`, its session, and those of its descendants who left it."""
-    who = host.identity(pid)
-    members = host.family(who, "") if who else []
-    host.end_group(pid)
-    for member in members:
-        host.end(member)
+    """End a child that was started with `spawn_flags`, its session, and those of its descendants who left it.
+
+    Again until none is left: they may go on starting others.
+    """
+    leader = host.identity(pid)
+    known = {leader} if leader else set()
+    for _ in range(ROUNDS):  # seen before the leader dies: what left its session has no tie to it afterwards
+        members = {member for who in known for member in host.family(who, "")}
+        host.end_group(pid)
+        for member in members:
+            host.end(member)
+        if not members:
+            return
+        known |= members
 
 
 @atexit.register

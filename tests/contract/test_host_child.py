@@ -45,6 +45,29 @@ def test_what_takes_too_long_is_ended_with_all_it_started(tmp_path: Path, mark: 
     rig.wait_for(lambda: not list(rig.processes_with("MARK", mark)), what="what it had started to be gone")
 
 
+BREEDS = """
+import os, time
+if os.fork():
+    time.sleep(600)
+os.setsid()
+for _ in range(2000):
+    if not os.fork():
+        time.sleep(600)
+    time.sleep(0.003)
+time.sleep(600)
+"""
+
+
+@pytest.mark.only("posix")
+def test_what_goes_on_starting_others_while_it_is_ended_leaves_none(tmp_path: Path, mark: str) -> None:
+    with pytest.raises(child.Late):
+        child.run([sys.executable, "-I", "-S", "-c", BREEDS], tmp_path, {**os.environ, "MARK": mark}, 1.0)
+    left = list(rig.processes_with("MARK", mark))
+    for process in left:
+        process.kill()
+    assert not left
+
+
 @pytest.mark.only("posix")
 def test_a_program_that_has_ended_has_ended_whoever_holds_its_output(tmp_path: Path, mark: str) -> None:
     began = time.monotonic()

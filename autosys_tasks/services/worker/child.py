@@ -15,10 +15,10 @@ from typing import IO, Any
 
 from autosys_tasks import host
 from autosys_tasks.core.files import decode
+from autosys_tasks.host.child import end_tree
 from autosys_tasks.services.worker.commands import Unfit
 
 TAIL_BYTES = 16 * 1024
-ROUNDS = 50  # each ends all it sees; only what forks faster than it is seen needs another
 NOT_FOR_CHILDREN = ("AUTOSYS_HEARTBEAT", "AUTOSYS_FAULT")
 
 
@@ -101,17 +101,3 @@ def _program(name: str, cwd: Path) -> str:
     if found is None:
         raise Unfit(f"there is no program `{name}`")
     return found
-
-
-def end_tree(pid: int) -> None:
-    """Kill our child `pid` and all below it, with those that left its session, until nothing is left."""
-    leader = host.identity(pid)
-    known = {leader} if leader else set()
-    for _ in range(ROUNDS):  # seen before the leader dies: what left its session has no tie to it afterwards
-        members = {member for who in known for member in host.family(who, "")}
-        host.end_group(pid)
-        for member in members:
-            host.end(member)
-        if not members:
-            return
-        known |= members
