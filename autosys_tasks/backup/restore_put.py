@@ -23,6 +23,7 @@ from autosys_tasks.backup.restore_look import SCRATCH, at, hash_of, there
 from autosys_tasks.backup.restore_plan import WRITE, Item, There, folders_of
 from autosys_tasks.backup.scratch import remove_tree
 from autosys_tasks.backup.values import FILE, FOLDER, HARDLINK, LINK, Entry
+from autosys_tasks.core.errors import StateError
 from autosys_tasks.core.faults import for_a_loop
 from autosys_tasks.core.files import cannot_write, is_full, long_path, patiently, write_all
 
@@ -75,7 +76,9 @@ class Site:
             os.mkdir(self.scratch)  # with a mode of 0o700, Windows would let nobody else read what was in it, ever
             self.kept = stat.S_IMODE(os.stat(self.scratch).st_mode) & 0o777
         except OSError as error:
-            raise cannot_write(self.to, error) from error
+            said = cannot_write(self.to, error)
+            hint = said.hint if is_full(error) else "name a folder that this user may write into: --to DIR"
+            raise StateError(said.message, where=said.where, hint=hint) from error
         return self
 
     def __exit__(self, *_: object) -> None:

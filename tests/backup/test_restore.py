@@ -17,7 +17,7 @@ from autosys_tasks import host
 from autosys_tasks.backup import restore_put
 from autosys_tasks.backup.restore import carry_out, planned, restore
 from autosys_tasks.backup.restore_plan import shown
-from autosys_tasks.core.errors import UsageError
+from autosys_tasks.core.errors import StateError, UsageError
 
 # Exact
 
@@ -273,3 +273,11 @@ def test_a_folder_to_restore_to_that_is_none_is_usage(tree: Path, tmp_path: Path
     write(tmp_path / "to", b"a file")
     with pytest.raises(UsageError, match="no folder"):
         restore(order(tmp_path / "backups", backup, tmp_path / "to"))
+
+
+def test_a_folder_that_cannot_be_made_says_what_helps(tree: Path, tmp_path: Path) -> None:
+    backup = keep(tmp_path / "backups", tree)
+    write(tmp_path / "a file", b"")
+    with pytest.raises(StateError, match="cannot write") as raised:
+        restore(order(tmp_path / "backups", backup, tmp_path / "a file" / "to"))
+    assert "--to DIR" in raised.value.hint and "AUTOSYS_STATE" not in raised.value.hint
