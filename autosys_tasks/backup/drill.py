@@ -6,6 +6,7 @@ What came of it is in the state folder, `backup/drill.json`, for the health page
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,7 +20,7 @@ from autosys_tasks.backup.progress import Progress
 from autosys_tasks.backup.restore_look import at, hash_of
 from autosys_tasks.backup.restore_plan import POINT, REPLACE, WRITE, Item
 from autosys_tasks.backup.scratch import own_folder, remove_tree
-from autosys_tasks.backup.values import DECLARE, GIT, SQLITE
+from autosys_tasks.backup.values import DECLARE, GIT, SQLITE, Entry
 from autosys_tasks.core.clock import counted, size, utc_text
 from autosys_tasks.core.errors import AutosysError, NotSo
 from autosys_tasks.core.files import make_folder, write_atomic
@@ -52,18 +53,29 @@ def _drilled(order: restore.Order, workspace: Path, tell: Callable[[str], object
     """How many files were compared, and what is wrong."""
     seen = restore.planned(order, tell)
     files = [item for item in seen.items if item.kind in (WRITE, REPLACE)]
-    needed, free = sum(item.wanted.entry.size for item in files), shutil.disk_usage(order.to.parent).free
+    amount, free = sum(item.wanted.entry.size for item in files), shutil.disk_usage(order.to.parent).free
+    needed = amount if free > amount * RESERVE else sum(_room(item.wanted.entry, workspace) for item in files)
     if free < needed * RESERVE:
         raise NotSo(f"{size(needed)} are needed in `{order.to.parent}` for a drill, {size(free)} are free")
     report = restore.carry_out(order, seen, tell)
     bad = {str(one.step.detail["path"]): one.detail for one in report.failed if one.step.kind != POINT}
     why = [f"{path}: {detail}" for path, detail in bad.items()]
-    progress, count = Progress("comparing", needed, tell), 0
+    progress, count = Progress("comparing", amount, tell), 0
     for item in files:
         if item.wanted.entry.path not in bad:
             count += 1
             why += _differing(order.to, item, progress.add)
     return count, [*why, *_broken_bundles(order.to / GIT, workspace, order.to.parent / "bundle")]
+
+
+def _room(entry: Entry, workspace: Path) -> int:
+    """Bytes that a file takes: no more than in the workspace, where it lies there as it was, for holes stay holes."""
+    try:
+        now = os.stat(workspace / entry.path, follow_symlinks=False)
+    except (OSError, ValueError):
+        return entry.size
+    is_as_it_was = (now.st_size, now.st_mtime_ns) == (entry.size, entry.mtime_ns)
+    return min(entry.size, getattr(now, "st_blocks", entry.size) * 512) if is_as_it_was else entry.size
 
 
 def _differing(to: Path, item: Item, tell: Callable[[int], None]) -> Iterator[str]:

@@ -94,6 +94,23 @@ def test_too_little_room_is_red_and_says_how_much(tree: Path, tmp_path: Path, mo
 
 
 @pytest.mark.only("posix")
+def test_holes_need_no_room(tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The image of a disk of which little is used is restored with its holes."""
+    import shutil
+
+    with (tree / "image").open("wb") as file:
+        file.truncate(32 << 20)
+    assert (tree / "image").stat().st_blocks * 512 < 1 << 20, "this disk has holes"
+    keep(tmp_path / "backups", tree)
+    free = shutil.disk_usage(tmp_path)._replace(free=8 << 20)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: free)
+    assert run(tmp_path, tree)[0].ok
+    (tree / "image").unlink()
+    found, said = run(tmp_path, tree)
+    assert not found.ok and "8.4 MB are free" in str(said["why"]), "nobody knows any more how it lay there"
+
+
+@pytest.mark.only("posix")
 def test_what_a_killed_drill_left_is_removed(tree: Path, tmp_path: Path) -> None:
     import subprocess
 
