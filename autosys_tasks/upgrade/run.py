@@ -253,8 +253,9 @@ def _started_again(order: Order) -> list[Outcome]:
     return act.restart(order.house, steps, turns=order.turns) if steps else []
 
 
-def _try_again(house: House, seen: Picture, outcomes: Iterable[Outcome]) -> None:
+def _try_again(house: House, seen: Picture, outcomes: Collection[Outcome]) -> None:
     """What did not run for want of what has come now is tried at once, and not when its next attempt is due."""
+    tried = {each.step.target for each in outcomes if each.step.kind == "restart"}
     made = {each.step.target for each in outcomes if each.ok and each.step.kind == "install"}
     homes = [each.environment for each in seen.facts.environments if each.name in made]
     pulled = seen.facts.pulled.files
@@ -263,8 +264,10 @@ def _try_again(house: House, seen: Picture, outcomes: Iterable[Outcome]) -> None
     from autosys_tasks.supervise import runs
 
     for name, service in house.config.services.items():
+        if name in tried or not service.managed:
+            continue
         bound = any(plan.is_bound(service, home) for home in homes)
-        if service.managed and (bound or any(globs.matches(service.restart_on, path) for path in pulled)):
+        if bound or any(globs.matches(service.restart_on, path) for path in pulled):
             runs.reset(house, name)
     host.ring(house.place.bell)
 

@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import rig
 from repos import IDENTITY, Repo
 from upgrade_desk import Desk
 
@@ -206,3 +207,24 @@ def test_what_came_since_the_first_bringup_came_though_nothing_was_upgraded_yet(
     before = pid(desk)
     assert desk.upgrade().code == 0 and desk.planned() == []
     assert pid(desk) != before and clean(desk)
+
+
+def test_what_a_pull_broke_is_blocked_as_ever_and_what_mends_it_starts_it_at_once(pulled: tuple[Desk, Repo]) -> None:
+    """Its `restart_on` names what came: nobody waits for the next attempt, and a failed restart is not begun anew."""
+    desk, origin = pulled
+    command = json.dumps([rig.PYTHON, "앱/하나.py"])
+    good = "import time; print('up', flush=True); time.sleep(200)\n"
+    rest = "[services.watcher.readiness]\nlog = 'up'\n[watchdog]\nretries = 1\nbackoff_s = [0]\n"
+    origin.commit({"autosys.toml": TOML.replace("COMMAND", command) + rest, "앱/하나.py": good})
+    pull(desk)
+    runs.restart(desk.house(), ["watcher"], timeout_s=20)
+    assert desk.upgrade().code == 0
+    origin.commit({"앱/하나.py": "raise SystemExit(7)\n"})
+    pull(desk)
+    assert desk.upgrade().code == 3, "it was restarted, and is not ready"
+    found, _corrupt = service_record(desk.house().place, "watcher")
+    assert found and found.starts == 2, "blocked until its next attempt"
+    origin.commit({"앱/하나.py": f"{good}# mended\n"})
+    pull(desk)
+    assert desk.upgrade().code == 0
+    assert runs.tick(desk.house()).decisions["watcher"].state == "ready"
