@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import os
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -54,7 +56,8 @@ def run(
             sink.close()
     _running[child] = end or end_tree
     try:
-        out, err = _said(child, given, timeout_s)
+        _give(child, given)
+        out, err = _said(child, timeout_s)
     finally:
         if child.poll() is None:  # too late, or Ctrl-C
             _running[child](child.pid)
@@ -63,18 +66,34 @@ def run(
     return Ended(child.returncode, out, err)
 
 
-def _said(child: subprocess.Popen[bytes], given: bytes, timeout_s: float) -> tuple[bytes, bytes]:
+def _said(child: subprocess.Popen[bytes], timeout_s: float) -> tuple[bytes, bytes]:
     """What it wrote until it ended; raises Late when it has not ended in time."""
-    ends, more = time.monotonic() + timeout_s, given or None
+    ends = time.monotonic() + timeout_s
     while (left := ends - time.monotonic()) > 0:
         try:
-            out, err = child.communicate(more, timeout=min(left, LOOK_EVERY_S))
+            out, err = child.communicate(timeout=min(left, LOOK_EVERY_S))
             return out or b"", err or b""
         except subprocess.TimeoutExpired:
-            more = None  # all of it is given only once
-        if child.poll() is not None:
-            return _rest(child)
+            if child.poll() is not None:
+                return _rest(child)
     raise Late
+
+
+def _give(child: subprocess.Popen[bytes], given: bytes) -> None:
+    """Its input, by a thread of its own: `communicate` forgets the rest of it when it is asked again."""
+    pipe, child.stdin = child.stdin, None
+    assert pipe is not None
+
+    def write() -> None:
+        left = memoryview(given)
+        with contextlib.suppress(OSError), pipe:  # it may end without having read it all
+            while left:
+                left = left[os.write(pipe.fileno(), left) :]
+
+    if given:
+        threading.Thread(target=write, name="input", daemon=True).start()
+    else:
+        write()
 
 
 def _rest(child: subprocess.Popen[bytes]) -> tuple[bytes, bytes]:
@@ -84,7 +103,7 @@ def _rest(child: subprocess.Popen[bytes]) -> tuple[bytes, bytes]:
     except subprocess.TimeoutExpired as late:
         out, err = late.output or b"", late.stderr or b""
         if host.PLATFORM != "windows":  # there a thread of the library reads each, and closes it
-            for pipe in (child.stdin, child.stdout, child.stderr):
+            for pipe in (child.stdout, child.stderr):
                 if pipe is not None:
                     with contextlib.suppress(OSError):
                         pipe.close()

@@ -100,7 +100,17 @@ def test_a_program_that_a_thread_still_runs_ends_when_we_do(tmp_path: Path, mark
     assert (tmp_path / "ended").exists()
 
 
-def test_all_of_a_long_input_is_given_and_all_of_a_long_output_is_read(tmp_path: Path) -> None:
-    echo = "import sys, time; said = sys.stdin.buffer.read(); time.sleep(0.7); sys.stdout.buffer.write(said)"
+@pytest.mark.parametrize("rests", ["before", "after"])
+def test_all_of_a_long_input_is_given_and_all_of_a_long_output_is_read(tmp_path: Path, rests: str) -> None:
+    """Also when it begins to read, or to write, later than we look for the first time whether it has ended."""
+    rest, read = "time.sleep(0.7)", "said = sys.stdin.buffer.read()"
+    steps = (rest, read) if rests == "before" else (read, rest)
+    echo = "; ".join(("import sys, time", *steps, "sys.stdout.buffer.write(said)"))
     given = os.urandom(3_000_000)
     assert child.run([sys.executable, "-c", echo], tmp_path, os.environ, 60.0, given=given).out == given
+
+
+def test_who_ends_without_reading_its_input_has_ended(tmp_path: Path) -> None:
+    argv = [sys.executable, "-c", "print('enough')"]
+    ended = child.run(argv, tmp_path, os.environ, 60.0, given=bytes(3_000_000))
+    assert (ended.code, ended.out.split()) == (0, [b"enough"])
