@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+K = TypeVar("K")
+T = TypeVar("T")
 
 
 def at_once(*works: Callable[[], Any]) -> list[Any]:
@@ -36,3 +40,26 @@ def at_once(*works: Callable[[], Any]) -> list[Any]:
         if error is not None:
             raise error
     return [value for value, _error in ends]
+
+
+def in_time(works: Mapping[K, tuple[Callable[[], T], float]]) -> dict[K, T]:
+    """What those give that end within their seconds, by name; they raise nothing.
+
+    A thread that is left behind holds up no exit.
+    """
+    import threading
+
+    brought, began = dict[K, T](), time.monotonic()
+
+    def bring(name: K, work: Callable[[], T]) -> None:
+        brought[name] = work()
+
+    threads = {
+        name: threading.Thread(target=bring, args=(name, work), name=str(name), daemon=True)
+        for name, (work, _within_s) in works.items()
+    }
+    for thread in threads.values():
+        thread.start()
+    for name, thread in threads.items():
+        thread.join(max(0.0, began + works[name][1] - time.monotonic()))
+    return dict(brought)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from autosys_tasks import host
+from autosys_tasks.core.at_once import in_time
 from autosys_tasks.core.errors import AutosysError, StateError, unknown_name
 from autosys_tasks.core.files import cannot_write, make_folder, write_atomic
 from autosys_tasks.core.journal import Journal
@@ -95,14 +96,7 @@ def _unfolded(wanted: Iterable[Look], seen: Mapping[str, Seen]) -> tuple[list[Lo
 
 def see_all(wanted: Sequence[Look]) -> dict[str, Seen]:
     """What every look brought, at the latest at its deadline; a thread left behind holds up no exit."""
-    brought: dict[str, Seen] = {}
-    began = time.monotonic()
-    threads = [threading.Thread(target=_see, args=(look, brought), daemon=True) for look in wanted]
-    for thread in threads:
-        thread.start()
-    for thread, look in zip(threads, wanted, strict=True):
-        thread.join(max(0.0, began + look.within_s - time.monotonic()))
-    seen = dict(brought)
+    seen = in_time({look.id: (partial(_see, look), look.within_s) for look in wanted})
     return {look.id: seen.get(look.id) or _late(look) for look in wanted}
 
 
@@ -110,7 +104,7 @@ def _late(look: Look) -> Seen:
     return Seen(late=True, ms=round(look.within_s * 1000))
 
 
-def _see(look: Look, brought: dict[str, Seen]) -> None:
+def _see(look: Look) -> Seen:
     began = time.perf_counter()
     try:
         facts = look.see()
@@ -121,7 +115,7 @@ def _see(look: Look, brought: dict[str, Seen]) -> None:
     except Exception as error:  # noqa: BLE001 (a check that raises is a red, never a default)
         said = error.message if isinstance(error, AutosysError) else f"{type(error).__name__}: {error}"
         seen = Seen(error=said, hint=error.hint if isinstance(error, AutosysError) else "")
-    brought[look.id] = seen._replace(ms=round((time.perf_counter() - began) * 1000))
+    return seen._replace(ms=round((time.perf_counter() - began) * 1000))
 
 
 def fix(house: House, first: Sequence[Check], only: Collection[str], carry_out: CarryOut) -> Mended:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 
+from autosys_tasks.core.at_once import in_time
 from autosys_tasks.core.errors import AutosysError
 from autosys_tasks.core.verdict import NG, UNKNOWN
 from autosys_tasks.probes.values import Answer
@@ -17,28 +18,18 @@ def ask_together(calls: Mapping[str, Callable[[], Answer]], within_s: float) -> 
     Who has not answered by then is UNKNOWN (its thread is left behind and holds up no exit); a call that
     raises is NG, never an OK by default.
     """
-    answers: dict[str, Answer] = {}
-    ends = time.monotonic() + within_s
-    threads = [
-        threading.Thread(target=_answered, args=(answers, name, call), name=f"probe {name}", daemon=True)
-        for name, call in calls.items()
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(max(0.0, ends - time.monotonic()))
-    seen = dict(answers)
+    seen = in_time({name: (partial(_answered, name, call), within_s) for name, call in calls.items()})
     return {name: seen.get(name) or _late(name, within_s) for name in calls}
 
 
-def _answered(answers: dict[str, Answer], name: str, call: Callable[[], Answer]) -> None:
+def _answered(name: str, call: Callable[[], Answer]) -> Answer:
     began = time.perf_counter()
     try:
-        answers[name] = call()
+        return call()
     except Exception as error:  # noqa: BLE001 (a question that cannot be put is a finding, not a crash)
         said = error.message if isinstance(error, AutosysError) else f"{type(error).__name__}: {error}"
         ms = (time.perf_counter() - began) * 1000
-        answers[name] = Answer(NG, "could not ask", f"asking `{name}` failed: {said}", ms)
+        return Answer(NG, "could not ask", f"asking `{name}` failed: {said}", ms)
 
 
 def _late(name: str, within_s: float) -> Answer:

@@ -9,8 +9,9 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from autosys_tasks.report.values import Event, Span
+from autosys_tasks.supervise.plan import ASKED, BY_A_PERSON, PAUSED, RESTARTED
 
-ASKED = "asked by a person"
+BY_HAND = "asked by a person"
 CAUSES = (
     (re.compile(r"killed by signal \d+"), None),
     (re.compile(r"exited -?\d+"), None),
@@ -21,7 +22,7 @@ CAUSES = (
     (re.compile(r"cannot run .*", re.DOTALL), "cannot be run"),
     (re.compile(r"its leader is gone.*", re.DOTALL), "leader died"),  # supervise.plan.LEFT, and its older wording
 )
-MEANT = ("asked to be down", "asked to be restarted", "stopped by a person", "stopped for: ")
+MEANT = (ASKED, RESTARTED, BY_A_PERSON, PAUSED)
 UPGRADE = "upgrade"
 STEPS = ("start", "restart", "stop", "adopt")
 
@@ -64,7 +65,7 @@ def told(events: Sequence[Event], watched: Sequence[Span], window: Span, boot_at
         elif event.step == "restart" and event.ok and event.task != UPGRADE:  # which was meant, and was paused for
             deaths.append(Death(_began(event, window), None, event.reason))
         elif event.step == "start" and event.ok is not None:
-            if event.reason.startswith(MEANT[0]) and off_since is None and before is None:
+            if event.reason.startswith(ASKED) and off_since is None and before is None:
                 off_since = window[0]  # it was stopped before the window began
             _buried(deaths, event, before, watched, window, boot_at)
             if event.ok:
@@ -103,7 +104,7 @@ def _began(event: Event, window: Span) -> float:
 
 
 def _count(restarts: Counter[str], event: Event) -> None:
-    kind = {"restart": ASKED, UPGRADE: UPGRADE}.get(event.task) or kind_of(event.reason)
+    kind = {"restart": BY_HAND, UPGRADE: UPGRADE}.get(event.task) or kind_of(event.reason)
     if kind:
         restarts[kind] += 1
 

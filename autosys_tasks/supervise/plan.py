@@ -16,6 +16,8 @@ from autosys_tasks.supervise.values import Decision, Facts, LastExit, Now, Recor
 
 ASKED = "asked to be down"
 RESTARTED = "asked to be restarted"
+BY_A_PERSON = "stopped by a person"
+PAUSED = "stopped for: "  # and what for
 LEFT = "its leader is gone and left behind"  # said while they live, and of that death ever after
 ALIVE_S = 0.3  # a service without readiness is ready when it lives this long
 AGAIN_S = 0.25
@@ -124,7 +126,7 @@ def decide(
         why = "its lock is held by a process that cannot be identified"
         return Decision("unknown", why, due_boot=now.boot + AGAIN_S)  # a process is unmarked for its first instant
     if not up:
-        return Decision("stopped", "stopped by a person")
+        return Decision("stopped", BY_A_PERSON)
     return _dead(service, facts, now, watchdog, waiting_for, asked=asked)
 
 
@@ -140,7 +142,7 @@ def _living(service: Service, facts: Facts, now: Now, *, up: bool) -> Decision:
     age = now.boot - record.started_boot if record else 0.0
     state, reason = _readiness(service, facts, age)
     if not up:
-        return Decision(state, "stopped by a person, and still running", "stop")
+        return Decision(state, f"{BY_A_PERSON}, and still running", "stop")
     if facts.held_by is not None:
         return Decision(state, f"pid {facts.held_by} is restarting it")
     if facts.liveness is not None and not facts.liveness.ok:

@@ -290,7 +290,7 @@ def pause(house: House, names: Iterable[str], task: str) -> tuple[Outcome, ...]:
     scope = [name for name in names if read_wanted(house.place, name).up]
     act.want(house, scope, up=True, hold=True)
     with Journal(house.outputs, task, host) as journal:
-        _stop_in_order(house, look.look(house, scope), journal, lambda outcome: None, f"stopped for: {task}")
+        _stop_in_order(house, look.look(house, scope), journal, lambda outcome: None, plan.PAUSED + task)
         failed = [outcome.step.target for outcome in journal.outcomes if outcome.ok is False]
         journal.close(ok=not failed, detail=f"still running: {', '.join(failed)}" if failed else "stopped for a while")
     return tuple(journal.outcomes)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple
 
+from autosys_tasks.core.at_once import in_time
 from autosys_tasks.core.errors import AutosysError
 from autosys_tasks.core.plan import Outcome, Step
 
@@ -45,17 +46,14 @@ def carry_out(links: Sequence[Link], tell: Callable[[str], None]) -> list[Outcom
 
 
 def _within(link: Link) -> Ended:
-    brought: list[Ended] = []
-    thread = threading.Thread(target=_call, args=(link, brought), daemon=True)
-    thread.start()
-    thread.join(link.within_s)
-    return brought[0] if brought else Ended(False, f"not ended after {link.within_s:g} s, left alone")
+    late = Ended(False, f"not ended after {link.within_s:g} s, left alone")
+    return in_time({link.name: (partial(_call, link), link.within_s)}).get(link.name, late)
 
 
-def _call(link: Link, brought: list[Ended]) -> None:
+def _call(link: Link) -> Ended:
     try:
-        brought.append(link.call())
+        return link.call()
     except AutosysError as error:
-        brought.append(Ended(False, f"{error.message}" + (f" -> {error.hint}" if error.hint else "")))
+        return Ended(False, f"{error.message}" + (f" -> {error.hint}" if error.hint else ""))
     except Exception as error:  # noqa: BLE001 (whatever a link raises is its own failure, said as such)
-        brought.append(Ended(False, f"{type(error).__name__}: {error}"))
+        return Ended(False, f"{type(error).__name__}: {error}")

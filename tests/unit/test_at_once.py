@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from autosys_tasks.core.at_once import at_once
+from autosys_tasks.core.at_once import at_once, in_time
 
 
 def test_all_are_at_work_at_the_same_time_and_answer_in_order() -> None:
@@ -44,3 +44,11 @@ def test_of_several_errors_the_first_in_order_is_told() -> None:
 
 def test_nothing_to_do_gives_nothing() -> None:
     assert at_once() == []
+
+
+def test_who_is_late_is_left_out_and_costs_the_others_nothing() -> None:
+    never = threading.Event()
+    works = {"quick": (lambda: 1, 20.0), "late": (never.wait, 0.05), 4: (lambda: 2, 20.0)}
+    assert in_time(works) == {"quick": 1, 4: 2}
+    never.set()
+    assert in_time({}) == {}
