@@ -153,6 +153,7 @@ class Visit:
         for stem in decision.rests:
             self._take_away(place, stem)
         failed: set[str] = set()
+        refused = 0
         for one in decision.send:
             seen = "whole" if one.stem in self.memory.held else "there yet"
             self._begin(COPY, one.stem, f"it is not {seen}")
@@ -160,7 +161,10 @@ class Visit:
                 if one.base in failed:
                     raise OneError(f"its base {one.base} could not be copied")
                 self._end(self._sent(place, names, one))
-            except OneError as error:
+            except PlaceError as error:
+                refused += not isinstance(error, OneError)
+                if isinstance(error, Full | Lost) or refused > 1:  # one alone may have a name that is not to be had
+                    raise
                 if isinstance(error, TakenError):
                     self._keep(self.memory._replace(sending=""))
                 failed.add(one.id)
@@ -272,7 +276,12 @@ def _deliver(place: Place, names: Mapping[str, int], path: Path, length: int, di
     if path.name != lies and path.name not in names and path.name in place.names():
         place.drop(path.name)
         raise TakenError
-    place.finish(path.name)
+    try:
+        place.finish(path.name)
+    except PlaceError as error:
+        if not isinstance(error, Lost):
+            place.drop(path.name)
+        raise
 
 
 def _chunks(path: Path, seen: hashlib._Hash) -> Iterator[bytes]:

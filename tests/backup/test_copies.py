@@ -198,6 +198,26 @@ def test_another_machines_backup_of_the_same_name_is_not_touched(desk: Desk, nam
     assert second.ok and desk.there() == {**desk.whole(b), name: hashlib.sha256(b"another's").hexdigest()}
 
 
+def test_a_folder_in_the_place_of_one_keeps_no_other_from_being_copied(disk: Desk) -> None:
+    a, b, c = disk.add(1), disk.add(2), disk.add(3, 2)
+    place = disk.site.folder / "백업 a"
+    (place / a.archive / "inner").mkdir(parents=True)
+    assert [one.ok for one in disk.copy()] == [False, True, True]
+    assert disk.outcomes[0].step.target.startswith(a.stem) and disk.memory().why
+    assert disk.there() == disk.whole(b, c), "nothing half is left"
+
+
+def test_a_place_that_refuses_everything_is_asked_twice(disk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    for day in range(1, 6):
+        disk.add(day)
+
+    def refusing(self: place_folder.Folder, name: str, chunks: object, size: int) -> str:
+        raise copies.PlaceError("read-only")
+
+    monkeypatch.setattr(place_folder.Folder, "put", refusing)
+    assert [one.ok for one in disk.copy()] == [False, False]
+
+
 @pytest.mark.parametrize("end", ["7z", "manifest.json"])
 def test_of_two_that_send_the_same_name_at_once_the_first_has_it(
     disk: Desk, monkeypatch: pytest.MonkeyPatch, end: str
