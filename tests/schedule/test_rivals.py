@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from autosys_tasks.schedule import command_text
 from autosys_tasks.schedule.command_text import is_inside, words
-from autosys_tasks.schedule.rivals import rivals
+from autosys_tasks.schedule.rivals import let_be, rivals
 from autosys_tasks.schedule.values import Site, Starter
 
 ID = "desk-1a2b3c4d"
@@ -216,3 +216,9 @@ def test_of_two_mechanisms_of_ours_the_worse_one_is_a_rival() -> None:
     judged = rivals(SITE, starters, lambda path: True, lambda path: True, {("cron", "master")})
     assert [rival.starter for rival in judged] == [starters[1]]
     assert "second best" in judged[0].why
+
+
+def test_a_person_lets_be_what_they_name_and_nobody_what_is_ours() -> None:
+    theirs = Starter("user_units", "Nightly-Sync.timer", "x")
+    assert let_be(theirs, ("nightly-*",)) and not let_be(theirs, ("sync*",)) and not let_be(theirs, ())
+    assert not let_be(theirs._replace(ours="desk-1"), ("nightly-*",))

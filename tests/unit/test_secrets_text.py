@@ -21,7 +21,7 @@ PLAIN_PATHS = [
     "config.json", ".env.example", ".env.sample", "env.py", "environment.yml", "id_rsa.pub", "monkey.txt",
     "keyboard.json", "key.py", "tokenizer.json", "tokens.py", "docs/secrets.md", "secrets.py",
     "tests/credentials.py", ".ssh/id_rsa.pub", "passwordless.md", "outputs/report.html", "secretary.txt",
-    "notoken.json5", ".ssh/known_hosts", "keys", "a.keynote",
+    "notoken.json5", ".ssh/known_hosts", "keys", "a.keynote", "age.csv", "notes/account.html", "rsa.txt",
 ]  # fmt: skip
 LETTERS = "aB3dE5gH1jK7mN9pQ2rS4tU6vW8xY0zAbCdEfGhIjKlMnOpQrStUvWxYz0123456789"
 SECRET_TEXTS = [
