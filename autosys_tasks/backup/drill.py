@@ -23,7 +23,7 @@ from autosys_tasks.backup.scratch import own_folder, remove_tree
 from autosys_tasks.backup.values import DECLARE, GIT, SQLITE, Entry
 from autosys_tasks.core.clock import counted, size, utc_text
 from autosys_tasks.core.errors import AutosysError, NotSo
-from autosys_tasks.core.files import make_folder, write_atomic
+from autosys_tasks.core.files import make_folder
 from autosys_tasks.host import git
 
 UNPACK_S = 600.0
@@ -129,13 +129,13 @@ def _unpack(bundle: Path, repository: Path, scratch: Path, object_format: str) -
         form = f"--object-format={object_format}"
         git.must(scratch.parent, "init", "--quiet", "--bare", "--template=", form, str(scratch))
         if origin is not None:
-            objects = Path(origin.common_dir, "objects").as_posix() + "\n"
-            write_atomic(make_folder(scratch / "objects" / "info") / "alternates", objects)
+            objects = f"{Path(origin.common_dir, 'objects').as_posix()}\n".encode("utf-8", "surrogateescape")
+            (make_folder(scratch / "objects" / "info") / "alternates").write_bytes(objects)
         for number, commit in enumerate(needs):
-            if git.ask(scratch, "update-ref", f"refs/autosys/{number}", commit).code:
+            if git.ask(scratch, "--git-dir=.", "update-ref", f"refs/autosys/{number}", commit).code:
                 raise git.GitError(f"its bundle stands on commit {commit}, which the repository here lacks")
-        git.must(scratch, "bundle", "verify", "--quiet", str(bundle))
-        git.must(scratch, "bundle", "unbundle", str(bundle), timeout_s=UNPACK_S)
+        git.must(scratch, "--git-dir=.", "bundle", "verify", "--quiet", str(bundle))
+        git.must(scratch, "--git-dir=.", "bundle", "unbundle", str(bundle), timeout_s=UNPACK_S)
     finally:
         remove_tree(scratch)
 

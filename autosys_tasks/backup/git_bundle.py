@@ -105,7 +105,7 @@ def holds_secret(facts: Facts, bundle: Bundle, scratch: Path, timeout_s: float) 
 def _asked(scratch: Path, words: Sequence[str], lines: Iterable[str], timeout_s: float) -> git.Said:
     given = "".join(f"{line}\n" for line in lines).encode("utf-8", "surrogateescape")
     env = {"GIT_NO_REPLACE_OBJECTS": "1"}
-    return git.ask(scratch, *words, given=given, config=ONE_THREAD, env=env, timeout_s=timeout_s)
+    return git.ask(scratch, "--git-dir=.", *words, given=given, config=ONE_THREAD, env=env, timeout_s=timeout_s)
 
 
 def _borrow(facts: Facts, scratch: Path, refs: Mapping[str, str]) -> None:

@@ -215,12 +215,16 @@ def _modules(
 def _put_away(facts: Facts, within: Sequence[git.Repository]) -> list[str]:
     """Submodules that are not checked out, and have commits of their own all the same."""
     there = {os.path.realpath(one.git_dir) for one in within}
-    words = ("rev-list", "--max-count=1", "--all", "--not", "--remotes")
-    return [
-        f"submodule `{folder.name}` is not checked out, and not captured: it has commits that are on no remote"
-        for folder in of_submodules(facts.repository)
-        if os.path.realpath(folder) not in there and git.ask(folder, "--work-tree=.", *words, config=NO_NETWORK).out
-    ]
+    words = ("--git-dir=.", "--work-tree=.", "rev-list", "--max-count=1", "--all", "--not", "--remotes")
+    lacks = []
+    for folder in of_submodules(facts.repository):
+        if os.path.realpath(folder) in there:
+            continue
+        said = git.ask(folder, *words, config=NO_NETWORK)
+        if said.code or said.out:
+            why = "it has commits that are on no remote, or that git cannot read"
+            lacks.append(f"submodule `{folder.name}` is not checked out, and not captured: {why}")
+    return lacks
 
 
 def _lfs_lacking(facts: Facts, bundle: git_bundle.Bundle | None) -> list[str]:

@@ -125,8 +125,10 @@ def test_what_a_killed_drill_left_is_removed(tree: Path, tmp_path: Path) -> None
 
 @pytest.mark.only("posix")
 @pytest.mark.parametrize("remote", [False, True])
-def test_bundles_are_held_against_git(tmp_path: Path, remote: bool) -> None:
-    repo = new_repo(tmp_path / "repo")
+def test_bundles_are_held_against_git(tmp_path: Path, remote: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path / "settings", b"[safe]\n\tbareRepository = explicit\n")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "settings"))
+    repo = new_repo(tmp_path / os.fsdecode("작업 repo".encode("euc-kr")))
     repo.commit("one", **{"a.txt": "1\n"})
     if remote:
         repo.git("remote", "add", "origin", "https://example.org/x.git")

@@ -171,8 +171,25 @@ def test_commits_of_a_submodule_that_is_not_checked_out_are_named(repo: Repo, tm
     Repo(repo.root / "mine").commit("not pushed", **{"lib.py": "x = 2\n"})
     repo.commit("with submodules")
     repo.git("submodule", "--quiet", "deinit", "--force", "--all")
-    why = "submodule `mine` is not checked out, and not captured: it has commits that are on no remote"
-    assert captured(repo, tmp_path)[0].partial == (why,)
+    assert [lack.split(",")[0] for lack in captured(repo, tmp_path)[0].partial] == [
+        "submodule `mine` is not checked out"
+    ]
+
+
+def test_a_person_who_lets_git_find_no_bare_repository_has_backups_too(
+    repo: Repo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = tmp_path / "settings"
+    settings.write_text("[safe]\n\tbareRepository = explicit\n", encoding="utf-8")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(settings))
+    library = new_repo(tmp_path / "library")
+    library.commit("of the library", **{"lib.py": "x = 1\n"})
+    repo.git("submodule", "--quiet", "add", str(library.root), "mine")
+    Repo(repo.root / "mine").commit("not pushed")
+    repo.git("submodule", "--quiet", "deinit", "--force", "--all")
+    found, into = captured(repo, tmp_path)
+    assert [lack.split(",")[0] for lack in found.partial] == ["submodule `mine` is not checked out"]
+    assert rebuild(into, tmp_path / "made").failed == (f"not captured: {found.partial[0]}",)
 
 
 def test_a_sparse_index_is_read_without_a_new_object(repo: Repo, tmp_path: Path) -> None:
