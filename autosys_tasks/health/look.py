@@ -122,7 +122,8 @@ def see_config(house: House, marks: SharedMarks) -> ConfigSeen:
 
 def _declared(config: Config) -> str:
     tables = {
-        "service": config.services, "environment": config.environments, "probe": config.probes, "output": config.outputs
+        "service": config.services, "environment": config.environments, "probe": config.probes,
+        "output": config.outputs, "backup set": config.backup.sets,
     }  # fmt: skip
     return ", ".join(counted(len(table), word) for word, table in tables.items() if table) or "nothing declared"
 

@@ -403,3 +403,9 @@ def test_watching_shows_a_configuration_that_breaks_and_ends_with_ctrl_c(workspa
     watching.interrupt()
     watching.result().rc(130)
     assert later[1].startswith("NG  config") and "colour" in later[2]
+
+
+def test_the_check_of_autosys_toml_counts_all_that_is_declared(workspace: Cli) -> None:
+    workspace.write('[outputs]\n"x" = "1h"\n[backup.sets.all]\ninclude = ["x"]\n[backup.sets.more]\ninclude = ["y"]\n')
+    seen = checks(workspace.cli("health", "--json", "--only", "config"))
+    assert seen["config"]["evidence"] == "1 output, 2 backup sets"
