@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 FOUND: dict[str, str | None] = {"name": None, "path": None}  # the workspace, as far as this run knows it
 LONG_LIST = 1000
+PRINTED: list[str] = []  # the schema of this task's document, once it was begun
 HELP = {
     "json": "print exactly one JSON document",
     "dry_run": "print the plan and change nothing",
@@ -74,6 +75,7 @@ def person_readable(*, as_json: bool, interrupted: str = "") -> Iterator[None]:
     from autosys_tasks.core.errors import AutosysError, Interrupted, Unexpected
     from autosys_tasks.core.faults import check_order
 
+    PRINTED.clear()
     try:
         wall()  # what AUTOSYS_NOW says is a time, or nothing is begun
         check_order()
@@ -84,7 +86,7 @@ def person_readable(*, as_json: bool, interrupted: str = "") -> Iterator[None]:
     except AutosysError as error:
         end_with(error, as_json)
     except KeyboardInterrupt:
-        end_with(Interrupted(interrupted or "by Ctrl-C"), as_json)
+        end_with(Interrupted(interrupted or "by Ctrl-C"), as_json and not PRINTED)
     except OSError as error:
         from autosys_tasks.core.files import cannot_write
 
@@ -242,6 +244,7 @@ def print_json(document: dict[str, object]) -> None:
     text = _json_text(document, ascii_only=not utf8)
     if utf8:
         text = text.encode("utf-8", "backslashreplace").decode("utf-8")
+    PRINTED.append(str(document["schema"]))
     put(text)
 
 

@@ -201,6 +201,29 @@ def test_ctrl_c_between_tasks_is_a_document_too(where: str) -> None:
     assert document["exit_code"] == 130 and document["error"]["kind"] == "interrupted"
 
 
+TWICE = """
+import sys
+from autosys_tasks.slim import load_invoke
+load_invoke()
+from autosys_tasks.tasks import border
+say_it = border.put
+
+def put(text):
+    say_it(text)
+    raise KeyboardInterrupt
+
+border.put = put
+from autosys_tasks.program import main
+main()
+"""
+
+
+def test_ctrl_c_once_more_makes_no_second_document() -> None:
+    argv = [sys.executable, "-c", TWICE, "config", "--json"]
+    ended = subprocess.run(argv, capture_output=True, text=True, encoding="utf-8")
+    assert ended.returncode == 130 and json.loads(ended.stdout)["schema"], ended
+
+
 def test_what_several_threads_say_at_once_is_whole_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     """Stops end side by side, and each is told by its own thread: a line and its end are one write."""
     writes: list[str] = []
