@@ -80,7 +80,7 @@ def planned(order: Order, tell: Tell = lambda line: None) -> Picture:
     wanted = restore_plan.placed(entries, rules)
     compare = sum(entry.size for entry, _ in entries) if order.overwrite == restore_plan.CHANGED else 0
     there = restore_look.look(to, wanted, order.overwrite, Progress("comparing", compare, tell).add)
-    items = restore_plan.plan(wanted, there, rules, overwrite=order.overwrite)
+    items = restore_plan.plan(wanted, there, rules, overwrite=order.overwrite, named=order.paths)
     return Picture(items, rules, bool(leftovers(to, restore_look.SCRATCH)))
 
 

@@ -5,7 +5,7 @@ Folders come first, then files, then links; nothing is ever removed, and no fold
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 from unicodedata import normalize
 
@@ -157,21 +157,28 @@ def placed(state: Iterable[tuple[Entry, Backup]], rules: Rules) -> list[Wanted]:
 
 
 def plan(
-    wanted: Iterable[Wanted], there: Mapping[str, There], rules: Rules, *, overwrite: str = NEVER
-) -> list[Item]:
-    """What to do, in the order in which it is done. `there`: what is at the targets now, and at the folders above."""
-    items = [_item(each, there, rules, overwrite) for each in wanted]
+    wanted: Iterable[Wanted], there: Mapping[str, There], rules: Rules, *,
+    overwrite: str = NEVER, named: Collection[str] = (),
+) -> list[Item]:  # fmt: skip
+    """What to do, in the order in which it is done. `there`: what is at the targets now, and at the folders above.
+
+    `named`: paths that a person asked for one by one.
+    """
+    items = [_item(each, there, rules, overwrite, named) for each in wanted]
     return sorted(items, key=lambda item: ORDER.index(item.kind))
 
 
-def _item(wanted: Wanted, there: Mapping[str, There], rules: Rules, overwrite: str) -> Item:
+def _item(
+    wanted: Wanted, there: Mapping[str, There], rules: Rules, overwrite: str, named: Collection[str]
+) -> Item:
     entry, now = wanted.entry, there.get(wanted.target)
     if not wanted.target:
         return Item(REFUSE, wanted, wanted.why)
     if (above := _in_the_way(wanted.target, there)) is not None:
         return Item(REFUSE, wanted, above)
     if entry.kind == LINK and not link_stays(entry.path, entry.link, rules):
-        return Item(KEEP, wanted, f"a link that leads out is not made: it led to `{entry.link}`")
+        kind = REFUSE if entry.path in named else KEEP
+        return Item(kind, wanted, f"a link that leads out is not made: it led to `{entry.link}`")
     if entry.kind == HARDLINK and not entry.sha256:
         return Item(REFUSE, wanted, f"the backup lacks `{entry.link}`, whose bytes it shares")
     if now is not None and now.why:

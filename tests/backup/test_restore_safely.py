@@ -70,7 +70,9 @@ def test_nothing_is_written_through_a_link(tmp_path: Path) -> None:
     found = details(report)
     assert found["door"][0] is None and "leads out" in found["door"][1]
     assert found["theirs/z"][0] is found["theirs/deep/z"][0] is False and "through it" in found["theirs/z"][1]
-    assert any("door" in note for note in report.notes)
+    assert any("door" in note for note in report.notes) and report.code == 4
+    alone = restore(order(tmp_path / "backups", backup, to, "door"))  # of that very name nothing came: no green
+    assert alone.code == 4 and details(alone)["door"][0] is False
 
 
 @POSIX
