@@ -125,7 +125,7 @@ def end_with(error: AutosysError, as_json: bool) -> NoReturn:
         _unread("stdout")  # it took nothing, and would spoil the exit code when Python ends
     from autosys_tasks.core.errors import error_lines
 
-    say(_as_typed("\n".join(error_lines(error))))  # and not by Invoke, whose code a full stderr would spoil
+    say("\n".join(error_lines(error)))  # and not by Invoke, whose code a full stderr would spoil
     raise Exit(code=error.code) from error
 
 
@@ -283,7 +283,7 @@ def put(text: str) -> None:
 def say(line: str) -> None:
     """One line for a person, where it cannot spoil a document; what cannot be said stops no work."""
     try:
-        print(f"{line}\n", end="", file=sys.stderr, flush=True)  # one write: others say theirs at the same moment
+        print(f"{_as_typed(line)}\n", end="", file=sys.stderr, flush=True)  # one write: others say theirs at the same moment
     except OSError:
         _unread("stderr")
 
@@ -330,7 +330,7 @@ def show_plan(config: Config | None, plan: Plan, *, as_json: bool, exit_code: bo
         steps = [step_json(step) for step in plan.steps]
         print_json(envelope("plan", config, code) | {"task": plan.task, "steps": steps, "notes": list(plan.notes)})
     else:
-        put("\n".join(plan_lines(plan)))
+        put(_as_typed("\n".join(plan_lines(plan))))
     end(code)
 
 

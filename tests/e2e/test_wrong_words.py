@@ -17,7 +17,13 @@ def test_a_hint_leads_on_in_a_folder_without_tasks_py(workspace: rig.Workspace) 
     workspace.write("[services.api]\ncommand = ['no-such-program']\n")
     only = ("health", "--only", "service.api")
     for words, code in ((("bringup", "--no-guard"), 3), (only, 3), (("restart",), 2)):
-        workspace.cli(*words).rc(code).says("autosys ")
+        done = workspace.cli(*words).rc(code).says("autosys ")
+        assert "inv " not in done.out + done.err
+    (workspace.root / "backups").mkdir()
+    (workspace.root / "backups" / "other.7z").touch()
+    for words in (("health", "--fix"), ("health", "--fix", "--dry-run"), ("backup", "--dry-run"), ("backup.list",)):
+        done = workspace.cli(*words)
+        assert "inv " not in done.out + done.err
     assert "then autosys bringup api" in _fix(workspace.cli(*only, "--json").json())
     hint = str(workspace.cli("restart", "--json").json()["error"])
     assert "autosys restart NAME" in hint and "`autosys ps`" in hint
