@@ -131,7 +131,7 @@ def _compared(member: Member, pieces: Iterator[bytes], wanted: _Wanted | None, t
     try:
         for piece in pieces:
             digest.update(piece)
-            tell(len(piece))
+            tell(len(piece) if wanted else 0)  # what is ours is not among the bytes that were said to come
     except Damaged as error:
         return error.message
     if wanted is None:

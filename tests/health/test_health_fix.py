@@ -152,7 +152,7 @@ def test_a_wrong_question_restarts_nobody(workspace: rig.Workspace) -> None:
     assert len(workspace.starts()) == 1
     status.write_text("500", encoding="utf-8")
     red = workspace.cli("health", "--json", "--only", "service.api").rc(3).json()["checks"][0]  # type: ignore[index]
-    assert red["fix"] == {"kind": "run", "command": ["inv", "restart", "api"]}
+    assert red["fix"] == {"kind": "run", "command": ["autosys", "restart", "api"]}
 
 
 def test_who_is_well_again_is_not_restarted(workspace: rig.Workspace) -> None:

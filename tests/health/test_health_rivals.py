@@ -95,7 +95,7 @@ def test_each_rival_is_named_kept_and_taken_away_and_nothing_else_is_touched(hom
     home.workspace.cli(*ONLY, "--fix", "--dry-run", env=home.env).rc(0).says("would fix rivals", str(entry))
     assert home.everything() == before, "a dry run changes not one byte"
     said = home.workspace.cli(*ONLY, "--fix", env=home.env).rc(0).says("fixed: verified", "to have it back")
-    said.says("nothing of ours starts it yet: inv schedule.register")
+    said.says("nothing of ours starts it yet: autosys schedule.register")
     assert not entry.exists() and not timer.exists() and not (timer.parent / "timers.target.wants/desk.timer").exists()
     assert mine.exists() and hidden.exists() and (timer.parent / "desk.service").exists()
     assert home.kept() == {"desk.desktop": content, "desk.timer": b"[Timer]\nOnCalendar=daily\n"}
