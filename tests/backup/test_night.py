@@ -66,7 +66,7 @@ def test_a_machine_that_was_named_anew_has_the_night_that_it_had(
     config, text = load(desk.root), path.read_text(encoding="utf-8")
     _workspace, host, number = owner_parts(owner_of(config))
     for other, is_ours in ((f"@before#{number}", True), ("@before#00000000", False)):
-        path.write_text(text.replace(f"@{host}#{number}", other), encoding="utf-8")
+        path.write_text(text.replace(f"@{host}#{number}", other), encoding="utf-8", newline="\n")
         assert (night.newest(path.parent, wall(), config) is not None) == is_ours
 
 
