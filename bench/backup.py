@@ -22,7 +22,7 @@ import corpora
 import machine
 import page
 from backup_nights import nights, stored
-from backup_tools import DEBIAN, SLOW, Cost, Tool, environment, picked, run, tools
+from backup_tools import DEBIAN, SLOW, Cost, Tool, environment, picked, run, tools, warm
 
 DOCS = Path(__file__).resolve().parent.parent / "docs" / "benchmarks.md"
 
@@ -143,6 +143,7 @@ def one_round(how: Tool, tool: str, tree: Path, place: Path, last: str) -> tuple
     env = environment(place.parent)
     if how.prepare:
         run(how.prepare(store), env)
+    warm(tree)
     costs = {"create": run(how.create(tree, store), env, cwd=tree)}
     size = stored(store)
     archive = size - sum(path.stat().st_size for path in store.glob("*.manifest.json"))

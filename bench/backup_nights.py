@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import corpora
-from backup_tools import AUTOSYS, Cost, Tool, environment, run
+from backup_tools import AUTOSYS, Cost, Tool, environment, run, warm
 
 NIGHTS = ("first", "unchanged", "changed")
 WORKSPACE = '[backup.sets.all]\ninclude = ["tree/**"]\n[backup.git]\nenabled = false\n'
@@ -39,6 +39,7 @@ def nights(tree: Path, scratch: Path, peers: Mapping[str, Tool], said: str) -> d
             before = stored(store)
             command = again[tool].again if tool in again else None
             argv = command(tree, store) if command else [str(Path(sys.executable).with_name("autosys")), "backup"]
+            warm(tree)
             cost = run(argv, env, cwd=tree)
             found.setdefault(tool, {})[night] = cost, stored(store) - before
     return found

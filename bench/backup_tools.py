@@ -95,6 +95,13 @@ def environment(scratch: Path) -> dict[str, str]:
     return {**os.environ, **apart, "BORG_UNKNOWN_UNENCRYPTED_REPO_ACCESS_IS_OK": "yes"}
 
 
+def warm(tree: Path) -> None:
+    """Read all of a tree, so that each tool finds it in memory, and none pays for the others."""
+    for path in tree.rglob("*"):
+        if path.is_file():
+            path.read_bytes()
+
+
 def run(argv: list[str], env: Mapping[str, str], cwd: Path | None = None) -> Cost:
     """Run one command to its end, on a disk that has nothing left to write; raises RuntimeError when it fails."""
     os.sync()
