@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from autosys_tasks.core.errors import UsageError
 from autosys_tasks.schedule.values import AtLogon, Daily, Entry, Every, File, Site
 
 HEAD = "# Made by `inv schedule.register`; what is changed in here is lost.\n"
@@ -13,7 +14,7 @@ def unit_of(site: Site, name: str, kind: str) -> str:
 
 
 def files_of(site: Site, entry: Entry) -> tuple[File, File]:
-    """The service that runs an entry's command, and the timer that starts it."""
+    """The service that runs an entry's command, and its timer. Raises UsageError for a path with a line break."""
     return (
         File(entry.name, unit_of(site, entry.name, "service"), _service(site, entry)),
         File(entry.name, unit_of(site, entry.name, "timer"), _timer(site, entry)),
@@ -57,7 +58,10 @@ def _words(site: Site, entry: Entry) -> str:
 
 def _percent(text: str) -> str:
     if "\n" in text or "\r" in text:
-        raise ValueError(f"a unit cannot hold a path with a line break: {text!r}")
+        raise UsageError(
+            f"a systemd unit cannot hold a path with a line break: {ascii(text)[1:-1]}",
+            hint="move or rename the workspace, then register again",
+        )
     return text.replace("%", "%%")
 
 

@@ -283,7 +283,8 @@ def put(text: str) -> None:
 def say(line: str) -> None:
     """One line for a person, where it cannot spoil a document; what cannot be said stops no work."""
     try:
-        print(f"{_as_typed(line)}\n", end="", file=sys.stderr, flush=True)  # one write: others say theirs at the same moment
+        # One write: others say theirs at the same moment.
+        print(f"{_as_typed(line)}\n", end="", file=sys.stderr, flush=True)
     except OSError:
         _unread("stderr")
 

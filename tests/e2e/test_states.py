@@ -322,7 +322,9 @@ def test_how_it_was_killed_is_known_to_the_guard(workspace: rig.Workspace) -> No
     workspace.cli("bringup").rc(0)
     for times in (1, 2):
         kill(row(workspace, "api")["pid"])
-        seen = rig.wait_for(lambda times=times: (r := row(workspace, "api"))["restarts"] == times and r["pid"] and r, 15)
+        seen = rig.wait_for(
+            lambda times=times: (r := row(workspace, "api"))["restarts"] == times and r["pid"] and r, 15
+        )
         ended = (seen["last_exit"]["signal"], seen["last_exit"]["code"])  # type: ignore[index]
         assert ended == ((None, signal.SIGTERM) if sys.platform == "win32" else (signal.SIGKILL, None))
     becomes(workspace, "api", "ready")

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autosys_tasks.core.errors import UsageError
-from autosys_tasks.schedule import start_text, task_text
+from autosys_tasks.schedule import start_text, systemd_text, task_text
 from autosys_tasks.schedule.values import Entry, Every, Site
 
 GOLDEN = Path(__file__).parent.parent / "golden"
@@ -123,6 +123,12 @@ BAD: dict[str, Site] = {
     "up and away": desks.site(id=".."),
     "a blank first": desks.site(id=" a"),
 }
+
+
+def test_a_path_that_a_unit_cannot_hold_is_refused_with_what_helps() -> None:
+    with pytest.raises(UsageError, match="cannot hold a path with a line break") as caught:
+        systemd_text.files_of(desks.site(folder="/w/a\nb"), MASTER)
+    assert caught.value.hint and caught.value.message.isprintable()
 
 
 @pytest.mark.parametrize("what", BAD)
