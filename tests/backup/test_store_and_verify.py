@@ -57,6 +57,13 @@ def full(number: int) -> Backup:
     return Backup(IDS[number], FULL, 1795836600.0 + number)
 
 
+def test_what_is_ours_in_an_archive_is_not_told_as_progress(tmp_path: Path) -> None:
+    """Else a person reads of 90 MB that are done of 86."""
+    told: list[int] = []
+    verify(tmp_path, made(tmp_path, full(0), FILES), tell=told.append)
+    assert sum(told) == sum(map(len, FILES.values())) + len("z.bin")  # a link's bytes are its text
+
+
 @pytest.mark.only("posix")
 def test_a_backup_whose_names_the_disk_did_not_take_is_a_failure(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
