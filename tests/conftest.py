@@ -31,7 +31,7 @@ LEAKY = (
 )
 LONGEST = (  # these files come first, so that no worker idles at the end
     "test_survival", "test_bootstrap", "test_installing_in_place", "test_command_lines", "test_backup_runs",
-    "test_backup_ends", "test_broken_pull", "test_installing", "test_installing_others",
+    "test_healing", "test_backup_ends", "test_broken_pull", "test_installing", "test_installing_others",
     "test_states", "test_wrong_words", "test_interface", "test_launchd", "test_cron", "test_owners", "test_keeper",
     "test_archive_commands", "test_with_scopes", "test_with_systemd", "test_vscode",
     "test_health_page", "test_backup_and_back", "test_report", "test_after_a_pull", "test_copies_commands",

@@ -202,3 +202,8 @@ def site(request: pytest.FixtureRequest, tmp_path: Path, aws: None) -> Site:
 def near(request: pytest.FixtureRequest, tmp_path: Path) -> Site:
     """Where tests make places that are folders."""
     return Site("file", tmp_path, request)
+
+
+def put(place: Place, name: str, data: bytes) -> str:
+    """Put these bytes there as NAME.part, a thousand at a time; the name under which they lie."""
+    return place.put(name, (data[at : at + 1000] for at in range(0, len(data), 1000)), len(data))

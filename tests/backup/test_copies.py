@@ -3,89 +3,26 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import os
-import shutil
-import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import rig
-from copying import DAY, backup, declared, keep_all
+from copies_desk import NOW, Desk
+from copying import backup, declared, keep_all
 from other_places import Site
 
-from autosys_tasks.backup import copies, copies_memory, place_folder
+from autosys_tasks.backup import copies, place_folder
 from autosys_tasks.backup.copies import copy_all
-from autosys_tasks.backup.place import PART, Lost
-from autosys_tasks.backup.values import Backup, Kept
-from autosys_tasks.core.plan import Outcome
-
-HERE = Path(__file__).resolve().parent
-NOW = 100 * DAY
-
-
-class Desk:
-    """A folder of backups, a state folder, and one second place."""
-
-    def __init__(self, site: Site, folder: Path) -> None:
-        self.site, self.here, self.state = site, folder / "backups", folder / "state"
-        self.here.mkdir()
-        self.backups: list[Backup] = []
-        self.address = site.address()
-        self.retain: Callable[..., list[Kept]] = keep_all
-
-    def add(self, day: int, base: int = 0, **more: object) -> Backup:
-        one = backup(self.here, day, base, **more)
-        self.backups.append(one)
-        return one
-
-    def copy(self, now: float = NOW) -> list[Outcome]:
-        self.outcomes, self.notes = copy_all(
-            declared(self.address), self.here, self.backups, self.state, now, self.retain, timeout_s=10
-        )
-        return self.outcomes
-
-    def there(self) -> dict[str, str]:
-        """What lies at the place, by name, each as its SHA-256."""
-        place = self.site.open()
-        found = {name: hashlib.sha256(b"".join(place.read(name))).hexdigest() for name in place.names()}
-        place.close()
-        return found
-
-    def write(self, name: str, data: bytes) -> None:
-        """Somebody else's file at the place."""
-        place = self.site.open()
-        place.put(name, [data], len(data))
-        place.finish(name)
-        place.close()
-
-    def whole(self, *backups: Backup) -> dict[str, str]:
-        """What has to lie there when these are copied."""
-        names = [name for one in backups for name in (f"{one.stem}.7z", f"{one.stem}.manifest.json")]
-        return {name: hashlib.sha256((self.here / name).read_bytes()).hexdigest() for name in names}
-
-    def memory(self, now: float = NOW) -> copies.Memory:
-        return copies_memory.remembered(self.state, declared(self.address), now)[0]
-
-    def child(self, fault: str = "", env: Mapping[str, str] | None = None) -> rig.Result:
-        """The same in a process that may be killed."""
-        argv = [sys.executable, HERE / "copying.py", self.here, self.state, self.address]
-        more = {"AUTOSYS_FAULT": fault, "PYTHONPATH": str(rig.REPOSITORY), **(env or {})}
-        return rig.start(argv, cwd=self.here, env=more).result()
+from autosys_tasks.backup.place import PART
+from autosys_tasks.backup.values import Kept
 
 
 @pytest.fixture
 def desk(site: Site, tmp_path: Path) -> Desk:
     return Desk(site, tmp_path)
-
-
-@pytest.fixture
-def disk(near: Site, tmp_path: Path) -> Desk:
-    """One whose place is a folder."""
-    return Desk(near, tmp_path)
 
 
 @pytest.fixture
@@ -320,25 +257,6 @@ def test_no_password_reaches_an_outcome_or_the_state_folder(tmp_path: Path) -> N
     assert "hunter2" not in (tmp_path / "state" / "copies.json").read_text(encoding="utf-8")
 
 
-# What goes wrong
-
-
-def test_a_failure_is_an_outcome_with_what_to_do_and_the_other_place_gets_its_copy(disk: Desk) -> None:
-    a = disk.add(1)
-    wrong = (disk.here / f"{a.stem}.7z").as_uri()  # a file stands where the folder should be
-    outcomes, _ = copy_all(declared(wrong, disk.address), disk.here, disk.backups, disk.state, NOW, keep_all)
-    assert [outcome.ok for outcome in outcomes] == [False, True]
-    assert "look at `" in outcomes[0].detail and disk.there() == disk.whole(a)
-
-
-def test_the_folder_of_the_backups_is_no_second_place(disk: Desk) -> None:
-    disk.add(1)
-    before = sorted(os.listdir(disk.here))
-    outcomes, _ = copy_all(declared(disk.here.as_uri()), disk.here, disk.backups, disk.state, NOW, keep_all)
-    assert [one.ok for one in outcomes] == [False] and "the backups itself" in outcomes[0].detail
-    assert sorted(os.listdir(disk.here)) == before
-
-
 def test_a_damaged_archive_here_is_named_and_not_kept_there_nor_what_needs_it(desk: Desk) -> None:
     a, c = desk.add(1), desk.add(3)
     desk.add(2, 1)
@@ -351,123 +269,3 @@ def test_a_damaged_archive_here_is_named_and_not_kept_there_nor_what_needs_it(de
     assert "inv backup.verify" in ends["2026-11-01"].detail
     assert ends["2026-11-02"].ok is False and "its base" in ends["2026-11-02"].detail
     assert desk.there() == desk.whole(c)
-
-
-def test_what_arrives_otherwise_than_it_was_sent_gets_no_name(disk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    disk.add(1)
-    finish = place_folder.Folder.read
-
-    def bad(self: place_folder.Folder, name: str) -> Iterator[bytes]:
-        for chunk in finish(self, name):
-            yield chunk[:-1] + bytes([chunk[-1] ^ 1])
-
-    monkeypatch.setattr(place_folder.Folder, "read", bad)
-    (outcome,) = disk.copy()
-    assert outcome.ok is False and "not what was sent" in outcome.detail
-    monkeypatch.undo()
-    assert disk.there() == {}
-
-
-def test_a_line_that_breaks_is_tried_once_more_and_goes_on(disk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    a, b = disk.add(1), disk.add(2)
-    put, calls = place_folder.Folder.put, []
-
-    def breaking(self: place_folder.Folder, name: str, chunks: object, size: int) -> str:
-        calls.append(name)
-        if len(calls) == 3:
-            raise Lost("hung up")
-        return put(self, name, chunks, size)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(place_folder.Folder, "put", breaking)
-    assert [outcome.ok for outcome in disk.copy()] == [True, True]
-    assert disk.there() == disk.whole(a, b)
-    assert calls.count(f"{a.stem}.7z") == 1 and calls.count(f"{b.stem}.7z") == 2
-
-
-def test_a_line_that_stays_broken_is_one_failure(disk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    disk.add(1), disk.add(2)
-
-    def broken(self: place_folder.Folder, name: str, chunks: object, size: int) -> str:
-        raise Lost("hung up", hint="look at the cable")
-
-    monkeypatch.setattr(place_folder.Folder, "put", broken)
-    (outcome,) = disk.copy()
-    assert outcome.ok is False and outcome.detail == "hung up; look at the cable"
-    assert disk.memory().why == outcome.detail
-
-
-def test_a_full_place_is_named_and_nothing_is_left_half(disk: Desk) -> None:
-    disk.add(1)
-    result = disk.child("copies.during-put:enospc").rc(4).says("is full", "make room there")
-    assert "No space" in result.out
-    assert not [name for name in disk.there() if not name.endswith(PART)]
-    disk.child().rc(0)
-    assert disk.there() == disk.whole(*disk.backups)
-
-
-def test_a_place_that_is_full_once_it_was_sent_is_the_one_that_is_named(disk: Desk) -> None:
-    disk.add(1)
-    disk.child("copies.after-put:enospc").rc(4).says("is full", "make room there")
-    disk.child().rc(0)
-    assert disk.there() == disk.whole(*disk.backups)
-
-
-def test_a_place_that_drips_is_given_up() -> None:
-    clock = iter(range(0, 10_000, 100))
-    with pytest.raises(copies.PlaceError) as caught:
-        list(copies._paced([b"x" * 1000] * 50, "a.7z", lambda: float(next(clock))))
-    assert "too slow" in caught.value.message
-    clock = iter(range(0, 10_000, 100))
-    assert len(list(copies._paced([b"x" * 1_000_001] * 50, "a.7z", lambda: float(next(clock))))) == 50
-
-
-def test_health_can_tell_how_long_a_place_has_been_behind(disk: Desk) -> None:
-    disk.add(1)
-    disk.copy(NOW)
-    assert disk.memory().late(NOW + 3600) == ""
-    (Path(disk.site.folder) / "백업 a").rename(disk.site.folder / "unplugged")
-    for hours in (24, 60):
-        (outcome,) = disk.copy(NOW + hours * 3600)
-        assert outcome.ok is False and "is not there any more" in outcome.detail
-    late = disk.memory(NOW + 60 * 3600).late(NOW + 60 * 3600)
-    assert "no good copy" in late and "is not there any more" in late
-    (disk.site.folder / "unplugged").rename(disk.site.folder / "백업 a")
-    assert disk.copy(NOW + 61 * 3600) == [] and disk.memory().late(NOW + 61 * 3600) == ""
-
-
-@pytest.mark.only("linux")
-@pytest.mark.capability("root")
-def test_the_folder_where_a_disk_was_mounted_does_not_stand_for_the_disk(disk: Desk) -> None:
-    place = disk.site.folder / "백업 a"
-    place.mkdir()
-    for day in (1, 2):  # another disk is welcome there
-        disk.add(day)
-        subprocess.run(["mount", "-t", "tmpfs", "tmpfs", place], check=True)
-        try:
-            assert [one.ok for one in disk.copy()] == [True] * day and disk.there() == disk.whole(*disk.backups)
-        finally:
-            subprocess.run(["umount", place], check=True)
-        (outcome,) = disk.copy()
-        assert outcome.ok is False and f"mount its disk at `{place}`" in outcome.detail and disk.there() == {}
-
-
-def test_a_folder_that_was_made_again_begins_anew(disk: Desk) -> None:
-    a = disk.add(1)
-    disk.copy()
-    shutil.rmtree(disk.site.folder / "백업 a")
-    (disk.site.folder / "백업 a").mkdir()
-    assert [one.ok for one in disk.copy()] == [True] and disk.there() == disk.whole(a)
-
-
-def test_a_place_declared_later_is_new_then(disk: Desk) -> None:
-    assert disk.memory(5.0).since == 5.0 and disk.memory(5.0).good_at is None
-
-
-def test_the_state_says_nothing_that_a_password_could_be_guessed_from(disk: Desk) -> None:
-    one, other = (copies_memory.key(f"sftp://me:{word}@nas/x") for word in ("a", "b"))
-    assert one == other != copies_memory.key("sftp://me@nas/y")
-    disk.add(1)
-    disk.copy()
-    said = json.loads((disk.state / "copies.json").read_text(encoding="utf-8"))
-    assert next(iter(said["places"].values()))["place"] == disk.address
-    assert os.name == "nt" or (disk.state / "copies.json").stat().st_mode & 0o077 == 0

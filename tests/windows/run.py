@@ -28,15 +28,16 @@ CLOSING = re.compile(r"^=+ (.*\bin [\d.]+s.*) =+$", re.MULTILINE)
 LIMIT_S = 1800.0  # of one share, on a machine that many others use too
 EACH = 2  # shares on a core at once: a test waits for about as long as it works
 FEW = 3  # so many failed tests are tried once more, and said so; more are no accident
-SURVIVAL, BACKUP = "tests/e2e/test_survival.py", "tests/backup"
+SURVIVAL = ("tests/e2e/test_survival.py", "tests/e2e/test_healing.py")
+BACKUP = "tests/backup"
 HEALTH, WINDOWS = "tests/health", "tests/windows"
 OURS = ("-m", "not portable")  # what holds here when it holds on Linux is not run again
 SHARES = (  # all of it on the oldest Python, the main job on the newest; the longest first, so that they end together
     ("3.13", WINDOWS),
     ("3.11", BACKUP),
-    ("3.11", "tests/e2e", f"--ignore={SURVIVAL}"),
+    ("3.11", "tests/e2e", *(f"--ignore={place}" for place in SURVIVAL)),
     ("3.11", "tests", *(f"--ignore={place}" for place in ("tests/e2e", BACKUP, HEALTH, WINDOWS))),
-    ("3.11", SURVIVAL),
+    ("3.11", *SURVIVAL),
     ("3.11", HEALTH),
 )
 
