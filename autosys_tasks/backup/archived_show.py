@@ -32,12 +32,13 @@ def backup_json(backup: Backup, owner: str, damaged: Mapping[str, str] = NOTHING
 
 
 def listed_lines(
-    backups: Sequence[Backup], others: Sequence[str], owner: str, damaged: Mapping[str, str] = NOTHING
+    backups: Sequence[Backup], others: Sequence[str], owner: str, damaged: Mapping[str, str] = NOTHING, place: str = ""
 ) -> list[str]:
-    """Every backup, the oldest first; then what lies beside them and is none."""
+    """Every backup, the oldest first; then what lies beside them and is none. `place`: the second one they are at."""
     strange = [f"not a backup: {what}" for what in others]
     lines = [*(_line(each, owner, damaged) for each in backups), *strange]
-    return lines or ["there is no backup yet: inv backup makes one"]
+    none = f"there is no backup at `{place}`: inv backup copies to what `copies` of [backup] names"
+    return lines or [none if place else "there is no backup yet: inv backup makes one"]
 
 
 def _line(backup: Backup, owner: str, damaged: Mapping[str, str] = NOTHING) -> str:

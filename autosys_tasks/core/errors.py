@@ -12,8 +12,11 @@ AutosysError            1   unexpected, or a folder that cannot be written
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
+
+TELLING = ("detail", "hint", "message", "notes", "reason", "type", "why")  # keys of documents: what may say a command
+QUOTING = ("lines", "files")  # others' words, as they are
 
 
 class Problem(NamedTuple):
@@ -107,6 +110,19 @@ def typed(text: str, program: str) -> str:
     import re
 
     return text if program == "inv" else re.sub(r"\binv (?=[a-z])", f"{program} ", text)
+
+
+def typed_in(document: dict[str, object], program: str) -> dict[str, object]:
+    """The same of a document: of what it tells, and not of what it quotes."""
+
+    def told(value: object, key: str = "") -> object:
+        if isinstance(value, Mapping):
+            return {name: told(each, name) for name, each in value.items()}
+        if isinstance(value, list | tuple) and key not in QUOTING:
+            return [told(each, key) for each in value]
+        return typed(value, program) if isinstance(value, str) and key in TELLING else value
+
+    return document if program == "inv" else {name: told(each, name) for name, each in document.items()}
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

@@ -16,7 +16,7 @@ def judged(scene: Scene, name: str, seen: ServiceSeen) -> Finding:
     service, decision, facts = scene.config.services[name], scene.decisions[name], seen.facts
     if decision.state == "unmanaged":
         return _unmanaged(service, seen.readiness)
-    evidence = _evidence(decision, seen, scene.now)
+    evidence = _evidence(service, decision, seen, scene.now)
     if facts.leader is None and facts.program is None and service.optional and decision.state != "stopped":
         return Finding(SKIP, "not here", f"it is optional, and {decision.reason}")
     if decision.state == "unready" and _doubtful(seen):
@@ -59,13 +59,14 @@ def _well(name: str, decision: Decision, seen: ServiceSeen, evidence: str) -> Fi
     return Finding(OK, evidence)
 
 
-def _evidence(decision: Decision, seen: ServiceSeen, now: Now) -> str:
+def _evidence(service: Service, decision: Decision, seen: ServiceSeen, now: Now) -> str:
     facts, record = seen.facts, seen.facts.record
     if facts.leader is not None:
         said = [f"pid {facts.leader.pid}"]
         said += [f"up {span(now.boot - record.started_boot)}"] if record else []
-        said += [answer.evidence for answer in (seen.readiness, seen.liveness) if answer]
-        return ", ".join(dict.fromkeys(said))  # a heartbeat may be both
+        asked = ((service.readiness, seen.readiness), (service.liveness, seen.liveness))
+        told = {(probe.kind, probe.target): answer.evidence for probe, answer in asked if probe and answer}
+        return ", ".join([*said, *told.values()])  # one thing may be asked for both
     if pids := pids_of(facts):
         return f"pid {', '.join(map(str, pids))}"
     if decision.state == "done":

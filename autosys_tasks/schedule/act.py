@@ -42,7 +42,9 @@ def remember(
 def _try(site: Site, entry: Entry, step: Step) -> tuple[bool, str]:
     try:
         detail = _remove(site, entry.name, mechanisms()) if step.kind == REMOVE else _install(site, entry)
-    except (AutosysError, OSError, ValueError) as error:
+    except AutosysError as error:
+        return False, "; ".join(filter(None, (error.message, error.hint)))
+    except (OSError, ValueError) as error:
         return False, str(error)
     now = see(site, [entry])[entry.name]
     wanted = "missing" if step.kind == REMOVE else "registered"

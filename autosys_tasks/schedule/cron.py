@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from autosys_tasks import host
 from autosys_tasks.core.clock import counted
-from autosys_tasks.core.errors import StateError
+from autosys_tasks.core.errors import StateError, UsageError
 from autosys_tasks.schedule import cron_text, noted
 from autosys_tasks.schedule.noted_text import limited
 from autosys_tasks.schedule.values import AtLogon, Daily, Entry, File, Listing, Seen, Site, Starter
@@ -78,7 +78,7 @@ def _seen(site: Site, entry: Entry, lines: list[str]) -> Seen:
     try:
         if cron_text.line_of(site, entry) in lines:
             return Seen(entry.name, "registered", WEAK.get(type(entry.when), ""), NAME, ran.at, ran.code)
-    except ValueError as error:  # what stands there is of another version, or for another folder
+    except UsageError as error:  # what stands there is of another version, or for another folder
         return Seen(entry.name, "differs", str(error), NAME, ran.at, ran.code)
     return Seen(entry.name, "differs", "the line is not as this version writes it", NAME, ran.at, ran.code)
 

@@ -6,6 +6,7 @@ import re
 import shlex
 from collections.abc import Iterable
 
+from autosys_tasks.core.errors import UsageError
 from autosys_tasks.schedule.command_text import words
 from autosys_tasks.schedule.noted_text import limited, note_of
 from autosys_tasks.schedule.values import AtLogon, Daily, Entry, Every, Site, Starter
@@ -22,18 +23,25 @@ def marks(site: Site) -> tuple[str, str]:
 
 
 def line_of(site: Site, entry: Entry) -> str:
-    """One entry as one line, which notes how its run ended. `%` would end the command, so it is masked."""
+    """One entry as one line, which notes how its run ended. `%` would end the command, so it is masked.
+
+    Raises UsageError for a path that no crontab can hold.
+    """
     env = "".join(f"{key}={shlex.quote(value)} " for key, value in site.env)
     run = f"cd {shlex.quote(site.folder)} && {env}{shlex.join(limited(site, entry))} >>{shlex.quote(site.log)} 2>&1"
     command = f"{run}; echo $? >{shlex.quote(note_of(site, NAME, entry.name))}"
     if isinstance(entry.when, AtLogon):
         command = f"sleep {entry.when.delay_s:g}; {command}"
     if "\n" in command:
-        raise ValueError(f"a crontab cannot hold a path with a line break: {command!r}")
+        raise _refused(f"a crontab cannot hold a path with a line break: {ascii(command)[1:-1]}")
     command = command.replace("%", "\\%")
     if len(command.encode("utf-8", "surrogateescape")) > LONGEST:
-        raise ValueError(f"cron cuts a line off after {LONGEST} bytes, and this is longer: {command}")
+        raise _refused(f"cron cuts a line off after {LONGEST} bytes, and this is longer: {command}")
     return f"{_times(entry.when)} {command}"
+
+
+def _refused(why: str) -> UsageError:
+    return UsageError(why, hint="move or rename the workspace, then register again")
 
 
 def _times(when: AtLogon | Every | Daily) -> str:

@@ -22,12 +22,13 @@ def listed(c, from_="", json=False):  # type: ignore[no-untyped-def]
     """Every backup, the oldest first."""
     from autosys_tasks.backup import archived, archived_show, elsewhere
     from autosys_tasks.backup.owner import owner_of
+    from autosys_tasks.config.addresses import masked
 
     home = house(c)
     backups, others = elsewhere.listed(home, from_)
     owner, damaged = owner_of(home.config), {} if from_ else archived.known_damage(home, backups)
     rows = [archived_show.backup_json(each, owner, damaged) for each in backups]
-    lines = archived_show.listed_lines(backups, others, owner, damaged)
+    lines = archived_show.listed_lines(backups, others, owner, damaged, masked(from_))
     return finish(home.config, "backup.list", 0, {"backups": rows, "others": others}, lines, json)
 
 

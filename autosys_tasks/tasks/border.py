@@ -213,7 +213,7 @@ def error_document(error: AutosysError) -> dict[str, object]:
             "kind": error.kind,
             "message": error.message,
             "where": error.where or None,
-            "hint": _as_typed(error.hint) or None,
+            "hint": error.hint or None,
             "problems": problems,
         }
     }
@@ -241,7 +241,7 @@ def _nearest() -> str | None:
 def print_json(document: dict[str, object]) -> None:
     """Exactly one document on stdout: UTF-8, or ASCII with escapes where the console is not UTF-8."""
     utf8 = (sys.stdout.encoding or "").lower().replace("-", "") in ("utf8", "utf8sig")
-    text = _json_text(document, ascii_only=not utf8)
+    text = _json_text(typed_document(document), ascii_only=not utf8)
     if utf8:
         text = text.encode("utf-8", "backslashreplace").decode("utf-8")
     PRINTED.append(str(document["schema"]))
@@ -284,7 +284,7 @@ def say(line: str) -> None:
     """One line for a person, where it cannot spoil a document; what cannot be said stops no work."""
     try:
         # One write: others say theirs at the same moment.
-        print(f"{_as_typed(line)}\n", end="", file=sys.stderr, flush=True)
+        print(f"{as_typed(line)}\n", end="", file=sys.stderr, flush=True)
     except OSError:
         _unread("stderr")
 
@@ -331,7 +331,7 @@ def show_plan(config: Config | None, plan: Plan, *, as_json: bool, exit_code: bo
         steps = [step_json(step) for step in plan.steps]
         print_json(envelope("plan", config, code) | {"task": plan.task, "steps": steps, "notes": list(plan.notes)})
     else:
-        put(_as_typed("\n".join(plan_lines(plan))))
+        put(as_typed("\n".join(plan_lines(plan))))
     end(code)
 
 
@@ -342,7 +342,7 @@ def finish(
     if as_json:
         print_json(envelope(document, config, code) | fields)
     else:
-        put(_as_typed("\n".join(lines)))
+        put(as_typed("\n".join(lines)))
     end(code)
 
 
@@ -353,10 +353,18 @@ def program() -> str:
     return "autosys" if folder and not Path(folder, "tasks.py").is_file() else "inv"
 
 
-def _as_typed(text: str) -> str:
+def as_typed(text: str) -> str:
+    """What is shown to a person, as it is typed in this workspace."""
     from autosys_tasks.core.errors import typed
 
     return typed(text, program()) if "inv " in text else text
+
+
+def typed_document(document: dict[str, object]) -> dict[str, object]:
+    """What a document tells, as it is typed in this workspace."""
+    from autosys_tasks.core.errors import typed_in
+
+    return typed_in(document, program())
 
 
 def end(code: int) -> None:

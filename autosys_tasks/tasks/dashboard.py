@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from autosys_tasks.tasks.border import envelope, finish, house, is_dry, program, put, say, show_plan, verb
+from autosys_tasks.tasks.border import as_typed, envelope, finish, house, is_dry, program, put, say, show_plan, verb
 
 if TYPE_CHECKING:
     from autosys_tasks.supervise.house import House
@@ -41,7 +41,7 @@ def dashboard(  # type: ignore[no-untyped-def]
     if live:
         return show_live(c, span, open)
     at, board, language = seen(home, span, act.latest_health(home) or checked(home))
-    act.write(path, html(board, language))
+    act.write(path, as_typed(html(board, language)))
     if open:
         show_in_browser(path.as_uri())
     shown = f"outputs/{path.name}"
@@ -89,7 +89,7 @@ def show_live(c: Any, hours: float, browse: bool) -> None:
     def make() -> str:
         home = house(c)
         _at, board, language = seen(home, hours, looked(home))
-        return html(board, language, live.RENEW_S)
+        return as_typed(html(board, language, live.RENEW_S))
 
     def tell(url: str) -> None:
         put(f"{url} renews itself every {live.RENEW_S} s, until Ctrl-C")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from autosys_tasks.tasks.border import envelope, finish, house, is_dry, program, say, show_plan, verb
+from autosys_tasks.tasks.border import as_typed, envelope, finish, house, is_dry, program, say, show_plan, verb
 
 
 @verb(
@@ -34,7 +34,7 @@ def health(  # type: ignore[no-untyped-def]
     ids = run.chosen(home, only)
     if watch:
         for text in show.pages(home, ids, again=lambda: house(c)):
-            print(text, flush=True)
+            print(as_typed(text), flush=True)
     checks = run.page(home, ids, dry=dry)
     if dry:
         return show_plan(home.config, run.planned(checks), as_json=json, exit_code=exit_code)

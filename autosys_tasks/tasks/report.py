@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from autosys_tasks.tasks.border import envelope, finish, house, is_dry, show_plan, verb
+from autosys_tasks.tasks.border import as_typed, envelope, finish, house, is_dry, show_plan, typed_document, verb
 
 
 @verb(help={"hours": "how far back", "format": "which files to write: md,html,json"})
@@ -27,9 +27,9 @@ def report(  # type: ignore[no-untyped-def]
     written = [f"outputs/{path.name}" for path in files.values()]
     fields = {"at": look.at(seen), **json_text.fields(found), "files": written}
     makers = {
-        "md": lambda: md_text.page(found, name, language),
-        "html": lambda: html_text.report(found, name, language),
-        "json": lambda: act.as_json(envelope("report", home.config, 0) | fields),
+        "md": lambda: as_typed(md_text.page(found, name, language)),
+        "html": lambda: as_typed(html_text.report(found, name, language)),
+        "json": lambda: act.as_json(typed_document(envelope("report", home.config, 0) | fields)),
     }
     for kind, path in files.items():
         act.write(path, makers[kind]())

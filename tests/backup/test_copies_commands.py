@@ -233,6 +233,13 @@ def test_a_place_that_is_not_there_says_what_to_do_and_ends_4(new: Away, tmp_pat
     assert isinstance(error, dict) and "is not there any more" in error["message"] and error["hint"]
 
 
+def test_an_empty_place_says_how_a_copy_comes_there(new: Away, tmp_path: Path) -> None:
+    place = (tmp_path / "empty").as_uri()
+    (tmp_path / "empty").mkdir()
+    new.cli("backup.list", "--from", place).rc(0).says(f"no backup at `{place}`", "`copies` of [backup]")
+    new.cli("backup.list").rc(0).says("autosys backup makes one")
+
+
 def test_a_place_may_come_from_the_environment(new: Away) -> None:
     found = new.cli("backup.list", "--from", "${env:PLACE}", "--json", env={**os.environ, "PLACE": new.place}).rc(0)
     assert found.json()["backups"]

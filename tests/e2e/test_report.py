@@ -114,14 +114,18 @@ def test_what_is_down_now_is_open_with_what_to_type_and_the_dashboard_says_so(wo
     document = workspace.cli("report", "--json").rc(0).json()
     (incident,) = document["incidents"]  # type: ignore[misc]
     assert document["verdict"] == "NG" and incident["open"] and incident["recovered"] is None  # type: ignore[index]
-    assert document["next"] == [{"service": "bad", "why": incident["cause"], "type": "inv logs bad"}]  # type: ignore[index]
+    assert document["next"] == [{"service": "bad", "why": incident["cause"], "type": "autosys logs bad"}]  # type: ignore[index]
     assert EVIL in str(service(document, "bad")["last_words"])
+    for kind in ("json", "md", "html"):
+        written = (workspace.outputs / f"monitoring_report_latest.{kind}").read_text(encoding="utf-8")
+        assert "autosys logs bad" in written and "inv logs" not in written, "nobody can type `inv` here"
     assert service(document, "bad")["uptime_percent"] is None and not document["observed"]["evidence"]  # type: ignore[index, call-overload]
 
     said = workspace.cli("dashboard").rc(0).says("NG", "autosys", "dashboard_latest.html")
     assert len(said.out.splitlines()) < 20
     page = well_formed(workspace.outputs / "dashboard_latest.html")
     assert "<script>" not in page and "alert(1)&lt;/script&gt;" in page and "service bad" in page
+    assert "autosys logs bad" in page and "inv " not in page
     assert (workspace.outputs / "health_latest.json").exists(), "made when there was none"
     shown = workspace.cli("dashboard", "--json").rc(0).json()
     assert shown["schema"] == "autosys.dashboard/1" and shown["verdict"] == "NG" and not shown["checks"]["stale"]  # type: ignore[index, call-overload]

@@ -97,6 +97,16 @@ def test_a_service_is_what_its_state_says(
         assert found.fix is None
 
 
+def test_one_thing_that_is_asked_for_both_is_told_once() -> None:
+    """Each looked for itself, at another moment."""
+    beats = Probe("heartbeat", max_age_s=90)
+    seen = living(Answer(OK, "last beat 3 s ago"))._replace(liveness=Answer(OK, "last beat 4 s ago"))
+    evidence = judged(seen, API._replace(readiness=beats, liveness=beats._replace(max_age_s=60))).evidence
+    assert evidence.count("last beat") == 1 and evidence.endswith("last beat 4 s ago")
+    two = judged(seen._replace(readiness=ANSWERS), API._replace(liveness=beats))
+    assert "http 200 in 4 ms, last beat 4 s ago" in two.evidence
+
+
 UNMANAGED = [
     (ANSWERS, False, OK),
     (ngs("refused: nobody listens on 127.0.0.1:1")._replace(absent=True), False, NG),

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from seen import tree
 
+from autosys_tasks.core.errors import UsageError
 from autosys_tasks.schedule import cron, cron_text, noted
 from autosys_tasks.schedule.noted_text import note_of
 from autosys_tasks.schedule.values import AtLogon, Daily, Entry, Every, Site
@@ -99,10 +100,13 @@ def machine(workspace: rig.Workspace, tmp_path: Path) -> Machine:
     return Machine(workspace, tmp_path / "bin")
 
 
-def test_a_line_that_cron_would_cut_off_is_refused() -> None:
-    site = SITE._replace(folder="/w/" + "책상" * 150)
-    with pytest.raises(ValueError, match="998 bytes"):
-        cron_text.line_of(site, Entry("watchdog", "heal", Every(300), ("watchdog",), 600))
+@pytest.mark.parametrize(
+    ("folder", "why"), [("/w/" + "책상" * 150, "998 bytes"), ("/w/a\nb", "a line break: cd ./w/a.*b. ")]
+)
+def test_a_path_that_no_crontab_holds_is_refused_with_what_helps(folder: str, why: str) -> None:
+    with pytest.raises(UsageError, match=why) as caught:
+        cron_text.line_of(SITE._replace(folder=folder), Entry("watchdog", "heal", Every(300), ("watchdog",), 600))
+    assert caught.value.hint and caught.value.message.isprintable()
 
 
 @pytest.mark.only("linux")
