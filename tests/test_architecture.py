@@ -31,7 +31,7 @@ BELOW = {
 }
 PURE = (
     "due.py", "plan.py", "plan_service.py", "plan_things.py", "values.py", "model.py", "types.py", "verdict.py",
-    "installed.py", "spans.py", "watched.py", "told.py", "figures.py", "report/words.py", "plan_rivals.py", "rivals.py",
+    "spans.py", "watched.py", "told.py", "figures.py", "report/words.py", "plan_rivals.py", "rivals.py",
     "globs.py", "manifests.py", "mapping.py", "names.py", "restore_plan.py", "damaged.py", "retain.py",
     "copies_plan.py", "addresses.py", "nights.py", "plan_backup.py", "plan_autostart.py",
 )  # fmt: skip

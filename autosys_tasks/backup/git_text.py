@@ -42,11 +42,6 @@ class Entry(NamedTuple):
         return len(self.ids) == 3
 
     @property
-    def is_submodule(self) -> bool:
-        """Whether it is another repository."""
-        return self.submodule[0] == "S"
-
-    @property
     def added_in_intent(self) -> bool:
         """`git add -N`: in the index by name alone."""
         return self.in_tree == "A" and not self.in_conflict

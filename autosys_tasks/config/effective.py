@@ -9,13 +9,12 @@ from collections.abc import Iterator, Mapping
 from datetime import date, time
 from typing import Any
 
-from autosys_tasks.config.addresses import masked
+from autosys_tasks.config.addresses import MASK, masked
 from autosys_tasks.config.keys import ENVIRONMENT_PATH, MANIFESTS, TABLES, Key
 from autosys_tasks.config.model import Config
 from autosys_tasks.config.shape import Keys, dotted
 from autosys_tasks.config.toml_text import toml
 
-MASKED = "***"
 DEFAULT = "default"
 ENV_FILE = "env_file"
 
@@ -38,7 +37,7 @@ def document(config: Config) -> tuple[dict[str, object], dict[str, str]]:
         shown = values["services"][name]["env"]
         for variable in service.env:
             if variable not in shown:
-                shown[variable] = MASKED
+                shown[variable] = MASK
                 sources[dotted(("services", name, "env", variable))] = ENV_FILE
     return values, sources
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping
+from types import UnionType
 from typing import Any, NamedTuple
 
 from autosys_tasks.config import addresses, units
@@ -31,7 +32,7 @@ class Kind(NamedTuple):
     schema: Mapping[str, object]
 
 
-def _typed(value: object, wanted: type) -> None:
+def _typed(value: object, wanted: type | UnionType) -> None:
     if not isinstance(value, wanted):
         raise TypeError
 
@@ -99,7 +100,7 @@ def number(value: Any, key: Key) -> float:
 
 def numbers(value: Any, key: Key) -> tuple[float, ...]:
     """One number or more, each within the key's range."""
-    _typed(value, list | tuple)  # type: ignore[arg-type]
+    _typed(value, list | tuple)
     if not value:
         raise ValueError("is empty")
     return tuple(number(item, key) for item in value)
@@ -117,7 +118,7 @@ def _in_range(value: float, key: Key, unit: str) -> float:
 
 def texts(value: Any, key: Key) -> tuple[str, ...]:
     """A list of texts, none empty."""
-    _typed(value, list | tuple)  # type: ignore[arg-type]
+    _typed(value, list | tuple)
     if key.least and not value:
         raise ValueError("is empty")
     each = key._replace(least=1)
@@ -135,7 +136,7 @@ def globs(value: Any, key: Key) -> tuple[str, ...]:
 
 def argv(value: Any, key: Key) -> tuple[str, ...]:
     """A program and its arguments."""
-    _typed(value, list | tuple)  # type: ignore[arg-type]
+    _typed(value, list | tuple)
     found = tuple(text(item, key) for item in value)
     if not found or not found[0].strip():
         raise ValueError("is empty")

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from autosys_tasks.config.addresses import masked
 from autosys_tasks.config.keys import ELSEWHERE, TABLES, Key, named
 from autosys_tasks.config.kinds import KINDS
+from autosys_tasks.config.toml_text import quoted
 from autosys_tasks.core.errors import nearest
 
 Keys = tuple[str | int, ...]
@@ -44,12 +45,8 @@ def dotted(path: Keys) -> str:
         if isinstance(part, int):
             text += f"[{part}]"
         else:
-            text += f".{part if _BARE.fullmatch(part) else _quoted(part)}"
+            text += f".{part if _BARE.fullmatch(part) else quoted(part)}"
     return text.removeprefix(".")
-
-
-def _quoted(part: str) -> str:
-    return '"' + part.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
 
 
 def shaped(raw: Mapping[str, Any], table: str, at: Keys, faults: list[Fault]) -> Table:
@@ -137,7 +134,7 @@ def _rewritten(value: object, key: Key) -> str:
     """How to write what was probably meant; never for a key whose value may be secret."""
     if isinstance(value, str) and key.kind in ("texts", "globs", "argv", "places"):
         words = value.split() if key.kind == "argv" else [masked(value)]
-        return f"write {key.name} = [{', '.join(_quoted(word) for word in words)}]"
+        return f"write {key.name} = [{', '.join(quoted(word) for word in words)}]"
     if isinstance(value, int) and not isinstance(value, bool):
         example = {
             "duration": f'"{value}s"',

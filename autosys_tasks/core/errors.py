@@ -74,7 +74,6 @@ class Busy(AutosysError):
 class StateError(AutosysError):
     """A state or output folder that cannot be read or written."""
 
-    code = 1
     kind = "state"
 
 
@@ -99,6 +98,11 @@ def error_lines(error: AutosysError) -> list[str]:
     if error.hint:
         lines.append(f"  -> {error.hint}")
     return lines
+
+
+def one_line(error: AutosysError) -> str:
+    """An error where there is room for one line: what, and what to type next."""
+    return f"{error.message} -> {error.hint}" if error.hint else error.message
 
 
 def typed(text: str, program: str) -> str:

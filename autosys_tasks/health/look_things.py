@@ -1,4 +1,4 @@
-"""Looks at what lies on the disk: environments, outputs, free space; changes nothing."""
+"""Looks at what is no service: environments, upgrades, outputs, free space, who starts it; changes nothing."""
 
 from __future__ import annotations
 

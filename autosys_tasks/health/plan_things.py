@@ -1,4 +1,4 @@
-"""Judges what is no service: configuration, who watches, environments, outputs, probes, disk. Pure."""
+"""Judges what is no service: configuration, who watches, environments, upgrades, outputs, disk, copies. Pure."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ from autosys_tasks.health.values import (
 from autosys_tasks.probes.values import Answer
 from autosys_tasks.supervise.plan import decide
 from autosys_tasks.supervise.values import GUARD
-from autosys_tasks.vscode.installed import NAMED
 from autosys_tasks.vscode.plan import status
 from autosys_tasks.vscode.values import FILE, Facts
 
@@ -224,7 +223,7 @@ def of_copies(scene: Scene, name: str, seen: CopiesSeen) -> Finding:
 
 def of_editor(scene: Scene, name: str, seen: Facts) -> Finding:
     """Our tasks in the editor's file are those of this version; who never put them in is asked for nothing."""
-    found = status(seen, NAMED)
+    found = status(seen)
     if found.state == "in_sync":
         tasks = counted(len(found.labels), "task")
         evidence = f"{tasks} in {FILE}; whether VS Code may run one by itself is not verifiable"

@@ -12,50 +12,48 @@ else:
     from autosys_tasks.host import no_units as units
 
 if sys.platform == "win32":
-    from autosys_tasks.host.windows import (
+    from autosys_tasks.host.windows import become, cut_head, on_polite_stop, state_home, user_id, user_name
+    from autosys_tasks.host.windows_lock import (
         Bell,
         Lock,
-        Waiter,
+        lock_held,
+        lock_holders,
+        open_append,
+        open_read,
+        ring,
+        take_lock,
+    )
+    from autosys_tasks.host.windows_process import (
         alive,
         ask_to_end,
-        background_python,
-        become,
-        bin_folder,
         boot_clock,
         boot_id,
-        cut_head,
         end,
         end_group,
-        exit_of,
         family,
         group_lives,
         identity,
         listeners,
-        lock_held,
-        lock_holders,
         marked,
         memory_of,
-        on_polite_stop,
-        open_append,
-        open_read,
+        port_owner,
+        processes,
+        started_wall,
+    )
+    from autosys_tasks.host.windows_spawn import (
+        background_python,
+        bin_folder,
         own_python,
         point_to,
         pointed,
-        port_owner,
-        processes,
         program,
         python_in,
-        ring,
         spawn,
         spawn_flags,
-        started_wall,
-        state_home,
-        take_lock,
         unpoint,
-        user_id,
-        user_name,
         wait_unreaped,
     )
+    from autosys_tasks.host.windows_wait import Waiter, exit_of
 else:
     from autosys_tasks.host.posix import (
         Bell,

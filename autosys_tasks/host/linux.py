@@ -20,7 +20,7 @@ assert sys.platform == "linux"  # elsewhere the type checker reads no further
 
 from autosys_tasks.core.files import slurp
 from autosys_tasks.host import posix
-from autosys_tasks.host.posix import Bell
+from autosys_tasks.host.posix import Bell, exit_from_wait
 from autosys_tasks.host.types import Exit, Identity, Marked, Process, descendants
 
 PIDFD_GET_INFO = 0xC040FF0B  # _IOWR(0xFF, 11, struct pidfd_info of 64 bytes); Linux 6.13, exit codes from 6.15
@@ -283,11 +283,6 @@ def lock_holders(path: str) -> list[Identity]:
     return found
 
 
-def _exit_from_wait(status: int) -> Exit:
-    code = os.waitstatus_to_exitcode(status)
-    return Exit(code=code) if code >= 0 else Exit(signal=-code)
-
-
 def exit_of(who: Identity, pidfd: int | None = None) -> Exit | None:
     """How it ended: asked of the kernel as its parent, else of its zombie, else of its pidfd; None = not known."""
     fields = _stat(who.pid)
@@ -296,9 +291,9 @@ def exit_of(who: Identity, pidfd: int | None = None) -> Exit | None:
         with contextlib.suppress(ChildProcessError):
             pid, status = os.waitpid(who.pid, os.WNOHANG)
             if pid == who.pid:
-                return _exit_from_wait(status)
+                return exit_from_wait(status)
         if fields is not None and fields[0] in (b"Z", b"X"):
-            return _exit_from_wait(int(fields[49]))
+            return exit_from_wait(int(fields[49]))
     return _exit_of_pidfd(pidfd) if pidfd is not None else None
 
 
@@ -310,7 +305,7 @@ def _exit_of_pidfd(pidfd: int) -> Exit | None:
         return None
     if not struct.unpack_from("=Q", request)[0] & PIDFD_INFO_EXIT:
         return None
-    return _exit_from_wait(struct.unpack_from("=i", request, 60)[0])
+    return exit_from_wait(struct.unpack_from("=i", request, 60)[0])
 
 
 class Waiter:

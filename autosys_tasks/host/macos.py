@@ -17,7 +17,7 @@ from pathlib import Path
 assert sys.platform == "darwin"  # elsewhere the type checker reads no further
 
 from autosys_tasks.host.macos_kinfo import Kinfo, kinfo, kinfos
-from autosys_tasks.host.posix import Bell
+from autosys_tasks.host.posix import Bell, exit_from_wait
 from autosys_tasks.host.types import Exit, Identity, Marked, Process, descendants
 
 CTL_KERN, KERN_PROC, KERN_PROC_ALL, KERN_PROC_PID = 1, 14, 0, 1
@@ -251,11 +251,6 @@ def lock_holders(path: str) -> list[Identity]:
     return found
 
 
-def _exit_from_wait(status: int) -> Exit:
-    code = os.waitstatus_to_exitcode(status)
-    return Exit(code=code) if code >= 0 else Exit(signal=-code)
-
-
 def exit_of(who: Identity) -> Exit | None:
     """How it ended, asked of the kernel as its parent; None = not known."""
     found = kinfo(_sysctl(CTL_KERN, KERN_PROC, KERN_PROC_PID, who.pid)) if who.pid > 0 else None
@@ -265,7 +260,7 @@ def exit_of(who: Identity) -> Exit | None:
         pid, status = os.waitpid(who.pid, os.WNOHANG)
     except ChildProcessError:
         return None
-    return _exit_from_wait(status) if pid == who.pid else None
+    return exit_from_wait(status) if pid == who.pid else None
 
 
 class Waiter:
@@ -335,7 +330,7 @@ class Waiter:
 
     def _ended(self, event: select.kevent) -> dict[str, Exit | None]:
         keys = {key: who for key, who in self._watched.items() if who.pid == event.ident}
-        told = _exit_from_wait(event.data & 0xFFFF) if event.fflags & NOTE_EXITSTATUS else None
+        told = exit_from_wait(event.data & 0xFFFF) if event.fflags & NOTE_EXITSTATUS else None
         for who in keys.values():
             told = exit_of(who) or told  # as its parent we also reap it
             break

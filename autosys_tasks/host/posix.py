@@ -18,7 +18,7 @@ from pathlib import Path
 
 assert sys.platform != "win32"  # there the type checker reads no further
 
-from autosys_tasks.host.types import Launch
+from autosys_tasks.host.types import Exit, Launch
 
 NICE = {"idle": 19, "low": 10, "high": -5}
 LOCK_WAIT_S, LOOKERS_S = 0.05, 2.0
@@ -201,8 +201,14 @@ def group_lives(pid: int) -> bool:
     except ProcessLookupError:
         return False
     except PermissionError:
-        return True
+        pass
     return True
+
+
+def exit_from_wait(status: int) -> Exit:
+    """How a process ended, out of what `wait` says of it."""
+    code = os.waitstatus_to_exitcode(status)
+    return Exit(code=code) if code >= 0 else Exit(signal=-code)
 
 
 def user_name(number: int | None = None) -> str:

@@ -1,4 +1,4 @@
-"""Windows: all that the seam promises, put together from its parts."""
+"""Windows: whose process this is, how it is asked to end, and how it becomes another program."""
 
 # ruff: noqa: E402
 from __future__ import annotations
@@ -16,49 +16,9 @@ assert sys.platform == "win32"  # elsewhere the type checker reads no further
 
 from autosys_tasks.host import win32
 from autosys_tasks.host.types import Identity
-from autosys_tasks.host.windows_lock import (
-    Bell,
-    Lock,
-    lock_held,
-    lock_holders,
-    open_append,
-    open_read,
-    ring,
-    take_lock,
-)
-from autosys_tasks.host.windows_process import (
-    alive,
-    ask_to_end,
-    boot_clock,
-    boot_id,
-    end,
-    end_group,
-    family,
-    group_lives,
-    identity,
-    listeners,
-    marked,
-    memory_of,
-    port_owner,
-    processes,
-    started_wall,
-    stop_event,
-)
-from autosys_tasks.host.windows_spawn import (
-    background_python,
-    bin_folder,
-    own_python,
-    point_to,
-    pointed,
-    program,
-    python_in,
-    run_in_our_place,
-    spawn,
-    spawn_flags,
-    unpoint,
-    wait_unreaped,
-)
-from autosys_tasks.host.windows_wait import Waiter, exit_of
+from autosys_tasks.host.windows_lock import Lock
+from autosys_tasks.host.windows_process import ask_to_end, identity, stop_event
+from autosys_tasks.host.windows_spawn import run_in_our_place
 
 CLOSING = (2, 5, 6)  # the console closes, the user logs off, the machine goes down
 GRACE_S = 4.0  # the system gives 5 s, and ends the process as soon as the handler returns
@@ -136,49 +96,3 @@ def _on_event(event: int) -> None:
     while win32.WaitForSingleObject(event, win32.INFINITE) == 0:
         win32.ResetEvent(event)
         _polite[0]()
-
-
-__all__ = [
-    "Bell",
-    "Lock",
-    "Waiter",
-    "alive",
-    "ask_to_end",
-    "background_python",
-    "become",
-    "bin_folder",
-    "boot_clock",
-    "boot_id",
-    "cut_head",
-    "end",
-    "end_group",
-    "exit_of",
-    "family",
-    "group_lives",
-    "identity",
-    "listeners",
-    "lock_held",
-    "lock_holders",
-    "marked",
-    "memory_of",
-    "on_polite_stop",
-    "open_append",
-    "open_read",
-    "own_python",
-    "point_to",
-    "pointed",
-    "port_owner",
-    "processes",
-    "program",
-    "python_in",
-    "ring",
-    "spawn",
-    "spawn_flags",
-    "started_wall",
-    "state_home",
-    "take_lock",
-    "unpoint",
-    "user_id",
-    "user_name",
-    "wait_unreaped",
-]

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from autosys_tasks.core.errors import UsageError, nearest
+from autosys_tasks.core.errors import UsageError, unknown_name
 from autosys_tasks.core.files import make_folder, read_json, write_atomic
 from autosys_tasks.core.plan import Plan, Step
 from autosys_tasks.supervise.house import House
@@ -24,12 +24,7 @@ def formats(said: str) -> tuple[str, ...]:
     words = tuple(dict.fromkeys(word for word in (part.strip() for part in said.split(",")) if word))
     for word in words:
         if word not in FORMATS:
-            near = nearest(word, FORMATS)
-            raise UsageError(
-                f"no format is named `{word}`",
-                where=word,
-                hint=f"did you mean `{near}`?" if near else f"known: {', '.join(FORMATS)}",
-            )
+            raise unknown_name("format", word, FORMATS)
     if not words:
         raise UsageError("no format is named", hint=f"--format {','.join(FORMATS)}")
     return words

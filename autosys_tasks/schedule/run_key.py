@@ -137,13 +137,14 @@ def _starter(place: Place) -> str:
     return os.path.join(os.path.normpath(place.folder), "logon.pyw")
 
 
-def _winreg() -> Any:
+def registry() -> Any:
+    """Python's own module for it, which Windows alone has."""
     return importlib.import_module("winreg")
 
 
 def _read(path: str, name: str) -> object:
     """A value of this user's; None = there is none."""
-    winreg = _winreg()
+    winreg = registry()
     try:
         with winreg.OpenKey(winreg.HKEY_CURRENT_USER, path) as key:
             value: object = winreg.QueryValueEx(key, name)[0]
@@ -153,14 +154,14 @@ def _read(path: str, name: str) -> object:
 
 
 def _write(name: str, value: str) -> None:
-    winreg = _winreg()
+    winreg = registry()
     with winreg.CreateKey(winreg.HKEY_CURRENT_USER, start_text.RUN) as key:
         winreg.SetValueEx(key, name, 0, winreg.REG_SZ, value)
 
 
 def delete(path: str, name: str) -> bool:
     """Delete a value of this user's; False when there is none."""
-    winreg = _winreg()
+    winreg = registry()
     try:
         with winreg.OpenKey(winreg.HKEY_CURRENT_USER, path, 0, winreg.KEY_SET_VALUE) as key:
             winreg.DeleteValue(key, name)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import importlib
 import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -29,7 +28,7 @@ class Key(NamedTuple):
 
     def open(self, path: str = "") -> Any:
         """The key, or another one of the same root, to be read as 64-bit programs see it."""
-        winreg = _winreg()
+        winreg = run_key.registry()
         root = getattr(winreg, ROOTS[self.root])
         return winreg.OpenKey(root, path or self.path, 0, winreg.KEY_READ | winreg.KEY_WOW64_64KEY)
 
@@ -66,7 +65,7 @@ def listings(site: Site) -> list[Listing]:
 
 def values(key: Key) -> Iterator[Value]:
     """The texts of a key; a key that is not there has none."""
-    winreg = _winreg()
+    winreg = run_key.registry()
     try:
         with key.open() as opened:
             for number in range(winreg.QueryInfoKey(opened)[1]):
@@ -81,7 +80,7 @@ def is_switched_off(key: Key, name: str) -> bool:
     """Whether a person has switched off what has this name below the key's switches."""
     try:
         with key.open(f"{APPROVED}\\{key.switches}") as opened:
-            return run_key.is_off(_winreg().QueryValueEx(opened, name)[0])
+            return run_key.is_off(run_key.registry().QueryValueEx(opened, name)[0])
     except FileNotFoundError:
         return False
 
@@ -126,7 +125,3 @@ def take_away(site: Site, starter: Starter) -> None:
     run_key.delete(path, starter.name)
     if path == RUN:
         run_key.delete(f"{APPROVED}\\{OWN.switches}", starter.name)
-
-
-def _winreg() -> Any:
-    return importlib.import_module("winreg")

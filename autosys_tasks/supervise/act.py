@@ -300,9 +300,7 @@ def _wait_for_any(living: Iterable[host.Identity], timeout_s: float) -> None:
         waiter.close()
 
 
-def bury(
-    house: House, name: str, ended: host.Exit | None, why: str, *, instance: str = "", forgiven: bool
-) -> None:
+def bury(house: House, name: str, ended: host.Exit | None, why: str, *, instance: str, forgiven: bool) -> None:
     """Note a death that we brought about, that of `instance`.
 
     `forgiven`: a person asked for it, so no incident goes on.

@@ -41,8 +41,8 @@ def look(house: House, names: Iterable[str], *, ask: bool = False) -> dict[str, 
     return _asked(house, facts) if ask else facts
 
 
-def glance(house: House, name: str, marks: Marks | None = None, ended: host.Exit | None = None) -> Facts:
-    """Facts about one service without asking it anything. `ended`: how it died, when the caller knows."""
+def glance(house: House, name: str, marks: Marks | None = None) -> Facts:
+    """Facts about one service without asking it anything."""
     service, place = house.service(name), house.place
     record, corrupt = read_record(place, name)
     wanted = read_wanted(place, name)
@@ -60,12 +60,10 @@ def glance(house: House, name: str, marks: Marks | None = None, ended: host.Exit
     )
     if lives:
         return facts
-    return _of_dead(house, name, facts, marks or Marks(house), ended, unknown=lives is None)
+    return _of_dead(house, name, facts, marks or Marks(house), unknown=lives is None)
 
 
-def _of_dead(
-    house: House, name: str, facts: Facts, marks: Marks, ended: host.Exit | None, *, unknown: bool
-) -> Facts:
+def _of_dead(house: House, name: str, facts: Facts, marks: Marks, *, unknown: bool) -> Facts:
     place, record = house.place, facts.record
     locked = unknown or host.lock_held(place.lock(name))
     living = marks.of(name)
@@ -75,15 +73,13 @@ def _of_dead(
         found = (same[0].who, same[0].instance) if same else None
     elif locked and not living and record.leader:
         living = [host.Marked(who, name, record.instance, "") for who in host.family(record.leader, record.instance)]
-    unburied = record is not None and not record.dead and record.leader is not None
-    if ended is None and unburied and record is not None and record.leader is not None:
-        ended = host.exit_of(record.leader)
+    unburied = record.leader if record and not record.dead else None
     return facts._replace(
         locked=locked,
         found=found,
         being_started=found is not None and host.lock_held(place.starting(name)),
         leftovers=() if found else tuple(mark.who.pid for mark in living),
-        exit=ended,
+        exit=host.exit_of(unburied) if unburied else None,
         log_tail=last_words(house, name) if unburied else "",
         program=_program(house, name),
         foreign=None if locked or found or living else foreign_owner(house.service(name)),

@@ -174,9 +174,9 @@ def cells(row: Row) -> list[str]:
     ]
 
 
-def table_lines(found: list[Row], headings: tuple[str, ...] = HEADINGS) -> list[str]:
+def table_lines(found: list[Row]) -> list[str]:
     """The rows as aligned text."""
-    return aligned([list(headings), *(cells(one) for one in found)])
+    return aligned([list(HEADINGS), *(cells(one) for one in found)])
 
 
 def aligned(table: list[list[str]]) -> list[str]:

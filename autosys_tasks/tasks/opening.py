@@ -1,4 +1,4 @@
-"""The links of `inv vscode.open`, in order: rooms' functions, and those other tasks that this version has."""
+"""The links of `inv vscode.open`, in order: rooms' functions, and other tasks as commands."""
 
 from __future__ import annotations
 
@@ -13,14 +13,12 @@ def links(home: Any) -> list[Any]:
     """What opening the folder does, in order, each with its deadline in seconds."""
     from functools import partial
 
-    from autosys_tasks.tasks.table import ns
     from autosys_tasks.vscode.chain import Link
 
-    also = [name for name in ALSO if name in ns.task_names]
     return [
         Link("bringup", "everything that is wanted is up", partial(bring_up, home), UP_S + LATE_S),
         Link("probe", "what is only looked at answers", partial(probe, home), PROBE_S),
-        *(Link(name, f"inv {name}", partial(by_command, home, name), ALSO_S + LATE_S) for name in also),
+        *(Link(name, f"inv {name}", partial(by_command, home, name), ALSO_S + LATE_S) for name in ALSO),
         Link("health", "one line about the whole", partial(verdict, home), HEALTH_S),
     ]
 

@@ -49,13 +49,12 @@ def change(c: Any, home: House, make: Callable[[], Change], dry_run: bool, json:
 def status(c, json=False):  # type: ignore[no-untyped-def]
     """Show whether our tasks in .vscode/tasks.json are as this version writes them."""
     from autosys_tasks.vscode import show
-    from autosys_tasks.vscode.installed import NAMED
     from autosys_tasks.vscode.look import look
     from autosys_tasks.vscode.plan import status as judged
 
     home = house(c)
     facts = look(home)
-    found = judged(facts, NAMED)
+    found = judged(facts)
     return finish(home.config, "vscode.status", 0, show.fields(facts, found), show.lines(facts, found), json)
 
 

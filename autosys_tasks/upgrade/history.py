@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from autosys_tasks.core.at_once import at_once
-from autosys_tasks.core.errors import AutosysError
+from autosys_tasks.core.errors import one_line
 from autosys_tasks.host import git
 from autosys_tasks.upgrade.head import HEX, head
 from autosys_tasks.upgrade.values import Pulled
@@ -58,7 +58,7 @@ def see(
         return _seen(folder, last_commit, meanwhile, timeout_s)
     except git.GitError as error:
         silent = {git.NotInstalled: "no-git", git.TimedOut: "late"}.get(type(error), "refused")
-        return History(silent, _with_hint(error), last_commit=last_commit)
+        return History(silent, one_line(error), last_commit=last_commit)
 
 
 def _seen(folder: str, last_commit: str, meanwhile: Meanwhile, timeout_s: float) -> History:
@@ -112,14 +112,10 @@ def _head(folder: str) -> str:
 
 def _silence(folder: str, words: Sequence[str], said: git.Said) -> History:
     if "dubious ownership" in said.err or "unsafe repository" in said.err:
-        return History("not-trusted", _with_hint(git.refused(folder, words, said)))
+        return History("not-trusted", one_line(git.refused(folder, words, said)))
     if not said.code or "not a git repository" in said.err:
         return History("no-repository", f"`{folder}` lies in no git work tree")
-    return History("refused", _with_hint(git.refused(folder, words, said)))
-
-
-def _with_hint(error: AutosysError) -> str:
-    return f"{error.message} -> {error.hint}" if error.hint else error.message
+    return History("refused", one_line(git.refused(folder, words, said)))
 
 
 def _status(said: bytes, prefix: str) -> History:

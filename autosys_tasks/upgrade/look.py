@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from autosys_tasks.config.model import Config, Environment
 from autosys_tasks.core import globs
-from autosys_tasks.core.errors import AutosysError
+from autosys_tasks.core.errors import AutosysError, one_line
 from autosys_tasks.supervise.house import House
 from autosys_tasks.upgrade import came, head, mapping, names, there
 from autosys_tasks.upgrade.discover import Found, matching, walk
@@ -106,8 +106,8 @@ def _ignored(memory: Memory, found: Found) -> tuple[set[str], tuple[str, ...]]:
     try:
         answer = ignored_by_git(memory.root, found.manifests) if found.manifests else []
     except AutosysError as error:
-        why = f"WARN which manifests git ignores is not known: {error.message}"
-        return set(memory.notes.get("ignored", ())), (f"{why} -> {error.hint}" if error.hint else why,)
+        why = f"WARN which manifests git ignores is not known: {one_line(error)}"
+        return set(memory.notes.get("ignored", ())), (why,)
     memory.notes |= {"question": question, "ignored": sorted(answer)}
     return set(answer), ()
 

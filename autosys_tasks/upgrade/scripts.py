@@ -278,4 +278,3 @@ ACTS: Mapping[str, Callable[[str, str], tuple[bool | None, str]]] = {
     "unblock": _unblock,
     "check": _check,
 }
-KINDS = tuple(ACTS)

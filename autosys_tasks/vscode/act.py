@@ -6,7 +6,7 @@ import contextlib
 import os
 import stat
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from autosys_tasks import host
@@ -16,7 +16,6 @@ from autosys_tasks.core.plan import Outcome
 from autosys_tasks.supervise.house import House
 from autosys_tasks.vscode import plan
 from autosys_tasks.vscode.block_text import Unsafe
-from autosys_tasks.vscode.installed import NAMED
 from autosys_tasks.vscode.jsonc_text import Broken
 from autosys_tasks.vscode.look import kept_copy, look
 from autosys_tasks.vscode.values import FILE, Change, Facts
@@ -31,9 +30,9 @@ DONE = {
 TURN_S = 2.0  # to write a small file takes milliseconds
 
 
-def planned_sync(house: House, existing: Collection[str] = NAMED) -> Change:
+def planned_sync(house: House) -> Change:
     """What a sync would write now; raises ConfigError for a file that does not parse."""
-    return _planned(house, lambda facts: plan.sync(facts, existing))
+    return _planned(house, plan.sync)
 
 
 def planned_remove(house: House) -> Change:

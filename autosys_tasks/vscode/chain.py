@@ -8,7 +8,7 @@ from functools import partial
 from typing import NamedTuple
 
 from autosys_tasks.core.at_once import in_time
-from autosys_tasks.core.errors import AutosysError
+from autosys_tasks.core.errors import AutosysError, one_line
 from autosys_tasks.core.plan import Outcome, Step
 
 
@@ -54,6 +54,6 @@ def _call(link: Link) -> Ended:
     try:
         return link.call()
     except AutosysError as error:
-        return Ended(False, f"{error.message}" + (f" -> {error.hint}" if error.hint else ""))
+        return Ended(False, one_line(error))
     except Exception as error:  # noqa: BLE001 (whatever a link raises is its own failure, said as such)
         return Ended(False, f"{type(error).__name__}: {error}")

@@ -1,4 +1,4 @@
-"""The tasks that the editor's menu gets, and how each is written. Pure: what exists comes as an argument.
+"""The tasks that the editor's menu gets, and how each is written. Pure.
 
 Only what VS Code's own schema knows (jsonSchema_v2.ts); `process`, so that no shell reads our words; and
 nothing refers to a label, because emoji in labels did not survive other people's scripts.
@@ -7,7 +7,6 @@ nothing refers to a label, because emoji in labels did not survive other people'
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
 from typing import NamedTuple
 
 FOLDER = "${workspaceFolder}"
@@ -27,12 +26,11 @@ VENV = Launcher(f"{FOLDER}/.venv/bin/python", f"{FOLDER}\\.venv\\Scripts\\python
 
 
 class Entry(NamedTuple):
-    """One line of the menu: the words of the command, and the tasks without which it would be dangling."""
+    """One line of the menu: what it is called, the words of its command, and what that does."""
 
     label: str
     words: tuple[str, ...]
     detail: str
-    needs: tuple[str, ...] = ()
 
 
 ENTRIES = (
@@ -44,21 +42,15 @@ ENTRIES = (
     Entry("🔧 Upgrade: Dry-Run", ("upgrade", "--dry-run", "--explain"), "what an upgrade would do, and why"),
     Entry("🏥 Health: Full System Check", ("health",), "every check, each red with what to do"),
     Entry("🏥 Health: Auto-Fix Issues", ("health", "--fix"), "mend what is safe to mend, then look again"),
-    Entry(
-        "💾 Backup: Register Daily (03:30)",
-        ("schedule.register", "--only", "backup"),
-        "a backup every night",
-        ("backup",),
-    ),
+    Entry("💾 Backup: Register Daily (03:30)", ("schedule.register", "--only", "backup"), "a backup every night"),
     Entry("💾 Backup: Run Now", ("backup",), "a backup now"),
     Entry(OPEN, ("vscode.open",), "runs when this folder is opened, if VS Code is allowed to run tasks by itself"),
 )
 
 
-def tasks(launcher: Launcher, existing: Collection[str]) -> list[Task]:
-    """The tasks as VS Code wants them: those alone whose command exists in this version."""
-    found = [entry for entry in ENTRIES if {entry.words[0], *entry.needs} <= set(existing)]
-    return [_task(entry, launcher) for entry in found]
+def tasks(launcher: Launcher) -> list[Task]:
+    """The tasks as VS Code wants them."""
+    return [_task(entry, launcher) for entry in ENTRIES]
 
 
 def _task(entry: Entry, launcher: Launcher) -> Task:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
 from autosys_tasks.core.plan import Plan, Step
 from autosys_tasks.vscode import block_text, entries_text
 from autosys_tasks.vscode.jsonc_text import Broken, Node, member, parse, plain
@@ -12,7 +10,7 @@ from autosys_tasks.vscode.values import AUTO_RUN, FILE, Change, Facts, Status
 VERSION = "2.0.0"
 
 
-def status(facts: Facts, existing: Collection[str]) -> Status:
+def status(facts: Facts) -> Status:
     """How our block stands against what this version would write."""
     if facts.text is None:
         return Status("missing", why=f"there is no {FILE}")
@@ -23,7 +21,7 @@ def status(facts: Facts, existing: Collection[str]) -> Status:
         return Status("broken", why=str(broken))
     ours = block.tasks if block else ()
     others = [item for item in (array.items if array else ()) if item not in ours]
-    wanted = entries_text.tasks(facts.launcher, existing)
+    wanted = entries_text.tasks(facts.launcher)
     names = tuple(str(task["label"]) for task in wanted)
     notes = (*_old(document.root), *_doubles(names, set(map(_label, others))))
     if block is None:
@@ -66,10 +64,10 @@ def _difference(
     return f"not as generated: {', '.join(changed)}" if changed else "another order, or a task twice"
 
 
-def sync(facts: Facts, existing: Collection[str]) -> Change:
+def sync(facts: Facts) -> Change:
     """Put our block in, or renew it; raises Broken, or block_text.Unsafe when more would change."""
-    now = status(facts, existing)
-    items = entries_text.tasks(facts.launcher, existing)
+    now = status(facts)
+    items = entries_text.tasks(facts.launcher)
     if now.state == "in_sync":
         return Change(Plan("vscode.sync", (), now.notes), facts.text, facts.text)
     kind = "create" if facts.text is None else "insert" if now.state == "missing" else "renew"

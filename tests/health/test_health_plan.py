@@ -26,7 +26,6 @@ from autosys_tasks.schedule.values import Seen as Scheduled
 from autosys_tasks.supervise.values import Facts, Wanted
 from autosys_tasks.vscode import block_text
 from autosys_tasks.vscode.entries_text import VENV, tasks
-from autosys_tasks.vscode.installed import NAMED
 from autosys_tasks.vscode.values import Facts as EditorFacts
 
 BEATS, HANGS = Answer(OK, "last beat 3 s ago"), Answer(NG, "last beat 200 s ago", "no heartbeat for 200 s")
@@ -255,7 +254,7 @@ def test_an_upgrade_is_offered_while_it_mends_anything() -> None:
     assert page(GUARDED, "upgrade", failed).fix == mend
 
 
-CREATED = block_text.created(tasks(VENV, NAMED))
+CREATED = block_text.created(tasks(VENV))
 EDITOR = [
     ("in sync", CREATED, None, OK, None),
     ("edited by hand", CREATED.replace("--fix", "--fixx"), None, NG, Fix(("inv", "vscode.sync"))),

@@ -8,9 +8,7 @@ from invoke.parser import Parser
 from autosys_tasks import ns
 from autosys_tasks.vscode import entries_text
 from autosys_tasks.vscode.entries_text import ENTRIES, OPEN, VENV, Launcher
-from autosys_tasks.vscode.installed import NAMED
 
-NEEDED = {word for entry in ENTRIES for word in (entry.words[0], *entry.needs)}
 LABELS = [
     "🚀 Master: Start Orchestrator",
     "🚀 Master: Register Auto-Start (Boot)",
@@ -33,25 +31,18 @@ KEYS = {
 }  # fmt: skip
 
 
-def test_what_is_said_to_be_installed_is_what_the_collection_has() -> None:
-    """P29: health compares with this list, and may not ask Invoke. If it fails: correct vscode/installed.py."""
-    known = {name for task, aliases in ns.task_names.items() for name in (task, *aliases)}
-    assert NEEDED & known == NAMED
-
-
 def test_every_command_in_the_menu_is_understood_by_this_version() -> None:
     """P29: every referenced task and option exists."""
     parser = Parser(contexts=ns.to_contexts())
     for entry in ENTRIES:
-        if {entry.words[0], *entry.needs} <= NAMED:
-            (context,) = parser.parse_argv(list(entry.words))
-            assert ns[context.name] is ns[entry.words[0]]
+        (context,) = parser.parse_argv(list(entry.words))
+        assert ns[context.name] is ns[entry.words[0]]
 
 
 @pytest.mark.parametrize("launcher", [VENV, Launcher("/usr/bin/python3", None, "autosys_tasks.program")])
 def test_every_task_is_valid_for_the_schema_of_vs_code(launcher: Launcher) -> None:
     """Only the keys of tasks.json 2.0.0, of the types that it wants; a process, so no shell quotes anything."""
-    made = entries_text.tasks(launcher, NEEDED)
+    made = entries_text.tasks(launcher)
     assert [task["label"] for task in made] == LABELS
     assert len(made) <= 12
     for task in made:
@@ -69,7 +60,7 @@ def test_every_task_is_valid_for_the_schema_of_vs_code(launcher: Launcher) -> No
 
 def test_one_task_alone_runs_by_itself_and_it_disturbs_nobody() -> None:
     """P39: the editor keeps its focus, and nothing waits for a background step."""
-    made = entries_text.tasks(VENV, NEEDED)
+    made = entries_text.tasks(VENV)
     by_itself = [task for task in made if "runOptions" in task]
     assert [task["label"] for task in by_itself] == [OPEN]
     options, presentation = by_itself[0]["runOptions"], by_itself[0]["presentation"]
@@ -81,16 +72,7 @@ def test_one_task_alone_runs_by_itself_and_it_disturbs_nobody() -> None:
 
 def test_no_task_refers_to_a_label_and_no_label_comes_twice() -> None:
     """P36: labels with emoji are for people; re-encoded by somebody's script, they break no chain."""
-    made = entries_text.tasks(VENV, NEEDED)
+    made = entries_text.tasks(VENV)
     assert not any("dependsOn" in task for task in made)
     lossy = [str(task["label"]).encode("cp949", "replace") for task in made]
     assert len(set(lossy)) == len(made), "even then they can be told apart"
-
-
-@pytest.mark.parametrize(
-    ("existing", "number"),
-    [(set(), 0), ({"health"}, 2), ({"backup"}, 1), ({"schedule.register"}, 0), ({"backup", "schedule.register"}, 2)],
-)
-def test_only_what_exists_is_offered(existing: set[str], number: int) -> None:
-    """P29: a line of the menu whose command does not exist is not written."""
-    assert len(entries_text.tasks(VENV, existing)) == number
