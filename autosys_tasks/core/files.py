@@ -114,11 +114,22 @@ def cannot_write(path: Path | str, error: OSError, doing: str = "write") -> Stat
         hint = SPACE_HINT
     elif error.errno == errno.EIO:
         hint = "that disk fails: see to it, then run the same command again"
+    elif in_the_way := _in_the_way(path, error):
+        hint = f"{in_the_way}, then run the same command again"
     elif reason == "Permission denied":
         hint += f" for this user{_whose(path)}; AUTOSYS_STATE names another state folder"
     elif reason == "Read-only file system":
         hint += "; AUTOSYS_STATE names another state folder"
     return StateError(f"cannot {doing} `{path}`: {reason}", where=str(path), hint=hint)
+
+
+def _in_the_way(path: Path | str, error: OSError) -> str:
+    """What a person does about a file where a folder belongs, or the other way round; "" when that is not it."""
+    if error.errno == errno.EISDIR:
+        return f"move the folder `{path}` away"
+    there = (each for each in (Path(path), *Path(path).parents) if os.path.lexists(each))
+    nearest = next(there, None) if error.errno in (errno.EEXIST, errno.ENOTDIR) else None
+    return f"move the file `{nearest}` away" if nearest and not nearest.is_dir() else ""
 
 
 def _whose(path: Path | str) -> str:

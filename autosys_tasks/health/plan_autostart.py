@@ -6,7 +6,7 @@ from autosys_tasks.core.clock import span
 from autosys_tasks.core.verdict import NG, OK, SKIP, UNKNOWN, WARN, Fix
 from autosys_tasks.health.values import AutostartSeen, Finding, Scene
 from autosys_tasks.schedule.due import late_s
-from autosys_tasks.schedule.values import MASTER, NoWay, Seen, entries
+from autosys_tasks.schedule.values import MASTER, Seen, entries
 
 
 def of_autostart(scene: Scene, name: str, seen: AutostartSeen) -> Finding:
@@ -32,17 +32,20 @@ def of_autostart(scene: Scene, name: str, seen: AutostartSeen) -> Finding:
             by_hand = [each.by_hand for each in red if each.by_hand]
             if by_hand and len(by_hand) == len(red):
                 return Finding(verdict, evidence, said, Fix(text=f"if that is not meant: {', '.join(by_hand)}"))
-            return Finding(verdict, evidence, said, _autostart_fix(verdict, bool(red), seen.no_way))
+            return Finding(verdict, evidence, said, _autostart_fix(verdict, bool(red), seen))
     return Finding(OK, evidence)
 
 
-def _autostart_fix(verdict: str, gone: bool, no_way: NoWay | None) -> Fix:
+def _autostart_fix(verdict: str, gone: bool, seen: AutostartSeen) -> Fix:
+    no_way = seen.no_way
     if verdict == NG and gone and no_way:
         return Fix(text=f"{no_way.way_out}; to want it no more: inv schedule.unregister")
     if verdict == NG and gone:
         return Fix(("inv", "schedule.register"))
     if verdict == UNKNOWN:
         return Fix(text="where the scheduler answers (a session of your own, no `su`): inv health --only autostart")
+    if verdict == NG and seen.refusals:
+        return Fix(text="inv schedule.show prints the command: type it to see why")
     return Fix(text="inv journal --since 24h shows what that run found; inv health what is so now")
 
 

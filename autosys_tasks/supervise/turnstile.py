@@ -65,10 +65,8 @@ def _sign(path: str, task: str) -> None:
 def _try(path: str) -> host.Lock | None:
     try:
         return host.take_lock(path, wait_s=0.0)
-    except PermissionError as error:
-        raise cannot_write(path, error) from error
     except OSError as error:
-        raise StateError(f"cannot lock `{path}`: {error.strerror}", where=path) from error
+        raise cannot_write(path, error, "lock") from error
 
 
 def at_work(place: Place) -> bool:

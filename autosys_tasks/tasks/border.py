@@ -348,9 +348,11 @@ def finish(
 
 def program() -> str:
     """What a person types before a task of ours: `inv`; `autosys` where there is no tasks.py, without which `inv`
-    knows nothing."""
-    folder = (FOUND["path"] or _nearest()) if "autosys_tasks.console" in sys.modules else None
-    return "autosys" if folder and not Path(folder, "tasks.py").is_file() else "inv"
+    knows nothing, and where there is no workspace yet."""
+    if "autosys_tasks.console" not in sys.modules:
+        return "inv"
+    folder = FOUND["path"] or _nearest()
+    return "inv" if folder and Path(folder, "tasks.py").is_file() else "autosys"
 
 
 def as_typed(text: str) -> str:

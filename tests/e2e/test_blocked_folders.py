@@ -33,6 +33,16 @@ def test_state_and_outputs_that_cannot_be_written_are_named(workspace: rig.Works
     workspace.said_down = False
 
 
+@pytest.mark.only("posix")  # Windows says of a folder that it may not be written
+def test_a_folder_where_a_lock_belongs_is_to_be_moved_away(workspace: rig.Workspace) -> None:
+    workspace.service("api", "sleeps.py")
+    (workspace.state / "acting.lock").mkdir(parents=True)
+    for words in (("bringup", "--no-guard"), ("watchdog",), ("down",)):
+        workspace.cli(*words).rc(1).says(f"-> move the folder `{workspace.state / 'acting.lock'}` away")
+    (workspace.state / "acting.lock").rmdir()
+    workspace.cli("bringup", "--no-guard").rc(0)
+
+
 def test_a_master_that_can_write_nothing_says_so_once(workspace: rig.Workspace) -> None:
     """Interface 2: 1, an output folder that cannot be written, named; no step is begun."""
     workspace.service("api", "sleeps.py")

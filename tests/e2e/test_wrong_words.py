@@ -32,6 +32,14 @@ def test_a_hint_leads_on_in_a_folder_without_tasks_py(workspace: rig.Workspace) 
     assert "then inv bringup api" in _fix(workspace.cli(*only, "--json").json())
 
 
+@pytest.mark.only("posix")  # the same everywhere
+def test_where_there_is_no_workspace_the_hint_is_what_makes_one(workspace: rig.Workspace) -> None:
+    """Interface 1: `autosys init`, where `inv` finds no tasks."""
+    workspace.cli("ps").rc(2).says("-> autosys init")
+    assert workspace.cli("ps", "--json").rc(2).json()["error"]["hint"] == "autosys init"
+    workspace.cli("ps", env={"AUTOSYS_WORKSPACE": str(workspace.root)}).rc(2).says("or run `autosys init` in")
+
+
 def _fix(page: Any) -> str:
     return str(page["checks"][0]["fix"])
 

@@ -300,6 +300,7 @@ def scheduled(state: str = "registered", result: int | None = 0, why: str = "") 
     return Scheduled("watchdog", state, why, "systemd", None if result is None else 999_990.0, result)
 
 
+TRY = "inv schedule.show prints the command: type it to see why"
 AUTOSTART = [
     ("never asked for", scheduled("missing", None), frozenset(), (), SKIP, None),
     ("no scheduler, never asked for", scheduled("unknown", None), frozenset(), (), SKIP, None),
@@ -310,7 +311,7 @@ AUTOSTART = [
     ("changed by hand", scheduled("differs"), frozenset(), (), NG, Fix(("inv", "schedule.register"))),
     ("its last run failed", scheduled(result=1), frozenset({"watchdog"}), (), NG, None),
     ("its last run found a red", scheduled(result=3), frozenset({"watchdog"}), (), WARN, None),
-    ("its command does not run", scheduled(), frozenset({"watchdog"}), (("watchdog", "ends 1: x"),), NG, None),
+    ("its command does not run", scheduled(), frozenset({"watchdog"}), (("watchdog", "ends 1: x"),), NG, Fix(text=TRY)),
 ]  # fmt: skip
 
 

@@ -212,3 +212,20 @@ def test_names_that_the_disk_did_not_take_are_no_success(
     with pytest.raises(OSError, match=os.strerror(number)) if lost else contextlib.nullcontext():
         files.sync_folder(tmp_path)
     assert "disk" in files.cannot_write(tmp_path, OSError(number, "")).hint or not lost
+
+
+@pytest.mark.parametrize(
+    ("name", "number", "hint"),
+    [
+        ("outputs", errno.EEXIST, "move the file `{}/outputs` away, then"),
+        ("outputs/logs/api.log", errno.ENOTDIR, "move the file `{}/outputs` away, then"),
+        ("backups", errno.EISDIR, "move the folder `{}/backups` away, then"),
+        ("backups", errno.EEXIST, "make the folder writable"),
+    ],
+)
+def test_what_is_in_the_way_is_to_be_moved_away(tmp_path: Path, name: str, number: int, hint: str) -> None:
+    """Who may write there all the same is not told to make it writable."""
+    (tmp_path / "outputs").write_text("", encoding="utf-8")
+    (tmp_path / "backups").mkdir()
+    wanted = hint.replace("{}/", f"{tmp_path}{os.sep}")
+    assert files.cannot_write(tmp_path / name, OSError(number, "")).hint.startswith(wanted)
