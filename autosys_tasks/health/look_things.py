@@ -60,6 +60,7 @@ def see_upgrade(house: House) -> UpgradeSeen:
     left_alone = [f"{seen.name}: {each.left}" for seen, each in found if each.left]
     kept = stamps.read_kept(house.place)
     done = [seen.record.done.at for seen in facts.environments if seen.record.done]
+    restarts = [step for step in steps if step.kind == "restart" and step.target not in facts.owed]  # those are red
     return UpgradeSeen(
         names=tuple(seen.name for seen in facts.environments),
         looked=bool(done or kept or stamps.known_names(house.place)),
@@ -70,7 +71,7 @@ def see_upgrade(house: House) -> UpgradeSeen:
         last=max(done, default=None),
         broken=tuple(broken.lines()) if broken else (),
         hooks=hooks.look(house).state,
-        old=tuple((step.target, step.reason) for step in steps if step.kind == "restart"),
+        old=tuple((step.target, step.reason) for step in restarts),
         unseen=tuple(dict.fromkeys(step.target for step in steps if kept and step.kind in plan.OF_SCRIPTS)),
         taken=tuple(seen.name for seen, _each in stale if seen.taken),
     )

@@ -106,7 +106,7 @@ def _beside(job: Job, restarts: list[Outcome]) -> str:
         host.point_to(path, target)
         fault("upgrade.after-switch")
         restarts += resume(job)
-        _refuse_the_unready(restarts)
+        _refuse_the_unready(job, restarts)
     _succeeded(job, way)
     notes += ours.hide(root, path)
     notes += ours.sweep(root, job.seen.environment, {target, way.path})
@@ -167,7 +167,7 @@ def _in_place(job: Job, restarts: list[Outcome]) -> str:
         notes = build.make(site)
         build.verify(site, complaints)
         restarts += resume(job)
-        _refuse_the_unready(restarts)
+        _refuse_the_unready(job, restarts)
     _succeeded(job, ways.keep(way))
     return _detail(f"installed in {os.path.relpath(environment.path, root)}", notes)
 
@@ -203,7 +203,7 @@ def pause(job: Job) -> None:
 
 
 def resume(job: Job) -> list[Outcome]:
-    """Start what was stopped; True is only said of what is ready, or was not ready before either."""
+    """Start what was stopped; True is only said of what is ready."""
     if not job.names:
         return []
     services = job.house.config.services
@@ -223,12 +223,13 @@ def _restarted(job: Job, step: Step, report: runs.Report) -> Outcome:
     if step.target not in report.not_so:
         return Outcome(step, True, f"{decision.state} again")
     if step.target not in job.ready:
-        return Outcome(step, True, f"started again; it is {decision.state}, and was not ready before either")
+        return Outcome(step, False, f"{decision.state}, {decision.reason}; it was not ready before either")
     return Outcome(step, False, f"{decision.state}, {decision.reason}")
 
 
-def _refuse_the_unready(restarts: list[Outcome]) -> None:
-    if bad := [each for each in restarts if each.ok is False]:
+def _refuse_the_unready(job: Job, restarts: list[Outcome]) -> None:
+    """Who was not ready before says nothing of the new environment."""
+    if bad := [each for each in restarts if each.ok is False and each.step.target in job.ready]:
         raise Trouble("; ".join(f"{each.step.target} is not ready with it: {each.detail}" for each in bad))
 
 

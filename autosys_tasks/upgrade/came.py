@@ -28,13 +28,16 @@ class Came(NamedTuple):
     known: Mapping[str, str] = {}
     notes: tuple[str, ...] = ()
 
-    def kept(self, before: Kept | None, faults: Mapping[str, str], restarted: Collection[str], *, well: bool) -> Kept:
+    def kept(
+        self, before: Kept | None, faults: Mapping[str, str], restarted: Collection[str], owed: Mapping[str, str], *,
+        well: bool,
+    ) -> Kept:  # fmt: skip
         """What is to be remembered after an upgrade. `well`: everything ended so, and the next one begins from here."""
         known = before or Kept(self.pulled.old)
         commit = self.pulled.new if well else known.commit
         done = {path: each for path, each in self.known.items() if path not in faults}
         again = {} if well else {**known.restarted, **dict.fromkeys(restarted, self.pulled.new)}
-        return Kept(commit, {**known.scripts, **done}, dict(faults), again)
+        return Kept(commit, {**known.scripts, **done}, dict(faults), again, owed)
 
 
 def stirs(root: str, memory: Memory, kept: Kept | None, *, every: bool) -> bool:

@@ -11,6 +11,7 @@ from autosys_tasks.config.model import Config, Environment
 from autosys_tasks.core import globs
 from autosys_tasks.core.errors import AutosysError, one_line
 from autosys_tasks.supervise.house import House
+from autosys_tasks.supervise.state import read_wanted
 from autosys_tasks.upgrade import came, head, mapping, names, there
 from autosys_tasks.upgrade.discover import Found, matching, walk
 from autosys_tasks.upgrade.memory import Memory
@@ -229,6 +230,14 @@ def _facts(house: House) -> Iterable[tuple[str, ServiceFacts]]:
 
     managed = [name for name, service in house.config.services.items() if service.managed]
     return supervise_look.look(house, managed).items()
+
+
+def owing(house: House, owed: Mapping[str, str]) -> dict[str, str]:
+    """Those of the services that were restarted in vain which are wanted, and not ready still."""
+    known = [name for name in owed if name in house.config.services and house.config.services[name].managed]
+    wanted = [name for name in known if read_wanted(house.place, name).up]
+    well = ready(house, wanted) if wanted else ()
+    return {name: owed[name] for name in wanted if name not in well}
 
 
 def ready(house: House, names: Iterable[str]) -> frozenset[str]:

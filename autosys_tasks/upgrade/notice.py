@@ -33,7 +33,8 @@ def due(house: House, *, dry: bool = False) -> str:
     seen = run.planned(house)
     installs = {step.target for step in seen.plan.steps if step.kind == "install"}
     waiting = [each for each in seen.facts.environments if each.name in installs and not _is_due(each)]
-    steps = [step for step in seen.plan.steps if not _waits(step, waiting, house)]
+    tried = {name for name, commit in seen.facts.owed.items() if commit == seen.facts.pulled.new}
+    steps = [step for step in seen.plan.steps if not (step.target in tried or _waits(step, waiting, house))]
     if not (steps or dry):
         seen.memory.save()  # else whoever upgrades does, at its end: killed before, it is due again
     return "; ".join(f"{step.target}: {step.reason}" for step in steps)

@@ -14,8 +14,8 @@ from autosys_tasks.core.files import make_folder, read_json, read_text, write_at
 from autosys_tasks.upgrade.discover import listed
 from autosys_tasks.upgrade.there import LABEL
 from autosys_tasks.upgrade.users import users
+from autosys_tasks.upgrade.values import STORE
 
-STORE = ".venvs"
 GONE = ".gone"  # the end of a name that is being removed
 
 

@@ -125,8 +125,8 @@ def _install(seen: EnvironmentSeen, found: Finding) -> Step:
 def _restarts(
     facts: Facts, services: Mapping[str, Service], environments: Collection[Environment], *, pulled: bool
 ) -> tuple[Step, ...]:
-    """Only what runs: bound to an environment that changes, or asked for with `restart_on`."""
-    if not facts.running:
+    """What runs, or would: bound to an environment that changes, asked for with `restart_on`, or restarted in vain."""
+    if not (facts.running or facts.owed):
         return ()
     from autosys_tasks.supervise.plan import ordered
 
@@ -136,9 +136,12 @@ def _restarts(
         home = next((each for each in environments if is_bound(service, each)), None)
         asks = pulled and name not in facts.restarted
         files = [path for path in facts.pulled.files if globs.matches(service.restart_on, path)] if asks else []
-        if name in facts.running and service.managed and (home or files):
+        owed = pulled and name in facts.owed
+        if (name in facts.running and service.managed and (home or files)) or owed:
             why = [f"runs in `{home.name}`"] if home else []
-            steps.append(Step("restart", name, "; ".join([*why, *([f"{few(files)} changed"] if files else [])])))
+            why += [f"{few(files)} changed"] if files else []
+            why += ["it was not ready after its last restart"] if owed else []
+            steps.append(Step("restart", name, "; ".join(why)))
     return tuple(steps)
 
 

@@ -26,7 +26,7 @@ from autosys_tasks.supervise.house import House
 from autosys_tasks.upgrade import came, look, plan, stamps
 from autosys_tasks.upgrade.came import Came, Told
 from autosys_tasks.upgrade.memory import Memory
-from autosys_tasks.upgrade.values import Facts, Kept
+from autosys_tasks.upgrade.values import STORE, Facts, Kept, Record
 
 if TYPE_CHECKING:
     from autosys_tasks.upgrade.commands import Tools
@@ -79,6 +79,8 @@ def planned(house: House, only: Collection[str] = (), *, force: bool = False) ->
     must_be_known(facts, only)
     found = Came() if only else came.see(root, memory, kept, scripts, told, begun=begun, every=force)
     facts = _explained(facts, kept, found)
+    if kept and kept.owed and not only:
+        facts = facts._replace(owed=look.owing(house, kept.owed))
     if force or facts.pulled.files or any(each.why for _seen, each in plan.findings(facts)):
         facts = facts._replace(running=look.running(house))  # asked only where a restart may follow
     return Picture(plan.plan(facts, house.config.services, only=only, force=force), facts, memory, found)
@@ -178,21 +180,24 @@ def _upgraded(order: Order, lock: host.Lock) -> Report:
         stale, notes = _still_stale(order, seen), (*recovered, *seen.plan.notes)
         report = Report(tuple(journal.outcomes), stale, notes, time.monotonic() - began)
         if not order.only:
-            _keep(house, seen.came, report)
+            _keep(house, seen, report)
         journal.close(ok=not report.code, detail=verdict(report), ms=round(report.seconds * 1000))
     return report
 
 
-def _keep(house: House, found: Came, report: Report) -> None:
+def _keep(house: House, seen: Picture, report: Report) -> None:
     """Remember where the next upgrade begins: here, when everything has ended well."""
+    found = seen.came
     failed = {
         each.step.target: each.detail
         for each in report.outcomes
         if each.ok is False and each.step.kind in plan.OF_SCRIPTS
     }
-    restarted = [each.step.target for each in report.outcomes if each.ok and each.step.kind == "restart"]
-    before = stamps.read_kept(house.place)
-    stamps.write_kept(house.place, found.kept(before, failed, restarted, well=not report.code))
+    restarts = {each.step.target: each.ok for each in report.outcomes if each.step.kind == "restart"}
+    in_vain = {name: found.pulled.new for name, ok in restarts.items() if ok is False}
+    owed = {name: commit for name, commit in seen.facts.owed.items() if not restarts.get(name)} | in_vain
+    before, done = stamps.read_kept(house.place), [name for name, ok in restarts.items() if ok]
+    stamps.write_kept(house.place, found.kept(before, failed, done, owed, well=not report.code))
 
 
 def _pulled(house: House) -> list[Outcome]:
@@ -211,12 +216,24 @@ def _pulled(house: House) -> list[Outcome]:
 
 def _recovered(house: House) -> tuple[list[str], dict[str, str]]:
     """What became of each environment of which an upgrade had been cut short, and which could not be put back."""
-    names = [name for name in stamps.known_names(house.place) if stamps.read_record(house.place, name).pending]
+    records = {name: stamps.read_record(house.place, name) for name in stamps.known_names(house.place)}
+    _sweep(house.config.path, records.values())
+    names = [name for name, record in records.items() if record.pending]
     if not names:
         return [], {}
     from autosys_tasks.upgrade import act
 
     return act.recover(house, names)
+
+
+def _sweep(root: str, records: Collection[Record]) -> None:
+    """Take away what an upgrade had begun to keep, and was killed before it wrote that down."""
+    known = {os.path.basename(way.path) for each in records for way in (each.pending, each.before) if way}
+    for top in {root, *(os.path.dirname(each.path) for each in records if each.path)}:
+        if os.path.isdir(f"{top}/{STORE}"):
+            from autosys_tasks.upgrade import ways
+
+            ways.forget_unknown(f"{top}/{STORE}", known)
 
 
 def _carried_out(

@@ -91,7 +91,7 @@ def read_kept(place: Place) -> Kept | None:
         if not isinstance(found, dict) or found.get("v") != VERSION:
             return None
         scripts, faults, restarted = (dict(found[key]) for key in ("scripts", "faults", "restarted"))
-        return Kept(str(found["commit"]), scripts, faults, restarted)
+        return Kept(str(found["commit"]), scripts, faults, restarted, dict(found.get("owed", {})))
     except (ValueError, TypeError, KeyError):
         return None
 

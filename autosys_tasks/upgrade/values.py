@@ -9,6 +9,7 @@ from typing import NamedTuple
 from autosys_tasks.config.model import Environment
 
 ABSENT = "absent"  # the digest of a file that another one names and that is not there
+STORE = ".venvs"  # where what we build is, and ways back
 
 
 class Said(NamedTuple):
@@ -107,6 +108,7 @@ class Kept(NamedTuple):
     scripts: Mapping[str, str] = {}  # path -> digest of what was checked, and found without fault
     faults: Mapping[str, str] = {}  # path of a script -> what is wrong with it
     restarted: Mapping[str, str] = {}  # service -> the commit that it was restarted for
+    owed: Mapping[str, str] = {}  # service -> the commit that it was restarted for in vain: it was not ready
 
 
 class ScriptSeen(NamedTuple):
@@ -126,6 +128,7 @@ class Facts(NamedTuple):
     scripts: tuple[ScriptSeen, ...] = ()
     notes: tuple[str, ...] = ()
     restarted: frozenset[str] = frozenset()  # services that were restarted for this very commit already
+    owed: Mapping[str, str] = {}  # of Kept, those that are wanted and not ready still
 
 
 def digest(*parts: object) -> str:

@@ -12,17 +12,19 @@ import contextlib
 import json
 import os
 import shutil
+from collections.abc import Collection
 
 from autosys_tasks import host
 from autosys_tasks.config.model import Environment
 from autosys_tasks.core.faults import fault
 from autosys_tasks.core.files import patiently, read_json, write_atomic
 from autosys_tasks.upgrade import ours
-from autosys_tasks.upgrade.discover import matching
+from autosys_tasks.upgrade.discover import listed, matching
 from autosys_tasks.upgrade.there import PNP
 from autosys_tasks.upgrade.values import Way
 
 INDEX = "index.json"
+UNFINISHED = ".new"
 
 
 def is_there(way: Way) -> bool:
@@ -32,7 +34,7 @@ def is_there(way: Way) -> bool:
 
 def save(root: str, environment: Environment) -> Way:
     """Keep the environment as it is. Raises OSError; what was there of an unfinished copy is made anew."""
-    folder = f"{ours.store(root, environment)}/before-{environment.name}.new"
+    folder = f"{ours.store(root, environment)}/before-{environment.name}{UNFINISHED}"
     shutil.rmtree(folder, ignore_errors=True)
     os.makedirs(folder)
     kind = "moved" if environment.kind == "node" else "copy"
@@ -157,7 +159,7 @@ def _remove(path: str) -> None:
 
 def keep(way: Way) -> Way:
     """After a success: what was saved takes the place of what was kept before."""
-    target = way.path.removesuffix(".new")
+    target = way.path.removesuffix(UNFINISHED)
     shutil.rmtree(target, ignore_errors=True)
     try:
         patiently(lambda: os.rename(way.path, target), for_s=5.0)
@@ -170,3 +172,10 @@ def forget(way: Way) -> None:
     """After a failure: the environment is back, what was saved is not needed."""
     if way.kind != "link":
         shutil.rmtree(way.path, ignore_errors=True)
+
+
+def forget_unknown(store: str, known: Collection[str]) -> None:
+    """Of what was begun to be kept there, whatever has none of these names."""
+    for entry in listed(store):
+        if entry.name.startswith("before-") and entry.name.endswith(UNFINISHED) and entry.name not in known:
+            shutil.rmtree(entry.path, ignore_errors=True)

@@ -228,3 +228,41 @@ def test_what_a_pull_broke_is_blocked_as_ever_and_what_mends_it_starts_it_at_onc
     pull(desk)
     assert desk.upgrade().code == 0
     assert runs.tick(desk.house()).decisions["watcher"].state == "ready"
+
+
+def test_a_restart_in_vain_is_owed_until_what_broke_it_is_gone_and_no_upgrade_is_green_before(
+    pulled: tuple[Desk, Repo],
+) -> None:
+    """The broken commit is reverted: then nothing came since the last upgrade that ended well."""
+    desk, origin = pulled
+    command = json.dumps([rig.PYTHON, "앱/하나.py"])
+    rest = "[services.watcher.readiness]\nlog = 'up'\n[watchdog]\nretries = 1\nbackoff_s = [0]\n"
+    good = "import time; print('up', flush=True); time.sleep(200)\n"
+    origin.commit({"autosys.toml": TOML.replace("COMMAND", command) + rest, "앱/하나.py": good})
+    pull(desk)
+    runs.restart(desk.house(), ["watcher"], timeout_s=20)
+    assert desk.upgrade().code == 0
+    origin.commit({"앱/하나.py": "raise SystemExit(7)\n"})
+    pull(desk)
+    for _again in range(2):
+        assert desk.upgrade().code == 3, "whoever asks, it is not ready"
+        assert desk.planned() == [("restart", "watcher")] and notice.due(desk.house()) == "", "unasked once is enough"
+    origin.commit({"앱/하나.py": good})
+    pull(desk)
+    assert notice.due(desk.house()).startswith("watcher: ")
+    assert desk.upgrade().code == 0 and desk.planned() == []
+    assert runs.tick(desk.house()).outcomes == (), "it is ready"
+
+
+def test_a_restart_in_vain_is_owed_no_more_once_a_person_has_stopped_it_or_it_is_ready(
+    pulled: tuple[Desk, Repo],
+) -> None:
+    desk, _origin = pulled
+    kept = stamps.read_kept(desk.house().place)
+    assert kept
+    owing = kept._replace(owed={"watcher": kept.commit, "declared no more": kept.commit})
+    stamps.write_kept(desk.house().place, owing)
+    assert desk.planned() == [], "it is ready"
+    runs.take_down(desk.house(), ["watcher"])
+    assert desk.planned() == []
+    assert desk.upgrade().code == 0 and stamps.read_kept(desk.house().place) == kept

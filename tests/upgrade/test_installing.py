@@ -181,6 +181,23 @@ def test_an_environment_of_ours_that_was_damaged_is_built_anew_and_not_taken_for
     assert host.pointed(str(desk.root / ".venv")) != damaged and desk.planned() == []
 
 
+def test_a_service_that_was_not_ready_before_costs_no_install_and_no_upgrade_is_green_with_it(desk: Desk) -> None:
+    desk.wheels("1.0", "2.0")
+    desk.wants("tiny==1.0")
+    command = 'command = ["python", "-c", "import time; time.sleep(200)"]\nenvironment = "main"\nrestart = "never"\n'
+    asks = 'stop_timeout_s = 1\nreadiness = { file = "well", start_timeout_s = 1.0, max_age_s = 999 }\n'
+    declared = (desk.root / "autosys.toml").read_text(encoding="utf-8")
+    desk.space.write(f"{declared}[services.ill]\n{command}{asks}")
+    desk.upgrade()
+    desk.space.file("well", "")
+    up(desk)
+    (desk.root / "well").unlink()
+    desk.wants("tiny==2.0")
+    report = desk.upgrade()
+    assert desk.version() == "2.0" and [each.ok for each in report.outcomes] == [True, False], report
+    assert report.code == 3 and "it was not ready before either" in report.outcomes[1].detail
+
+
 @pytest.mark.parametrize("whose", ["ours", "the person's"])
 def test_a_service_that_is_not_ready_with_the_new_environment_gets_the_old_one_back(desk: Desk, whose: str) -> None:
     desk.wheels("1.0")

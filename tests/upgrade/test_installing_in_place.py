@@ -284,6 +284,19 @@ def test_a_full_disk_at_any_point_leaves_what_was_there(
     assert desk.version() == "1.0" and desk.planned() == [("install", "main")]
 
 
+def test_what_a_killed_upgrade_had_begun_to_keep_goes_with_the_next_one(desk: Desk) -> None:
+    desk.wheels("1.0", "2.0")
+    desk.venv()
+    desk.wants("tiny==1.0")
+    desk.upgrade()
+    desk.wants("tiny==2.0")
+    desk.space.cli("upgrade", env={"AUTOSYS_FAULT": "upgrade.after-save:kill"}).rc(-9)
+    assert {path.name for path in (desk.root / ".venvs").glob("before-*")} == {"before-main", "before-main.new"}
+    desk.wants("tiny==1.0")
+    assert desk.planned() == [] and desk.upgrade().code == 0
+    assert {path.name for path in (desk.root / ".venvs").glob("before-*")} == {"before-main"}, "and the way back stays"
+
+
 def test_pip_installs_where_there_is_no_uv_and_reads_hangul(desk: Desk) -> None:
     """P47: pip reads a list in the system's code page unless it is told better."""
     import pip
