@@ -19,6 +19,7 @@ def health(  # type: ignore[no-untyped-def]
     """Check everything that is declared; every red says why and what to type."""
     from autosys_tasks.core.errors import UsageError
     from autosys_tasks.health import run, show
+    from autosys_tasks.tasks.border import typed_document
 
     dry, trouble = is_dry(c, dry_run), ""
     if watch and (json or fix or dry):
@@ -50,7 +51,7 @@ def health(  # type: ignore[no-untyped-def]
     if not ids:
         document = envelope("health", home.config, code) | fields
         fields["at"] = document["at"]
-        trouble = run.keep(home, document) or trouble
+        trouble = run.keep(home, typed_document(document)) or trouble
         code = run.exit_code(checks, trouble)
     if trouble:
         say(trouble)

@@ -90,7 +90,7 @@ def test_each_rival_is_named_kept_and_taken_away_and_nothing_else_is_touched(hom
     assert red["verdict"] == "NG"
     assert red["fix"] == {"kind": "run", "command": ["autosys", *ONLY[:1], "--fix", *ONLY[1:]]}
     assert str(entry) in str(red["why"]) and str(timer) in str(red["why"])
-    assert "inv schedule.register" in str(red["why"]), "nothing of ours would start it"
+    assert "autosys schedule.register" in str(red["why"]), "nothing of ours would start it"
     before = home.everything()
     home.workspace.cli(*ONLY, "--fix", "--dry-run", env=home.env).rc(0).says("would fix rivals", str(entry))
     assert home.everything() == before, "a dry run changes not one byte"
