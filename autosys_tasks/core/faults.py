@@ -7,9 +7,10 @@ to alone: children do not inherit it (see supervise.environ).
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from autosys_tasks.core.errors import UsageError, unknown_name
 
@@ -55,7 +56,7 @@ POINTS = {
 
 WAYS = ("kill", "raise", "enospc")
 
-_passes: dict[str, int] = {}
+_passes: dict[str, Iterator[int]] = {}
 
 
 def check_order() -> None:
@@ -79,8 +80,7 @@ def fault(point: str) -> None:
     name, how, count = _parts(order)
     if name != point:
         return
-    _passes[point] = this = _passes.get(point, 0) + 1
-    if this != int(count):  # of this thread's own number: with that of another, none might be the N-th
+    if next(_passes.setdefault(point, itertools.count(1))) != int(count):  # one step: two threads never have one number
         return
     if how == "kill":
         os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))

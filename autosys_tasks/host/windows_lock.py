@@ -17,7 +17,8 @@ from autosys_tasks.host import win32
 from autosys_tasks.host.types import Identity
 from autosys_tasks.host.windows_process import alive, identity
 
-LOCK_WAIT_S, LOOKERS_S = 0.05, 2.0
+LOCK_WAIT_S = 0.5  # a system that is busy closes the handles of the dead later than it tells of their death
+LOOKERS_S = 2.0
 GENERIC_READ, GENERIC_WRITE = 0x80000000, 0x40000000
 FILE_APPEND_DATA = 0x0004
 SHARE_READ, SHARE_ALL = 1, 7

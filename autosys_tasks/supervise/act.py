@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 from autosys_tasks import host
 from autosys_tasks.core.faults import fault
+from autosys_tasks.core.files import patiently
 from autosys_tasks.core.plan import Outcome, Step
 from autosys_tasks.supervise import environ, logs, plan
 from autosys_tasks.supervise.house import House
@@ -91,7 +92,7 @@ def _start_locked(
         last_exit=record.last_exit if record else None,
     )
     with contextlib.suppress(FileNotFoundError):
-        os.unlink(place.of(name, "heartbeat"))
+        patiently(lambda: os.unlink(place.of(name, "heartbeat")))
     write_record(place, name, intent)
     fault("supervise.after-intent")
     return _spawn(house, name, argv, intent, lock)
