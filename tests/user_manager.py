@@ -79,13 +79,13 @@ def running(folder: Path, given: Mapping[str, str | None]) -> Iterator[UserManag
         )
     made = UserManager({**env, "HOME": str(folder)}, config / "systemd" / "user", said)
     try:
-        rig.wait_for(lambda: "Version=2" in made.ctl("show", "--property=Version"), 20, what="the user manager")
+        rig.wait_for(lambda: "Version=2" in made.ctl("show", "--property=Version"), what="the user manager")
         yield made
     finally:
         manager.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):
             manager.wait(10)
-        rig.wait_for(lambda: all([_emptied(group) for group in groups]), 10, what="the end of what it started")
+        rig.wait_for(lambda: all([_emptied(group) for group in groups]), what="the end of what it started")
         manager.kill()
         manager.wait()
         journal.shutdown(socket.SHUT_RDWR)

@@ -10,6 +10,7 @@ import unicodedata
 from pathlib import Path
 
 import pytest
+import rig
 from desk_tree import NOW, as_nobody, collected, config_of, for_nobody, paths, tree
 from hypothesis import given
 from hypothesis import strategies as st
@@ -327,7 +328,7 @@ def test_many_files_are_looked_for_in_no_time_and_heavy_folders_not_at_all(desk:
     tree(desk, "app/node_modules/m/x.js", ".venv/lib/y.py")
     began = time.process_time()
     found = collected(config_of(desk, "**", "data1/**/*.json", "*.toml", exclude=("**/*.tmp",)))
-    assert time.process_time() - began < 2.5
+    assert time.process_time() - began < 2.5 * rig.stretched()
     assert len(paths(found, FILE)) == 20_000
     assert [one.path for one in found.missing] == ["*.toml"]
 

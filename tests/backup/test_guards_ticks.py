@@ -29,12 +29,11 @@ def ticks(workspace: rig.Workspace) -> list[dict[str, object]]:
 def test_the_guard_alone_catches_up_and_its_ticks_start_nothing_twice(workspace: rig.Workspace) -> None:
     workspace.write(f'[watchdog]\nevery = "1s"\n{SETS}').service("api", "sleeps.py")
     workspace.cli("bringup").rc(0)
-    assert not ticks(workspace) and not backups(workspace)
-    rig.wait_for(lambda: backups(workspace), 60, what="the backup of the night")
-    rig.wait_for(lambda: len(ticks(workspace)) >= 2, 60, what="a second tick")
+    rig.wait_for(lambda: backups(workspace), 100, what="the backup of the night")
+    rig.wait_for(lambda: len(ticks(workspace)) >= 2, 100, what="a second tick")
     workspace.cli("down").rc(0)
     assert len(workspace.starts()) == 1 and len(backups(workspace)) == 1
-    rig.wait_for(lambda: not workspace.alive(), 30, what="the end of all of it")
+    rig.wait_for(lambda: not workspace.alive(), what="the end of all of it")
 
 
 @pytest.fixture
@@ -51,7 +50,7 @@ def asked(home: House, workspace: rig.Workspace) -> tuple[float, int]:
     mine.due = 0.0
     mine.turn()
     if mine._run is not None:
-        mine._run.join(60)
+        mine._run.join(100)
     assert told == []
     return mine.due - host.boot_clock(), len(ticks(workspace)) - before
 
@@ -88,8 +87,8 @@ def test_a_run_that_hangs_is_ended_and_what_it_started_as_a_service_goes_on(home
         service, mine = (host.identity(int(pid)) for pid in tick.stdout.readline().split())
         assert service and mine
         commands.end(tick.pid)
-        tick.wait(10)
-        rig.wait_for(lambda: host.alive(mine) is False, 10, what="the end of what was its own")
+        tick.wait(rig.WAIT_S)
+        rig.wait_for(lambda: host.alive(mine) is False, what="the end of what was its own")
         assert host.alive(service), "it has a life of its own"
         host.end(service)
 

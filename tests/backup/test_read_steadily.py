@@ -353,9 +353,10 @@ def test_a_writer_in_the_same_moment_never_gives_a_mix_of_two(tmp_path: Path, st
 
     writer = threading.Thread(target=write)
     writer.start()
-    seen = 0
+    seen, tries, ends = 0, 0, time.monotonic() + rig.WAIT_S
     try:
-        for _ in range(200):
+        while tries < 200 or (not seen and time.monotonic() < ends):
+            tries += 1
             try:
                 content = steadily(found(path), Patience(0))
             except Changed:

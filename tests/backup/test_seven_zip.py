@@ -97,7 +97,7 @@ def test_small_files_are_compressed_while_their_block_fills(tmp_path: Path) -> N
     with Writer(tmp_path / "a.7z", bulk=True, tell=told.append) as writer:
         for number in range(5):
             writer.file(f"{number}.log", io.BytesIO(text(1 << 20, number)), WHEN, 0o644)
-        rig.wait_for(lambda: sum(told) >= CHUNK, 10)
+        rig.wait_for(lambda: sum(told) >= CHUNK)
         assert sum(told) < 5 << 20, "what still waits for more is in no thread's hands"
         writer.finish()
     assert sum(told) >= 5 << 20

@@ -36,7 +36,7 @@ def writing() -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
     def start(path: Path, mode: str) -> subprocess.Popen[bytes]:
         program = str(rig.PROGRAMS / "writes_sqlite.py")
         started.append(subprocess.Popen([rig.PYTHON, program, str(path), mode]))
-        rig.wait_for(lambda: rows(path) > 20, 30, what="a database with 20 rows")
+        rig.wait_for(lambda: rows(path) > 20, what="a database with 20 rows")
         return started[-1]
 
     yield start

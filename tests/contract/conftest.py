@@ -86,7 +86,7 @@ class Yard:
 
         return self.until(read, f"{count} lines in {path.name}")
 
-    def until(self, fact: Callable[[], T], what: str, for_s: float = 10.0) -> T:
+    def until(self, fact: Callable[[], T], what: str, for_s: float = 30.0) -> T:
         """What `fact` returns, once it is true."""
         deadline = time.monotonic() + for_s
         while not (seen := fact()):

@@ -42,7 +42,7 @@ def test_nobody_has_no_identity(yard, waiter):
     who = yard.start(LIVES)
     waiter.watch("it", who)
     host.end(who)
-    assert list(waiter.wait(10)) == ["it"]
+    assert list(waiter.wait(60)) == ["it"]
     assert host.identity(who.pid) is None
     assert host.alive(who) is False
     assert host.identity(2**22 + 1) is None
@@ -58,7 +58,7 @@ def test_a_zombie_has_no_identity(yard):
     assert host.alive(who) is False
     assert host.end(who) is False
     assert child.returncode is None
-    assert child.wait(10) != 0
+    assert child.wait(60) != 0
 
 
 def test_a_thread_is_nobody(yard, waiter):
@@ -117,7 +117,7 @@ def test_end_ends_at_once_and_says_when_there_was_nobody_left(yard, waiter):
     who = yard.start("import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)")
     waiter.watch("it", who)
     assert host.end(who) is True
-    how = waiter.wait(10)["it"]
+    how = waiter.wait(60)["it"]
     assert how is not None and how.code != 0
     assert host.end(who) is False
     assert host.ask_to_end(who) is False
@@ -135,7 +135,7 @@ def test_a_polite_request_reaches_on_polite_stop(yard, waiter):
     waiter.watch("it", who)
     if not host.ask_to_end(who):
         pytest.skip("this OS has no polite way to reach that process")
-    assert waiter.wait(10) == {"it": host.Exit(code=5)}
+    assert waiter.wait(60) == {"it": host.Exit(code=5)}
     assert yard.lines(2) == ["up", "asked"]
 
 
@@ -163,7 +163,7 @@ def test_the_family_is_found_after_its_leader_died(yard, waiter):
     assert grandchild is not None
     waiter.watch("leader", leader)
     host.end(leader)
-    assert list(waiter.wait(10)) == ["leader"]
+    assert list(waiter.wait(60)) == ["leader"]
     if not host.alive(grandchild):
         pytest.skip("here a tree ends with its leader")
     assert grandchild in host.family(leader, yard.instance)
@@ -208,7 +208,7 @@ def test_after_a_reboot_a_recorded_pid_has_no_family(yard, waiter):
     assert host.family(leader._replace(boot="before the reboot"), "") == []
     waiter.watch("leader", leader)
     host.end(leader)
-    assert list(waiter.wait(10)) == ["leader"]
+    assert list(waiter.wait(60)) == ["leader"]
     assert host.family(leader._replace(boot="before the reboot"), "no such instance") == []
 
 
@@ -227,7 +227,7 @@ def test_both_processes_of_a_venv_are_family_and_end_together(yard, waiter):
     for member in host.family(who, yard.instance):
         host.end(member)
     while dead != {"outer", "inner"}:
-        died = waiter.wait(10)
+        died = waiter.wait(60)
         assert died
         dead |= set(died)
 
@@ -320,7 +320,7 @@ def test_a_short_lived_child_is_ended_as_one_tree(yard):
     assert grandchild is not None
     assert host.group_lives(child.pid) is True
     host.end_group(child.pid)
-    assert child.wait(10) != 0
+    assert child.wait(60) != 0
     yard.until(lambda: not host.alive(grandchild), "the grandchild ended")
     child.stdout.close()
 
@@ -333,7 +333,7 @@ def test_a_group_lives_as_long_as_a_member_does(yard, waiter):
     yard.adopt(grandchild)
     waiter.watch("leader", leader)
     host.end(leader)
-    assert list(waiter.wait(10)) == ["leader"]
+    assert list(waiter.wait(60)) == ["leader"]
     if not host.alive(grandchild):
         pytest.skip("here a tree ends with its leader")
     assert host.group_lives(leader.pid) is True

@@ -50,7 +50,7 @@ def test_writers_and_a_rename_lose_nothing(yard, waiter, writers):
     os.close(fd)
     dead: dict[str, host.Exit | None] = {}
     while len(dead) < len(writers):
-        dead |= waiter.wait(20)
+        dead |= waiter.wait(60)
     assert set(dead.values()) == {host.Exit(code=0)}
     lines = renamed.read_text(encoding="utf-8").splitlines()
     assert all(len(line) == 59 for line in lines)

@@ -104,7 +104,7 @@ def test_a_child_outlives_its_starter(yard, waiter):
     yard.lines(1, inner)
     waiter.watch("starter", starter)
     host.end_group(starter.pid) if os.name != "nt" else host.end(starter)
-    assert list(waiter.wait(10)) == ["starter"]
+    assert list(waiter.wait(60)) == ["starter"]
     assert host.alive(child) is True
     assert host.lock_held(yard.lock) is True
 
@@ -137,7 +137,7 @@ def test_who_became_another_program_is_asked_to_end_as_that_program(yard, waiter
     assert yard.lines() == ["listens"]
     waiter.watch("it", who)
     assert host.ask_to_end(who)
-    assert list(waiter.wait(10)) == ["it"]
+    assert list(waiter.wait(60)) == ["it"]
     assert yard.lines(2)[-1] == "asked"
 
 

@@ -72,7 +72,7 @@ def test_a_scope_is_as_it_was_asked_for_and_forgotten_when_it_is_empty(yard, man
         shown = manager.ctl("show", name, "--property=Description,TimeoutStopUSec,CollectMode").splitlines()
         assert {f"Description={words}", "TimeoutStopUSec=7s", "CollectMode=inactive-or-failed"} == set(shown)
         host.end(who)
-    rig.wait_for(lambda: manager.listed("autosys-*") == [], 10, what="no scope is left")
+    rig.wait_for(lambda: manager.listed("autosys-*") == [], what="no scope is left")
 
 
 @pytest.mark.only("linux")

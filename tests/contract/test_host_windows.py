@@ -48,7 +48,7 @@ def start_from_job(yard, flags: int) -> tuple[int, subprocess.Popen[str], host.I
 def close(starter: subprocess.Popen[str]) -> None:
     """End the starter and let go of its pipes."""
     starter.kill()
-    starter.wait(10)
+    starter.wait(60)
     assert starter.stdin is not None and starter.stdout is not None
     starter.stdin.close()
     starter.stdout.close()
@@ -59,7 +59,7 @@ def test_a_child_leaves_the_job_of_its_starter_where_that_is_allowed(yard):
     job, starter, child = start_from_job(yard, win32.JOB_KILL_ON_CLOSE | win32.JOB_BREAKAWAY_OK)
     assert yard.lines() == ["up"]
     win32.CloseHandle(job)
-    starter.wait(10)
+    starter.wait(60)
     assert host.alive(child) is True
     close(starter)
 
@@ -71,7 +71,7 @@ def test_a_child_that_may_not_leave_is_started_and_its_log_says_so(yard, waiter)
     assert any("tied to the job of its starter" in line for line in lines)
     waiter.watch("it", child)
     win32.CloseHandle(job)
-    assert list(waiter.wait(10)) == ["it"]
+    assert list(waiter.wait(60)) == ["it"]
     close(starter)
 
 
@@ -81,7 +81,7 @@ def test_a_service_lives_in_a_job_that_bears_its_instance(yard, waiter):
     assert who.pid in win32.job_members(job_name(yard.instance))
     waiter.watch("it", who)
     host.end(who)
-    assert list(waiter.wait(10)) == ["it"]
+    assert list(waiter.wait(60)) == ["it"]
     yard.until(lambda: not win32.job_members(job_name(yard.instance)), "the job is empty")
 
 
@@ -101,7 +101,7 @@ def test_a_grandchild_without_the_lock_ends_with_its_tree(yard, waiter):
     host.end(leader)
     dead: set[str] = set()
     while len(dead) < 2:
-        died = waiter.wait(10)
+        died = waiter.wait(60)
         assert died
         dead |= set(died)
 
@@ -118,7 +118,7 @@ ENDS_AT_ONCE = (
 )
 STARTS_ONE = (
     "launch = host.Launch(tuple(sys.argv[2:]), dict(os.environ), os.getcwd(), sys.argv[1])\n"
-    "print(host.spawn(launch, None), flush=True); sys.stdin.read()"
+    "print(host.spawn(launch, None), flush=True); import time; time.sleep(600)"
 )
 
 
@@ -140,7 +140,7 @@ def test_what_is_started_by_who_became_another_program_outlives_it(yard, waiter)
     yard.adopt(child)
     waiter.watch("it", who)
     host.end(who)
-    assert list(waiter.wait(30)) == ["it"]
+    assert list(waiter.wait(60)) == ["it"]
     assert yard.lines(log=yard.folder / "its.log") == ["up"]
     assert host.alive(child) is True
 
@@ -159,7 +159,7 @@ def test_who_is_pinned_by_a_handle_is_dead_all_the_same(yard, waiter):
     assert handle is not None
     waiter.watch("it", who)
     host.end(who)
-    assert list(waiter.wait(10)) == ["it"]
+    assert list(waiter.wait(60)) == ["it"]
     assert host.identity(who.pid) is None
     assert host.alive(who) is False
     assert who.pid not in win32.table()

@@ -47,7 +47,7 @@ def row(space: rig.Workspace, name: str, **env: str) -> Row:
     return rows(space, **env)[name]
 
 
-def becomes(space: rig.Workspace, name: str, state: str, within_s: float = 15) -> Row:
+def becomes(space: rig.Workspace, name: str, state: str, within_s: float = rig.WAIT_S) -> Row:
     """The row of a service once it is in that state."""
     last: Row = {}
 
@@ -70,7 +70,7 @@ def kill(pid: object) -> None:
     assert isinstance(pid, int)
     with contextlib.suppress(psutil.NoSuchProcess):
         psutil.Process(pid).kill()
-    rig.wait_for(lambda: not lives(pid), 5, what=f"{pid} dead")
+    rig.wait_for(lambda: not lives(pid), what=f"{pid} dead")
 
 
 def lives(pid: int) -> bool:

@@ -75,22 +75,22 @@ def test_a_kill_that_the_guard_healed_is_an_incident_and_the_files_agree(workspa
     workspace.cli("bringup").rc(0)
     old = row(workspace, "api")["pid"]
     kill(old)
-    rig.wait_for(lambda: row(workspace, "api")["pid"] not in (None, old), 10)
+    rig.wait_for(lambda: row(workspace, "api")["pid"] not in (None, old))
 
     def told() -> dict[str, object] | None:
         document = workspace.cli("report", "--json").rc(0).json()
         known = service(document, "api")["samples"]
         return document if isinstance(known, int) and known > 5 and service(document, "api")["uptime_percent"] else None
 
-    document = rig.wait_for(told, 15, what="samples of api")
+    document = rig.wait_for(told, what="samples of api")
     assert isinstance(document, dict) and document["schema"] == "autosys.report/1" and document["verdict"] == "OK"
     (incident,) = document["incidents"]
     assert (incident["service"] == "api" and "killed" in incident["cause"]) or "died" in incident["cause"]
-    assert not incident["open"] and 0 <= incident["recovery_s"] < 5 and incident["restarts"] == 1
+    assert not incident["open"] and 0 <= incident["recovery_s"] < rig.WAIT_S and incident["restarts"] == 1
     api = service(document, "api")
     assert sum(api["restarts"]["by_reason"].values()) == api["restarts"]["total"] == 1  # type: ignore[call-overload, index]
     assert api["up_s"] + api["down_s"] == pytest.approx(api["observed_s"], abs=0.01)  # type: ignore[operator]
-    assert 0 < document["observed"]["seconds"] < 120, "a day of which nobody watched more"
+    assert 0 < document["observed"]["seconds"] < 3600, "a day of which nobody watched more"
     assert api["rss_bytes_median"] > 1_000_000 and document["machine"]["samples"] > 5  # type: ignore[operator]
     saved = json.loads((workspace.outputs / "monitoring_report_latest.json").read_text(encoding="utf-8"))
     assert {key: saved[key] for key in document if key != "workspace"} == {
@@ -212,7 +212,7 @@ def test_the_browser_is_given_the_page(workspace: rig.Workspace, tmp_path: Path)
     browser.chmod(0o755)
     workspace.write("")
     workspace.cli("dashboard", "--open", env={"BROWSER": f"{browser} %s"}).rc(0)
-    opened = rig.wait_for(lambda: (tmp_path / "opened").exists() and (tmp_path / "opened").read_text("utf-8"), 5)
+    opened = rig.wait_for(lambda: (tmp_path / "opened").exists() and (tmp_path / "opened").read_text("utf-8"))
     assert str(opened).strip() == (workspace.outputs / "dashboard_latest.html").resolve().as_uri()
 
 
@@ -245,10 +245,10 @@ def test_a_live_page_is_of_this_moment_says_what_keeps_it_and_writes_nothing(wor
     assert ask(host="somewhere.example")[0] == 403 and ask(path="favicon.ico")[0] == 404
     good = (workspace.root / "autosys.toml").read_text(encoding="utf-8")
     workspace.write("[servces.api]\n")
-    rig.wait_for(lambda: ask()[0] == 503 and "services" in ask()[1], 30, what="the fault of the file", every_s=0.5)
+    rig.wait_for(lambda: ask()[0] == 503 and "services" in ask()[1], what="the fault of the file", every_s=0.5)
     workspace.write(good).cli("bringup", "--no-guard").rc(0)
     pid = str(row(workspace, "api")["pid"])
-    rig.wait_for(lambda: pid in ask()[1], 30, what=f"a page that shows pid {pid}", every_s=0.5)
+    rig.wait_for(lambda: pid in ask()[1], what=f"a page that shows pid {pid}", every_s=0.5)
     live.interrupt()
     live.result().rc(130).says("not served any more")
 
@@ -298,7 +298,7 @@ def test_a_full_day_is_told_within_a_second_and_a_half(workspace: rig.Workspace)
     ]
     workspace.file("outputs/watchdog_log.jsonl", "".join(ticks))
     took_s = min(rig.cost_s(lambda: workspace.cli("report", "--json").rc(0)) for _ in range(3))
-    assert took_s < (1.5 if sys.platform == "linux" else 6), took_s
+    assert took_s < (1.5 if sys.platform == "linux" else 6) * rig.stretched(), took_s
     sizes = [path.stat().st_size for path in workspace.outputs.glob("monitoring*")]
     assert len(sizes) == 3 and max(sizes) < 60_000
 
@@ -323,7 +323,7 @@ def test_journals_as_full_as_they_get_are_told_in_seconds(workspace: rig.Workspa
     document = results[0].json()
     assert service(document, "api")["restarts"] == {"total": count // 2, "by_reason": {"exited 3": count // 2}}
     assert document["skipped_lines"] == 0
-    assert spent_s < 4, "work, not time: others may be at work too"
+    assert spent_s < 4 * rig.stretched(), "work, not time: others may be at work too"
 
 
 def test_a_language_that_is_none_of_ours_is_said_once_and_stops_nothing(workspace: rig.Workspace) -> None:

@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import sys
+import time
 
 import pytest
 import rig
@@ -47,7 +48,11 @@ def test_starting_then_unready_then_ready(workspace: rig.Workspace) -> None:
     status.write_text("503", encoding="ascii")
     more = f'readiness = {{ http = "http://localhost:{port}/", failure_threshold = 2 }}'
     workspace.service("api", "listens.py", port, "--status", status, more=more)
-    workspace.cli("bringup", "--no-guard", "--timeout", "1").rc(3).says("503")
+
+    def said() -> str:
+        return workspace.cli("bringup", "--no-guard", "--timeout", "1").rc(3).out
+
+    rig.wait_for(lambda: "503" in said(), what="its first answer")
     assert row(workspace, "api")["state"] == "starting"
     status.write_text("200", encoding="ascii")
     workspace.cli("bringup", "--no-guard").rc(0)
@@ -64,8 +69,11 @@ def test_backoff_blocked_half_open_and_reset(workspace: rig.Workspace) -> None:
     workspace.write("[watchdog]\nretries = 1\nbackoff_s = [0, 60]\n")
     more = 'readiness.log = "never said"'  # on a busy machine it lives for longer than 0.3 s
     workspace.service("bad", "crashes.py", 0, 7, more=more).service("good", "sleeps.py")
-    workspace.cli("bringup", "--no-guard", "--timeout", "1").rc(3)
-    seen = row(workspace, "bad")
+    for timeout_s in (1, 8, 40):  # on a busy machine even an interpreter's start and end may take a second
+        workspace.cli("bringup", "--no-guard", "--timeout", timeout_s).rc(3)
+        seen = row(workspace, "bad")
+        if seen["state"] == "backoff" and parse_utc(str(seen["next_attempt_at"])) > time.time() + 2:
+            break
     assert seen["state"] == "backoff" and seen["last_exit"]["code"] == 7  # type: ignore[index]
     assert "this is the last line before the crash" in seen["last_exit"]["log_tail"]  # type: ignore[index]
     died = str(seen["last_exit"]["at"])  # type: ignore[index]
@@ -108,7 +116,7 @@ def test_leftover_children_are_seen_and_ended(workspace: rig.Workspace) -> None:
     """Pains 2 and 3: a grandchild in a session of its own outlives its leader."""
     workspace.service("api", "forks.py")
     workspace.cli("bringup", "--no-guard").rc(0)
-    rig.wait_for(lambda: len(workspace.alive()) == 2, 5)
+    rig.wait_for(lambda: len(workspace.alive()) == 2)
     kill(row(workspace, "api")["pid"])
     seen = row(workspace, "api")
     assert seen["state"] == "leftover" and seen["safe_to_close"] is True
@@ -122,7 +130,7 @@ def test_leftover_children_are_seen_and_ended(workspace: rig.Workspace) -> None:
 def test_a_tick_ends_what_a_dead_leader_left_and_starts_again(workspace: rig.Workspace) -> None:
     workspace.service("api", "forks.py")
     workspace.cli("bringup", "--no-guard").rc(0)
-    rig.wait_for(lambda: len(workspace.alive()) == 2, 5)
+    rig.wait_for(lambda: len(workspace.alive()) == 2)
     kill(row(workspace, "api")["pid"])
     orphan = row(workspace, "api")["pid"]
     workspace.cli("watchdog").rc(0)
@@ -134,7 +142,7 @@ def test_a_tick_ends_what_a_dead_leader_left_and_starts_again(workspace: rig.Wor
 def test_a_program_that_goes_into_the_background_is_no_storm(workspace: rig.Workspace) -> None:
     """P2: what its leader left behind is ended each time, and each time is a failed start."""
     workspace.write(QUICK).service("api", "forks.py", "--leave", more='readiness.log = "never"')
-    workspace.cli("bringup", "--no-guard", "--timeout", "20").rc(3).says("keep api in the foreground")
+    workspace.cli("bringup", "--no-guard", "--timeout", "90").rc(3).says("keep api in the foreground")
     seen = row(workspace, "api")
     assert seen["state"] == "blocked" and "gone and left behind pid" in str(seen["reason"]), "true of the dead, too"
     starts = [line for line in workspace.cli("journal", "--json").json()["lines"] if line["step"] == "start"]  # type: ignore[attr-defined]
@@ -229,11 +237,12 @@ def test_only_watched_is_never_touched(workspace: rig.Workspace) -> None:
 def test_a_question_that_was_wrong_from_the_start_costs_no_restart(workspace: rig.Workspace) -> None:
     """P9: who answers 404 lives, and a restart only takes away what works. The right answer is heard when it comes."""
     port, status = rig.free_port(), workspace.file("status", "404")
-    asks = f'http = "http://127.0.0.1:{port}/"'
-    more = f"readiness = {{ {asks}, start_timeout_s = 2 }}\nliveness = {{ {asks}, interval_s = 0.2 }}"
+    asks, within_s = f'http = "http://127.0.0.1:{port}/"', 8 if sys.platform == "win32" else 4
+    more = f"readiness = {{ {asks}, start_timeout_s = {within_s} }}\nliveness = {{ {asks}, interval_s = 0.2 }}"
     workspace.service("api", "listens.py", port, "--status", status, more=more)
-    done = workspace.cli("bringup", "--timeout", "30").rc(3).says("not ready within 2 s", "correct what is asked of")
-    assert done.took_s < 15, "nothing to wait for"
+    done = workspace.cli("bringup", "--timeout", "90").rc(3)
+    done.says(f"not ready within {within_s} s", "correct what is asked of")
+    assert done.took_s < 45, "nothing to wait for"
     workspace.cli("watchdog").rc(3).says("check misconfigured")
     assert row(workspace, "api")["state"] == "unready"
     status.write_text("200", encoding="ascii")
@@ -242,7 +251,7 @@ def test_a_question_that_was_wrong_from_the_start_costs_no_restart(workspace: ri
     status.write_text("404", encoding="ascii")
     becomes(workspace, "api", "unready")
     workspace.cli("watchdog").rc(3).says("check misconfigured")
-    assert len(workspace.starts()) == 1
+    assert len(workspace.starts()) == 1, (workspace.outputs / "watchdog_log.jsonl").read_text("utf-8")
 
 
 @pytest.mark.parametrize("task", ["bringup", "restart"])
@@ -281,9 +290,11 @@ def test_a_program_that_an_environment_lacks_is_said_with_what_installs_it(works
 
 
 def test_a_green_that_took_several_starts_says_so(workspace: rig.Workspace) -> None:
-    """Alive for a third of a second is ready; that it died twice before is not kept back."""
-    once = "import os, sys, time; os.path.exists('twice') or (open('twice', 'w').close(), sys.exit(7)); time.sleep(99)"
-    workspace.write(f"{QUICK}[services.api]\ncommand = {json.dumps([rig.PYTHON, '-c', once])}\n")
+    """What is ready is OK; that it died before is not kept back."""
+    once = "import os, sys, time; os.path.exists('twice') or (open('twice', 'w').close(), sys.exit(7)); "
+    once += "print('up', flush=True); time.sleep(99)"
+    said = 'readiness.log = "^up$"'  # on a busy machine the first one lives for longer than a third of a second
+    workspace.write(f"{QUICK}[services.api]\ncommand = {json.dumps([rig.PYTHON, '-c', once])}\n{said}\n")
     workspace.cli("bringup", "--no-guard").rc(0).says("WARN api: ready by start 2, before it exited 7")
     assert row(workspace, "api")["state"] == "ready"
 

@@ -32,7 +32,7 @@ def test_a_tick_killed_at_any_point_starts_nothing_twice(workspace: rig.Workspac
     """supervision.md 5.3: one clean tick after it, and there is exactly one instance with a whole record."""
     workspace.service("api", "sleeps.py").service("db", "sleeps.py")
     workspace.cli("bringup", "--no-guard", env={"AUTOSYS_FAULT": f"{point}:kill"})
-    rig.wait_for(lambda: workspace.cli("watchdog").code == 0, 15, what="a good tick")
+    rig.wait_for(lambda: workspace.cli("watchdog").code == 0, what="a good tick")
     seen = rows(workspace)
     assert {name: one["state"] for name, one in seen.items()} == {"api": "ready", "db": "ready"}
     living = {process.pid for process in workspace.alive() if lives(process.pid)} - {guard_pid(workspace)}
@@ -102,7 +102,7 @@ def test_eight_bringups_at_once_start_everything_once(workspace: rig.Workspace) 
     for name in "abcd":
         workspace.service(name, "sleeps.py")
     running = [workspace.start("bringup") for _ in range(8)]
-    results = [one.result(20).rc(0) for one in running]
+    results = [one.result().rc(0) for one in running]
     assert len(workspace.starts()) == 4
     assert any("waiting for `bringup` (pid" in result.err for result in results)
     assert guard_pid(workspace)
@@ -112,7 +112,7 @@ def test_eight_bringups_at_once_start_everything_once(workspace: rig.Workspace) 
 def test_a_tick_beside_a_bringup_ends_at_once_and_says_who_is_at_work(workspace: rig.Workspace) -> None:
     workspace.service("api", "listens.py", rig.free_port(), more='readiness.tcp = "127.0.0.1:1"')
     bringup = workspace.start("bringup", "--no-guard", "--timeout", "50", console=True)
-    rig.wait_for(workspace.starts, 20)
+    rig.wait_for(workspace.starts)
     workspace.cli("watchdog").rc(0).says("`bringup` (pid", "is at work")
     assert bringup.process.poll() is None, "it did not wait for the other's end"
     bringup.interrupt()
@@ -123,7 +123,7 @@ def test_down_ends_the_whole_tree_although_the_leader_goes_first(workspace: rig.
     """Pain 3, process-compose#520: the leader exits, a child that ignores TERM lives on."""
     workspace.service("api", "stubborn.py", "--child").service("hard", "stubborn.py", more="stop_timeout_s = 0.5")
     workspace.cli("bringup", "--no-guard").rc(0)
-    rig.wait_for(lambda: len(workspace.starts()) == 3, 5)
+    rig.wait_for(lambda: len(workspace.starts()) == 3)
     workspace.cli("down").rc(0)
     assert not [p for p in workspace.alive() if lives(p.pid)]
 
@@ -199,11 +199,11 @@ def test_whom_a_slow_starter_is_just_starting_nobody_adopts(
     """However long its record takes: it is known to live by a lock, and not by the time."""
     workspace.service("api", "sleeps.py")
     slow = rig.start([sys.executable, "-c", SLOWLY, "bringup", "--no-guard"], cwd=workspace.root, env=workspace.env())
-    rig.wait_for(workspace.starts, 20, what="the service, started and not recorded yet")
+    rig.wait_for(workspace.starts, what="the service, started and not recorded yet")
     place = Place(str(workspace.state))
     intent, _corrupt = read_record(place, "api")
     assert intent and intent.pid is None
-    rig.wait_for(lambda: host.boot_clock() > intent.started_boot + 1.0, 10, what="a record that takes its time")
+    rig.wait_for(lambda: host.boot_clock() > intent.started_boot + 1.0, what="a record that takes its time")
     assert row(workspace, "api")["state"] == "starting"
     assert "adopt" not in workspace.cli("watchdog", "--dry-run").rc(0).out
     monkeypatch.setenv("AUTOSYS_STATE", str(workspace.state))
@@ -244,13 +244,13 @@ def test_a_recycled_pid_is_nobody_of_ours(workspace: rig.Workspace, forged: str)
 
 
 def test_ctrl_c_in_a_bringup_leaves_things_clean(workspace: rig.Workspace) -> None:
-    port = rig.free_port()
-    workspace.service("api", "listens.py", port, "--delay", 2, more=f'readiness.tcp = "127.0.0.1:{port}"')
+    workspace.service("api", "sleeps.py", more='readiness = { file = "go on", max_age_s = 600 }')
     bringup = workspace.start("bringup", console=True)
-    rig.wait_for(workspace.starts, 5)
+    rig.wait_for(workspace.starts)
     bringup.interrupt()
     result = bringup.result().rc(130)
     assert "Traceback" not in result.err and "autosys ps" in result.err
+    workspace.file("go on")
     becomes(workspace, "api", "ready")
     workspace.cli("bringup").rc(0)
     assert len(workspace.starts()) == 1
@@ -272,7 +272,7 @@ def test_services_outlive_the_terminal_that_started_them(workspace: rig.Workspac
         while os.read(leader, 4096):
             pass
     os.close(leader)
-    assert shell.wait(20) == 0
+    assert shell.wait(rig.PATIENCE_S) == 0
     with contextlib.suppress(ProcessLookupError):
         os.killpg(shell.pid, signal.SIGHUP)
     assert row(workspace, "api")["state"] == "ready" and guard_pid(workspace)
@@ -298,7 +298,7 @@ def test_a_fast_log_is_kept_small_and_loses_no_line(workspace: rig.Workspace) ->
         workspace.cli("watchdog").rc(0)
         return max(log_numbers(logs, "talks"), default=0) == 20_000
 
-    rig.wait_for(last, 40)
+    rig.wait_for(last, 100)
     workspace.cli("watchdog").rc(0)
     assert (logs / "talks.log.2").exists()
     assert log_numbers(logs, "talks") == list(range(1, 20_001))
@@ -311,11 +311,11 @@ def test_a_moved_workspace_leaves_nothing_running_that_no_command_reaches(worksp
     """P59. Its guard would start it again beside the copy that is started in the new place, for ever."""
     workspace.service("api", "sleeps.py").service("db", "forks.py")
     workspace.cli("bringup").rc(0)
-    rig.wait_for(lambda: len(workspace.starts()) == 3, 10, what="the child of a service")
+    rig.wait_for(lambda: len(workspace.starts()) == 3, what="the child of a service")
     moved = workspace.root.with_name("moved")
     workspace.root.rename(moved)
     kill(int(str(next(p.pid for p in workspace.alive() if "sleeps.py" in " ".join(p.cmdline())))))
-    rig.wait_for(lambda: not workspace.alive(), 20, what="the end of all that ran for the old path")
+    rig.wait_for(lambda: not workspace.alive(), what="the end of all that ran for the old path")
     assert not workspace.root.exists(), "nothing writes into a folder that is gone"
     moved.rename(workspace.root)
     assert len(workspace.starts()) == 3

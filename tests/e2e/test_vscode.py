@@ -254,7 +254,7 @@ def test_opening_the_folder_brings_up_and_says_how_each_step_ended(workspace: ri
     assert numbers == [f"[{n}/{len(said)}" for n in range(1, len(said) + 1)]
     assert said[0].startswith(f"[1/{len(said)}] bringup: OK") and said[-1].split("] ")[1].startswith("health: ")
     assert result.out.splitlines()[-1].startswith("OK")
-    assert cost_s < (5 if sys.platform != "win32" else 20) and result.took_s < 20
+    assert sys.platform == "win32" or cost_s < 5 * rig.stretched(), "there only the clock tells, and others are at work"
     assert row(workspace, "api")["pid"] == pid, "what is up is left alone"
     assert row(workspace, "rests")["state"] == "stopped", "what a person stopped stays stopped"
 

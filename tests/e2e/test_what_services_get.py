@@ -49,7 +49,7 @@ def test_a_service_has_its_starters_environment_less_what_was_the_starters_own(w
     given = {"KEPT": "kept", "VIRTUAL_ENV": "/other", "AUTOSYS_FAULT": "upgrade.after-switch:kill"}
     workspace.cli("bringup", "--no-guard", env=given).rc(0)
     log = workspace.outputs / "logs" / "api.log"
-    env = rig.wait_for(lambda: log.read_text(encoding="utf-8").strip(), 5)
+    env = rig.wait_for(lambda: log.read_text(encoding="utf-8").strip())
     seen = json.loads(str(env).splitlines()[0])
     assert (seen["A"], seen["B"], seen["C"], seen["KEPT"]) == ("from env", "quoted # value", "kept", "kept")
     assert seen["PATH"].split(os.pathsep)[0] == str(bins)

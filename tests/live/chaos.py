@@ -122,7 +122,7 @@ def _count(space: rig.Workspace, rounds: int, commands: int, killed: int, servic
     rows = {row["name"]: row for row in space.cli("ps", "--json").rc(0).json()["services"]}  # type: ignore[attr-defined]
     missing = sum(rows[name]["state"] != "ready" for name in "abc")
     known = {row["pid"] for row in rows.values()} | {space.cli("ps", "--json").json()["guard"]["pid"]}  # type: ignore[index]
-    rig.wait_for(lambda: all(p.status() != psutil.STATUS_ZOMBIE for p in _living(space)), 10)
+    rig.wait_for(lambda: all(p.status() != psutil.STATUS_ZOMBIE for p in _living(space)))
     strays = [p.pid for p in _living(space) if p.pid not in known]
     notes = [path.name for path in (space.state.parent / "oracle").iterdir()]
     return Tally(

@@ -130,6 +130,7 @@ def ask_web() -> Callable[..., Answer]:
     """ask_web(server, path, **probe): an http question to that server."""
 
     def put(to: Server, path: str = "/", **more: object) -> Answer:
+        more = {"timeout_s": 60.0, **more}
         return ask(Probe("http", f"http://127.0.0.1:{to.port}{path}", **more))  # type: ignore[arg-type]
 
     return put

@@ -18,7 +18,9 @@ from autosys_tasks.probes import Subject, ask
 
 
 def python(code: str, *args: object, **more: object) -> Probe:
-    return Probe("command", argv=(sys.executable, "-c", code, *map(str, args)), **more)  # type: ignore[arg-type]
+    """A question to a Python program, which may be long in starting."""
+    argv = (sys.executable, "-c", code, *map(str, args))
+    return Probe("command", argv=argv, **{"timeout_s": 100.0, **more})  # type: ignore[arg-type]
 
 
 def gone(pid: int) -> bool:
@@ -98,12 +100,15 @@ time.sleep(600)
 def test_at_the_deadline_the_whole_tree_is_killed(tmp_path, session):
     """Grandchildren survive a naive kill, all the more those in a session of their own."""
     pids = tmp_path / "pids"
-    began = time.monotonic()
-    answer = ask(python(FAMILY, pids, session, timeout_s=1.0))
-    assert time.monotonic() - began < 1.8
-    assert (answer.verdict, answer.why) == (NG, "timed out after 1 s: still waiting")
+    for timeout_s in (1.0, 8.0, 60.0):  # on a busy machine it has not even begun after one
+        began = time.monotonic()
+        answer = ask(python(FAMILY, pids, session, timeout_s=timeout_s))
+        assert time.monotonic() - began < timeout_s + 30, "of 600"
+        if answer.why.endswith("still waiting"):
+            break
+    assert (answer.verdict, answer.why) == (NG, f"timed out after {timeout_s:g} s: still waiting")
     for pid in map(int, pids.read_text(encoding="utf-8").split()):
-        wait_for(lambda pid=pid: gone(pid), 2)
+        wait_for(lambda pid=pid: gone(pid))
 
 
 LEAVER = """
@@ -115,18 +120,20 @@ open(sys.argv[1], "w").write(str(child.pid))
 
 def test_a_child_that_is_left_behind_neither_delays_the_answer_nor_lives_on(tmp_path):
     pid = tmp_path / "pid"
-    answer = ask(python(LEAVER, pid, timeout_s=10))
+    answer = ask(python(LEAVER, pid))
     assert answer.verdict == OK
-    assert answer.ms < 2000
-    wait_for(lambda: gone(int(pid.read_text(encoding="utf-8"))), 2)
+    assert answer.ms < 50_000, "half of its deadline"
+    wait_for(lambda: gone(int(pid.read_text(encoding="utf-8"))))
 
 
 def test_a_talkative_command_neither_blocks_nor_fills_the_memory():
     code = "import sys\nfor n in range(800): sys.stdout.write('x' * 99_999 + '\\n')\nsys.exit('the end')"
-    assert ask(python(code, timeout_s=10)).why == "exit 1: the end"
-    assert ask(python("while True: print('x' * 1000)", timeout_s=0.5)).why.startswith(
-        "timed out after 0.5 s: x"
-    )
+    assert ask(python(code)).why == "exit 1: the end"
+    for timeout_s in (0.5, 8.0, 60.0):
+        why = ask(python("while True: print('x' * 1000)", timeout_s=timeout_s)).why
+        if told := why.startswith(f"timed out after {timeout_s:g} s: x"):
+            break
+    assert told, why
 
 
 def test_a_command_that_closes_its_output_is_still_waited_for():
@@ -156,11 +163,11 @@ def test_a_command_under_way_ends_with_who_asked(tmp_path):
         "print(ask_together({'slow': slow}, float(sys.argv[2]))['slow'].why)\n"
     )
     pids = tmp_path / "pids"
-    for within_s in (1, 8):  # on a busy machine it has not even begun after one
+    for within_s in (1, 8, 60):  # on a busy machine it has not even begun after one
         argv = [sys.executable, "-c", code, pids, str(within_s)]
-        out = subprocess.run(argv, capture_output=True, encoding="utf-8", timeout=40)
+        out = subprocess.run(argv, capture_output=True, encoding="utf-8", timeout=100)
         assert out.stdout.strip() == f"`slow` did not answer within {within_s} s"
         if pids.exists():
             break
     for pid in map(int, pids.read_text(encoding="utf-8").split()):
-        wait_for(lambda pid=pid: gone(pid), 2)
+        wait_for(lambda pid=pid: gone(pid))

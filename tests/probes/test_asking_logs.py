@@ -6,6 +6,7 @@ import os
 import time
 
 import pytest
+import rig
 
 from autosys_tasks.config.model import Probe
 from autosys_tasks.core.verdict import NG, OK, UNKNOWN
@@ -30,10 +31,10 @@ def add(path, raw):
 
 
 def started(path, **more):
-    """The subject as it is when its service starts now."""
-    return Subject(
-        log=str(path), log_offset=path.stat().st_size if path.exists() else 0, started_at=time.time(), **more
-    )
+    """The subject as it is when its service has started just now, and no less: a file's time is that of the last tick
+    of the kernel's clock, and no program writes within a tick of its start."""
+    size = path.stat().st_size if path.exists() else 0
+    return Subject(log=str(path), log_offset=size, started_at=time.time() - 0.05, **more)
 
 
 def test_a_line_of_this_start_counts_and_one_of_an_earlier_does_not(path):
@@ -183,18 +184,18 @@ def test_a_long_log_is_searched_whole_and_quickly(path):
     subject = started(path)
     add(path, b"nothing of interest in this line of the log\n" * 200_000)
     add(path, "listening on 9\n")
-    answer = ask(READY, subject)
-    assert answer.verdict == OK
-    assert answer.ms < 1500
+    began = time.process_time()
+    assert ask(READY._replace(timeout_s=100.0), subject).verdict == OK
+    assert time.process_time() - began < 1.5 * rig.stretched()
 
 
 def test_at_the_deadline_the_search_stops_and_later_goes_on(path):
     subject = started(path)
     add(path, b"nothing of interest in this line of the log\n" * 100_000)
     add(path, "listening on 9\n")
-    answers = [ask(READY._replace(timeout_s=0.005), subject).verdict for _ in range(200)]
-    assert answers[0] == NG
-    assert answers[-1] == OK
+    hurried = READY._replace(timeout_s=0.005)
+    assert ask(hurried, subject).verdict == NG
+    rig.wait_for(lambda: ask(hurried, subject).verdict == OK, what="the end of the log")
 
 
 def test_a_broken_pattern_is_told(path):

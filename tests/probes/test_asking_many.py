@@ -19,8 +19,8 @@ def test_they_are_asked_at_once_and_told_in_order(hung, says, reply):
     asked = {f"hung{n}": Probe("http", f"http://127.0.0.1:{hung.port}/", timeout_s=0.4) for n in range(20)}
     asked = {"z": Probe("http", f"http://127.0.0.1:{fine.port}/"), **asked}
     began = time.monotonic()
-    answers = ask_together({name: lambda probe=probe: ask(probe) for name, probe in asked.items()}, 5.0)
-    assert time.monotonic() - began < 1.5
+    answers = ask_together({name: lambda probe=probe: ask(probe) for name, probe in asked.items()}, 60.0)
+    assert time.monotonic() - began < 6, "eight they would take one after the other"
     assert list(answers) == list(asked)
     assert [answer.verdict for answer in answers.values()] == [OK] + [NG] * 20
 
@@ -41,7 +41,7 @@ def test_many_questions_to_one_small_server_are_no_fault_of_it(server, monkeypat
 
     busy = server(small)
     asked = [Probe("http", f"http://{host}:{busy.port}/") for host in ("127.0.0.1", "localhost") for _ in range(12)]
-    answers = ask_together({str(n): lambda probe=probe: ask(probe) for n, probe in enumerate(asked)}, 10.0)
+    answers = ask_together({str(n): lambda probe=probe: ask(probe) for n, probe in enumerate(asked)}, 60.0)
     assert [answer.verdict for answer in answers.values()] == [OK] * 24
     assert 1 < most[0] <= AT_ONCE
 
@@ -50,11 +50,11 @@ def test_one_that_misses_the_deadline_is_unknown_and_named():
     never = threading.Event()
     began = time.monotonic()
     answers = ask_together(
-        {"slow": lambda: never.wait(60) and Answer(OK, ""), "fast": lambda: Answer(OK, "x")}, 0.2
+        {"slow": lambda: never.wait(60) and Answer(OK, ""), "fast": lambda: Answer(OK, "x")}, 2.0
     )
-    assert time.monotonic() - began < 0.5
+    assert time.monotonic() - began < 30, "half of what it would take"
     assert answers["fast"].verdict == OK
-    assert answers["slow"][:3] == (UNKNOWN, "no answer", "`slow` did not answer within 0.2 s")
+    assert answers["slow"][:3] == (UNKNOWN, "no answer", "`slow` did not answer within 2 s")
     never.set()
 
 
@@ -82,4 +82,4 @@ def test_a_late_one_holds_up_no_exit():
     )
     began = time.monotonic()
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == UNKNOWN
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30, "half of what it would take"

@@ -58,7 +58,7 @@ from autosys_tasks.config.model import Probe
 from autosys_tasks.probes import Subject, budget
 from autosys_tasks.probes.budget import ask_within_budget
 sys.stdin.readline()
-probe = Probe("http", f"http://127.0.0.1:{sys.argv[1]}/", name="lumen", budget=(1, 600.0), timeout_s=10)
+probe = Probe("http", f"http://127.0.0.1:{sys.argv[1]}/", name="lumen", budget=(1, 600.0), timeout_s=60)
 print(ask_within_budget(probe, Subject(), Path(sys.argv[2]), 1.8e9)[0])
 """
 
@@ -78,7 +78,7 @@ def test_20_processes_at_once_make_one_call(server, reply, tmp_path):
     for one in crowd:
         one.stdin.write("\n")
         one.stdin.flush()
-    assert [one.communicate(timeout=30)[0].strip() for one in crowd] == [OK] * 20
+    assert [one.communicate(timeout=200)[0].strip() for one in crowd] == [OK] * 20
     assert len(web.requests) == 1
 
 
@@ -145,7 +145,7 @@ def test_a_kill_while_asking_does_not_escape_the_budget(hung, tmp_path):
     asker = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
     asker.stdin.write(b"\n")
     asker.stdin.flush()
-    wait_for(lambda: hung.requests, 10)
+    wait_for(lambda: hung.requests)
     asker.kill()
     asker.wait()
     probe = paid(hung.port, timeout_s=10.0)

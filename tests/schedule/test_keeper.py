@@ -70,9 +70,9 @@ def desk(workspace: rig.Workspace) -> Iterator[Desk]:
 
 def test_it_runs_the_master_once_and_the_watchdog_on_its_beat(desk: Desk) -> None:
     running = desk.kept()
-    rig.wait_for(lambda: len(desk.runs("watchdog")) >= 3, 30, what="three ticks")
+    rig.wait_for(lambda: len(desk.runs("watchdog")) >= 3, what="three ticks")
     desk.ask_to_end(running)
-    running.result(20).rc(0).says("keeping the times of master, watchdog", "ended: asked to")
+    running.result().rc(0).says("keeping the times of master, watchdog", "ended: asked to")
     assert len(desk.runs("master")) == 1
     ticks = desk.runs("watchdog")  # each as late as its interpreter was: on a busy machine two may come close
     assert ticks[-1] - ticks[0] > 0.6 * stand_in.BEAT_S * (len(ticks) - 1)
@@ -87,56 +87,56 @@ def test_how_a_run_ended_is_kept(desk: Desk) -> None:
     """P15: registered is not working."""
     desk.workspace.file("watchdog fails")
     running = desk.kept()
-    rig.wait_for(lambda: "watchdog" in (runs := kept.read_runs(desk.place)[1]) and runs["watchdog"].code == 3, 30)
+    rig.wait_for(lambda: "watchdog" in (runs := kept.read_runs(desk.place)[1]) and runs["watchdog"].code == 3)
     desk.ask_to_end(running)
-    running.result(20).rc(0)
+    running.result().rc(0)
 
 
 def test_a_second_keeper_says_who_keeps_and_ends_well(desk: Desk) -> None:
     running = desk.kept()
-    second = desk.keep().result(20).rc(0).says("kept already")
+    second = desk.keep().result().rc(0).says("kept already")
     planned = keep.planned(desk.site, stand_in.entries())
     assert not planned.steps and "kept already" in planned.notes[0]
     if sys.platform != "win32":
         assert f"pid {running.process.pid}" in second.out and f"pid {running.process.pid}" in planned.notes[0]
     desk.ask_to_end(running)
-    running.result(20).rc(0)
+    running.result().rc(0)
 
 
 def test_a_run_that_takes_too_long_is_ended_with_its_tree_and_the_services_it_started_live(desk: Desk) -> None:
     """What the real Task Scheduler does is worse: it ends the program alone, and its children live on."""
     desk.workspace.file("watchdog hangs")
     running = desk.kept()
-    part, service = (rig.wait_for(lambda n=name: desk.pid(n), 30, what=name) for name in ("part", "service"))
-    rig.wait_for(lambda: desk.said("took longer than it may"), 30)
-    rig.wait_for(lambda: not rig.lives(part), 20, what="the end of its tree")
+    part, service = (rig.wait_for(lambda n=name: desk.pid(n), what=name) for name in ("part", "service"))
+    rig.wait_for(lambda: desk.said("took longer than it may"))
+    rig.wait_for(lambda: not rig.lives(part), what="the end of its tree")
     assert rig.lives(service)
     (desk.workspace.root / "watchdog hangs").unlink()
-    rig.wait_for(lambda: kept.read_runs(desk.place)[1]["watchdog"].code == 0, 30, what="the next run, which is well")
+    rig.wait_for(lambda: kept.read_runs(desk.place)[1]["watchdog"].code == 0, what="the next run, which is well")
     desk.ask_to_end(running)
-    running.result(20).rc(0)
+    running.result().rc(0)
     psutil.Process(service).kill()
 
 
 def test_a_run_that_is_under_way_outlives_its_keeper(desk: Desk) -> None:
     desk.workspace.file("master hangs")
     running = desk.kept()
-    part = rig.wait_for(lambda: desk.pid("part"), 30)
+    part = rig.wait_for(lambda: desk.pid("part"))
     desk.ask_to_end(running)
-    running.result(20).rc(0)
+    running.result().rc(0)
     assert rig.lives(part)
 
 
 def test_a_changed_autosys_toml_counts_and_a_broken_one_is_said_once(desk: Desk) -> None:
     running = desk.kept()
     desk.workspace.write("[nonsense")
-    rig.wait_for(lambda: (host.ring(desk.place.bell), desk.said("is broken, the last good one goes on"))[1], 20)
+    rig.wait_for(lambda: (host.ring(desk.place.bell), desk.said("is broken, the last good one goes on"))[1])
     before = len(desk.runs("watchdog"))
-    rig.wait_for(lambda: len(desk.runs("watchdog")) > before, 20, what="that it goes on")
+    rig.wait_for(lambda: len(desk.runs("watchdog")) > before, what="that it goes on")
     desk.workspace.write('[watchdog]\nevery = "1h"\n[schedule]\nmaster = { at = "logon", delay = "1s" }\n')
-    rig.wait_for(lambda: (host.ring(desk.place.bell), desk.said("was changed"))[1], 20)
+    rig.wait_for(lambda: (host.ring(desk.place.bell), desk.said("was changed"))[1])
     desk.ask_to_end(running)
-    running.result(20).rc(0)
+    running.result().rc(0)
     assert desk.log.read_text(encoding="utf-8").count("is broken") == 1
 
 
@@ -152,12 +152,12 @@ def test_a_dry_run_says_what_would_be_started_when(desk: Desk) -> None:
 def test_it_keeps_what_is_registered_and_goes_with_the_last(desk: Desk) -> None:
     kept.write_names(desk.place, ["master"])
     running = desk.kept()
-    rig.wait_for(lambda: desk.runs("master"), 20)
+    rig.wait_for(lambda: desk.runs("master"))
     assert not desk.runs("watchdog")
     kept.write_names(desk.place, ["master", "watchdog"])
-    rig.wait_for(lambda: desk.runs("watchdog"), 20)
+    rig.wait_for(lambda: desk.runs("watchdog"))
     kept.write_names(desk.place, [])
-    running.result(20).rc(0).says("nothing is registered any more")
+    running.result().rc(0).says("nothing is registered any more")
 
 
 def test_what_runs_when_the_last_entry_goes_comes_to_its_end(desk: Desk) -> None:
@@ -165,9 +165,9 @@ def test_what_runs_when_the_last_entry_goes_comes_to_its_end(desk: Desk) -> None
     desk.workspace.file("master is slow")
     kept.write_names(desk.place, ["master"])
     running = desk.kept()
-    rig.wait_for(lambda: desk.runs("master"), 20)
+    rig.wait_for(lambda: desk.runs("master"))
     kept.write_names(desk.place, [])
-    running.result(20).rc(0).says("nothing is registered any more")
+    running.result().rc(0).says("nothing is registered any more")
     assert (desk.workspace.root / "ran" / "master done").exists()
     assert kept.read_runs(desk.place)[1]["master"].code == 0
 
@@ -177,15 +177,15 @@ def test_spoilt_notes_harm_nothing(desk: Desk) -> None:
     Path(desk.place.runs).write_text("[1", encoding="utf-8")
     Path(desk.place.names).write_text('{"names": 3}', encoding="utf-8")
     running = desk.kept()
-    rig.wait_for(lambda: desk.runs("master"), 20)
+    rig.wait_for(lambda: desk.runs("master"))
     desk.ask_to_end(running)
-    running.result(20).rc(0)
+    running.result().rc(0)
 
 
 def test_a_program_that_is_not_there_is_a_result_and_not_the_end(desk: Desk) -> None:
     desk.workspace.file("quick.py", MODULE.replace("stand_in.main", "stand_in.LOST = 1\nstand_in.main"))
     running = desk.kept()
-    rig.wait_for(lambda: kept.read_runs(desk.place)[1].get("master", kept.Run(kept.now())).code == 127, 20)
+    rig.wait_for(lambda: kept.read_runs(desk.place)[1].get("master", kept.Run(kept.now())).code == 127)
     assert desk.said("master cannot be started")
     desk.ask_to_end(running)
-    running.result(20).rc(0)
+    running.result().rc(0)

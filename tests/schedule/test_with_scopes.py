@@ -31,7 +31,7 @@ def pids(workspace: rig.Workspace) -> dict[str, int]:
 
 
 def all_up(workspace: rig.Workspace, *names: str) -> dict[str, int]:
-    return rig.wait_for(lambda: there if set(names) <= set(there := pids(workspace)) else {}, 30, what=f"{names} up")
+    return rig.wait_for(lambda: there if set(names) <= set(there := pids(workspace)) else {}, what=f"{names} up")
 
 
 def ticks(manager: user_manager.UserManager, count: int) -> None:
@@ -88,7 +88,7 @@ def test_a_tick_leaves_nothing_in_its_unit_and_no_unit_takes_a_service_along(
     assert pids(workspace) == there and before <= started(workspace), "all that ran runs on"
     assert len(workspace.starts()) == 2, "no second copy of either that counts its starts"
     workspace.cli("down").rc(0)
-    rig.wait_for(lambda: manager.listed("autosys-*") == [], 10, what="no unit of ours is left")
+    rig.wait_for(lambda: manager.listed("autosys-*") == [], what="no unit of ours is left")
     assert started(workspace) == set() and complaints(manager) == []
 
 
@@ -160,7 +160,7 @@ def test_ticks_that_are_killed_in_the_middle_start_nothing_twice_and_nothing_ins
         assert complaints(manager) == []
         workspace.cli("schedule.unregister", env=manager.env).rc(0)
         workspace.cli("down").rc(0)
-        rig.wait_for(lambda: manager.listed("autosys-*") == [], 10, what="no unit of ours is left")
+        rig.wait_for(lambda: manager.listed("autosys-*") == [], what="no unit of ours is left")
 
 
 def test_stopping_the_guards_scope_ends_the_guard_alone_and_a_services_scope_is_healed(
@@ -170,17 +170,17 @@ def test_stopping_the_guards_scope_ends_the_guard_alone_and_a_services_scope_is_
     inside(workspace, manager, "bringup")
     first = all_up(workspace, "api", "db", "guard")
     manager.ctl("stop", unit_of(first["api"]))
-    rig.wait_for(lambda: pids(workspace).get("api") not in (first["api"], None), 20, what="the guard heals it")
+    rig.wait_for(lambda: pids(workspace).get("api") not in (first["api"], None), what="the guard heals it")
     second = pids(workspace)
     assert second["db"] == first["db"] and second["guard"] == first["guard"]
-    rig.wait_for(lambda: "-api-" in unit_of(second["api"]), 10, what="what the guard starts has a scope of its own too")
+    rig.wait_for(lambda: "-api-" in unit_of(second["api"]), what="what the guard starts has a scope of its own too")
     manager.ctl("stop", unit_of(first["guard"]))
     assert pids(workspace) == {name: pid for name, pid in second.items() if name != "guard"}
     inside(workspace, manager, "watchdog")
     third = all_up(workspace, "api", "db", "guard")
     assert (third["api"], third["db"]) == (second["api"], second["db"])
     workspace.cli("down").rc(0)
-    rig.wait_for(lambda: manager.listed("autosys-*") == [], 10, what="no unit of ours is left")
+    rig.wait_for(lambda: manager.listed("autosys-*") == [], what="no unit of ours is left")
 
 
 def test_a_log_off_waits_for_nobody(workspace: rig.Workspace, tmp_path: Path) -> None:

@@ -33,12 +33,12 @@ def test_a_registered_tick_fires_heals_and_what_it_started_outlives_it(
     beat = 'every = "4s"'  # a run of a busy machine lasts a second, and has no result meanwhile
     workspace.write(f"[watchdog]\n{beat}\nguard = false\n").service("api", "sleeps.py")
     workspace.cli("schedule.register", "--only", "watchdog", env=manager.env).rc(0).says("watchdog", "systemd")
-    rig.wait_for(lambda: len(workspace.starts()) == 1, 20, what="the timer's first tick")
+    rig.wait_for(lambda: len(workspace.starts()) == 1, what="the timer's first tick")
     first = psutil.Process(workspace.starts()[0][0])
-    rig.wait_for(lambda: entries(workspace, manager)["watchdog"]["last_result"] == 0, 30, what="a good result")
+    rig.wait_for(lambda: entries(workspace, manager)["watchdog"]["last_result"] == 0, what="a good result")
     assert first.is_running(), "it outlives the unit that started it"
     first.kill()
-    rig.wait_for(lambda: len(workspace.starts()) == 2, 20, what="the next tick heals")
+    rig.wait_for(lambda: len(workspace.starts()) == 2, what="the next tick heals")
     workspace.cli("schedule.unregister", env=manager.env).rc(0)
     assert states(workspace, manager) == {"missing"}
     assert list(manager.units.glob("**/*autosys*")) == [] and "autosys-" not in manager.ctl("list-timers", "--all")
@@ -56,8 +56,8 @@ def test_the_logon_timer_starts_everything_at_the_next_logon(workspace: rig.Work
         assert workspace.starts() == []
     (home / "run").rename(home / "run of before")
     with user_manager.running(home, workspace.env()) as after:
-        rig.wait_for(workspace.starts, 20, what="the service after logon")
-        rig.wait_for(lambda: entries(workspace, after)["master"]["last_result"] == 0, 20, what="the master's end")
+        rig.wait_for(workspace.starts, what="the service after logon")
+        rig.wait_for(lambda: entries(workspace, after)["master"]["last_result"] == 0, what="the master's end")
         lines = (workspace.outputs / "master_orchestrator_log.jsonl").read_text(encoding="utf-8").splitlines()
         assert json.loads(lines[-1])["ok"] is True
         assert [json.loads(line)["step"] for line in lines] == ["upgrade", "bringup", "health", "summary"]
@@ -142,7 +142,7 @@ def test_a_run_that_is_under_way_is_no_run_that_never_came(
     workspace.write("[watchdog]\nguard = false\n").service("slow", "sleeps.py", more=never)
     workspace.cli("schedule.register", "--only", "watchdog", env=manager.env).rc(0)
     manager.ctl("start", "--no-block", next(manager.units.glob("*-watchdog.service")).name)
-    told = rig.wait_for(lambda: said if (said := entries(workspace, manager)["watchdog"])["last_run"] else {}, 30)
+    told = rig.wait_for(lambda: said if (said := entries(workspace, manager)["watchdog"])["last_run"] else {})
     assert (told["last_result"], told["why"]) == (None, "it runs now")
     workspace.cli("schedule.unregister", env=manager.env).rc(0)
     workspace.cli("down").rc(0)
@@ -209,7 +209,7 @@ def test_a_rivals_timer_fires_no_more_and_what_it_runs_goes_on(
     (manager.units / "mine.timer").write_text(every, encoding="utf-8")
     manager.ctl("daemon-reload")
     manager.ctl("enable", "--now", "mine.timer")
-    rig.wait_for((workspace.root / "ticks").exists, 20, what="the timer's service")
+    rig.wait_for((workspace.root / "ticks").exists, what="the timer's service")
     assert rivals(workspace, manager.env, "--fix")["fixed"] == "verified"
     assert "mine.timer" not in manager.ctl("list-timers")
     assert "ActiveState=active" in manager.ctl("show", "mine.service", "--property=ActiveState")

@@ -52,13 +52,13 @@ class Program:
     def kill(self) -> None:
         """kill -9, and gone."""
         self.process.kill()
-        self.process.wait(5)
+        self.process.wait(rig.WAIT_S)
 
     def ask_to_end(self) -> int:
         """As this system asks; the exit code."""
         who = host.identity(self.pid)
         assert who is not None and host.ask_to_end(who)
-        return self.process.wait(10)
+        return self.process.wait(rig.WAIT_S)
 
     def close(self) -> None:
         """Whatever it does, it is gone afterwards."""

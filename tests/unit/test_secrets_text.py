@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
+import rig
 
 from autosys_tasks.backup.secrets_text import LARGEST, holds_secret, looks_secret, some_look_secret
 
@@ -80,4 +81,4 @@ def test_no_text_takes_long(piece: str) -> None:
     began = time.process_time()
     holds_secret((piece * LARGEST)[:LARGEST].encode())
     looks_secret((piece * 4000)[:4000])
-    assert time.process_time() - began < 1
+    assert time.process_time() - began < rig.stretched()

@@ -30,7 +30,7 @@ def test_a_link_that_hangs_raises_or_fails_stops_none_that_follow() -> None:
     ]
     outcomes = carry_out(links, said.append)
     forever.set()
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30, "half of what it would have waited"
     assert [outcome.ok for outcome in outcomes] == [False, False, False, True]
     assert said == [
         "[1/4] raises: ZeroDivisionError: division by zero",

@@ -107,9 +107,9 @@ def test_a_pulled_syntax_error_stops_nothing_and_goes_when_it_is_mended(
     commit = home.breaks("supervise/keeper.py")
 
     home.inv("watchdog").rc(0).says("the last good one runs instead", commit[:7], "Make it faster")
-    wait_for(lambda: "last-good" in home.guard_runs(guard), 20.0, what="the guard to leave the broken code")
+    wait_for(lambda: "last-good" in home.guard_runs(guard), what="the guard to leave the broken code")
     os.kill(api, signal.SIGKILL)
-    wait_for(lambda: home.pids()[0] not in (None, api), 20.0, what="the service to be healed")
+    wait_for(lambda: home.pids()[0] not in (None, api), what="the service to be healed")
     assert home.pids()[1] == guard
 
     os.kill(guard, signal.SIGKILL)
@@ -127,7 +127,7 @@ def test_a_pulled_syntax_error_stops_nothing_and_goes_when_it_is_mended(
     subprocess.run(shlex.split(back), check=True, env={**os.environ, **IDENTITY}, capture_output=True)
     said = home.inv("watchdog").rc(0)
     assert "broken" not in said.err
-    wait_for(lambda: home.guard_runs(again) == str(home.space.root), 20.0, what="the guard to come back")
+    wait_for(lambda: home.guard_runs(again) == str(home.space.root), what="the guard to come back")
     assert home.check()["exit_code"] == 0
 
 

@@ -112,9 +112,9 @@ def test_a_pull_begins_an_upgrade_and_does_not_wait_for_it(pulled: Pulled, wait_
     pulled.push("2\n")
     assert pulled.pull() == "", "it says nothing"
     assert not pulled.made.exists(), "the pull has ended, and the install cannot have"
-    wait_for(pulled.times_begun, 30.0, what="the upgrade to begin")
+    wait_for(pulled.times_begun, what="the upgrade to begin")
     pulled.go()
-    wait_for(lambda: pulled.made.exists() and pulled.made.read_text(encoding="utf-8") == "2\n", 30.0)
+    wait_for(lambda: pulled.made.exists() and pulled.made.read_text(encoding="utf-8") == "2\n")
     assert (pulled.space.state / "variables").read_text(encoding="utf-8") == "", "it must not take git's for its own"
     assert (pulled.space.outputs / "logs" / "upgrade.log").exists()
     assert pulled.here.clean()
@@ -132,7 +132,7 @@ def test_what_is_no_pull_begins_nothing_and_another_branch_does(
     pulled.here.git("commit", "--quiet", "--amend", "--allow-empty", "-m", "again")
     assert not log.exists()
     pulled.here.git("checkout", "--quiet", "other")
-    wait_for(lambda: log.exists() and "OK" in log.read_text(encoding="utf-8"), 30.0)
+    wait_for(lambda: log.exists() and "OK" in log.read_text(encoding="utf-8"))
 
 
 def test_an_old_word_that_one_was_begun_keeps_no_upgrade_from_beginning(
@@ -147,7 +147,7 @@ def test_an_old_word_that_one_was_begun_keeps_no_upgrade_from_beginning(
     pulled.push("2\n")
     pulled.pull()
     pulled.go()
-    wait_for(lambda: pulled.made.exists(), 30.0, what="the upgrade")
+    wait_for(lambda: pulled.made.exists(), what="the upgrade")
 
 
 def test_a_burst_of_hooks_begins_one_upgrade_and_what_came_last_is_seen(
@@ -157,7 +157,7 @@ def test_a_burst_of_hooks_begins_one_upgrade_and_what_came_last_is_seen(
     pulled.inv("install").rc(0)
     pulled.push("2\n")
     pulled.pull()
-    wait_for(pulled.times_begun, 30.0, what="the upgrade to begin")
+    wait_for(pulled.times_begun, what="the upgrade to begin")
     pulled.here.git("branch", "other", "HEAD~1")
     for _turn in range(10):
         pulled.here.git("checkout", "--quiet", "other")
@@ -171,8 +171,8 @@ def test_a_burst_of_hooks_begins_one_upgrade_and_what_came_last_is_seen(
 
     assert runs() <= 3, "the one at work, the one that waits, and at most one that had not said so yet"
     pulled.go()
-    wait_for(lambda: pulled.made.exists() and pulled.made.read_text(encoding="utf-8") == "3\n", 30.0)
-    wait_for(lambda: not runs(), 30.0, what="all to end")
+    wait_for(lambda: pulled.made.exists() and pulled.made.read_text(encoding="utf-8") == "3\n")
+    wait_for(lambda: not runs(), what="all to end")
     assert pulled.times_begun() == 2
 
 
@@ -185,9 +185,9 @@ def test_a_rebase_begins_one_upgrade(pulled: Pulled, wait_for: Callable[..., obj
     pulled.push("2\n")
     pulled.inv("install").rc(0)
     pulled.here.git("pull", "--quiet", "--rebase")
-    wait_for(lambda: pulled.made.read_text(encoding="utf-8") == "2\n", 30.0)
+    wait_for(lambda: pulled.made.read_text(encoding="utf-8") == "2\n")
     log = pulled.space.outputs / "logs" / "upgrade.log"
-    wait_for(lambda: "OK:" in log.read_text(encoding="utf-8"), 30.0)
+    wait_for(lambda: "OK:" in log.read_text(encoding="utf-8"))
     assert log.read_text(encoding="utf-8").count("OK:") == 1
     assert journal.read_text(encoding="utf-8").count("summary") == 2
 
@@ -198,7 +198,7 @@ def test_a_hook_costs_a_pull_less_than_a_tenth_of_a_second(pulled: Pulled, begin
     pulled.inv("install").rc(0)
     argv = [str(pulled.hooks / "post-merge"), "0"] if begins else [str(pulled.hooks / "post-checkout"), "a", "b", "0"]
     costs = [rig.cost_s(lambda: subprocess.run(argv, cwd=pulled.here.root, check=True)) for _turn in range(3)]
-    assert min(costs) < 0.1, costs
+    assert min(costs) < 0.1 * rig.stretched(), costs
 
 
 def test_a_persons_own_hooks_are_called_first_and_come_back_to_the_byte(pulled: Pulled) -> None:
@@ -292,9 +292,9 @@ def test_hooks_that_somebody_else_looks_after_are_named_and_left_alone(
         hook.chmod(0o755)
         pulled.push("2\n")
         pulled.pull()
-        wait_for(pulled.times_begun, 30.0, what="the upgrade to begin")
+        wait_for(pulled.times_begun, what="the upgrade to begin")
         pulled.go()
-        wait_for(pulled.made.exists, 30.0)
+        wait_for(pulled.made.exists)
 
 
 def test_each_work_tree_has_its_own_and_a_removal_leaves_the_others(pulled: Pulled, tmp_path: Path) -> None:

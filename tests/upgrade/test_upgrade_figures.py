@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 
 import pytest
+import rig
 from repos import Repo
 from upgrade_desk import Desk
 
@@ -42,7 +43,7 @@ def test_nothing_to_do_costs_next_to_nothing(desk: Desk, repo: Repo) -> None:
     for path in (desk.root / "deps.txt", desk.root / ".gitignore", desk.root / "autosys.toml"):
         os.utime(path, (1e9, 1e9))  # else it is so young that it is read again
     desk.upgrade()
-    assert least_cost_s(lambda: run.upgrade(house)) < 0.06, "15 ms are the aim"
+    assert least_cost_s(lambda: run.upgrade(house)) < 0.06 * rig.stretched(), "15 ms are the aim"
 
 
 def test_a_pull_of_ten_thousand_files_is_told_in_a_moment(desk: Desk, repo: Repo) -> None:
@@ -50,4 +51,4 @@ def test_a_pull_of_ten_thousand_files_is_told_in_a_moment(desk: Desk, repo: Repo
     repo.git("checkout-index", "--all", "--force")
     seen = run.planned(desk.house())
     assert len(seen.facts.pulled.files) == MANY and not seen.plan.steps
-    assert least_cost_s(lambda: run.planned(desk.house()), times=3) < 0.6, "150 ms are the aim"
+    assert least_cost_s(lambda: run.planned(desk.house()), times=3) < 0.6 * rig.stretched(), "150 ms are the aim"

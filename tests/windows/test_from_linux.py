@@ -193,10 +193,10 @@ def test_the_run_value_brings_the_keeper_back_at_logon_and_it_runs_the_master(ma
     before = runs_of(machine, "master")
     machine.power_on()
     after = rig.wait_for(lambda: runs_of(machine, "master")[len(before) :], 60, what="the master after logon")
-    rig.wait_for(lambda: max(runs_of(machine, "watchdog"), default=0.0) > after[0], 30, what="a tick after logon")
+    rig.wait_for(lambda: max(runs_of(machine, "watchdog"), default=0.0) > after[0], what="a tick after logon")
     assert len(after) == 1 and len(keepers(machine)) == 1
     quick(machine, "schedule.unregister")
-    rig.wait_for(lambda: not keepers(machine), 30, what="the end of the keeper")
+    rig.wait_for(lambda: not keepers(machine), what="the end of the keeper")
     machine.power_cut()
     machine.power_on()
     assert not keepers(machine) and not (inside(machine, STATE) / "logon.pyw").exists()

@@ -274,7 +274,7 @@ def desk(tmp_path: Path) -> Iterator[Site]:
     yield made
     for entry in ENTRIES:
         run_key.remove(made, entry.name)
-    rig.wait_for(lambda: not kept.is_kept(kept.place_of(made)), 20, what="the end of the keeper")
+    rig.wait_for(lambda: not kept.is_kept(kept.place_of(made)), what="the end of the keeper")
 
 
 def test_the_run_value_is_set_seen_and_removed_and_the_keeper_comes_and_goes_with_it(desk: Site) -> None:
@@ -284,16 +284,16 @@ def test_the_run_value_is_set_seen_and_removed_and_the_keeper_comes_and_goes_wit
     assert "started" in run_key.install(desk, MASTER)
     place = kept.place_of(desk)
     assert state(desk, of=run_key) == {"master": "registered", "watchdog": "missing", "backup": "missing"}
-    ran = rig.wait_for(lambda: run_key.look(desk, [MASTER])["master"].last_run, 30, what="a run of the master")
+    ran = rig.wait_for(lambda: run_key.look(desk, [MASTER])["master"].last_run, what="a run of the master")
     assert ran
-    rig.wait_for(lambda: run_key.look(desk, [MASTER])["master"].last_result == 0, 20, what="its result")
+    rig.wait_for(lambda: run_key.look(desk, [MASTER])["master"].last_result == 0, what="its result")
     assert "its keeper runs" in run_key.install(desk, WATCHDOG)
     seen = run_key.look(desk, [WATCHDOG])["watchdog"]
     assert seen.state == "registered" and seen.mechanism == "run key"
     assert "no more" in run_key.remove(desk, "master")
     assert kept.is_kept(place)
     assert "removed" in run_key.remove(desk, "watchdog")
-    rig.wait_for(lambda: not kept.is_kept(place), 20, what="the end of the keeper")
+    rig.wait_for(lambda: not kept.is_kept(place), what="the end of the keeper")
     assert run_key._read(start_text.RUN, start_text.value_name(desk)) is None
     assert run_key.remove(desk, "watchdog") == "nothing to remove"
     assert not Path(place.folder, "logon.pyw").exists()
@@ -306,7 +306,7 @@ def test_neither_the_keeper_nor_what_it_starts_opens_a_window(desk: Site) -> Non
     with screen.watched() as windows:
         run_key.install(desk, MASTER)
         run_key.install(desk, WATCHDOG)
-        rig.wait_for(lambda: len(list(Path(desk.folder, "ran").glob("watchdog *"))) >= 3, 30, what="three ticks")
+        rig.wait_for(lambda: len(list(Path(desk.folder, "ran").glob("watchdog *"))) >= 3, what="three ticks")
     assert windows == set()
 
 
