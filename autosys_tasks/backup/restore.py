@@ -17,8 +17,9 @@ from autosys_tasks.backup.damaged import Damaged
 from autosys_tasks.backup.manifest_text import NOTHING
 from autosys_tasks.backup.names_text import Rules
 from autosys_tasks.backup.progress import Progress
+from autosys_tasks.backup.restore_bytes import NO_SPACE, Begun
 from autosys_tasks.backup.restore_plan import KEEP, MAKE, POINT, REFUSE, REPLACE, SAME, WRITE, Item
-from autosys_tasks.backup.restore_put import NO_SPACE, Begun, Site
+from autosys_tasks.backup.restore_put import Site
 from autosys_tasks.backup.scratch import leftovers, remove_tree
 from autosys_tasks.backup.seven_zip_parse import Member
 from autosys_tasks.backup.seven_zip_read import Archive

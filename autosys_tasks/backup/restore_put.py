@@ -1,7 +1,8 @@
 """Puts restored bytes in their places: each file whole under its name, or not at all; never through a link, never out.
 
-Everything is written into a scratch folder within the folder that is restored to, compared with its hash, given its
-mode and time, and renamed. What a kill leaves is that scratch folder, which the next restore removes.
+What is new is written without a name (`nameless`), compared with its hash, given its mode and time, and then its name.
+Where that cannot be, and for all else, it is written into a scratch folder within the folder that is restored to, and
+renamed. What a kill leaves is that scratch folder, which the next restore removes.
 """
 
 from __future__ import annotations
@@ -17,42 +18,22 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, NamedTuple
 
+from autosys_tasks.backup import nameless
+from autosys_tasks.backup.restore_bytes import Begun, Different, Pourer, compare, dress, dressed, reason
 from autosys_tasks.backup.restore_look import SCRATCH, at, hash_of, there
 from autosys_tasks.backup.restore_plan import WRITE, Item, There, folders_of
 from autosys_tasks.backup.scratch import remove_tree
 from autosys_tasks.backup.values import FILE, FOLDER, HARDLINK, LINK, Entry
 from autosys_tasks.core.errors import StateError
 from autosys_tasks.core.faults import for_a_loop
-from autosys_tasks.core.files import cannot_write, is_full, long_path, patiently, write_all
+from autosys_tasks.core.files import cannot_write, is_full, long_path, patiently
 
-NO_RIGHT = 1314  # ERROR_PRIVILEGE_NOT_HELD: Windows keeps links for administrators and its developer mode
-NO_SPACE = "no space is left"
 READ_ONLY = 5  # ERROR_ACCESS_DENIED: what Windows says of replacing a file that is read-only
-HOLE = 1 << 16  # bytes of 0 at once that take no room on a disk
 BY_NUMBER = os.utime in os.supports_fd and os.chmod in os.supports_fd  # an open file takes mode and time: not Windows
 NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 MORE = os.O_WRONLY | getattr(os, "O_BINARY", 0)
-BITS = 0o1777  # of a mode; who may become whom by a program is not for an archive to say
 Done = Callable[[Item, bool, str], None]
-
-if TYPE_CHECKING:
-    from hashlib import _Hash
-
-
-class Different(Exception):
-    """The bytes are not those that the manifest names."""
-
-
-class Begun(NamedTuple):
-    """A file on its way: where it is written, what came of its bytes so far, and why not all of them are there."""
-
-    scratch: str
-    digest: _Hash
-    size: int = 0
-    lost: str = ""
-    dressed: bool = False  # it has its mode and time
 
 
 class Site:
@@ -61,13 +42,16 @@ class Site:
     def __init__(self, to: Path, done: Done, tell: Callable[[int], None] = lambda count: None) -> None:
         self.to = to
         self.done = done  # told of each item once: how it ended
-        self.tell = tell  # told of bytes as they are written
         self.scratch = Path(at(to, f"{SCRATCH}{os.getpid()}"))
+        self.top = at(to, "")
+        self.ends = contextlib.ExitStack()
+        self.nameless: nameless.Maker | None = None
         self.safe: set[str] = {""}  # folders that are there and no links
         self.kept = 0  # bits of a mode that this disk leaves to what is made there, as the umask says
         self.numbers = itertools.count(1)
         self.turn = threading.Lock()  # whose it is, may make folders
         self.fault = for_a_loop()
+        self.pour = Pourer(tell, self.fault).poured
 
     def __enter__(self) -> Site:
         try:
@@ -79,10 +63,12 @@ class Site:
             said = cannot_write(self.to, error)
             hint = said.hint if is_full(error) else "name a folder that this user may write into: --to DIR"
             raise StateError(said.message, where=said.where, hint=hint) from error
+        self.ends.callback(remove_tree, self.scratch)
+        self.nameless = self.ends.enter_context(nameless.maker(os.fspath(self.scratch)))
         return self
 
     def __exit__(self, *_: object) -> None:
-        remove_tree(self.scratch)
+        self.ends.close()
 
     def folder(self, item: Item) -> None:
         """Make an empty folder; its own mode and time come at the end."""
@@ -104,6 +90,8 @@ class Site:
 
         What `chunks` raises, and only that, is raised.
         """
+        if begun is None and len(items) == 1 and self._straight(items[0], chunks):
+            return
         begun, first = begun or self._begun(), items[0].wanted.entry
         scratch = begun.scratch
         try:
@@ -119,6 +107,39 @@ class Site:
             raise
         _forget(scratch)
 
+    def _straight(self, item: Item, chunks: Iterable[bytes]) -> bool:
+        """Write what is new without a name, then give it its own; False when that cannot be, and nothing was taken."""
+        entry, target = item.wanted.entry, item.wanted.target
+        if self.nameless is None or item.kind != WRITE:
+            return False
+        try:
+            self._open_way(target)
+            fd, mode = self.nameless.open(self.top + target.rpartition("/")[0], entry.mode & 0o777)
+        except OSError:
+            return False
+        with _Named(self, item):
+            try:
+                written = self.pour(fd, Begun("", hashlib.sha256()), entry.size, chunks)
+                compare(written, entry)
+                if lost := dressed(fd, entry, mode):
+                    raise OSError(lost)
+                self.fault("restore.before-rename")
+                self._name(fd, item)
+                self.fault("restore.after-rename")
+            finally:
+                os.close(fd)
+        return True
+
+    def _name(self, fd: int, item: Item) -> None:
+        target = self.top + item.wanted.target
+        assert self.nameless
+        try:
+            self.nameless.name(fd, target)
+        except FileExistsError:
+            now = there(target)
+            if now is None or not _is_it(now, target, item.wanted.entry):
+                raise OSError(f"{now.said if now else 'something'} has appeared there meanwhile") from None
+
     def _begun(self) -> Begun:
         return Begun(self._new_name(), hashlib.sha256())
 
@@ -129,7 +150,7 @@ class Site:
         """
         scratch, digest, size, lost, _ = begun
         mode = entry.mode & self.kept if entry and not size else 0o600
-        fd, hole = -1, False
+        fd = -1
         try:
             try:
                 fd = -1 if lost else os.open(scratch, MORE if size else NEW, mode)
@@ -137,16 +158,9 @@ class Site:
                 lost = reason(error)
             if fd >= 0 and size:
                 os.lseek(fd, 0, os.SEEK_END)
-            for chunk in chunks:
-                digest.update(chunk)
-                size += len(chunk)
-                hole = len(chunk) >= HOLE and _is_hole(chunk)
-                lost = lost or ("" if size > most else self._written(fd, chunk, hole))
-                self.tell(len(chunk))
-            if hole and not lost:
-                lost = _grown(fd, min(size, most))
+            _, _, size, lost, _ = self.pour(fd, Begun(scratch, digest, size, lost), most, chunks)
             if entry and not lost:
-                lost = _dressed(fd, entry, mode)
+                lost = dressed(fd, entry, mode)
         finally:
             if fd >= 0:
                 os.close(fd)
@@ -154,20 +168,17 @@ class Site:
 
     def _placed(self, items: Sequence[Item], begun: Begun) -> bool:
         """Give the bytes to each item; whether the last one took the file itself."""
-        taken, scratch, size, sha256 = False, begun.scratch, begun.size, begun.digest.hexdigest()
+        taken, scratch = False, begun.scratch
         written: dict[str, str] = {}  # a path of the backup -> where its bytes are now
         for number, item in enumerate(items):
             entry = item.wanted.entry
             with _Named(self, item):
-                if sha256 != entry.sha256 or size != entry.size:
-                    raise Different
-                if begun.lost:
-                    raise OSError(begun.lost)
+                compare(begun, entry)
                 other = written.get(entry.link) if entry.kind == HARDLINK else None
                 last = number == len(items) - 1
                 source = self._linked(other) or (scratch if last else self._copied(scratch))
                 if not begun.dressed:
-                    _dress(source, entry)
+                    dress(source, entry)
                 self._file(item, source)
                 taken = source == scratch
                 if not last:
@@ -220,7 +231,7 @@ class Site:
             if now is not None and now.kind == FOLDER:
                 entry = item.wanted.entry
                 with contextlib.suppress(OSError):
-                    _dress(path, entry if whole else entry._replace(mode=entry.mode | stat.S_IRWXU))
+                    dress(path, entry if whole else entry._replace(mode=entry.mode | stat.S_IRWXU))
 
     def _open_way(self, target: str) -> None:
         """Make the folders above a target that are not there; raises OSError when one of them is anything else."""
@@ -267,18 +278,6 @@ class Site:
     def _new_name(self) -> str:
         return f"{self.scratch}{os.sep}{next(self.numbers)}.part"
 
-    def _written(self, fd: int, chunk: bytes, hole: bool) -> str:
-        """Why the bytes could not be written, "" when they are."""
-        try:
-            self.fault("restore.during-write")
-            if hole:
-                os.lseek(fd, len(chunk), os.SEEK_CUR)
-            else:
-                write_all(fd, chunk)
-        except OSError as error:
-            return reason(error)
-        return ""
-
 
 class _Named:
     """Whatever goes wrong with one item within is said of it, and stops nothing else. (A generator costs six times.)"""
@@ -302,20 +301,6 @@ class _Named:
         return True
 
 
-def _is_hole(chunk: bytes) -> bool:
-    """Whether all are 0; only what begins with one is looked at further."""
-    return not chunk[0] and chunk == bytes(len(chunk))
-
-
-def _grown(fd: int, size: int) -> str:
-    """Give a file that ends in a hole its size; why not, "" when it has it."""
-    try:
-        os.ftruncate(fd, size)
-    except OSError as error:
-        return reason(error)
-    return ""
-
-
 def _named(scratch: str, target: str) -> bool:
     """Give a file its name by a link, which replaces nothing and costs less than a rename; False where it has none."""
     try:
@@ -336,31 +321,3 @@ def _is_it(now: There, target: str, entry: Entry) -> bool:
 def _forget(path: str) -> None:
     with contextlib.suppress(OSError):
         os.unlink(path)
-
-
-def _dressed(fd: int, entry: Entry, mode: int) -> str:
-    """Give an open file that was made with `mode` its time and its mode; why not, "" when it has them."""
-    try:
-        with contextlib.suppress(OverflowError):
-            os.utime(fd, ns=(entry.mtime_ns, entry.mtime_ns))
-        if entry.mode & BITS != mode:
-            os.chmod(fd, entry.mode & BITS)
-    except OSError as error:
-        return reason(error)
-    return ""
-
-
-def _dress(path: str, entry: Entry) -> None:
-    """Mode and time; the time first: what is read-only takes none on Windows."""
-    with contextlib.suppress(OverflowError):
-        os.utime(path, ns=(entry.mtime_ns, entry.mtime_ns))
-    os.chmod(path, entry.mode & BITS)
-
-
-def reason(error: BaseException) -> str:
-    """Why something could not be put there, for a person."""
-    if getattr(error, "winerror", None) == NO_RIGHT:
-        return "links need a right on Windows: turn on its developer mode, then type the same again"
-    if isinstance(error, OSError) and is_full(error):
-        return NO_SPACE
-    return getattr(error, "strerror", None) or str(error)

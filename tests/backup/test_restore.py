@@ -260,7 +260,7 @@ def test_a_disk_without_hard_links_takes_every_file(
 ) -> None:
     backup = keep(tmp_path / "backups", tree)
 
-    def refused(*_: object) -> None:
+    def refused(*_: object, **__: object) -> None:
         raise PermissionError(1, "Operation not permitted")
 
     monkeypatch.setattr(os, "link", refused)

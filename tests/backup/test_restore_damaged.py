@@ -184,11 +184,15 @@ def test_where_another_disk_begins_within_the_folder_it_is_restored_all_the_same
 ) -> None:
     backup, real = keep(tmp_path / "backups", tree), os.replace
 
+    def refused(*_: object, **__: object) -> None:
+        raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+
     def replace(source: str, target: str) -> None:
         if "autosys-restoring-" in os.path.dirname(source):
-            raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+            refused()
         real(source, target)
 
+    monkeypatch.setattr(os, "link", refused)
     monkeypatch.setattr(os, "replace", replace)
     assert restore(order(tmp_path / "backups", backup, tmp_path / "to")).code == 0
     monkeypatch.undo()
