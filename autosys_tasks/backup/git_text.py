@@ -19,6 +19,7 @@ OF_ITSELF = re.compile(  # what git writes when it makes a repository, or a subm
 )
 OF_ITS_BYTES = ("core.autocrlf", "core.eol")  # the work tree's files hang on them, whichever file says so
 BEFORE_HOST = re.compile(r"(?<=://)([^/?#]*)@")
+QUERY = re.compile(r"(https?://[^?#]*)[?#].*", re.IGNORECASE | re.DOTALL)
 DRIVE = re.compile(r"[A-Za-z]:($|[\\/])")
 
 
@@ -151,9 +152,12 @@ def drivers(found: Iterable[str]) -> list[str]:
 
 
 def without_secret(url: str) -> str:
-    """An address of a remote without the password in it; but for SSH, the user may be one (a token) and goes, too."""
+    """An address of a remote without the password in it; but for SSH, the user may be one (a token) and goes, too.
+
+    So does what stands behind a `?` on the web.
+    """
     secure = url.partition("://")[0].endswith("ssh")
-    return BEFORE_HOST.sub(lambda found: _user(found[1]) if secure else "", url)
+    return QUERY.sub(r"\1", BEFORE_HOST.sub(lambda found: _user(found[1]) if secure else "", url))
 
 
 def _user(before_host: str) -> str:

@@ -219,7 +219,7 @@ def _age(path: str, written: object) -> float:
     try:
         return units.seconds(written)
     except ValueError as error:
-        raise ValueError(f"`{path}` {error}") from error
+        raise ValueError(f"`{path}`: `{written}` {error}") from error
 
 
 def values(value: Any, key: Key) -> dict[str, object]:

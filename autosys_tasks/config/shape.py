@@ -20,6 +20,7 @@ Table = dict[str, Any]
 _BARE = re.compile(r"[\w-]+")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _DEVICE = re.compile(r"(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(?:\..*)?", re.IGNORECASE)
+SAID_ALOUD = ("budget", "choice", "count", "duration", "number", "size", "status", "time")
 SEEN = {
     str: "text",
     bool: "true or false",
@@ -115,14 +116,28 @@ def _checked(value: object, key: Key, at: Keys, default: object, faults: list[Fa
     try:
         return kind.check(value, key)
     except TypeError:
-        faults.append(Fault(at, f"must be {kind.words}, not {seen(value)}", _rewritten(value, key)))
+        shown = f"{value}" if isinstance(value, float) and key.kind == "count" else seen(value)
+        faults.append(Fault(at, f"must be {kind.words}{_range(key)}, not {shown}", _rewritten(value, key)))
     except ValueError as error:
-        faults.append(Fault(at, str(error), _nearest_choice(value, key)))
+        faults.append(Fault(at, _with_value(str(error), value, key), _nearest_choice(value, key)))
     return default
 
 
+def _range(key: Key) -> str:
+    ranged = key.kind in ("count", "number") and key.least is not None and key.most is not None
+    return f" from {key.least:g} to {key.most:.15g}" if ranged else ""
+
+
+def _with_value(message: str, value: object, key: Key) -> str:
+    """What is wrong with a value, and which it is, where no secret can stand."""
+    if key.kind not in SAID_ALOUD or not isinstance(value, str | int | float):
+        return message
+    shown = f"`{value}`" if isinstance(value, str) else f"{value}"
+    return f"{shown} {message}" if message.startswith("is not") else f"{message}, and is {shown}"
+
+
 def seen(value: object) -> str:
-    """What a value is, in a person's words; never the value itself."""
+    """What a value is, in a person's words; never the value itself: it may be a secret."""
     if isinstance(value, list) and value and not all(type(item) is type(value[0]) for item in value):
         return "a list of different things"
     if isinstance(value, list) and value:

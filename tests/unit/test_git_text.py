@@ -30,6 +30,10 @@ def test_only_what_is_off_this_machine_counts_as_a_remote(url: str, elsewhere: b
         ("ssh://git:s3cret@git.test/x", "ssh://git@git.test/x"),
         ("git@git.test:x", "git@git.test:x"),
         ("https://git.test/a:b@c", "https://git.test/a:b@c"),
+        ("HTTPS://git.test/x.git?private_token=s3cret&y=1", "HTTPS://git.test/x.git"),
+        ("https://t0ken@git.test/x#s3cret", "https://git.test/x"),
+        ("url.https://git.test/?token=s3cret.insteadof", "url.https://git.test/"),
+        ("file:///srv/what?/x.git", "file:///srv/what?/x.git"),
     ],
 )
 def test_a_password_is_cut_out_of_an_address(url: str, kept: str) -> None:
