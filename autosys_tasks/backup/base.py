@@ -17,12 +17,12 @@ class Base:
     more is made of it: of most nights that is nearly all there is.
     """
 
-    def __init__(self, lines: Iterable[bytes] = (), scanned: float = 0.0) -> None:
+    def __init__(self, lines: Iterable[str] = (), scanned: float = 0.0) -> None:
         self.scanned = scanned
         self.files, self.bytes = 0, 0  # that stayed
         self._settled_ns = int((scanned - RACY_S) * 1e9)
         self._lines = iter(lines)
-        self._line = next(self._lines, b"")
+        self._line = next(self._lines, "")
         self._entry: Entry | None = None  # of that line, once it was parsed
         self._last = ""
         self._left: list[Entry] = []
@@ -34,7 +34,7 @@ class Base:
         while self._line:
             if says_the_same(self._line, path, size, mtime_ns, mode, stamp):
                 self.files, self.bytes, self._last = self.files + 1, self.bytes + size, path
-                self._go_on()
+                self._line, self._entry = next(self._lines, ""), None
                 return True
             entry = self._parsed()
             if entry.path > path:
@@ -63,4 +63,4 @@ class Base:
         self._go_on()
 
     def _go_on(self) -> None:
-        self._line, self._entry = next(self._lines, b""), None
+        self._line, self._entry = next(self._lines, ""), None

@@ -15,7 +15,7 @@ from autosys_tasks.backup.secrets_text import looks_secret, some_look_secret
 from autosys_tasks.backup.sqlite_copy import ITS_OWN, PAGE
 from autosys_tasks.backup.staged import Staged, capture_git, copy_databases
 from autosys_tasks.backup.values import FILE, FOLDER, HARDLINK, LINK, SECRET, Collected, Failed, Found
-from autosys_tasks.backup.walk import LeftOut, Seen, Site, Unread, is_link, reason, walk
+from autosys_tasks.backup.walk import LeftOut, Seen, Site, Thing, Unread, is_link, reason, walk
 from autosys_tasks.backup.wanted_text import Pattern, patterns
 from autosys_tasks.config.model import Config
 from autosys_tasks.core.clock import span
@@ -157,27 +157,35 @@ class _Gathered:
         prefix = f"{seen.folder}/" if seen.folder else ""
         here = os.path.join(self.site.source(seen.folder), "")
         sets = tuple(dict.fromkeys(one.of.name for one in seen.patterns))
-        has_secrets = some_look_secret(seen.folder, [name for name, _ in seen.things])
-        base, already = self.base, self.count
-        for name, status in seen.things:
+        already = self.count
+        others = self._others(prefix, seen.things)
+        has_secrets = some_look_secret(seen.folder, [name for name, _ in others])
+        for name, status in others:
             path, mode, size = prefix + name, status.st_mode, status.st_size
             if not stat.S_ISREG(mode):
                 self._add_other(path, here + name, status, seen.patterns, sets)
                 continue
-            mode, mtime_ns, stamp = mode & BITS, status.st_mtime_ns, (status.st_ino, status.st_ctime_ns)
-            secret, paged, linked = has_secrets and looks_secret(path), not size % PAGE, status.st_nlink > 1
-            special = secret or paged or linked or name.endswith(ITS_OWN)  # more is to be known than that it stayed
-            if not special and base.has(path, size, mtime_ns, mode, stamp):
-                continue
-            flags = (SECRET,) if secret else ()
-            thing = Found(path, here + name, FILE, size, mtime_ns, mode, stamp, "", flags, sets)
+            stamp = status.st_ino, status.st_ctime_ns
+            flags = (SECRET,) if has_secrets and looks_secret(path) else ()
+            thing = Found(path, here + name, FILE, size, status.st_mtime_ns, mode & BITS, stamp, "", flags, sets)
             self.found.append(thing)
-            if paged:
+            if not size % PAGE:
                 self.paged.append(thing)
-            if linked:
-                self.linked.append((thing, (status.st_dev, status.st_ino)))
+            if status.st_nlink > 1:
+                self.linked.append((thing, (status.st_dev, stamp[0])))
         if self.count > already:
             self.folders.add(seen.folder)
+
+    def _others(self, prefix: str, things: Sequence[Thing]) -> list[Thing]:
+        """Those that are no files as the base has them, or of which more is to be known than that they stayed."""
+        others = []
+        for thing in things:
+            name, status = thing
+            size, mode, stamp = status.st_size, status.st_mode, (status.st_ino, status.st_ctime_ns)
+            plain = size % PAGE and status.st_nlink == 1 and not name.endswith(ITS_OWN) and stat.S_ISREG(mode)
+            if not plain or not self.base.has(prefix + name, size, status.st_mtime_ns, mode & BITS, stamp):
+                others.append(thing)
+        return others
 
     def _add_other(
         self, path: str, source: str, status: os.stat_result, by: Sequence[Pattern], sets: tuple[str, ...]

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from autosys_tasks.backup import act, damage_memory, manifest, pack, plan, store
+from autosys_tasks.backup import act, damage_memory, manifest, pack, plan, secrets_text, store
 from autosys_tasks.backup.base import Base
 from autosys_tasks.backup.collect import collect
 from autosys_tasks.backup.damaged import Damaged, NeedsPassphrase
@@ -198,8 +198,11 @@ def _were_encrypted(backups: Sequence[Backup]) -> bool:
 
 
 def sets_digest(config: Config) -> str:
-    """What is asked for, as a digest: against what was asked for otherwise there is no differential."""
-    asked = [[list(each) for each in config.backup.sets.values()], config.backup.git]
+    """What is asked for, as a digest: against what was asked for otherwise there is no differential.
+
+    Nor against what another version made that took other names for secrets: of what stayed no name is looked at.
+    """
+    asked = [[list(each) for each in config.backup.sets.values()], config.backup.git, secrets_text.RULES]
     return hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:16]
 
 

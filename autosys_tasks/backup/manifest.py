@@ -10,7 +10,7 @@ import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from itertools import chain
+from itertools import chain, pairwise
 from operator import attrgetter
 from pathlib import Path
 from typing import BinaryIO, TypeVar, cast
@@ -24,11 +24,12 @@ from autosys_tasks.backup.manifest_text import (
     backup_of,
     closed,
     entries_of,
+    in_whole_lines,
     last_words,
     lines,
     listed,
     opened,
-    path_of,
+    paths_of,
     rows_of,
     split,
 )
@@ -94,14 +95,14 @@ def read_entries(path: Path, passphrase: str = "") -> Iterator[Entry]:
     return _in_order(path, _between(path, passphrase, entries_of, deleted=False), attrgetter("path"))
 
 
-def read_lines(path: Path, passphrase: str = "") -> Iterator[bytes]:
+def read_lines(path: Path, passphrase: str = "") -> Iterator[str]:
     """The same entries as lines (see manifest_text), for whoever need not parse each; in which order is not proven."""
-    return _between(path, passphrase, iter, deleted=False)
+    return chain.from_iterable(_between(path, passphrase, list, deleted=False))
 
 
 def read_deleted(path: Path, passphrase: str = "") -> Iterator[str]:
     """The base's paths that were gone, in order; raises Damaged, NeedsPassphrase."""
-    return _in_order(path, _between(path, passphrase, partial(map, path_of), deleted=True), str)
+    return _in_order(path, _between(path, passphrase, paths_of, deleted=True), str)
 
 
 def state(folder: Path, backup: Backup, passphrase: str = "") -> Iterator[tuple[Entry, Backup]]:
@@ -154,9 +155,9 @@ def _merged(
         pass  # to its end, where the hash is compared
 
 
-def _in_order(path: Path, things: Iterator[T], path_of: Callable[[T], str]) -> Iterator[T]:
+def _in_order(path: Path, things: Iterator[list[T]], path_of: Callable[[T], str]) -> Iterator[T]:
     last = ""
-    for thing in things:
+    for thing in chain.from_iterable(things):
         name = path_of(thing)
         if name <= last:
             raise Damaged(f"`{name}` is out of order in it", where=str(path))
@@ -165,28 +166,28 @@ def _in_order(path: Path, things: Iterator[T], path_of: Callable[[T], str]) -> I
 
 
 def _between(
-    path: Path, passphrase: str, values: Callable[[list[bytes]], Iterator[T]], *, deleted: bool
-) -> Iterator[T]:
-    """What the lines of one of the two lists say, without their commas; the other's are hashed only."""
+    path: Path, passphrase: str, values: Callable[[list[str]], list[T]], *, deleted: bool
+) -> Iterator[list[T]]:
+    """What the lines of one of the two lists say, as many at once as are read at once; the other's are hashed only."""
     with _damage(path), contextlib.ExitStack() as stack:
-        blocks = split(_source(path, passphrase, stack))
-        first, *block = next(blocks, None) or [b""]
-        opened(first)
-        digest, within = hashlib.sha256(first), not deleted
-        last: list[bytes] = []  # the foot, at the end
-        for more in chain([block], blocks):
-            block = last + more
-            last = block[-1:]
-            del block[-1:]
-            digest.update(b"".join(block))
-            here = block if within else []
-            if TURNS in block:
-                turns, within = block.index(TURNS), deleted
-                here = block[turns + 1 :] if deleted else block[:turns]
-            yield from values([line.removeprefix(b",") for line in here])
-        before, _, said = b"".join(last).rpartition(ENDS)
-        digest.update(before)
-        if not before.startswith(CLOSES) or ENDS + said != last_words(digest.hexdigest()):
+        texts = in_whole_lines(_source(path, passphrase, stack))
+        first, end, rest = next(texts, "").partition("\n")
+        head, foot = f"{first}{end}".encode(), ""
+        opened(head)
+        digest, within = hashlib.sha256(head), not deleted
+        for text, foot in pairwise(chain([rest], texts)):  # noqa: B007 - at last it is that: it comes alone
+            digest.update(text.encode())
+            lines = split(text)
+            here = lines if within else []
+            if TURNS in lines:
+                turn, within = lines.index(TURNS), deleted
+                here = lines[turn + 1 :] if deleted else lines[:turn]
+            if here:
+                here[0] = f",{here[0].removeprefix(',')}"  # the first of a list has none
+            yield values(here)
+        words, _, said = foot.encode().rpartition(ENDS)
+        digest.update(words)
+        if not words.startswith(CLOSES) or ENDS + said != last_words(digest.hexdigest()):
             raise Damaged("it is not what was written: its own hash differs")
 
 

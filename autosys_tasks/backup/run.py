@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -82,13 +83,13 @@ def planned(house: House, *, due: bool = False) -> Plan:
 
 def planned_prune(house: House) -> Plan:
     """What retention would remove now, and why it keeps the others."""
-    kept = _judged(house)
+    kept = _judged(house, _own(house))
     steps = tuple(Step(REMOVE, each.id, each.reason) for each in kept if not each.keep)
     return Plan("backup.prune", steps, tuple(f"{each.id} stays: {each.reason}" for each in kept if each.keep))
 
 
-def _judged(house: House) -> list[Kept]:
-    return retain(_own(house), house.config.backup, wall(), damage_memory.remembered(Path(house.place.folder)))
+def _judged(house: House, backups: Sequence[Backup]) -> list[Kept]:
+    return retain(backups, house.config.backup, wall(), damage_memory.remembered(Path(house.place.folder)))
 
 
 def _own(house: House) -> list[Backup]:
@@ -98,14 +99,13 @@ def _own(house: House) -> list[Backup]:
 
 def _retain(run: Record) -> None:
     """Remove what goes; a backup that cannot be removed is named, and the others go."""
-    folder = act.folder_of(run.house.config.path)
-    known = {each.id: each for each in _own(run.house)}
-    for each in _judged(run.house):
+    folder, backups = act.folder_of(run.house.config.path), _own(run.house)
+    for backup, each in zip(backups, _judged(run.house, backups), strict=True):
         if each.keep:
             continue
         began, ok, detail = time.monotonic(), True, "removed"
         try:
-            act.remove(folder, known[each.id])
+            act.remove(folder, backup)
         except AutosysError as error:
             ok, detail = False, error.message
         run.add(Step(REMOVE, each.id, each.reason), ok, detail, began)

@@ -36,6 +36,7 @@ _HARMLESS = re.compile(
     r"|known_hosts(?:\.old)?|authorized_keys",
     re.IGNORECASE,
 )
+RULES = [one.pattern for one in (_NAMES, _PLACES, _HARMLESS)]
 # Shapes by a sign that each of them has (a number: bytes are searched for one in no time). Each begins with a word or a
 # sign of its own and says behind that what goes before it (`(?<=...)`): `re` leaps to where such a word is, and a text
 # is searched in a third of the time. Few are ever looked for, so that `re` compiles them when they are.

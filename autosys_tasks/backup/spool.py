@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
 
-from autosys_tasks.backup.manifest_text import entries_of, row, split
+from autosys_tasks.backup.manifest_text import entries_of, in_whole_lines, row, split
 from autosys_tasks.backup.values import Entry
 
 PIECE = 1 << 16  # bytes that are read at once: few enough for the cache of a CPU
@@ -52,5 +52,5 @@ class Spool:
 
     def read(self) -> Iterator[Entry]:
         """All of them, from the first."""
-        for lines in split(self.pieces()):
-            yield from entries_of([line.removeprefix(b",") for line in lines])
+        for text in in_whole_lines(self.pieces()):
+            yield from entries_of(split(text))

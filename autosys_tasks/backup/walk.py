@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import partial
 from operator import attrgetter
 from typing import NamedTuple
@@ -24,13 +24,14 @@ OURS = "autosys keeps its own things there"
 HEAVY_WHY = "such a folder is entered only when the pattern has its very name in it"
 EXCLUDED = "`exclude` of its set names it"
 NONE: tuple[Pattern, ...] = ()
+Thing = tuple[str, os.stat_result]  # its name in its folder, and what the system says of it
 
 
 class Seen(NamedTuple):
     """Things of one folder, by name, that these patterns take: many together, which costs less than one by one."""
 
     folder: str
-    things: list[tuple[str, os.stat_result]]
+    things: list[Thing]
     patterns: tuple[Pattern, ...]
 
 
@@ -116,17 +117,24 @@ def _in_order(
     prefix = f"{folder}/" if folder else ""
     asked = () if all(one.takes_all_in(folder) for one in active) else active
     picky = bool(levels) or any(one.of.exclude for one in active)
+    for_all = bool(active) and not (asked or picky)  # the patterns take whatever file is there
     entries.sort(key=attrgetter("name"), reverse=True)
-    crowd, by = list[tuple[str, os.stat_result]](), active
+    crowd, by = list[Thing](), active
     inner: list[_Room] = []  # met, and not yet at their place: the last one comes first
     while entries:  # what the system said of them is not kept longer than needed
-        entry = entries.pop()
-        path, taking, below = prefix + entry.name, active, NONE
+        path, taking, below = prefix + entries[-1].name, active, NONE
         while inner and inner[-1].folder + "/" < path:
             if crowd:
                 yield Seen(folder, crowd, by)
                 crowd = []
             yield inner.pop()
+        if for_all and not inner and (files := _first_files(entries)):
+            if crowd:
+                yield Seen(folder, crowd, by)
+                crowd = []
+            yield Seen(folder, files, active)
+            continue
+        entry = entries.pop()
         is_folder = entry.is_dir(follow_symlinks=False) and not _is_junction(entry)
         if asked:
             taking = tuple(one for one in asked if one.takes(path))
@@ -154,6 +162,21 @@ def _in_order(
     if crowd:
         yield Seen(folder, crowd, by)
     yield from reversed(inner)
+
+
+def _first_files(entries: list[os.DirEntry[str]]) -> list[Thing]:
+    """What comes before the next folder, taken from these (the last one comes first): of most folders, all there is.
+
+    It ends where the system says nothing of one, too: that one is asked with patience.
+    """
+    files: list[Thing] = []
+    with suppress(OSError):
+        for entry in entries[: -MOST - 1 : -1]:
+            if entry.is_dir(follow_symlinks=False):
+                break
+            files.append((entry.name, _status(entry)))
+    del entries[len(entries) - len(files) :]
+    return files
 
 
 def _left_out(

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from autosys_tasks.backup.base import Base
 from autosys_tasks.backup.damaged import Damaged
-from autosys_tasks.backup.manifest_text import rows_of
+from autosys_tasks.backup.manifest_text import listed, rows_of, split
 from autosys_tasks.backup.plan import TAIL_FROM, Changes, choose, is_longer, to_store
 from autosys_tasks.backup.plan import changed as changed_of_entries
 from autosys_tasks.backup.values import (
@@ -123,12 +123,17 @@ def changed(found: Iterable[Found], before: Iterable[Entry], scanned: float, unr
     """The changes by entries, which are the same by the lines of a manifest."""
     found, before = tuple(found), list(before)
     changes = changed_of_entries(found, before, scanned, unread)
-    base = Base(rows_of(before), scanned)
+    base = Base(lines_of(before), scanned)
     stayed = [one for one in found if one.kind == FILE and not one.flags and is_in(base, one)]
     by_lines = changed_of_entries([one for one in found if one not in stayed], base.left(), scanned, unread)
     assert by_lines._replace(same=tuple(sorted((*stayed, *by_lines.same)))) == changes
     assert (base.files, base.bytes) == (len(stayed), sum(one.size for one in stayed))
     return changes
+
+
+def lines_of(entries: Iterable[Entry]) -> list[str]:
+    """What a manifest says of them."""
+    return split("," + b"".join(listed(rows_of(entries))).decode())
 
 
 def is_in(base: Base, one: Found) -> bool:
@@ -233,13 +238,13 @@ def test_no_more_is_to_store_than_is_there_and_never_less_than_what_is_new(sizes
 def test_a_line_that_says_the_same_is_not_even_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("autosys_tasks.backup.base.entry_of", lambda line: pytest.fail(f"parsed: {line!r}"))
     found = [thing("a"), thing('b "\\ \U0001f5d2\udc80'), thing("c/가")]
-    base = Base(rows_of(map(entry, found)), SCANNED)
+    base = Base(lines_of(map(entry, found)), SCANNED)
     assert all(is_in(base, one) for one in found) and not base.left()
 
 
 def test_lines_that_are_out_of_order_are_damage() -> None:
     before = [entry(thing(path)) for path in ("a", "b", "c")]
-    one, other, last = rows_of(before)
+    one, other, last = lines_of(before)
     for mixed in ([other, one, last], [one, last, other], [one, one, last]):
         for found in ([], [thing("a"), thing("b"), thing("c")], [thing("b")]):
             base = Base(mixed, SCANNED)

@@ -14,10 +14,10 @@ from desk_tree import NOW, config_of, tree
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autosys_tasks.backup import plan, sqlite_copy
+from autosys_tasks.backup import make, plan, secrets_text, sqlite_copy
 from autosys_tasks.backup.base import Base
 from autosys_tasks.backup.collect import BITS, collect
-from autosys_tasks.backup.manifest_text import rows_of
+from autosys_tasks.backup.manifest_text import listed, rows_of, split
 from autosys_tasks.backup.values import FILE, Collected, Entry, Found
 from autosys_tasks.config.model import Config
 
@@ -103,7 +103,8 @@ def entries(found: Collected) -> Iterator[Entry]:
 def compare(config: Config, before: list[Entry], scanned: float) -> Collected:
     """Both looks at what is there now say the same; returns the one with the base."""
     whole = plan.changed(looked(config).found, before, scanned)
-    found = looked(config, Base(rows_of(before), scanned))
+    lines = split("," + b"".join(listed(rows_of(before))).decode())
+    found = looked(config, Base(lines, scanned))
     changes = plan.changed(found.found, found.left, scanned)
     assert changes[1:] == whole[1:]
     assert set(changes.same) <= set(whole.same)
@@ -122,6 +123,16 @@ def test_of_what_stayed_nothing_is_made_but_a_count(desk: Path) -> None:
     found = compare(config, list(entries(looked(config))), NOW)
     assert [one.path for one in found.found] == [".env", "deep", "deep/er"], "a secret and folders are looked at"
     assert found.files == 3 and [one.path for one in found.left] == [".env", "deep", "deep/er"]
+
+
+def test_a_version_that_knows_other_secrets_builds_upon_no_earlier_full(
+    desk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of what stayed it looks at no name."""
+    config = config_of(desk, "**")
+    before = make.sets_digest(config)
+    monkeypatch.setattr(secrets_text, "RULES", [*secrets_text.RULES, "new"])
+    assert make.sets_digest(config) != before
 
 
 def test_the_log_of_a_database_never_stays_beside_a_new_copy_of_it(desk: Path) -> None:

@@ -16,7 +16,17 @@ from hypothesis import strategies as st
 from autosys_tasks.backup import manifest
 from autosys_tasks.backup.base import Base
 from autosys_tasks.backup.damaged import Damaged, NeedsPassphrase
-from autosys_tasks.backup.manifest_text import backup_of, closed, entry_of, listed, opened, row, rows_of, split
+from autosys_tasks.backup.manifest_text import (
+    backup_of,
+    closed,
+    entry_of,
+    in_whole_lines,
+    listed,
+    opened,
+    row,
+    rows_of,
+    split,
+)
 from autosys_tasks.backup.manifest_text import lines as manifest_lines
 from autosys_tasks.backup.seven_zip_write import Writer
 from autosys_tasks.backup.values import DIFFERENTIAL, FULL, MANIFEST, Backup, Entry, Failed
@@ -59,7 +69,7 @@ def test_an_entry_is_a_line_of_json_whatever_it_lacks(
     one = Entry(path, kind, size, time, mode, "ab" * 32, member, "", flags, (inode, ctime))
     said = {name: value for name, value in one._asdict().items() if value != getattr(Entry("", "", 0, 0, 0), name)}
     assert row(one) == json.dumps(said, separators=(",", ":")).encode() + b"\n"
-    assert entry_of(row(one)) == one
+    assert entry_of(row(one).decode()) == one
 
 
 def test_it_is_one_json_document_with_all_that_is_promised(tmp_path: Path) -> None:
@@ -115,9 +125,19 @@ def test_whatever_is_changed_in_it_is_found(tmp_path: Path) -> None:
     assert not missed
 
 
-@given(st.lists(st.binary(max_size=9).map(lambda raw: raw.replace(b"\r", b"\n")), max_size=9))
+@given(st.lists(st.text("a,\n\r\x0b\x1c", max_size=9).map(str.encode), max_size=9))
 def test_pieces_are_cut_into_the_lines_of_the_whole(pieces: list[bytes]) -> None:
-    assert [line for block in split(pieces) for line in block] == b"".join(pieces).splitlines(keepends=True)
+    whole, texts = b"".join(pieces).decode(), list(in_whole_lines(pieces))
+    assert "".join(texts) == whole
+    assert all(text.endswith("\n") for text in texts[:-1]) and "\n" not in "".join(texts[-1:])[:-1]
+    assert [line for text in texts for line in split(text)] == whole.split("\n")[:-1]
+
+
+def test_no_piece_may_have_what_a_manifest_never_has() -> None:
+    with pytest.raises(ValueError, match="ascii"):
+        list(in_whole_lines([b"a\n", "가\n".encode()]))
+    with pytest.raises(Damaged, match="a line has more than"):
+        list(in_whole_lines([b"a\n", *[bytes(1 << 20)] * 65]))
 
 
 def broken(raw: bytes, rng: random.Random) -> bytes:
@@ -212,7 +232,7 @@ def test_the_page_on_the_format_shows_a_manifest_that_can_be_read(tmp_path: Path
     lines = shown.encode().splitlines(keepends=True)
     head, foot = opened(lines[0]), closed(lines[-1])
     backup = backup_of(head, foot)
-    entries = listed(rows_of(map(entry_of, (lines[1], lines[2][1:]))))
+    entries = listed(rows_of(entry_of(line.decode()) for line in lines[1:3]))
     written_by_us = list(manifest_lines(backup, entries, [], backup))
     assert b"".join(written_by_us) == b"".join(lines).rpartition(b',"sha256":')[0]
     for name in Entry._fields:

@@ -146,9 +146,9 @@ TAIL = ',"member":".autosys/tail/a","tail":[7,"%s"]}\n' % ("ab" * 32)
 )
 def test_a_manifest_that_says_what_no_tail_is_is_damaged(wrong: str) -> None:
     line = '{"path":"a","kind":"file","size":9,"sha256":"' + "cd" * 32 + '"'
-    assert entry_of((line + TAIL).encode()).tail == (7, "ab" * 32)
+    assert entry_of(line + TAIL).tail == (7, "ab" * 32)
     with pytest.raises((Damaged, ValueError)):
-        entry_of((line + wrong).encode())
+        entry_of(line + wrong)
 
 
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

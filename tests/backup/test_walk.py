@@ -27,7 +27,7 @@ PATHS = st.lists(PARTS, min_size=1, max_size=4).map("/".join)
 TREES = st.lists(PATHS, min_size=1, max_size=12)
 GLOB_PARTS = st.sampled_from(["a", "b", "*", "**", "?", "*.txt", "a*", "[ab]", "node_modules", "가", "ä", "own", "."])
 GLOBS = st.lists(GLOB_PARTS, min_size=1, max_size=4).map("/".join)
-SETS = st.lists(st.tuples(st.lists(GLOBS, min_size=1, max_size=2), st.lists(GLOBS, max_size=1)), min_size=1, max_size=3)
+SETS = st.lists(st.tuples(st.lists(GLOBS, min_size=1, max_size=2), st.lists(GLOBS, max_size=1)), max_size=3)
 IGNORES = st.dictionaries(st.sampled_from(["", "a", "b/a"]), st.sampled_from(["a", "/b", "*.txt\n!x.txt", "ab/"]))
 Said = tuple[str, str, tuple[int, ...]]
 
@@ -142,3 +142,46 @@ def test_a_folder_that_is_taken_whole_is_taken_with_whatever_lies_in_it(glob: st
     (one,) = patterns([BackupSet("set", (glob,))])
     if one.takes_all_in(folder):
         assert one.takes(f"{folder}/{path}") and one.reaches(f"{folder}/{path}")
+
+
+@settings(max_examples=rig.examples(60))
+@given(TREES, st.sampled_from(["**", "*/**", "**/a*"]), st.dictionaries(PARTS, st.sampled_from([1, 1000])))
+def test_what_the_system_says_nothing_of_is_asked_again_and_the_others_are_met(
+    root: Path, files: list[str], wanted: str, moody: dict[str, int]
+) -> None:
+    """Once is no fault; what it never says anything of is named, and costs no other."""
+    grown(root, files, {})
+    left, ask = dict(moody), module._status
+
+    def status(entry: os.DirEntry[str]) -> os.stat_result:
+        if left.get(entry.name):
+            left[entry.name] -= 1
+            raise PermissionError(13, "no")
+        return ask(entry)
+
+    def told() -> list[tuple[str, bool]]:
+        events = walk(Site(str(root)), patterns([BackupSet("all", (wanted,))]), Patience(0))
+        return [one for event in events if not isinstance(event, LeftOut) for one in told_of(event)]
+
+    usual = told()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "_status", status)
+        found = told()
+    assert sorted(found) == [(path, moody.get(path.rpartition("/")[2]) != 1000) for path, _ in usual]
+    assert [path for path, is_met in found if is_met] == sorted(path for path, is_met in found if is_met)
+
+
+def told_of(event: Seen | Unread) -> list[tuple[str, bool]]:
+    """Each path, and whether it is met."""
+    if isinstance(event, Seen):
+        return [(f"{event.folder}/{name}".lstrip("/"), True) for name, _ in event.things]
+    return [(event.path, False)]
+
+
+def test_what_stands_together_is_told_of_together(root: Path) -> None:
+    """Also behind a folder, and what is in it."""
+    tree(root, "all/a/x", *(f"all/{name}" for name in ("0", "1", "a-", "b", "c", "d", "e/y", "f", "g")))
+    events = list(walk(Site(str(root)), patterns([BackupSet("all", ("all/**",))]), Patience(0)))
+    assert [[name for name, _ in event.things] for event in events if isinstance(event, Seen)] == [
+        ["all"], ["0", "1"], ["a", "a-"], ["x"], ["b", "c", "d"], ["e"], ["y"], ["f", "g"],
+    ]  # fmt: skip
