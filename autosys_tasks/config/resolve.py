@@ -76,7 +76,10 @@ def _backup_set(name: str, values: Table) -> BackupSet:
 
 def _environment(name: str, values: Table, scope: Scope) -> Environment:
     kind = values["kind"]
-    scope.faults.extend(_kind_faults(kind, values, ("environments", name)))
+    at: Keys = ("environments", name)
+    wrong = {fault.at for fault in scope.faults}  # what is missing, or too much, because of these is no second fault
+    if (*at, "kind") not in wrong:
+        scope.faults.extend(fault for fault in _kind_faults(kind, values, at) if fault.at not in wrong)
     return Environment(
         name=name,
         kind=kind,

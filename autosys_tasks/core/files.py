@@ -209,6 +209,8 @@ def slurp(path: Path | str) -> bytes:
         while len(data) % 65536 == 0 and (more := os.read(fd, 65536)):
             data += more
         return data
+    except IsADirectoryError as error:  # of which the system does not say the name
+        raise IsADirectoryError(error.errno, error.strerror, os.fspath(path)) from None
     finally:
         os.close(fd)
 

@@ -66,7 +66,7 @@ def _start_locked(
     house: House, name: str, lock: host.Lock, *, asked: bool, ended: host.Exit | None, only_note: bool
 ) -> tuple[bool | None, str]:
     service, place, moment = house.service(name), house.place, now()
-    record, corrupt = read_record(place, name)
+    record, corrupt = read_record(place, name, locked=True)
     if corrupt:
         set_aside(place, name)
     wanted = read_wanted(place, name)
@@ -183,7 +183,7 @@ def adopt(house: House, name: str, found: tuple[host.Identity, str], reason: str
 
 def _adopted(house: House, name: str, who: host.Identity, instance: str) -> tuple[bool | None, str]:
     moment = now()
-    record, corrupt = read_record(house.place, name)
+    record, corrupt = read_record(house.place, name, locked=True)
     if corrupt:
         set_aside(house.place, name)
         record = None
@@ -311,7 +311,7 @@ def bury(house: House, name: str, ended: host.Exit | None, why: str, *, instance
     if lock is None:
         return
     try:
-        record, _corrupt = read_record(house.place, name)
+        record, _corrupt = read_record(house.place, name, locked=True)
         if record is None or (record.dead and record.instance != instance):
             return
         seen = read_ready(house.place, name, record.instance)

@@ -323,7 +323,7 @@ def reset(house: House, name: str) -> list[Outcome]:
     if lock is None:
         return []
     try:
-        record, _corrupt = read_record(house.place, name)
+        record, _corrupt = read_record(house.place, name, locked=True)
         if record is not None:
             write_record(house.place, name, record._replace(starts=0))
     finally:

@@ -91,13 +91,25 @@ def spec_hash(service: Service) -> str:
     return f"{zlib.crc32(repr(parts).encode('utf-8', 'surrogatepass')):08x}"
 
 
-def read_record(place: Place, name: str) -> tuple[Record | None, bool]:
-    """(record, corrupt). A record that does not parse is no record: it is rebuilt from what runs."""
+def read_record(place: Place, name: str, *, locked: bool = False) -> tuple[Record | None, bool]:
+    """(record, corrupt). A record that does not parse is no record: it is rebuilt from what runs.
+
+    Neither is the one in a copy of a state folder: whom it names is the original's to stop. `locked`: the caller holds
+    the service's lock.
+    """
     try:
         values = slots.read(place.of(name, RECORD))
-        return (None, False) if values is None else (_record(values), False)
+        return (None, False) if values is None or _is_copy(place, name, values, locked) else (_record(values), False)
     except (ValueError, TypeError, KeyError, AttributeError, OSError):
         return None, True
+
+
+def _is_copy(place: Place, name: str, values: object, locked: bool) -> bool:
+    """Whether it was written in another folder that is still there. In one that was moved the lock goes with it."""
+    written = values.get("folder") if isinstance(values, dict) else None
+    if not isinstance(written, str) or written == place.folder or not os.path.isdir(written):
+        return False
+    return not os.path.samefile(written, place.folder) and (locked or not host.lock_held(place.lock(name)))
 
 
 def _record(values: object) -> Record:
@@ -115,7 +127,7 @@ def _record(values: object) -> Record:
 
 def write_record(place: Place, name: str, record: Record) -> None:
     """Replace the record; the caller holds the service's lock."""
-    values = record._asdict()
+    values = {**record._asdict(), "folder": place.folder}
     ended = record.last_exit
     while True:
         if ended is not None:

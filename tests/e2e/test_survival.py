@@ -321,3 +321,39 @@ def test_a_moved_workspace_leaves_nothing_running_that_no_command_reaches(worksp
     assert len(workspace.starts()) == 3
     assert "is gone" not in workspace.cli("watchdog").rc(0).out
     assert {one["state"] for one in rows(workspace).values()} == {"ready"}, "what was wanted was not forgotten"
+
+
+@pytest.mark.only("posix")  # Windows copies no file that is locked
+def test_a_copy_with_its_state_folder_stops_nothing_of_the_original(workspace: rig.Workspace) -> None:
+    """Design: kill only what is ours. The record that was copied names a process that lives, of another workspace."""
+    workspace.service("api", "sleeps.py").cli("bringup", "--no-guard").rc(0)
+    ((pid, _at),) = rig.wait_for(workspace.starts)
+    root, state = workspace.root.parent / "copied", workspace.state.parent / "copied state"
+    shutil.copytree(workspace.root, root)
+    shutil.copytree(workspace.state, state)
+    copy = rig.Workspace(root, state)
+    try:
+        assert row(copy, "api")["state"] == "down"
+        copy.cli("down").rc(0)
+        assert lives(pid) and row(workspace, "api")["pid"] == pid
+        copy.cli("bringup", "--no-guard").rc(0)
+        assert row(copy, "api")["pid"] != pid and row(workspace, "api")["pid"] == pid
+        copy.cli("down").rc(0)
+        assert row(workspace, "api")["state"] == "ready"
+    finally:
+        copy.end_all()
+
+
+@pytest.mark.only("posix")  # Windows moves no folder in which a file is open
+def test_a_state_folder_that_was_moved_keeps_what_runs(workspace: rig.Workspace) -> None:
+    workspace.service("api", "sleeps.py").cli("bringup", "--no-guard").rc(0)
+    ((pid, _at),) = rig.wait_for(workspace.starts)
+    moved = workspace.state.with_name("moved state")
+    workspace.state.rename(moved)
+    try:
+        workspace.state.mkdir()
+        assert row(rig.Workspace(workspace.root, moved), "api")["pid"] == pid
+        rig.Workspace(workspace.root, moved).cli("down").rc(0)
+        assert not lives(pid)
+    finally:
+        workspace.end_all()

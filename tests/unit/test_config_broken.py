@@ -49,6 +49,13 @@ BROKEN = [
      "write each below a line [services.NAME]"),
     ("[[services]]\n", "services (autosys.toml:1)", "must be tables, not a list that holds a table", ""),
     ("watchdog = true\n", "watchdog (autosys.toml:1)", "must be a table, not true or false", "[watchdog]"),
+    # one mistake is told once
+    (MAKE.format("deps", "").replace('"command"', '"comand"'), "environments.deps.kind (autosys.toml:2)",
+     "must be one of python, node, command",
+     'did you mean "command"?'),
+    (MAKE.format("deps", "").replace('["x"]', '"x"'), "environments.deps.manifests (autosys.toml:4)",
+     'must be a list of texts, as ["a", "b"] is, not text', 'write manifests = ["x"]'),
+    (MAKE.format("deps", "").replace('["make"]', "[]"), "environments.deps.install (autosys.toml:5)", "is empty", ""),
     # types
     ('[services.api]\ncommand = "python -m app"\n', "services.api.command (autosys.toml:2)",
      'must be a list of a program and its arguments, as ["python", "-m", "app"] is, not text',

@@ -229,3 +229,10 @@ def test_what_is_in_the_way_is_to_be_moved_away(tmp_path: Path, name: str, numbe
     (tmp_path / "backups").mkdir()
     wanted = hint.replace("{}/", f"{tmp_path}{os.sep}")
     assert files.cannot_write(tmp_path / name, OSError(number, "")).hint.startswith(wanted)
+
+
+@pytest.mark.only("posix")  # Windows refuses to open it
+def test_a_folder_that_is_read_as_a_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(IsADirectoryError) as caught:
+        files.read_text(tmp_path)
+    assert caught.value.filename == str(tmp_path)
