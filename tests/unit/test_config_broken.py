@@ -51,8 +51,7 @@ BROKEN = [
     ("watchdog = true\n", "watchdog (autosys.toml:1)", "must be a table, not true or false", "[watchdog]"),
     # one mistake is told once
     (MAKE.format("deps", "").replace('"command"', '"comand"'), "environments.deps.kind (autosys.toml:2)",
-     "must be one of python, node, command",
-     'did you mean "command"?'),
+     "must be one of python, node, command, and is `comand`", 'did you mean "command"?'),
     (MAKE.format("deps", "").replace('["x"]', '"x"'), "environments.deps.manifests (autosys.toml:4)",
      'must be a list of texts, as ["a", "b"] is, not text', 'write manifests = ["x"]'),
     (MAKE.format("deps", "").replace('["make"]', "[]"), "environments.deps.install (autosys.toml:5)", "is empty", ""),
