@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from concurrent.futures import Future
 from typing import BinaryIO
 
-from autosys_tasks.backup.seven_zip_codec import LZMA, TAIL, Cipher, Key, coder, crc32
+from autosys_tasks.backup.seven_zip_codec import TAIL, TOGETHER, Cipher, Key, coder, crc32
 from autosys_tasks.backup.seven_zip_header import Block, Columns
 
 
@@ -37,7 +37,7 @@ class Reading:
 class Filling:
     """A block on its way: what waits to be compressed (a shared one), what went in and came out, and who is in it."""
 
-    def __init__(self, codec: bytes, key: Key | None, like: Mapping[str, int] = LZMA) -> None:
+    def __init__(self, codec: bytes, key: Key | None, like: Mapping[str, int] = TOGETHER) -> None:
         self.codec, self.like, self.data, self.columns = codec, like, bytearray(), Columns()
         self.chunks: list[Future[bytes | bytearray]] = []  # of a shared one: what is being compressed, in its order
         self.raw = self.packed = self.coded = 0

@@ -19,9 +19,10 @@ from autosys_tasks.backup.seven_zip_header import number
 COPY, LZMA2, DEFLATE, AES = b"\x00", b"\x21", b"\x04\x01\x08", b"\x06\xf1\x07\x01"
 TAIL = {COPY: b"", LZMA2: b"\x00", DEFLATE: b"\x03\x00"}
 PIECE = 1 << 20  # no decoder is asked for more bytes at once
-DICT_BYTE = 14  # how LZMA2 says 512 KiB, the most that one of these needs
-LZMA = {"id": lzma.FILTER_LZMA2, "preset": 1, "lc": 4, "pb": 0, "dict_size": 1 << 19}  # quick, for bytes of any kind
-LISTED = {**LZMA, "mode": lzma.MODE_NORMAL, "dict_size": 1 << 18, "depth": 4, "nice_len": 64, "lc": 0}  # hashes
+DICT_BYTE = 18  # how LZMA2 says 2 MiB, the most that one of these needs
+TOGETHER = {"id": lzma.FILTER_LZMA2, "preset": 1, "lc": 4, "pb": 0, "dict_size": 1 << 21}  # files of one kind
+ALONE = {**TOGETHER, "dict_size": 1 << 18, "depth": 24}  # a log: what comes again was there a moment ago
+LISTED = {**ALONE, "mode": lzma.MODE_NORMAL, "depth": 4, "nice_len": 64, "lc": 0}  # hashes
 LARGEST_DICT_BYTE = 28  # 64 MiB: 7-Zip's -mx=9; more would be memory for nothing
 CYCLES = 19  # 2^19 rounds of SHA-256 make a key, as in 7-Zip
 
@@ -36,7 +37,7 @@ def compress(
     codec: bytes,
     data: bytes | bytearray,
     going: Callable[[int], bool] = lambda count: True,
-    like: Mapping[str, int] = LZMA,
+    like: Mapping[str, int] = TOGETHER,
 ) -> bytes | bytearray:
     """One chunk of a block. The interpreter's lock is released, so threads help.
 

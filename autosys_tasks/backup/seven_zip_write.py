@@ -17,7 +17,18 @@ from pathlib import Path
 from typing import BinaryIO
 
 from autosys_tasks.backup.seven_zip_block import Filling, Reading
-from autosys_tasks.backup.seven_zip_codec import COPY, DEFLATE, LISTED, LZMA, LZMA2, Key, compress, crc32, shrinks
+from autosys_tasks.backup.seven_zip_codec import (
+    ALONE,
+    COPY,
+    DEFLATE,
+    LISTED,
+    LZMA2,
+    TOGETHER,
+    Key,
+    compress,
+    crc32,
+    shrinks,
+)
 from autosys_tasks.backup.seven_zip_header import (
     DATA,
     EMPTY,
@@ -171,7 +182,7 @@ class Writer:
             self._close(codec)
             filling = None
         if not filling:
-            filling = self._open[codec] = Filling(codec, self._key, LISTED if name == MANIFEST else LZMA)
+            filling = self._open[codec] = Filling(codec, self._key, LISTED if name == MANIFEST else TOGETHER)
         filling.raw += len(data)
         filling.data += data
         if len(filling.data) >= CHUNK:
@@ -180,7 +191,7 @@ class Writer:
 
     def _alone(self, name: str, head: bytes, reading: Reading) -> Filling:
         """A block of its own that a large file has been streamed through; taken back when it cannot be read."""
-        filling = Filling(self._fitting(name, head), self._key, LISTED if name == MANIFEST else LZMA)
+        filling = Filling(self._fitting(name, head), self._key, LISTED if name == MANIFEST else ALONE)
         try:
             while head:
                 filling.raw += len(head)

@@ -11,7 +11,7 @@ import pytest
 
 from autosys_tasks.backup import seven_zip_write
 from autosys_tasks.backup.manifest_text import rows_of
-from autosys_tasks.backup.seven_zip_codec import LZMA2, PIECE, TAIL, compress, decoded
+from autosys_tasks.backup.seven_zip_codec import LZMA2, PIECE, decoded
 from autosys_tasks.backup.seven_zip_read import Archive
 from autosys_tasks.backup.seven_zip_write import Writer
 from autosys_tasks.backup.values import FILE, MANIFEST, Entry
@@ -63,12 +63,24 @@ def test_a_manifest_takes_a_seventh_less_and_lies_last_in_a_block_of_its_own(
         assert b"".join(archive.stream(MANIFEST)) == data
 
 
-def test_blocks_with_a_larger_dictionary_are_read_as_before() -> None:
-    once = random.Random(8).randbytes(900_000)
+@pytest.mark.parametrize(("settings", "dict_size"), [(14, 1 << 19), (16, 1 << 20), (18, 1 << 21)])
+def test_blocks_with_another_dictionary_are_read(settings: int, dict_size: int) -> None:
+    """Those of earlier archives, too."""
+    once = random.Random(8).randbytes(dict_size * 9 // 10 if dict_size < 1 << 22 else 900_000)
     data = once + once  # the second is found only by who remembers the first
-    made = lzma.compress(data, lzma.FORMAT_RAW, filters=[PRESET])
-    assert len(made) < 1_000_000
-    assert b"".join(decoded(LZMA2, bytes([16]), iter([made]), len(data))) == data
-    ours = bytes(compress(LZMA2, data)) + TAIL[LZMA2]
-    pieces = [ours[at : at + PIECE] for at in range(0, len(ours), PIECE)]
-    assert b"".join(decoded(LZMA2, bytes([14]), iter(pieces), len(data))) == data
+    made = lzma.compress(data, lzma.FORMAT_RAW, filters=[{**PRESET, "dict_size": dict_size}])
+    assert len(made) < len(data) * 0.6
+    pieces = [made[at : at + PIECE] for at in range(0, len(made), PIECE)]
+    assert b"".join(decoded(LZMA2, bytes([settings]), iter(pieces), len(data))) == data
+
+
+def test_what_small_files_share_is_kept_once_though_a_megabyte_lies_between(tmp_path: Path) -> None:
+    """As in folders that hold the same packages."""
+    rng = random.Random(9)
+    package = {f"{number}.js": rng.randbytes(50_000) for number in range(20)}  # too small, each, for a sample
+    between = {f"b/{number}.js": rng.randbytes(50_000) for number in range(15)}
+    twice = {f"{folder}/{name}": data for folder in "ac" for name, data in package.items()}
+    size = packed(tmp_path / "a.7z", dict(sorted({**twice, **between}.items())))
+    assert size < 1_850_000, "1.75 MB of different bytes, in 2.75 MB of files"
+    with Archive(tmp_path / "a.7z") as archive:
+        assert b"".join(archive.stream("c/7.js")) == package["7.js"]

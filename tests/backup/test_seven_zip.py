@@ -19,7 +19,7 @@ from packing import CODECS, WHEN, Item, by_py7zr, noise, on_disk, pack, seven_zi
 
 from autosys_tasks.backup import seven_zip_codec, seven_zip_write
 from autosys_tasks.backup.damaged import Damaged, NeedsPassphrase
-from autosys_tasks.backup.seven_zip_codec import _deflater, coder
+from autosys_tasks.backup.seven_zip_codec import DICT_BYTE, _deflater, coder
 from autosys_tasks.backup.seven_zip_header import FILES, Block, Columns, _coders, _packed, header, number
 from autosys_tasks.backup.seven_zip_read import Archive, Member
 from autosys_tasks.backup.seven_zip_write import BLOCK, CHUNK, Writer
@@ -309,7 +309,7 @@ def test_the_parts_of_py7zr_that_are_not_public_are_as_we_know_them() -> None:
     streams = HeaderStreamsInfo.retrieve(io.BytesIO(_packed(3, [Block(b"", 7, (9,), 2)], 4) + raw + b"\0"))
     [folder] = streams.unpackinfo.folders
     assert isinstance(folder, Folder) and folder.coders == [
-        {"method": b"\x21", "properties": b"\x0e", "numinstreams": 1, "numoutstreams": 1}
+        {"method": b"\x21", "properties": bytes([DICT_BYTE]), "numinstreams": 1, "numoutstreams": 1}
     ]
     assert (folder.unpacksizes, folder.crc, folder.bindpairs) == ([9], 5, [])
     packed = streams.packinfo
