@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from autosys_tasks.backup.copies_memory import found, remember, remembered
 from autosys_tasks.backup.copies_plan import Held, Memory, Retain, decide, let_go, may_leave, sound
+from autosys_tasks.backup.owner import is_same, said_by
 from autosys_tasks.backup.place import CHUNK, PART, TIMEOUT_S, Full, Lost, Place, PlaceError, full
 from autosys_tasks.backup.place_folder import folder_of, mount_of
 from autosys_tasks.backup.places import opened
@@ -187,8 +188,8 @@ class Visit:
         for kept in going:
             fault("copies.before-remove")
             self._begin(REMOVE, held[kept.id], kept.reason)
-            self._take_away(place, held[kept.id])
-            self._end("removed")
+            was_ours = self._take_away(place, held[kept.id])
+            self._end("removed" if was_ours else "left there: it is another's, who sent one of this name too")
 
     def ms(self) -> int:
         """How long the step has taken."""
@@ -206,15 +207,33 @@ class Visit:
         self.memory = memory
         remember(self.work.state, self.work.address, memory)
 
-    def _take_away(self, place: Place, stem: str) -> None:
-        """The manifest first: what has none does not exist. That it goes is written down: it has to go whole."""
+    def _take_away(self, place: Place, stem: str) -> bool:
+        """The manifest first: what has none does not exist. That it goes is written down: it has to go whole.
+
+        False when it is another's by now, and stays.
+        """
+        held = {each: one for each, one in self.memory.held.items() if each != stem}
+        if self._is_anothers(place, stem):
+            self._keep(self.memory._replace(held=held, sending=""))
+            return False
         sending = self.memory.sending if self.memory.sending != stem else ""
         self._keep(self.memory._replace(sending=stem))
         place.remove(manifest_of(stem))
         fault("copies.during-remove")
         place.remove(archive_of(stem))
-        held = {each: one for each, one in self.memory.held.items() if each != stem}
         self._keep(self.memory._replace(held=held, sending=sending))
+        return True
+
+    def _is_anothers(self, place: Place, stem: str) -> bool:
+        """Whether the manifest that lies there says so: two may send one name at once, and a bucket takes both."""
+        ours = next((one.owner for one in (*self.work.local, *(each.backup for each in self.memory.held.values()))), "")
+        try:
+            owner = said_by(place.read(manifest_of(stem)))
+        except Lost:
+            raise
+        except PlaceError:  # there is none
+            return False
+        return bool(owner and ours) and not is_same(owner, ours)
 
     def _sent(self, place: Place, names: Mapping[str, int], one: Backup) -> str:
         here = self.work.folder / one.manifest
@@ -245,7 +264,7 @@ class Visit:
         strange = one.manifest in names and not right
         if not ours and not strange and not right and one.archive in names:
             strange = not _is_right(place, names, one.archive, one.archive_bytes, one.archive_sha256)
-        if strange and not ours:
+        if strange and (not ours or self._is_anothers(place, one.stem)):
             raise TakenError
         return False
 
@@ -266,8 +285,12 @@ def _deliver(place: Place, names: Mapping[str, int], path: Path, length: int, di
             raise OneError(f"`{path}` is damaged: it is not what its manifest says", hint="inv backup.verify --all")
         fault("copies.after-put")
         if _digest(_paced(place.read(lies), path.name)) != digest:
+            if lies == path.name and lies not in names:  # a bucket took another's after ours
+                raise TakenError
             hint = "the next backup tries again; if it goes on, its disk or the way there is not sound"
             raise OneError("what arrived is not what was sent", hint=hint)
+    except TakenError:
+        raise
     except OneError:
         with suppress(Lost):
             place.remove(path.name)

@@ -8,13 +8,17 @@ either is the same, it is the same machine: a lost state folder makes no strange
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from autosys_tasks.backup.values import Backup, owner_parts
+from autosys_tasks.backup.damaged import Damaged
+from autosys_tasks.backup.manifest_text import opened
+from autosys_tasks.backup.values import OPENS, Backup, owner_parts
 from autosys_tasks.config.model import Config
 from autosys_tasks.core.files import make_folder, read_text, write_atomic
 from autosys_tasks.supervise.state import default_folder, place_of
+
+LONGEST = 1 << 20  # bytes of a manifest's first line
 
 
 def owner_of(config: Config) -> str:
@@ -54,6 +58,17 @@ def is_same(one: str, other: str) -> bool:
     """Whether two owners are one workspace on one machine: by its number, or by its name."""
     (workspace, host, known), (its_workspace, its_host, its_known) = owner_parts(one), owner_parts(other)
     return workspace == its_workspace and (host == its_host or bool(known and known == its_known))
+
+
+def said_by(manifest: Iterator[bytes]) -> str:
+    """Whose a manifest says that its backup is, "" where it does not; no more of it is read than its first line."""
+    first, ended = b"", b""
+    while not ended and len(first) < LONGEST and (chunk := next(manifest, b"")):
+        first, ended, _rest = (first + chunk).partition(OPENS)
+    try:
+        return str(opened(first + ended).get("owner", ""))
+    except (Damaged, ValueError):
+        return ""
 
 
 def own(backups: Iterable[Backup], owner: str) -> list[Backup]:

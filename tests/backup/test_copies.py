@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,10 +14,10 @@ from copies_desk import NOW, Desk
 from copying import backup, declared, keep_all
 from other_places import Site
 
-from autosys_tasks.backup import copies, place_folder
+from autosys_tasks.backup import copies, place_folder, place_s3
 from autosys_tasks.backup.copies import copy_all
 from autosys_tasks.backup.place import PART
-from autosys_tasks.backup.values import Kept
+from autosys_tasks.backup.values import OPENS, Kept
 
 
 @pytest.fixture
@@ -192,6 +192,45 @@ def test_retention_takes_only_what_was_brought_from_here(desk: Desk) -> None:
     theirs = {name: hashlib.sha256(data).hexdigest() for name, data in strange.items()}
     assert desk.there() == {**desk.whole(c), **theirs}
     assert desk.copy() == []
+
+
+def test_what_another_sent_under_one_name_at_once_is_neither_replaced_nor_removed(desk: Desk) -> None:
+    """A bucket takes both, and what is whole last has the name."""
+    desk.add(1, owner="me-0@laptop")
+    desk.copy()
+    head = b'{"schema":"autosys.manifest/1","owner":"me-0@desktop"' + OPENS
+    theirs = {"2026-11-01T033000Z-full.7z": b"another's", "2026-11-01T033000Z-full.manifest.json": head}
+    for name, data in theirs.items():
+        desk.write(name, data)
+    (outcome,) = desk.copy()
+    assert outcome.ok is False and "another backup has this name" in outcome.detail
+    b = desk.add(2, owner="me-0@laptop")
+    desk.retain = lambda backups: [Kept(one.id, one.id == b.id, "older than 0 days") for one in backups]
+    desk.copy()
+    desk.backups.pop(0)
+    assert desk.copy() == []
+    lies = {name: hashlib.sha256(data).hexdigest() for name, data in theirs.items()}
+    assert desk.there() == {**desk.whole(b), **lies}
+
+
+@pytest.mark.only("posix")
+def test_what_comes_into_a_bucket_after_ours_and_is_anothers_is_left_there(
+    request: pytest.FixtureRequest, tmp_path: Path, aws: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk, put = Desk(Site("s3", tmp_path, request), tmp_path), place_s3.Bucket.put
+    one = desk.add(1, owner="me-0@laptop")
+
+    def meanwhile(self: place_s3.Bucket, name: str, chunks: Iterable[bytes], size: int) -> str:
+        put(self, name, chunks, size)
+        return put(self, name, [b"another's"], 9)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(place_s3.Bucket, "put", meanwhile)
+        (outcome,) = desk.copy()
+    for again in range(2):
+        assert outcome.ok is False and "another backup has this name" in outcome.detail, again
+        assert desk.there() == {one.archive: hashlib.sha256(b"another's").hexdigest()}
+        (outcome,) = desk.copy()
 
 
 def test_a_kill_between_a_manifest_and_its_archive_leaves_no_archive_for_good(desk: Desk) -> None:
