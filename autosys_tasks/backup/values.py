@@ -32,7 +32,7 @@ class Found(NamedTuple):
     mode: int  # permission bits
     stamp: tuple[int, int] = (0, 0)  # (inode, ctime_ns): with size and mtime_ns, that it is still the same
     link: str = ""  # a link: its text; a hard link: the path of the first of its kind
-    flags: tuple[str, ...] = ()  # secret | sqlite | leads-out | growing (a log, may get longer while it is read)
+    flags: tuple[str, ...] = ()  # secret | sqlite | leads-out
     sets: tuple[str, ...] = ()  # the sets that name it
 
 

@@ -18,7 +18,6 @@ def see_backup(house: House) -> BackupSeen:
     from autosys_tasks.backup import damage_memory, store
     from autosys_tasks.backup.owner import foreign, own, owner_of
     from autosys_tasks.schedule import wanted
-    from autosys_tasks.schedule.values import BACKUP
 
     root, place = Path(house.config.path), house.place
     (there, strange), owner = store.listed(root / "backups"), owner_of(house.config)
@@ -31,7 +30,7 @@ def see_backup(house: House) -> BackupSeen:
         newest=newest,
         lost=_lost(root / "backups", newest, backups, damaged) if newest else "",
         halves=tuple(each for each in strange if (match := store.NAME.match(each)) and not match[3]),
-        wanted=BACKUP in wanted.read(place),
+        wanted=wanted.nightly(place),
         since=wanted.changed_at(place),
         late=_late(house),
     )

@@ -24,7 +24,6 @@ from autosys_tasks.supervise.plan import closure
 from autosys_tasks.supervise.state import now
 
 LATEST = "health_latest.json"
-planned = plan.fixes
 CarryOut = Callable[[House, Plan], list[Outcome]]
 
 

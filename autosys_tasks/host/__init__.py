@@ -105,14 +105,12 @@ else:
         from autosys_tasks.host.posix import group_lives
     else:
         from autosys_tasks.host.linux import (
-            Waiter,
             alive,
             ask_to_end,
             boot_clock,
             boot_id,
             cut_head,
             end,
-            exit_of,
             family,
             group_lives,
             identity,
@@ -125,6 +123,7 @@ else:
             started_wall,
             state_home,
         )
+        from autosys_tasks.host.linux_wait import Waiter, exit_of
 
 PLATFORM = {"win32": "windows", "darwin": "macos"}.get(sys.platform, "linux")
 

@@ -21,7 +21,7 @@ from autosys_tasks import host
 LOOK_EVERY_S = 0.5  # whether it has ended, though somebody else still holds its output
 ROUNDS = 50  # each ends all it sees; only what forks faster than it is seen needs another
 REST_S = 0.2  # what it wrote last is read within that time
-_running: dict[subprocess.Popen[bytes], Callable[[int], None]] = {}  # each with what ends it
+running: dict[subprocess.Popen[bytes], Callable[[int], None]] = {}  # by what each is ended when we end first
 
 
 class Ended(NamedTuple):
@@ -54,15 +54,15 @@ def run(
     finally:
         if into is not None:
             sink.close()
-    _running[child] = end or end_tree
+    running[child] = end or end_tree
     try:
         _give(child, given)
         out, err = _said(child, timeout_s)
     finally:
         if child.poll() is None:  # too late, or Ctrl-C
-            _running[child](child.pid)
+            running[child](child.pid)
             _rest(child)
-        del _running[child]
+        del running[child]
     return Ended(child.returncode, out, err)
 
 
@@ -130,6 +130,6 @@ def end_tree(pid: int) -> None:
 @atexit.register
 def _end_all() -> None:
     """Nobody waits for these any more: we end while a thread that was left behind still runs them."""
-    for child, end in list(_running.items()):
+    for child, end in list(running.items()):
         if child.poll() is None:
             end(child.pid)

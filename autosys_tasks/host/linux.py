@@ -1,16 +1,13 @@
-"""Linux: identity from /proc, waiting on pidfds. No psutil here: its import costs more than a whole look."""
+"""Linux: processes, ports and identity from /proc. No psutil here: its import costs more than a whole look."""
 
 # ruff: noqa: E402
 from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import functools
 import os
-import select
 import signal
-import struct
 import sys
 import time
 from collections.abc import Iterator
@@ -20,11 +17,8 @@ assert sys.platform == "linux"  # elsewhere the type checker reads no further
 
 from autosys_tasks.core.files import slurp
 from autosys_tasks.host import posix
-from autosys_tasks.host.posix import Bell, exit_from_wait
-from autosys_tasks.host.types import Exit, Identity, Marked, Process, descendants
+from autosys_tasks.host.types import Identity, Marked, Process, descendants
 
-PIDFD_GET_INFO = 0xC040FF0B  # _IOWR(0xFF, 11, struct pidfd_info of 64 bytes); Linux 6.13, exit codes from 6.15
-PIDFD_INFO_EXIT = 1 << 3
 COLLAPSE_RANGE = 0x08
 TICKS = os.sysconf("SC_CLK_TCK")
 PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -47,7 +41,7 @@ def boot_clock() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
-def _stat(pid: int) -> list[bytes] | None:
+def stat_of(pid: int) -> list[bytes] | None:
     """Fields of /proc/PID/stat from `state` on (index 0 = field 3); None when there is no such process."""
     try:
         return slurp(f"/proc/{pid}/stat").rpartition(b")")[2].split()
@@ -73,7 +67,7 @@ def _group(pid: int) -> int:
         return -1
 
 
-def _pidfd(pid: int) -> int | None:
+def pidfd_of(pid: int) -> int | None:
     """A pidfd, or None when that is nobody, or the number of a thread (/proc shows those too)."""
     try:
         return os.pidfd_open(pid)
@@ -85,11 +79,11 @@ def _pidfd(pid: int) -> int | None:
 
 def identity(pid: int) -> Identity | None:
     """Who `pid` is now; None when nobody, or dead and not yet reaped."""
-    fd = _pidfd(pid)
+    fd = pidfd_of(pid)
     if fd is None:
         return None
     os.close(fd)
-    fields = _stat(pid)
+    fields = stat_of(pid)
     if fields is None or fields[0] in (b"Z", b"X"):
         return None
     return Identity(pid, fields[19].decode(), boot_id())
@@ -98,7 +92,7 @@ def identity(pid: int) -> Identity | None:
 def alive(who: Identity) -> bool | None:
     """Whether that very process lives; None when it cannot be known."""
     try:
-        fields = _stat(who.pid)
+        fields = stat_of(who.pid)
         if fields is None or fields[0] in (b"Z", b"X"):
             return False
         return fields[19].decode() == who.token and who.boot == boot_id()
@@ -108,7 +102,7 @@ def alive(who: Identity) -> bool | None:
 
 def signal_to(who: Identity, number: int) -> bool:
     """Send a signal to that very process: the pidfd is opened first, then checked, so no stranger is hit."""
-    fd = _pidfd(who.pid)
+    fd = pidfd_of(who.pid)
     if fd is None:
         return False
     try:
@@ -175,7 +169,7 @@ def family(leader: Identity, instance: str) -> list[Identity]:
     boot = boot_id()
     rows: dict[int, list[bytes]] = {}
     for pid in _pids():
-        fields = _stat(pid)
+        fields = stat_of(pid)
         if fields is not None and fields[0] not in (b"Z", b"X"):
             rows[pid] = fields
     at_pid = rows.get(leader.pid)
@@ -201,7 +195,7 @@ def processes() -> list[Process]:
     """This user's processes, with what they were started as and where they stand."""
     boot, mine, table = boot_id(), os.getuid(), []
     for pid in _pids():
-        fields = _stat(pid)
+        fields = stat_of(pid)
         if fields is None or fields[0] in (b"Z", b"X"):
             continue
         try:
@@ -281,98 +275,6 @@ def lock_holders(path: str) -> list[Identity]:
             if who is not None:
                 found.append(who)
     return found
-
-
-def exit_of(who: Identity, pidfd: int | None = None) -> Exit | None:
-    """How it ended: asked of the kernel as its parent, else of its zombie, else of its pidfd; None = not known."""
-    fields = _stat(who.pid)
-    passed_on = fields is not None and who.token != "" and fields[19].decode() != who.token
-    if not passed_on:  # a recycled pid may be a child of ours too: its exit is not for this question
-        with contextlib.suppress(ChildProcessError):
-            pid, status = os.waitpid(who.pid, os.WNOHANG)
-            if pid == who.pid:
-                return exit_from_wait(status)
-        if fields is not None and fields[0] in (b"Z", b"X"):
-            return exit_from_wait(int(fields[49]))
-    return _exit_of_pidfd(pidfd) if pidfd is not None else None
-
-
-def _exit_of_pidfd(pidfd: int) -> Exit | None:
-    request = bytearray(struct.pack("=Q", PIDFD_INFO_EXIT) + bytes(56))
-    try:
-        fcntl.ioctl(pidfd, PIDFD_GET_INFO, request)
-    except OSError:
-        return None
-    if not struct.unpack_from("=Q", request)[0] & PIDFD_INFO_EXIT:
-        return None
-    return exit_from_wait(struct.unpack_from("=i", request, 60)[0])
-
-
-class Waiter:
-    """Sleeps until a watched process dies, a bell rings, somebody calls `wake`, or the time is up."""
-
-    def __init__(self) -> None:
-        self._poll = select.poll()
-        self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-        self._poll.register(self._wake, select.POLLIN)
-        self._watched: dict[str, tuple[Identity, int]] = {}
-        self._keys: dict[int, str] = {}
-
-    def watch(self, key: str, who: Identity) -> bool:
-        """Begin to watch; False when that process is dead already. A second call for the same does nothing."""
-        if key in self._watched:
-            if self._watched[key][0] == who:
-                return True
-            self.forget(key)
-        fd = _pidfd(who.pid)
-        if fd is None:
-            return False
-        if alive(who) is not True:
-            os.close(fd)
-            return False
-        self._watched[key] = (who, fd)
-        self._keys[fd] = key
-        self._poll.register(fd, select.POLLIN)
-        return True
-
-    def forget(self, key: str) -> None:
-        """Stop watching."""
-        _who, fd = self._watched.pop(key, (None, -1))
-        if fd >= 0:
-            self._poll.unregister(fd)
-            del self._keys[fd]
-            os.close(fd)
-
-    def listen(self, bell: Bell) -> None:
-        """Let a ring end the sleep too (until `bell.rung()` has been asked)."""
-        self._poll.register(bell.fd, select.POLLIN)
-
-    def wake(self) -> None:
-        """End the sleep from another thread or a signal handler."""
-        os.eventfd_write(self._wake, 1)
-
-    def wait(self, timeout_s: float | None) -> dict[str, Exit | None]:
-        """Those that died, by key, and how (None = nobody can know); empty when something else woke us."""
-        try:
-            events = self._poll.poll(None if timeout_s is None else max(0.0, timeout_s * 1000))
-        except InterruptedError:
-            return {}
-        dead: dict[str, Exit | None] = {}
-        for fd, _event in events:
-            if fd in self._keys:
-                key = self._keys[fd]
-                dead[key] = exit_of(self._watched[key][0], fd)
-                self.forget(key)
-            elif fd == self._wake:
-                with contextlib.suppress(BlockingIOError):
-                    os.eventfd_read(self._wake)
-        return dead
-
-    def close(self) -> None:
-        """Let go of everything."""
-        for key in list(self._watched):
-            self.forget(key)
-        os.close(self._wake)
 
 
 def cut_head(fd: int, size: int) -> int:

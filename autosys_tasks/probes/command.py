@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import errno
 import os
 import subprocess
@@ -13,12 +12,11 @@ from typing import Any
 from autosys_tasks import host
 from autosys_tasks.core.files import decode
 from autosys_tasks.core.verdict import NG, OK
-from autosys_tasks.host.child import end_tree
+from autosys_tasks.host.child import end_tree, running
 from autosys_tasks.probes.values import Answer, Question, Subject, quote
 
 TAIL_BYTES = 4096
 LOOK_EVERY_S = 0.05
-_running: set[subprocess.Popen[bytes]] = set()
 
 
 def ask_command(probe: Question, subject: Subject) -> Answer:
@@ -62,7 +60,7 @@ def _start(argv: tuple[str, ...], subject: Subject) -> subprocess.Popen[bytes]:
         close_fds=True,
         **flags,
     )
-    _running.add(child)
+    running[child] = host.end_group
     return child
 
 
@@ -117,7 +115,7 @@ def _ended(child: subprocess.Popen[bytes], timeout_s: float) -> tuple[int | None
     finally:
         if child.poll() is None:
             _end_tree(child)
-        _running.discard(child)
+        running.pop(child, None)
     return code, listener.last_line()
 
 
@@ -141,11 +139,3 @@ def _waited(child: subprocess.Popen[bytes], ends: float) -> int | None:
 def _end_tree(child: subprocess.Popen[bytes]) -> None:
     end_tree(child.pid)
     child.wait()
-
-
-@atexit.register
-def _end_all() -> None:
-    """Nobody waits for these any more: a deadline or Ctrl-C ended us while they ran."""
-    for child in list(_running):
-        if child.poll() is None:
-            host.end_group(child.pid)

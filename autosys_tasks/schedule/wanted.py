@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from autosys_tasks.core.files import make_folder, read_json, write_atomic
+from autosys_tasks.schedule.values import BACKUP
 from autosys_tasks.supervise.state import Place
 
 FILE = "schedule.json"
@@ -19,6 +20,11 @@ def read(place: Place) -> frozenset[str]:
     except (OSError, ValueError):
         return frozenset()
     return frozenset(map(str, said)) if isinstance(said, list) else frozenset()
+
+
+def nightly(place: Place) -> bool:
+    """Whether a person had the nightly backup registered."""
+    return BACKUP in read(place)
 
 
 def changed_at(place: Place) -> float | None:

@@ -6,24 +6,19 @@ one slow service delays nobody's healing. A restart after a death is done in the
 
 from __future__ import annotations
 
-import queue
 import threading
-import time
 from collections.abc import Callable, Collection, Iterable
-from functools import partial
 
 from autosys_tasks import host
-from autosys_tasks.config.model import Probe
 from autosys_tasks.core.faults import fault
 from autosys_tasks.core.plan import Outcome, Step
 from autosys_tasks.supervise import act, look, plan, units
 from autosys_tasks.supervise.house import House
+from autosys_tasks.supervise.questions import CheckUps, Helpers, Readiness
 from autosys_tasks.supervise.state import now, write_ready
 from autosys_tasks.supervise.turnstile import at_work
-from autosys_tasks.supervise.values import Decision, Facts, Record, Reply, label
+from autosys_tasks.supervise.values import Decision, Facts, Reply, label
 
-VITALS_S = 10.0
-COMMAND_GAP_S = 0.1
 YIELD_S = 0.3
 MOVE_AFTER_S = 0.2
 
@@ -58,14 +53,13 @@ class Keeper:
         self.busy: set[str] = set()
         self._acted: set[str] = set()  # acted on, and not decided again since
         self.waiter = host.Waiter()
+        self._helpers = Helpers(self.waiter.wake)
+        self._readiness = Readiness(
+            house, self._helpers, gap_s, ready=self._ready, changed=self._decide, gave_up=self._gave_up
+        )
+        self._check_ups = CheckUps(house, self._helpers, self._checked)
         self._vitals = vitals
-        self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
-        self._asking: dict[str, tuple[str, threading.Event]] = {}
         self._due: dict[str, float] = {}
-        self._checkups: dict[str, float] = {}
-        self._misses: dict[str, int] = {}
-        self._replies: dict[str, Reply] = {}
-        self._gap_s = gap_s
         self._yields = yields
         self._ending = ending
         self._closing = threading.Event()
@@ -90,20 +84,19 @@ class Keeper:
 
     def turn(self, timeout_s: float) -> None:
         """Sleep until something happens or is due, at most `timeout_s`, and deal with it."""
-        next_due = min([*self._due.values(), *self._checkups.values()], default=None)
+        next_due = min([*self._due.values(), *self._check_ups.due.values()], default=None)
         if next_due is not None:
             timeout_s = min(timeout_s, max(0.0, next_due - now().boot))
         fault("supervise.during-wait")
         for name, ended in self.waiter.wait(timeout_s).items():
             self._died(name, ended)
-        while not self._inbox.empty():
-            self._inbox.get()()
+        self._helpers.deliver()
         moment = now().boot
         for name in [name for name, due in self._due.items() if due <= moment]:
             if self.facts[name].leader is None and name not in self.busy:
                 self._seen(name, look.glance(self.house, name))  # somebody else may have acted meanwhile
             self._decide(name)
-        for name in [name for name, due in self._checkups.items() if due <= moment]:
+        for name in [name for name, due in self._check_ups.due.items() if due <= moment]:
             self._check_up(name)
 
     def settled(self) -> bool:
@@ -114,8 +107,7 @@ class Keeper:
 
     def close(self) -> None:
         """Stop watching and asking; the services are not touched."""
-        for _instance, stop in self._asking.values():
-            stop.set()
+        self._readiness.close()
         self._closing.set()
         for thread in self._moves.values():
             thread.join()
@@ -131,16 +123,16 @@ class Keeper:
         self.facts[name] = facts
         if facts.leader is None:
             self.waiter.forget(name)
-            self._checkups.pop(name, None)
+            self._check_ups.due.pop(name, None)
         elif not self.waiter.watch(name, facts.leader):
             self.facts[name] = _remembering(look.glance(self.house, name), facts)
 
     def _died(self, name: str, ended: host.Exit | None) -> None:
         facts = self.facts[name]
         fault("guard.after-death")
-        self._hush(name)
+        self._readiness.hush(name)
         self.given_up.discard(name)
-        self._checkups.pop(name, None)
+        self._check_ups.due.pop(name, None)
         if name in self.busy:  # we are stopping it: whoever does that will say so
             return
         # Whether its group lives on is asked once, under the lock, before a start.
@@ -153,8 +145,9 @@ class Keeper:
             return
         self._acted.discard(name)
         moment, facts = now(), self.facts[name]
-        if not facts.ready_seen and name in self._replies and facts.leader is not None:
-            facts = facts._replace(readiness=self._replies[name])
+        reply = self._readiness.reply(name)
+        if reply is not None and not facts.ready_seen and facts.leader is not None:
+            facts = facts._replace(readiness=reply)
         waiting = plan.waits_for(self.services, name, self.facts, self.decisions)
         before = self.decisions.get(name)
         decision = plan.decide(
@@ -178,8 +171,8 @@ class Keeper:
         decision, facts = self.decisions[name], self.facts[name]
         if facts.leader is not None:
             self._ask_if_needed(name, facts)
-            if self._vitals and name not in self._checkups:
-                self._plan_check_up(name)
+            if self._vitals and name not in self._check_ups.due:
+                self._check_ups.plan(self.services[name])
         if before is None or (before.state in plan.READY) != (decision.state in plan.READY):
             for other in self._dependents.get(name, ()):
                 self._decide(other)
@@ -225,7 +218,7 @@ class Keeper:
             self.decisions[name] = Decision("starting", "just started", due_boot=now().boot)
         if outcome.ok and old is not None and old.leader is not None:
             leader, instance = old.leader, old.instance
-            self._in_thread(lambda: self._swept(name, act.sweep(self.house, leader, instance)))
+            self._helpers.do(lambda: self._swept(name, act.sweep(self.house, leader, instance)))
         self._again(name, soon=outcome.ok is None)
         if outcome.ok:
             self._set_apart(name)
@@ -241,12 +234,12 @@ class Keeper:
             self._closing.wait(MOVE_AFTER_S)
             units.set_apart(self.house, name, leader, instance)
 
-        self._moves[name] = self._in_thread(move)
+        self._moves[name] = self._helpers.do(move)
 
     def _swept(self, name: str, count: int) -> None:
         if count:
             step = Step("stop", label(name), "left behind by the previous instance")
-            self._post(lambda: self.tell(Outcome(step, True, f"{count} ended")))
+            self._helpers.post(lambda: self.tell(Outcome(step, True, f"{count} ended")))
 
     def _again(self, name: str, *, soon: bool = False) -> None:
         """Look at one service again after acting on it; the next turn decides what it is now."""
@@ -256,22 +249,22 @@ class Keeper:
 
     def _stop(self, name: str, decision: Decision) -> None:
         self.busy.add(name)
-        self._hush(name)
+        self._readiness.hush(name)
         forgiven = not self.facts[name].wanted.up  # what else is stopped here has failed, and counts as a failure
         reason = plan.ASKED if forgiven else decision.reason
 
         def stop() -> None:
             outcome = act.stop(self.house, name, reason, kind=decision.step, forgiven=forgiven)
-            self._post(lambda: self._stopped(name, outcome))
+            self._helpers.post(lambda: self._stopped(name, outcome))
 
-        self._in_thread(stop)
+        self._helpers.do(stop)
 
     def _stopped(self, name: str, outcome: Outcome) -> None:
         self.busy.discard(name)
         self.given_up.discard(name)
         self.tell(outcome)
         self._seen(name, look.glance(self.house, name))
-        self._misses.pop(name, None)
+        self._check_ups.forgive(name)
         self._decide(name)
 
     # --- what is asked ------------------------------------------------------------------------------------
@@ -282,110 +275,36 @@ class Keeper:
             return
         if facts.ready_seen and (facts.readiness is None or facts.readiness.ok):
             return
-        if self._asking.get(name, ("",))[0] == record.instance:
-            return
-        self._hush(name)
-        stop = threading.Event()
-        self._asking[name] = (record.instance, stop)
-        tries = probe.failure_threshold if facts.ready_seen else 0
-        self._in_thread(lambda: self._ask_until_ready(name, probe, record, stop, tries))
-
-    def _hush(self, name: str) -> None:
-        _instance, stop = self._asking.pop(name, ("", None))
-        if stop is not None:
-            stop.set()
-        self._replies.pop(name, None)
-
-    def _ask_until_ready(self, name: str, probe: Probe, record: Record, stop: threading.Event, tries: int) -> None:
-        """Ask often while a service is young, then at its own interval: a fast start is seen at once.
-
-        `tries`: give up after so many (one that was ready before); 0 = until it is stopped.
-        """
-        good, asked, began = 0, 0, time.monotonic()
-        while not stop.is_set():
-            reply = look.ask(self.house, name, probe, record)
-            good, asked = (good + 1 if reply.ok else 0), asked + 1
-            if good >= probe.success_threshold:
-                self._post(partial(self._ready, name, record.instance, reply))
-                return
-            before, self._replies[name] = self._replies.get(name), reply
-            if before is None or before.why != reply.why:
-                self._post(partial(self._decide, name))
-            if tries and asked >= tries:
-                self._post(lambda: self._gave_up(name))
-                return
-            age = time.monotonic() - began
-            floor = COMMAND_GAP_S if probe.kind == "command" else self._gap_s
-            stop.wait(min(max(floor, age / 20), max(floor, probe.interval_s)))
+        self._readiness.ask(name, probe, record, again=facts.ready_seen)
 
     def _ready(self, name: str, instance: str, reply: Reply) -> None:
         record = self.facts[name].record
         if record is None or record.instance != instance or self.facts[name].leader is None:
             return
         write_ready(self.house.place, name, instance)
-        self._hush(name)
+        self._readiness.hush(name)
         self.facts[name] = self.facts[name]._replace(ready_seen=True, readiness=reply)
         self._decide(name)
 
     def _gave_up(self, name: str) -> None:
-        self._hush(name)
+        self._readiness.hush(name)
         self.given_up.add(name)
 
-    def _plan_check_up(self, name: str) -> None:
-        service = self.services[name]
-        gaps = [service.liveness.interval_s] if service.liveness else []
-        gaps += [VITALS_S] if service.memory_max is not None else []
-        if gaps:
-            self._checkups[name] = now().boot + max(0.2, min(gaps))
-
     def _check_up(self, name: str) -> None:
-        """Ask a living service for its liveness and its memory, in a thread."""
-        self._checkups.pop(name, None)
-        facts, service = self.facts[name], self.services[name]
-        record, leader = facts.record, facts.leader
-        if leader is None or record is None or name in self.busy:
-            return
-        self._checkups[name] = now().boot + 3600  # until this one has answered
-
-        def check() -> None:
-            reply = look.ask(self.house, name, service.liveness, record, lenient=True) if service.liveness else None
-            memory = look.over_memory(service, record, leader)
-            self._post(lambda: self._checked(name, record.instance, reply, memory))
-
-        self._in_thread(check)
+        self._check_ups.due.pop(name, None)
+        record, leader = self.facts[name].record, self.facts[name].leader
+        if leader is not None and record is not None and name not in self.busy:
+            self._check_ups.ask(self.services[name], record, leader)
 
     def _checked(self, name: str, instance: str, reply: Reply | None, memory: int | None) -> None:
-        facts, liveness = self.facts[name], self.services[name].liveness
+        facts, service = self.facts[name], self.services[name]
         if facts.record is None or facts.record.instance != instance or facts.leader is None:
             return
-        self._misses[name] = 0 if reply is None or reply.ok else self._misses.get(name, 0) + 1
-        enough = liveness is not None and self._misses[name] >= (
-            1 if liveness.kind in ("heartbeat", "file") else liveness.failure_threshold
-        )
-        young = not facts.ready_seen and self.services[name].readiness is not None
-        failed = reply if enough and not young else None
+        failed = self._check_ups.failed(service, facts, reply)
         self.facts[name] = facts._replace(liveness=failed, memory=memory)
-        self._plan_check_up(name)
+        self._check_ups.plan(service)
         if failed or facts.liveness or memory is not None:
             self._decide(name)
-
-    # --- threads ------------------------------------------------------------------------------------------
-
-    def _in_thread(self, work: Callable[[], None]) -> threading.Thread:
-        def run() -> None:
-            try:
-                work()
-            except BaseException as error:  # noqa: BLE001 (raised in the loop, where it is seen)
-                raised = error
-                self._post(lambda: _throw(raised))
-
-        thread = threading.Thread(target=run, daemon=True)
-        thread.start()
-        return thread
-
-    def _post(self, news: Callable[[], None]) -> None:
-        self._inbox.put(news)
-        self.waiter.wake()
 
 
 def _remembering(facts: Facts, before: Facts | None) -> Facts:
@@ -393,7 +312,3 @@ def _remembering(facts: Facts, before: Facts | None) -> Facts:
     if facts.leader or facts.exit or not before or not before.exit or not facts.record or not before.record:
         return facts
     return facts._replace(exit=before.exit) if facts.record.instance == before.record.instance else facts
-
-
-def _throw(error: BaseException) -> None:
-    raise error

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from autosys_tasks.tasks.border import as_typed, envelope, finish, house, is_dry, program, say, show_plan, verb
+from autosys_tasks.tasks.border import (
+    as_typed,
+    envelope,
+    finish,
+    house,
+    is_dry,
+    program,
+    say,
+    show_plan,
+    typed_document,
+    verb,
+)
 
 
 @verb(
@@ -18,8 +29,7 @@ def health(  # type: ignore[no-untyped-def]
 ):
     """Check everything that is declared; every red says why and what to type."""
     from autosys_tasks.core.errors import UsageError
-    from autosys_tasks.health import run, show
-    from autosys_tasks.tasks.border import typed_document
+    from autosys_tasks.health import plan, run, show
 
     dry, trouble = is_dry(c, dry_run), ""
     if watch and (json or fix or dry):
@@ -27,10 +37,7 @@ def health(  # type: ignore[no-untyped-def]
     if selftest and (fix or watch or only or dry):
         raise UsageError("--selftest goes with --json alone", hint="inv health --selftest")
     if selftest:
-        from autosys_tasks.health import selftest as room
-
-        found = room.rows()
-        return finish(None, "selftest", room.exit_code(found), room.fields(found), room.lines(found), json)
+        return _selftest(json)
     home = house(c)
     ids = run.chosen(home, only)
     if watch:
@@ -38,7 +45,7 @@ def health(  # type: ignore[no-untyped-def]
             print(as_typed(text), flush=True)
     checks = run.page(home, ids, dry=dry)
     if dry:
-        return show_plan(home.config, run.planned(checks), as_json=json, exit_code=exit_code)
+        return show_plan(home.config, plan.fixes(checks), as_json=json, exit_code=exit_code)
     if fix:
         from autosys_tasks.health import act
         from autosys_tasks.supervise import live
@@ -56,3 +63,10 @@ def health(  # type: ignore[no-untyped-def]
     if trouble:
         say(trouble)
     return finish(home.config, "health", code, fields, show.lines(home.config.name, checks), json)
+
+
+def _selftest(json: bool) -> None:
+    from autosys_tasks.health import selftest
+
+    found = selftest.rows()
+    return finish(None, "selftest", selftest.exit_code(found), selftest.fields(found), selftest.lines(found), json)

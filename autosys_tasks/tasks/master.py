@@ -17,26 +17,20 @@ def start(c, timeout=120.0, dry_run=False, json=False, exit_code=False):  # type
 
     # All of it before an upgrade, which may change the packages that this very run is made of.
     import autosys_tasks.health.run
-    import autosys_tasks.health.show  # noqa: F401
+    import autosys_tasks.health.show
+    import autosys_tasks.supervise.runs  # noqa: F401
     from autosys_tasks import host
     from autosys_tasks.backup import night
     from autosys_tasks.bootstrap import lastgood
     from autosys_tasks.core.files import must_take_files
     from autosys_tasks.core.journal import Journal
     from autosys_tasks.schedule import wanted
-    from autosys_tasks.supervise import runs, words
-    from autosys_tasks.upgrade import run as upgrade
+    from autosys_tasks.supervise import words
 
     home = house(c)
-    missed = night.missed(home, registered="backup" in wanted.read(home.place))
+    missed = night.missed(home, registered=wanted.nightly(home.place))
     if is_dry(c, dry_run):
-        plan = runs.plan_up(home, (), asked=False, guard=True, task="master")
-        if home.config.upgrade.on_pull:
-            before = upgrade.planned(home).plan
-            plan = plan._replace(steps=(*before.steps, *plan.steps), notes=(*before.notes, *plan.notes))
-        if missed:
-            plan = plan._replace(notes=(*plan.notes, f"would begin a backup: {missed}"))
-        return show_plan(home.config, plan, as_json=json, exit_code=exit_code)
+        return show_plan(home.config, _planned(home, missed), as_json=json, exit_code=exit_code)
     for folder in (home.outputs, Path(home.place.folder)):
         must_take_files(folder)  # said once, and not by every step in turn
     began = time.monotonic()
@@ -55,6 +49,19 @@ def start(c, timeout=120.0, dry_run=False, json=False, exit_code=False):  # type
     hint = ["   -> inv health"] if bad else []
     fields = run_fields("master", journal.outcomes)
     return finish(home.config, "run", 3 if bad else 0, fields, [detail, *hint], json)
+
+
+def _planned(home: Any, missed: str) -> Any:
+    from autosys_tasks.supervise import runs
+    from autosys_tasks.upgrade import run
+
+    plan = runs.plan_up(home, (), asked=False, guard=True, task="master")
+    if home.config.upgrade.on_pull:
+        before = run.planned(home).plan
+        plan = plan._replace(steps=(*before.steps, *plan.steps), notes=(*before.notes, *plan.notes))
+    if missed:
+        plan = plan._replace(notes=(*plan.notes, f"would begin a backup: {missed}"))
+    return plan
 
 
 def _outcome(step: str, run: Any, home: Any, timeout: float) -> Any:

@@ -43,13 +43,15 @@ def watchdog(c, follow=False, reset="", dry_run=False, json=False, exit_code=Fal
 def _planned(home: House, reset: str) -> Plan:
     """What a tick, or a reset, would do now, and what it would begin beside."""
     from autosys_tasks.backup import night
+    from autosys_tasks.schedule import wanted
     from autosys_tasks.supervise import runs
     from autosys_tasks.upgrade import notice
 
     if reset:
         return runs.plan_reset(home, reset)
     plan = runs.plan_up(home, (), asked=False, guard=True, task="watchdog")
-    due = {"an upgrade": notice.due(home, dry=True), "a backup": night.missed(home, registered=_is_nightly(home))}
+    missed = night.missed(home, registered=wanted.nightly(home.place))
+    due = {"an upgrade": notice.due(home, dry=True), "a backup": missed}
     notes = [f"would begin {what}: {why}" for what, why in due.items() if why]
     return plan._replace(notes=(*plan.notes, *notes))
 
@@ -59,6 +61,7 @@ def _tick(home: House, json: bool) -> None:
     from autosys_tasks.backup import night
     from autosys_tasks.bootstrap import lastgood
     from autosys_tasks.core.errors import Busy
+    from autosys_tasks.schedule import wanted
     from autosys_tasks.supervise import runs, turnstile, words
     from autosys_tasks.upgrade import notice
 
@@ -70,15 +73,9 @@ def _tick(home: House, json: bool) -> None:
         note = f"{busy.message}; nothing to do here"
         return finish(home.config, "run", 0, run_fields("watchdog", (), [note]), [note], json)
     lastgood.keep(home.place.folder)
-    begun = [line for line in (notice.start(home), night.start(home, registered=_is_nightly(home))) if line]
+    nightly = wanted.nightly(home.place)
+    begun = [line for line in (notice.start(home), night.start(home, registered=nightly)) if line]
     notes = [*words.notes(report), *(f"environment {name}: still stale, {why}" for name, why in stale.items()), *begun]
     lines = [*begun, *words.verdict_lines(report, stale)]
     code = 3 if report.not_so or stale else 0
     return finish(home.config, "run", code, run_fields("watchdog", report.outcomes, notes), lines, json)
-
-
-def _is_nightly(home: House) -> bool:
-    """Whether a person had the nightly backup registered."""
-    from autosys_tasks.schedule import wanted
-
-    return "backup" in wanted.read(home.place)

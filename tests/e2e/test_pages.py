@@ -80,7 +80,7 @@ def each(folder: Path, name: str) -> list[tuple[str, int, bool]]:
 BAD = "bad-with-a-name"
 SAID = {  # what a person has to be able to read on each
     "dashboard_latest": (f"NG service {BAD}", f"autosys bringup {BAD}", LOGGED, "SKIP service rests"),
-    "monitoring_report_latest": ("NG:", f"inv logs {BAD}", "exited 3", "still open"),
+    "monitoring_report_latest": ("NG:", f"autosys logs {BAD}", "exited 3", "still open"),
 }
 
 # What is wider than the screen, or than the part of the page that holds it.
