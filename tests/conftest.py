@@ -225,7 +225,7 @@ def workspace(tmp_path: Path) -> Iterator[rig.Workspace]:
     space = rig.Workspace(root, rig.scratch_state())
     yield space
     if space.said_down:
-        rig.wait_for(space.caught_up, what="the end of a backup that a tick began, which is none of `down`")
+        rig.wait_for(space.caught_up, rig.PATIENCE_S, what="a tick's backup to end, which is none of `down`")
     left = space.end_all()
     shutil.rmtree(space.state.parent, ignore_errors=True)
     assert not (left and space.said_down), f"`down` was said, and these lived on: {left}"

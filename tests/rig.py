@@ -28,7 +28,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 PYTHON = getattr(sys, "_base_executable", sys.executable)  # one process on Windows too, where a venv's makes two
 PROGRAMS = Path(__file__).resolve().parent / "programs"
 PATIENCE_S = 100.0  # for the end of a command; a test may take thrice as long
-WAIT_S = 25.0  # for what takes a moment where nobody else is at work; a guard looks by itself every 30 s
+WAIT_S = 60.0  # for what takes a moment where nobody else is at work
 CTRL_C = """
 import ctypes, sys
 kernel32 = ctypes.WinDLL("kernel32")

@@ -84,7 +84,7 @@ def running(folder: Path, given: Mapping[str, str | None]) -> Iterator[UserManag
     finally:
         manager.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):
-            manager.wait(10)
+            manager.wait(60)
         rig.wait_for(lambda: all([_emptied(group) for group in groups]), what="the end of what it started")
         manager.kill()
         manager.wait()

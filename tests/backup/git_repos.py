@@ -115,7 +115,7 @@ def served(folder: Path) -> Iterator[str]:
         yield f"git://127.0.0.1:{port}"
     finally:
         server.terminate()
-        server.wait(10)
+        server.wait(60)
         rig.wait_for(lambda: not _answers(port), what="the git daemon to be gone")
 
 

@@ -88,7 +88,7 @@ def quiet(desk: rig.Workspace) -> bool:
 def tick(desk: rig.Workspace, when: str, *more: str) -> str:
     """A tick at that time of this machine's clock, and everything that it began waited for."""
     said = desk.cli("watchdog", *more, env={"AUTOSYS_NOW": local(when)}).rc(0)
-    rig.wait_for(lambda: quiet(desk), what="what the tick began to end")
+    rig.wait_for(lambda: quiet(desk), rig.PATIENCE_S, what="what the tick began to end")
     return said.out + said.err
 
 
@@ -148,7 +148,7 @@ def test_two_ticks_at_once_begin_one(desk: rig.Workspace) -> None:
     now = {"AUTOSYS_NOW": local("2027-01-05T08:00:00")}
     both = [desk.start("watchdog", env=now) for _ in range(2)]
     said = [each.result().rc(0) for each in both]
-    rig.wait_for(lambda: quiet(desk))
+    rig.wait_for(lambda: quiet(desk), rig.PATIENCE_S)
     assert sum("backup: begun" in each.out for each in said) <= 1
     tick(desk, "2027-01-05T08:05:00")
     assert len(backups(desk)) == 1
@@ -156,7 +156,7 @@ def test_two_ticks_at_once_begin_one(desk: rig.Workspace) -> None:
 
 def test_the_master_catches_up_too(desk: rig.Workspace) -> None:
     desk.cli("master", env={"AUTOSYS_NOW": local("2027-01-05T08:00:00")}).rc(0).says("backup: begun")
-    rig.wait_for(lambda: quiet(desk))
+    rig.wait_for(lambda: quiet(desk), rig.PATIENCE_S)
     assert len(backups(desk)) == 1
 
 

@@ -301,7 +301,7 @@ def test_on_a_terminal_a_long_step_shows_that_it_goes_on(tmp_path: Path) -> None
         while seen.count(b"\r") < 3:
             seen += os.read(screen, 1000)
         (tmp_path / "go").touch()
-        assert child.wait(10) == 0
+        assert child.wait(60) == 0
     seen += os.read(screen, 1000)
     os.close(screen)
     assert b"\rautosys: waiting for a file " in seen

@@ -22,7 +22,7 @@ def entries() -> tuple[Entry, ...]:
     """The two of every workspace and one a day, with times that a test can wait for."""
     return (
         Entry("master", "", AtLogon(DELAY_S), ("master",), 20),
-        Entry("watchdog", "", Every(BEAT_S), ("watchdog",), 2),
+        Entry("watchdog", "", Every(BEAT_S), ("watchdog",), 4),
         Entry("backup", "", Daily("00:00:00"), ("backup",), 20),
     )
 

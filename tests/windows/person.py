@@ -38,7 +38,7 @@ class Desk(rig.Workspace):
         merged = {**os.environ, **self.env()}
         return {key: value for key, value in merged.items() if value is not None}
 
-    def types(self, *args: str, timeout_s: float = 120, console: bool = False) -> rig.Result:
+    def types(self, *args: str, timeout_s: float = 240, console: bool = False) -> rig.Result:
         """`python tasks.py ARGS`, to its end."""
         argv = [rig.PYTHON, "tasks.py", *args]
         return rig.start(argv, cwd=self.root, env=self.env(), console=console).result(timeout_s)
