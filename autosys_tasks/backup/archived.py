@@ -30,7 +30,7 @@ from autosys_tasks.backup.progress import Progress
 from autosys_tasks.backup.scratch import own_folder
 from autosys_tasks.backup.seven_zip_read import HINT
 from autosys_tasks.backup.values import DIFFERENTIAL, GIT, MANIFEST_END, Backup, Damage, Entry
-from autosys_tasks.core.clock import size, wall
+from autosys_tasks.core.clock import counted, size, wall
 from autosys_tasks.core.errors import StateError, UsageError
 from autosys_tasks.core.journal import Journal
 from autosys_tasks.core.plan import Outcome, Plan, Step
@@ -246,7 +246,7 @@ def _split(what: str) -> tuple[str, str]:
 def drill_plan(house: House) -> Plan:
     """What a drill would do; raises UsageError when there is nothing to restore."""
     backup = store.last(folder_of(house), owner_of(house.config))
-    reason = f"the newest verified one: {backup.files} files, {size(backup.bytes)}, into a temporary folder"
+    reason = f"the newest verified one: {counted(backup.files, 'file')}, {size(backup.bytes)}, into a temporary folder"
     return Plan("backup.drill", (Step(DRILL, backup.id, reason),))
 
 

@@ -9,6 +9,7 @@ from autosys_tasks.backup.plan import side_by_side
 from autosys_tasks.backup.restore_look import hash_of
 from autosys_tasks.backup.sqlite_copy import is_copy
 from autosys_tasks.backup.values import FILE, HARDLINK, LINK, SQLITE, Entry, Found
+from autosys_tasks.core.clock import counted
 
 ADDED, REMOVED, CHANGED = "added", "removed", "changed"
 
@@ -68,7 +69,7 @@ def _changed(one: Entry, other: Entry) -> str:
     if one.kind == LINK:
         return f"led to `{one.link}`, now to `{other.link}`" if one.link != other.link else ""
     if one.kind == other.kind == FILE and (one.size, one.sha256) != (other.size, other.sha256):
-        return "content" if one.size == other.size else f"content: {one.size} bytes, now {other.size}"
+        return "content" if one.size == other.size else f"content: {counted(one.size, 'byte')}, now {other.size}"
     return f"mode: {one.mode:03o}, now {other.mode:03o}" if one.mode != other.mode else ""
 
 

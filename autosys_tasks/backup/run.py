@@ -14,7 +14,7 @@ from autosys_tasks.backup.plan import to_store
 from autosys_tasks.backup.record import REMOVE, Record, Report, Say, Tell, verdict
 from autosys_tasks.backup.retain import retain
 from autosys_tasks.backup.values import FILE, Backup, Kept
-from autosys_tasks.core.clock import size, wall
+from autosys_tasks.core.clock import counted, size, wall
 from autosys_tasks.core.errors import AutosysError
 from autosys_tasks.core.plan import Plan, Step
 from autosys_tasks.supervise import turnstile
@@ -76,7 +76,7 @@ def planned(house: House, *, due: bool = False) -> Plan:
     found = [each for each, _before in load.found]
     count, total = len(found), to_store(load.found)
     detail = {"files": sum(each.kind == FILE for each in found), "bytes": total}
-    steps = [Step(WRITE, load.head.stem, f"{reason}: {count} paths, {size(total)}", detail)]
+    steps = [Step(WRITE, load.head.stem, f"{reason}: {counted(count, 'path')}, {size(total)}", detail)]
     copies = [Step(COPY, place, "what it lacks by then") for place in house.config.backup.copies_shown]
     return Plan("backup", (*steps, *planned_prune(house).steps, *copies), notes)
 

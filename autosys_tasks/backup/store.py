@@ -11,7 +11,8 @@ from autosys_tasks.backup.damaged import Damaged
 from autosys_tasks.backup.manifest import read_backup
 from autosys_tasks.backup.owner import is_own, is_same, own
 from autosys_tasks.backup.values import ARCHIVE_END, ID_LENGTH, MANIFEST_END, Backup
-from autosys_tasks.core.errors import StateError, UsageError, unknown_name
+from autosys_tasks.core.errors import UsageError, unknown_name
+from autosys_tasks.core.files import cannot_write
 
 STEM = r"\d{4}-\d\d-\d\dT\d{6}Z-(?:full|differential)"
 FILE = rf"({STEM})({re.escape(ARCHIVE_END)}|{re.escape(MANIFEST_END)})"
@@ -132,4 +133,4 @@ def _names(folder: Path) -> list[str]:
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise StateError(f"cannot read `{folder}`: {error.strerror}", where=str(folder)) from error
+        raise cannot_write(folder, error, "read") from error

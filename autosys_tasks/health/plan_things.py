@@ -206,7 +206,7 @@ def of_copies(scene: Scene, name: str, seen: CopiesSeen) -> Finding:
         return Finding(SKIP, "no evidence", "no service is declared that may run only once")
     if not seen.processes:
         return Finding(UNKNOWN, "no evidence", "no process of this user could be seen")
-    evidence = f"{counted(seen.services, 'service')} compared with {seen.processes} processes"
+    evidence = f"{counted(seen.services, 'service')} compared with {counted(seen.processes, 'process', 'processes')}"
     if not seen.found:
         return Finding(OK, evidence)
     whys, orphans = [], []

@@ -62,7 +62,7 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "yes": ("yes", "예"),
     "no": ("no", "아니요"),
     "torn_lines": (
-        "{count} torn or foreign lines of journals were passed over",
+        "torn or foreign lines of journals that were passed over: {count}",
         "저널에서 깨졌거나 낯선 줄 {count}개를 건너뛰었습니다",
     ),
     "samples": ("samples: {why}", "표본: {why}"),

@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Collection, Iterable, Mapping
 
 from autosys_tasks.config.model import Service, Watchdog
+from autosys_tasks.core.clock import counted
 from autosys_tasks.core.plan import Plan, Step
 from autosys_tasks.core.verdict import OK, SKIP, UNKNOWN, WARN
 from autosys_tasks.host.types import Exit
@@ -248,7 +249,7 @@ def _retry(record: Record, now: Now, watchdog: Watchdog, note: str) -> Decision:
     if due <= now.boot:
         return Decision("blocked" if blocked else "down", why, "start", due_boot=now.boot)
     if blocked:
-        return Decision("blocked", f"{why}, {record.starts} starts in a row failed", note, due_boot=due)
+        return Decision("blocked", f"{why}, {counted(record.starts, 'start')} in a row failed", note, due_boot=due)
     which = f"start {record.starts + 1} of {watchdog.retries + 1}"
     return Decision("backoff", f"{why}, {which} follows", note, due_boot=due)
 

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from autosys_tasks import host
 from autosys_tasks.core.at_once import at_once
+from autosys_tasks.core.clock import counted
 from autosys_tasks.core.errors import StateError, unknown_name
 from autosys_tasks.core.files import forget_unfinished, must_take_files
 from autosys_tasks.core.journal import Journal
@@ -312,7 +313,7 @@ def plan_reset(house: House, name: str) -> Plan:
     chosen(house, [name])
     facts = look.glance(house, name)
     failed = facts.record.starts if facts.record and facts.leader is None else 0
-    steps = (Step("reset", name, f"{failed} starts of it in a row failed"),) if failed else ()
+    steps = (Step("reset", name, f"{counted(failed, 'start')} of it in a row failed"),) if failed else ()
     return Plan("watchdog", steps, () if steps else (f"{name}: nothing to clear",))
 
 

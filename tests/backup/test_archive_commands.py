@@ -51,6 +51,13 @@ def journal(desk: rig.Workspace) -> list[dict[str, object]]:
     return [json.loads(line) for line in text.splitlines()]
 
 
+def test_a_file_in_the_place_of_the_folder_of_backups_is_named_with_what_to_do(workspace: rig.Workspace) -> None:
+    workspace.write(DATA_ALONE).file("backups", "")
+    away = f"move the file `{workspace.root / 'backups'}` away"
+    for words, code in ((["backup.list"], 1), (["backup", "--dry-run"], 1), (["health", "--only", "backup"], 3)):
+        workspace.cli(*words).rc(code).says(f"cannot read `{workspace.root / 'backups'}`", away)
+
+
 def test_where_the_latest_is_torn_an_older_one_is_taken_and_said_p26(desk: rig.Workspace) -> None:
     write(desk.root / f"backups/{SECOND}-differential.manifest.json", b"{")
     shown = desk.cli("backup.restore", "latest", "--to", "back", "--json").rc(0)

@@ -145,6 +145,7 @@ def test_the_fullest_place_decides_and_is_named(seen: tuple[Room, ...], verdict:
 def test_both_pids_of_a_duplicate_are_named_and_only_a_stranger_beside_ours_is_ended() -> None:
     """P3: two running is red, never "ok"; P5: which one is kept is no matter of age."""
     ours = Copies("api", LEADER, (Identity(77, "9", "b"),))
+    assert page(GUARDED, "duplicates", CopiesSeen(1, 1)).evidence == "1 service compared with 1 process"
     found = page(GUARDED, "duplicates", CopiesSeen(90, 1, (ours,)))
     assert found.verdict == NG
     assert found.why == "api: 2 running, expected 1: pid 42 (ours), 77"

@@ -119,6 +119,11 @@ def test_each_state_and_what_is_done_about_it(case: str, service: Service, seen:
     assert decision.reason or state == "ready"
 
 
+def test_one_start_that_failed_is_one() -> None:
+    blocked = plan.decide(PLAIN, facts(record=dead(starts=1, restarts=0)), NOW, DOG._replace(retries=0))
+    assert blocked.state == "blocked" and blocked.reason.endswith(", 1 start in a row failed")
+
+
 def test_every_reason_for_a_restart_is_a_cause_to_the_report() -> None:
     """Reasons are words in a journal; a new one has to be known where incidents are told from them."""
     reasons = [plan.decide(row[1], row[2], NOW, DOG).reason for row in TABLE if row[4] == "restart"]
