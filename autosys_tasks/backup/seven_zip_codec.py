@@ -132,7 +132,11 @@ def decoded(codec: bytes, settings: bytes, packed: Iterator[bytes], size: int, f
     `fast`: DEFLATE by isal where that is there, in less than half the time; else by zlib, whoever packed it.
     """
     inflated = _inflated_by_isal if fast and _isal() else _inflated
-    pieces = {COPY: _copied, LZMA2: _from_lzma2, DEFLATE: inflated}[codec](settings, packed)
+    return sized({COPY: _copied, LZMA2: _from_lzma2, DEFLATE: inflated}[codec](settings, packed), size)
+
+
+def sized(pieces: Iterator[bytes], size: int) -> Iterator[bytes]:
+    """The first `size` bytes of all; Damaged when there are not so many."""
     while size:
         piece = next(pieces, b"")
         if not piece:
@@ -145,11 +149,17 @@ def _copied(settings: bytes, packed: Iterator[bytes]) -> Iterator[bytes]:
     yield from packed
 
 
-def _from_lzma2(settings: bytes, packed: Iterator[bytes]) -> Iterator[bytes]:
+def unpacker(settings: bytes) -> Callable[[], lzma.LZMADecompressor]:
+    """What makes decoders of LZMA2 with these settings; raises Damaged."""
     if len(settings) != 1 or settings[0] > LARGEST_DICT_BYTE:
         raise Damaged("a block wants more memory than any of ours")
     size = (2 | settings[0] & 1) << (settings[0] // 2 + 11)
-    decoder = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=[{"id": lzma.FILTER_LZMA2, "dict_size": size}])
+    filters = [{"id": lzma.FILTER_LZMA2, "dict_size": size}]
+    return functools.partial(lzma.LZMADecompressor, lzma.FORMAT_RAW, filters=filters)
+
+
+def _from_lzma2(settings: bytes, packed: Iterator[bytes]) -> Iterator[bytes]:
+    decoder = unpacker(settings)()
     for data in packed:
         yield from _some(decoder.decompress(data, PIECE))
         while not decoder.needs_input and not decoder.eof:

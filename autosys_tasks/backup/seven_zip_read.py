@@ -16,12 +16,12 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from operator import itemgetter
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
-from autosys_tasks.backup import threads
+from autosys_tasks.backup import seven_zip_runs, threads
 from autosys_tasks.backup.damaged import Damaged, NeedsPassphrase
 from autosys_tasks.backup.passphrase import forms
-from autosys_tasks.backup.seven_zip_codec import Key, crc32, decoded, decrypted
+from autosys_tasks.backup.seven_zip_codec import LZMA2, Key, crc32, decoded, decrypted
 from autosys_tasks.backup.seven_zip_header import MAGIC, START
 from autosys_tasks.backup.seven_zip_parse import Member, Packed, contents, encoded_header
 from autosys_tasks.core.files import patiently
@@ -80,8 +80,8 @@ class Archive:
                 going()
                 sink(member, self._bytes(member, stream, at, going))
 
-        with ThreadPoolExecutor(1, "unpack") as pool:
-            placed = (one for one in self._placed(pool) if wanted is None or one[0].name in wanted)
+        with _Pools(ThreadPoolExecutor(1, "unpack"), ThreadPoolExecutor(threads.count(), "unpack-run")) as pools:
+            placed = (one for one in self._placed(pools) if wanted is None or one[0].name in wanted)
             waiting: list[list[_Place]] = []
             for stream, group in itertools.groupby(placed, key=itemgetter(1)):
                 if stream and stream.is_crowd:
@@ -100,24 +100,28 @@ class Archive:
                 return self._bytes(member, stream, at, _always)
         raise Damaged(f"there is no `{name}` in it", where=str(self._path))
 
-    def _placed(self, pool: ThreadPoolExecutor | None = None) -> Iterator[_Place]:
+    def _placed(self, pools: _Pools | None = None) -> Iterator[_Place]:
         """Every member with the stream its bytes come from, and where they begin in it; with no bytes, the last one.
 
-        A crowd's stream is decoded by `pool`.
+        A crowd's stream is decoded by `pools`.
         """
         blocks, left, at = iter(self._blocks), 0, 0
         stream: _Stream | None = None
         for member in self._members:
             if member.size and not left:
                 block = next(blocks)
-                stream, left, at = self._stream(block, pool), block.members, 0
+                stream, left, at = self._stream(block, pools), block.members, 0
             yield member, stream, at
             if member.size:
                 left, at = left - 1, at + member.size
 
-    def _stream(self, block: Packed, pool: ThreadPoolExecutor | None) -> _Stream:
-        pieces, is_crowd = self._decoded(block, fast=self._fast), block.members > CROWD
-        return _Stream(threads.ahead(pieces, pool) if pool and is_crowd else pieces, is_crowd)
+    def _stream(self, block: Packed, pools: _Pools | None) -> _Stream:
+        is_crowd = block.members > CROWD
+        if not pools or not is_crowd:
+            return _Stream(self._decoded(block, fast=self._fast), is_crowd)
+        if block.codec == LZMA2 and block.size <= seven_zip_runs.MOST:
+            return _Stream(self._by_runs(block, pools.several), is_crowd)
+        return _Stream(threads.ahead(self._decoded(block, fast=self._fast), pools.one), is_crowd)
 
     def _bytes(self, member: Member, stream: _Stream | None, at: int, going: Going) -> Iterator[bytes]:
         """What `sink` takes: of a small one that is good and at hand, all at once."""
@@ -143,11 +147,17 @@ class Archive:
     # Blocks
 
     def _decoded(self, block: Packed, *, fast: bool = False) -> Iterator[bytes]:
+        return decoded(block.codec, block.settings, self._in_clear(block), block.size, fast)
+
+    def _by_runs(self, block: Packed, pool: ThreadPoolExecutor) -> Iterator[bytes]:
+        yield from seven_zip_runs.decoded(block.settings, self._in_clear(block), block.size, pool)
+
+    def _in_clear(self, block: Packed) -> Iterator[bytes]:
         pieces = self._pieces(START + block.at, block.packed)
         if block.aes:
             key, iv = self._key(block.aes)
             pieces = decrypted(pieces, key.cipher(iv), block.coded)
-        return decoded(block.codec, block.settings, pieces, block.size, fast)
+        return pieces
 
     def _pieces(self, at: int, size: int) -> Iterator[bytes]:
         while size:
@@ -226,6 +236,20 @@ class Archive:
             raise Damaged(f"it cannot be read: {error.strerror or error}", where=where) from error
         except Exception as error:
             raise Damaged(f"it cannot be decoded ({type(error).__name__}: {error})", where=where) from error
+
+
+class _Pools(NamedTuple):
+    """The threads that decode what many small members share. One has a thread alone, as `threads.ahead` wants it."""
+
+    one: ThreadPoolExecutor
+    several: ThreadPoolExecutor
+
+    def __enter__(self) -> _Pools:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for pool in self:
+            pool.shutdown(cancel_futures=True)
 
 
 class _Stream:

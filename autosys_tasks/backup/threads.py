@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import threading
 from collections import deque
@@ -71,6 +72,14 @@ def ahead(things: Iterator[bytes], pool: Executor) -> Iterator[bytes]:
     while thing := made.popleft().result():
         made.append(pool.submit(next, things, b""))
         yield thing
+
+
+def each(work: Callable[[T], R], things: Iterator[T], pool: Executor) -> Iterator[R]:
+    """`work` of each thing, in their order; as many more as there are cores are done by `pool` meanwhile."""
+    made = deque(pool.submit(work, thing) for thing in itertools.islice(things, count()))
+    while made:
+        yield made.popleft().result()
+        made.extend(pool.submit(work, thing) for thing in itertools.islice(things, 1))
 
 
 def _wait_for(others: list[threading.Thread]) -> None:
