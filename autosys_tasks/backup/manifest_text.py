@@ -181,9 +181,8 @@ def says_the_same(line: str, path: str, size: int, mtime_ns: int, mode: int, sta
     A fifth of what `entry_of` costs; "no" means only that it is to be asked.
     """
     opens = f',{{"path":{_quoted(path)},"kind":"file","size":{size},"mtime_ns":{mtime_ns},"mode":{mode},"sha256":"'
-    inode, ctime = stamp
-    sha256 = line[len(opens) : len(opens) + HEX]
-    return line == f'{opens}{sha256}","stamp":[{inode},{ctime}]}}'
+    at, (inode, ctime) = len(opens), stamp
+    return line == f'{opens}{line[at : at + HEX]}","stamp":[{inode},{ctime}]}}'
 
 
 def paths_of(lines: Sequence[str]) -> list[str]:

@@ -65,7 +65,30 @@ def twin(root: Path, path: str) -> None:
     os.link(root / path, root / f"{path} too")
 
 
-HOW: dict[str, Callable[[Path, str], None]] = {"new": put, "gone": take_away, "page": page, "twin": twin}
+def rewrite(root: Path, path: str) -> None:
+    """Other bytes, as many, at the same time; the system alone knows when that was."""
+    put(root, path)
+    status = (root / path).stat()
+    (root / path).write_bytes(bytes(status.st_size))
+    os.utime(root / path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+def guard(root: Path, path: str) -> None:
+    """Nobody else is to read it."""
+    put(root, path)
+    (root / path).chmod(0o600)
+
+
+def empty(root: Path, path: str) -> None:
+    """A folder in which nothing is."""
+    put(root, path)
+    (root / path).unlink()
+    (root / path).mkdir()
+
+
+HOW: dict[str, Callable[[Path, str], None]] = {
+    "new": put, "gone": take_away, "page": page, "twin": twin, "rewritten": rewrite, "guarded": guard, "empty": empty,
+}  # fmt: skip
 CHANGES = st.dictionaries(PATHS, st.sampled_from(sorted(HOW)), max_size=6)
 
 

@@ -98,6 +98,34 @@ def test_any_paths_and_numbers_come_back(
     assert list(manifest.read_deleted(path)) == sorted(gone)
 
 
+SIGNS = ['],"deleted":[\n', '],"foot":', ',"sha256":"', "\n", "\r", "\u2028", "\x1c", ",", '"', "\\", "\udc80"]
+AWKWARD = st.lists(st.sampled_from(SIGNS) | st.text(max_size=3), min_size=1, max_size=4).map("".join).filter(bool)
+
+
+@settings(max_examples=rig.examples(200))
+@given(
+    st.dictionaries(AWKWARD, st.sampled_from(["file", "folder", "flagged", "unstamped"]), max_size=6),
+    st.sets(AWKWARD, max_size=4),
+    st.integers(1, 300),
+)
+def test_however_it_is_cut_into_pieces_all_readings_say_the_same(
+    tmp_path: Path, kinds: dict[str, str], gone: set[str], piece: int
+) -> None:
+    """By entries, by what is deleted, and by lines, of which none is parsed that a file would have again."""
+    of = {"folder": Entry("", "folder", 0, 5, 0o755), "file": ENTRIES[0]}
+    of |= {"flagged": ENTRIES[0]._replace(flags=("secret",)), "unstamped": ENTRIES[0]._replace(stamp=(0, 0))}
+    entries = [of[kinds[path]]._replace(path=path) for path in sorted(kinds)]
+    path = written(tmp_path, HEAD, FOOT, entries, sorted(gone))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(manifest, "PIECE", piece)
+        assert list(manifest.read_entries(path)) == entries
+        assert list(manifest.read_deleted(path)) == sorted(gone)
+        base = Base(manifest.read_lines(path), 2e9)
+        stayed = {one.path for one in entries if base.has(one.path, one.size, one.mtime_ns, one.mode, one.stamp)}
+        assert base.left() == [one for one in entries if one.path not in stayed]
+    assert stayed == {path for path in kinds if kinds[path] == "file"}
+
+
 def test_what_is_out_of_order_is_not_written(tmp_path: Path) -> None:
     for entries, deleted in ((ENTRIES[::-1], []), ([ENTRIES[0], ENTRIES[0]], []), ([], ["b", "a"])):
         with pytest.raises(ValueError, match="in order of path"):
