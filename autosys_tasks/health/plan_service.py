@@ -7,7 +7,8 @@ from autosys_tasks.core.clock import span
 from autosys_tasks.core.verdict import NG, OK, SKIP, UNKNOWN, WARN, Fix
 from autosys_tasks.health.values import Finding, Scene, ServiceSeen
 from autosys_tasks.probes.values import Answer
-from autosys_tasks.supervise.plan import VERDICTS, closure, pids_of
+from autosys_tasks.supervise.order import closure
+from autosys_tasks.supervise.plan import VERDICTS, pids_of
 from autosys_tasks.supervise.values import Decision, Now
 
 

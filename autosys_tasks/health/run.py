@@ -20,7 +20,7 @@ from autosys_tasks.health.look import FINDS, looks
 from autosys_tasks.health.look_things import Listings, Usage, disk_usage
 from autosys_tasks.health.values import Look, More, Seen
 from autosys_tasks.supervise.house import House
-from autosys_tasks.supervise.plan import closure
+from autosys_tasks.supervise.order import closure
 from autosys_tasks.supervise.state import now
 
 LATEST = "health_latest.json"

@@ -25,9 +25,10 @@ from autosys_tasks.core.faults import fault
 from autosys_tasks.core.files import is_gone
 from autosys_tasks.core.journal import Journal
 from autosys_tasks.core.plan import Outcome
-from autosys_tasks.supervise import act, environ, plan, runs, ticking, units
+from autosys_tasks.supervise import act, environ, runs, ticking, units
 from autosys_tasks.supervise.house import House, house_of
 from autosys_tasks.supervise.keeper import Keeper
+from autosys_tasks.supervise.order import ordered
 from autosys_tasks.supervise.ticking import Ticks
 from autosys_tasks.supervise.words import outcome_line
 
@@ -202,7 +203,7 @@ def _leave(house: House, workspace: Path) -> None:
     now a second copy would be started. What is wanted stays written down, for a folder that comes back."""
     if not is_gone(workspace):
         return
-    for name in reversed(plan.ordered(house.config.services)):
+    for name in reversed(ordered(house.config.services)):
         if house.service(name).managed:
             try:
                 _tell(outcome_line(act.stop(house, name, f"{workspace} is gone")))

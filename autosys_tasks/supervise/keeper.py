@@ -14,6 +14,7 @@ from autosys_tasks.core.faults import fault
 from autosys_tasks.core.plan import Outcome, Step
 from autosys_tasks.supervise import act, look, plan, units
 from autosys_tasks.supervise.house import House
+from autosys_tasks.supervise.order import ordered
 from autosys_tasks.supervise.questions import CheckUps, Helpers, Readiness
 from autosys_tasks.supervise.state import now, write_ready
 from autosys_tasks.supervise.turnstile import at_work
@@ -45,7 +46,7 @@ class Keeper:
     ) -> None:
         self.house = house
         self.services = house.services
-        self.names = [name for name in plan.ordered(self.services) if name in set(names)]
+        self.names = [name for name in ordered(self.services) if name in set(names)]
         self.asked = set(asked)
         self.tell = tell
         self.facts: dict[str, Facts] = {}

@@ -6,13 +6,14 @@ One brain: the tick, the guard, bring-up and `health --fix` all ask here, and as
 from __future__ import annotations
 
 import zlib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 
 from autosys_tasks.config.model import Service, Watchdog
 from autosys_tasks.core.clock import counted
 from autosys_tasks.core.plan import Plan, Step
 from autosys_tasks.core.verdict import OK, SKIP, UNKNOWN, WARN
 from autosys_tasks.host.types import Exit
+from autosys_tasks.supervise.order import ordered
 from autosys_tasks.supervise.values import Decision, Facts, LastExit, Now, Record, Wanted, label
 
 ASKED = "asked to be down"
@@ -252,34 +253,6 @@ def _retry(record: Record, now: Now, watchdog: Watchdog, note: str) -> Decision:
         return Decision("blocked", f"{why}, {counted(record.starts, 'start')} in a row failed", note, due_boot=due)
     which = f"start {record.starts + 1} of {watchdog.retries + 1}"
     return Decision("backoff", f"{why}, {which} follows", note, due_boot=due)
-
-
-def ordered(services: Mapping[str, Service]) -> list[str]:
-    """Services so that each stands after all that it depends on (cycles were refused when reading)."""
-    order: dict[str, None] = {}
-
-    def visit(name: str) -> None:
-        for dependency in services[name].depends_on:
-            if dependency not in order:
-                visit(dependency)
-        order[name] = None
-
-    for name in services:
-        if name not in order:
-            visit(name)
-    return list(order)
-
-
-def closure(services: Mapping[str, Service], names: Iterable[str]) -> set[str]:
-    """These services and all that they depend on."""
-    found: set[str] = set()
-    todo = list(names)
-    while todo:
-        name = todo.pop()
-        if name not in found:
-            found.add(name)
-            todo += services[name].depends_on
-    return found
 
 
 def satisfied(service: Service, facts: Facts | None, decision: Decision | None) -> bool:

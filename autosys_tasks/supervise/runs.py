@@ -20,6 +20,7 @@ from autosys_tasks.core.plan import Outcome, Plan, Step
 from autosys_tasks.supervise import act, logs, look, plan
 from autosys_tasks.supervise.house import House
 from autosys_tasks.supervise.keeper import Keeper
+from autosys_tasks.supervise.order import closure
 from autosys_tasks.supervise.state import known_names, now, read_record, read_wanted, write_record
 from autosys_tasks.supervise.values import GUARD, Decision, Facts
 
@@ -49,7 +50,7 @@ def chosen(house: House, names: Iterable[str]) -> list[str]:
 def plan_up(house: House, names: Iterable[str], *, asked: bool, guard: bool, task: str = "bringup") -> Plan:
     """What a bring-up would do now; changes nothing."""
     services, named, dog = house.services, list(names), house.config.watchdog
-    scope = plan.closure(services, chosen(house, named)) | ({GUARD} if guard and GUARD in services else set())
+    scope = closure(services, chosen(house, named)) | ({GUARD} if guard and GUARD in services else set())
     facts = look.look(house, scope, ask=True)
     moment = now()
     wanted = plan.asked_for(services, facts, moment, dog, named) if asked else ()
@@ -71,7 +72,7 @@ def bring_up(
     Raises StateError, before anything is started, where no log or record can be written.
     """
     named = list(names)
-    scope = plan.closure(house.services, chosen(house, named))
+    scope = closure(house.services, chosen(house, named))
     _must_be_writable(house)
     asked: set[str] = set() if wanted_only else set(scope)
     if GUARD in house.services:
@@ -243,7 +244,7 @@ def _stop_all(
 def plan_restart(house: House, names: Iterable[str]) -> Plan:
     """What a `restart` would stop and start; changes nothing."""
     scope, services, moment = chosen(house, names), house.services, now()
-    facts = look.look(house, plan.closure(services, scope), ask=True)
+    facts = look.look(house, closure(services, scope), ask=True)
     stops = plan.plan_down(services, {name: facts[name] for name in scope if services[name].managed}).steps
     gone = {**facts, **{name: Facts(program=facts[name].program) for name in scope}}
     decisions = plan.decide_all(services, gone, moment, house.config.watchdog, asked=scope)
@@ -276,7 +277,7 @@ def restart(house: House, names: Iterable[str], *, timeout_s: float, show: Show 
             with contextlib.suppress(StateError):  # what was stopped is started all the same; the next one says it
                 journal.close(ok=True, detail="stopped")
         report = _keep_until_settled(
-            house, plan.closure(house.services, scope), asked=set(scope), task="restart", budget_s=timeout_s, show=show
+            house, closure(house.services, scope), asked=set(scope), task="restart", budget_s=timeout_s, show=show
         )
     finally:
         act.want(house, scope, up=True)
@@ -302,7 +303,7 @@ def resume(house: House, names: Iterable[str], task: str, *, timeout_s: float) -
     me = host.identity(os.getpid())
     scope = [name for name in names if read_wanted(house.place, name).hold == me]
     try:
-        wanted = plan.closure(house.services, scope)
+        wanted = closure(house.services, scope)
         return _keep_until_settled(house, wanted, asked=set(scope), task=task, budget_s=timeout_s)
     finally:
         act.want(house, [name for name in scope if read_wanted(house.place, name).hold == me], up=True)

@@ -128,7 +128,7 @@ def _restarts(
     """What runs, or would: bound to an environment that changes, asked for with `restart_on`, or restarted in vain."""
     if not (facts.running or facts.owed):
         return ()
-    from autosys_tasks.supervise.plan import ordered
+    from autosys_tasks.supervise.order import ordered
 
     steps = []
     for name in ordered(services):

@@ -12,6 +12,7 @@ from autosys_tasks.config.model import Probe, Service, Watchdog
 from autosys_tasks.host.types import Exit, Identity
 from autosys_tasks.report.told import kind_of
 from autosys_tasks.supervise import plan
+from autosys_tasks.supervise.order import closure, ordered
 from autosys_tasks.supervise.values import Facts, LastExit, Now, Record, Reply, Wanted
 
 NOW = Now(wall=1_700_000_000.0, boot=10_000.0, boot_id="this-boot")
@@ -219,11 +220,11 @@ def test_every_fact_has_a_decision_and_a_stopped_service_is_never_started(
 def test_dependencies_always_come_first(names: list[str], pairs: set[tuple[int, int]]) -> None:
     edges = {(names[max(a, b)], names[min(a, b)]) for a, b in pairs if a != b}
     made = {n: PLAIN._replace(name=n, depends_on=tuple(sorted(d for m, d in edges if m == n))) for n in names}
-    order = plan.ordered(made)
+    order = ordered(made)
     assert sorted(order) == sorted(names)
     assert all(order.index(dependency) < order.index(name) for name, dependency in edges)
     for name in names:
-        assert plan.closure(made, [name]) >= {name, *made[name].depends_on}
+        assert closure(made, [name]) >= {name, *made[name].depends_on}
 
 
 def test_planning_after_everything_is_up_finds_nothing() -> None:
