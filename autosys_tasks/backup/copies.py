@@ -237,7 +237,7 @@ class Visit:
 
     def _sent(self, place: Place, names: Mapping[str, int], one: Backup) -> str:
         here = self.work.folder / one.manifest
-        length, digest = _measured(here)
+        length, digest = _measured(_bytes(here))
         sent = 0
         if not self._is_there(place, names, one, digest):
             self._keep(self.memory._replace(sending=one.stem))
@@ -273,7 +273,7 @@ def _is_right(place: Place, names: Mapping[str, int], name: str, length: int | N
     """Whether it lies there and holds what it should: it is read."""
     if name not in names or (length is not None and names[name] != length):
         return False
-    return _digest(_paced(place.read(name), name)) == digest
+    return _measured(_paced(place.read(name), name))[1] == digest
 
 
 def _deliver(place: Place, names: Mapping[str, int], path: Path, length: int, digest: str) -> None:
@@ -284,7 +284,7 @@ def _deliver(place: Place, names: Mapping[str, int], path: Path, length: int, di
         if seen.hexdigest() != digest:
             raise OneError(f"`{path}` is damaged: it is not what its manifest says", hint="inv backup.verify --all")
         fault("copies.after-put")
-        if _digest(_paced(place.read(lies), path.name)) != digest:
+        if _measured(_paced(place.read(lies), path.name))[1] != digest:
             if lies == path.name and lies not in names:  # a bucket took another's after ours
                 raise TakenError
             hint = "the next backup tries again; if it goes on, its disk or the way there is not sound"
@@ -323,20 +323,13 @@ def _bytes(path: Path) -> Iterator[bytes]:
         raise OneError(f"`{path}` cannot be read: {error.strerror or error}", hint="inv backup.verify --all") from error
 
 
-def _measured(path: Path) -> tuple[int, str]:
-    """The length and SHA-256 of a local file; raises OneError."""
+def _measured(chunks: Iterable[bytes]) -> tuple[int, str]:
+    """How many bytes these are, and their SHA-256."""
     seen, length = hashlib.sha256(), 0
-    for chunk in _bytes(path):
+    for chunk in chunks:
         seen.update(chunk)
         length += len(chunk)
     return length, seen.hexdigest()
-
-
-def _digest(chunks: Iterable[bytes]) -> str:
-    seen = hashlib.sha256()
-    for chunk in chunks:
-        seen.update(chunk)
-    return seen.hexdigest()
 
 
 def _paced(chunks: Iterable[bytes], name: str, clock: Callable[[], float] = time.monotonic) -> Iterator[bytes]:

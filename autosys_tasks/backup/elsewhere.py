@@ -20,10 +20,12 @@ Tell = Callable[[str], object]
 
 
 @contextlib.contextmanager
-def brought(house: House, written: str, ids: Sequence[str], tell: Tell, *, archives: bool = True) -> Iterator[Path]:
+def brought(
+    house: House, written: str, ids: Sequence[str] | None, tell: Tell, *, archives: bool = True
+) -> Iterator[Path]:
     """The folder with the backups that are asked for: `backups/`, or, of a place, one that goes away afterwards.
 
-    Without `archives` only what tells of them (see bring).
+    `ids` None: all of this owner's. Without `archives` only what tells of them (see bring).
     """
     if not written:
         yield archived.folder_of(house)
@@ -32,7 +34,12 @@ def brought(house: House, written: str, ids: Sequence[str], tell: Tell, *, archi
     names = bool(passphrase(house.config.name))
     with own_folder(Path(house.place.folder), "fetched") as into:
         with _minded(house, source, tell) as damaged:
-            copies_fetch.fetch(source, ids, into, tell, owner=owner, archives=archives, names=names, damaged=damaged)
+            if ids is None:
+                copies_fetch.fetch_all(source, into, tell, owner=owner, damaged=damaged)
+            else:
+                copies_fetch.fetch(
+                    source, ids, into, tell, owner=owner, archives=archives, names=names, damaged=damaged
+                )
         yield into
 
 
@@ -41,15 +48,6 @@ def bring(house: House, written: str, stems: Collection[str], folder: Path, tell
     source = copies_fetch.source(written, os.environ)
     with _minded(house, source, tell) as damaged:
         copies_fetch.fetch_archives(source, stems, folder, tell, damaged=damaged)
-
-
-@contextlib.contextmanager
-def _all_brought(house: House, written: str, tell: Tell) -> Iterator[Path]:
-    source, owner = copies_fetch.source(written, os.environ), owner_of(house.config)
-    with own_folder(Path(house.place.folder), "fetched") as into:
-        with _minded(house, source, tell) as damaged:
-            copies_fetch.fetch_all(source, into, tell, owner=owner, damaged=damaged)
-        yield into
 
 
 @contextlib.contextmanager
@@ -79,9 +77,7 @@ def verified(
 ) -> tuple[list[Backup], int, list[Damage]]:
     """Read backups back: which, how many files, and what is damaged."""
     try:
-        all_of_it = written and every and not words
-        there = _all_brought(house, written, tell) if all_of_it else brought(house, written, words or ("",), tell)
-        with there as folder:
+        with brought(house, written, None if every and not words else words or ("",), tell) as folder:
             return archived.verified(house, words, every=every, tell=tell, folder=folder)
     except Damaged as error:
         return [], 0, [Damage(error.where, error.message)]
