@@ -79,6 +79,8 @@ def chosen(
     letter by letter. What is ours (the state of git) comes along only when it is named, or with `own`. Raises
     UsageError for a path that names nothing, with the nearest; `of`: the id that its hint names.
     """
+    if not paths:
+        return [each for each in state if own or not each[0].path.startswith(f"{OWN}/")]
     names = [_plain(path) for path in paths]
     found: list[tuple[Entry, Backup]] = []
     alike: dict[str, list[tuple[Entry, Backup]]] = {}
@@ -86,7 +88,7 @@ def chosen(
     for entry, backup in state:
         named = [name for name in names if is_named(name, entry.path)]
         unmet.difference_update(named)
-        if named or (not names and (own or not entry.path.startswith(f"{OWN}/"))):
+        if named:
             found.append((entry, backup))
         if unmet:
             seen.append(entry.path)

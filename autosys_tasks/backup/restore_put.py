@@ -112,9 +112,11 @@ class Site:
         entry, target = item.wanted.entry, item.wanted.target
         if self.nameless is None or item.kind != WRITE:
             return False
+        folder = target.rpartition("/")[0]
         try:
-            self._open_way(target)
-            fd, mode = self.nameless.open(self.top + target.rpartition("/")[0], entry.mode & 0o777)
+            if folder not in self.safe:
+                self._open_way(target)
+            fd, mode = self.nameless.open(self.top + folder, entry.mode & 0o777)
         except OSError:
             return False
         with _Named(self, item):
