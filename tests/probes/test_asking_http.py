@@ -22,7 +22,7 @@ def test_an_answer_as_asked_is_ok_with_its_status_and_time(says, reply, ask_web)
     answer = ask_web(says(reply(b"fine")), "/readyz")
     assert (answer.verdict, answer.why, answer.status) == (OK, "", 200)
     assert answer.evidence == f"http 200 in {max(1, round(answer.ms))} ms"
-    assert 0 < answer.ms < 1000
+    assert 0 < answer.ms < 30_000, "half of its deadline"
 
 
 def test_a_real_http_server_is_understood(tmp_path):
