@@ -40,12 +40,23 @@ def chosen(house: House, only: str) -> tuple[str, ...]:
 
     Which environments are there where none is declared, the page says: until then each may be.
     """
-    ids = tuple(word for word in (part.strip() for part in only.split(",")) if word)
     known = {look.id for look in looks(house)}
+    ids = _parted(only, known)
     for each in ids:
         if each not in known and not (FINDS in known and each.startswith(f"{FINDS}.")):
             raise unknown_name("check", each, known)
     return ids
+
+
+def _parted(only: str, known: Collection[str]) -> tuple[str, ...]:
+    """What stands between the commas; the id of a path with commas in it is one."""
+    found, parts = [], only.split(",")
+    while parts:
+        heads = ((",".join(parts[:many]).strip(), many) for many in range(len(parts), 0, -1))
+        word, many = next((head for head in heads if head[0] in known), (parts[0].strip(), 1))
+        found += [word] if word else []
+        parts = parts[many:]
+    return tuple(found)
 
 
 def page(

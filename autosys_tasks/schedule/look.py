@@ -104,7 +104,8 @@ def refuses(site: Site, entry: Entry, name: str) -> str:
         return f"its command cannot be run: {error}"
     except child.Late:
         return f"its command did not end within {TRIAL_S:g} s"
-    said = (done.err or done.out).decode("utf-8", "replace").strip().splitlines()
+    told = (done.err or done.out).decode("utf-8", "replace").strip().splitlines()
+    said = [line for line in told if not line.lstrip().startswith("->")] or told  # what is so, and not what to type
     return f"its command ends {done.code}: {said[-1] if said else 'without a word'}" if done.code else ""
 
 

@@ -110,6 +110,15 @@ def test_a_broken_configuration_ends_2_with_every_problem(workspace: rig.Workspa
     assert not workspace.outputs.exists()
 
 
+def test_the_id_of_a_path_with_commas_in_it_is_one(workspace: rig.Workspace) -> None:
+    """Interface 2: `--only ID,...`, where an id may hold what stands between them."""
+    workspace.write('[outputs]\n"a, b,c.json" = "24h"\n"a" = "24h"\n').file("a, b,c.json")
+    for only in ("outputs.a, b,c.json", "outputs.a, disk,outputs.a, b,c.json,"):
+        asked = workspace.cli("health", "--only", only, "--json").json()["checks"]
+        assert {check["id"] for check in asked} >= {"outputs.a, b,c.json"} and len(asked) == 1 + only.count("disk") * 2
+    workspace.cli("health", "--only", "outputs.a, b").rc(2).says("no check is named `b`")
+
+
 def test_a_check_that_does_not_exist_is_a_usage_error_with_the_nearest(workspace: rig.Workspace) -> None:
     workspace.service("api", "sleeps.py", 100)
     workspace.cli("health", "--only", "disk,service.apo").rc(2).says("service.apo", "service.api")

@@ -140,6 +140,9 @@ def test_a_registered_command_that_cannot_run_says_why(tmp_path: Path, monkeypat
         assert told.startswith("its command ends 1: watchdog --dry-run ") and "AUTOSYS" not in told
         gone = here._replace(command=(sys.executable, "-m", "no_such_module"))
         assert "No module named" in look.refuses(gone, desks.WATCHDOG, mechanism.NAME)
+        code = "import sys; sys.exit('config: it is gone\\n  -> inv init')"
+        hints = here._replace(command=(sys.executable, "-c", code))
+        assert look.refuses(hints, desks.WATCHDOG, mechanism.NAME) == "its command ends 1: config: it is gone"
         lost = here._replace(command=(str(tmp_path / "python"), "-m", "tells"))
         seen = {entry.name: Seen(entry.name, "registered", "", mechanism.NAME) for entry in desks.ENTRIES}
         seen["master"] = Seen("master", "missing")
