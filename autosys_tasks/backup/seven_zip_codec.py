@@ -46,7 +46,7 @@ def compress(
     if codec == COPY:
         going(len(data))
         return data
-    squeeze: Any = lzma.LZMACompressor(lzma.FORMAT_RAW, filters=[like]) if codec == LZMA2 else _deflater()
+    squeeze: Any = _lzma2(like, len(data)) if codec == LZMA2 else _deflater()
     packed = bytearray()
     for at in range(0, len(data), PIECE):
         if not going(min(PIECE, len(data) - at)):
@@ -54,6 +54,12 @@ def compress(
         packed += squeeze.compress(memoryview(data)[at : at + PIECE])
     packed += squeeze.flush()[:-1] if codec == LZMA2 else squeeze.flush(zlib.Z_SYNC_FLUSH)  # LZMA2: less its TAIL
     return packed
+
+
+def _lzma2(like: Mapping[str, int], size: int) -> Any:
+    """As `like` says, but for a small chunk with small tables: to clear large ones would take longer than all else."""
+    enough = max(1 << 16, 2 * size)
+    return lzma.LZMACompressor(lzma.FORMAT_RAW, filters=[{**like, "dict_size": min(like["dict_size"], enough)}])
 
 
 def _deflater() -> Any:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import io
 import lzma
 import random
+import tracemalloc
 from pathlib import Path
 
 import pytest
 
 from autosys_tasks.backup import seven_zip_write
 from autosys_tasks.backup.manifest_text import rows_of
-from autosys_tasks.backup.seven_zip_codec import LZMA2, PIECE, decoded
+from autosys_tasks.backup.seven_zip_codec import DICT_BYTE, LZMA2, PIECE, TAIL, TOGETHER, compress, decoded
 from autosys_tasks.backup.seven_zip_read import Archive
 from autosys_tasks.backup.seven_zip_write import Writer
 from autosys_tasks.backup.values import FILE, MANIFEST, Entry
@@ -61,6 +62,20 @@ def test_a_manifest_takes_a_seventh_less_and_lies_last_in_a_block_of_its_own(
     path.write_bytes(raw[:32] + bytes(8) + raw[40:])  # the first block
     with Archive(path) as archive:
         assert b"".join(archive.stream(MANIFEST)) == data
+
+
+@pytest.mark.parametrize("size", [0, 1, 1000, 300_000, 1 << 20])
+def test_a_small_chunk_needs_small_tables_and_becomes_as_small(size: int) -> None:
+    """A night in which nothing changed packs a page of text: tables for 2 MiB took more memory than all its modules."""
+    data = listing(size // 200 + 1)[:size]
+    tracemalloc.start()
+    made = bytes(compress(LZMA2, data))
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < (2 << 20) + 24 * size
+    assert len(made) <= len(lzma.compress(data, lzma.FORMAT_RAW, filters=[TOGETHER])) * 1.01
+    whole = made + TAIL[LZMA2]
+    assert b"".join(decoded(LZMA2, bytes([DICT_BYTE]), iter([whole]), size)) == data
 
 
 @pytest.mark.parametrize(("settings", "dict_size"), [(14, 1 << 19), (16, 1 << 20), (18, 1 << 21)])
