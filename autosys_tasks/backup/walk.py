@@ -99,10 +99,11 @@ def _in_room(site: Site, room: _Room, patience: Patience) -> Iterator[Seen | Lef
     with ExitStack() as stack:
         try:
             entries = patience.twice(partial(_listed, site.source(folder), stack))
+            has_rules = any(entry.is_file(follow_symlinks=False) for entry in entries if entry.name == NAME)
         except OSError as error:
             yield Unread(folder or ".", reason(error), active)
             return
-        if any(entry.is_file(follow_symlinks=False) for entry in entries if entry.name == NAME):
+        if has_rules:
             try:
                 levels = (*levels, _level(site, folder, patience))
             except OSError as error:  # what it leaves out is kept then
@@ -135,7 +136,11 @@ def _in_order(
             yield Seen(folder, files, active)
             continue
         entry = entries.pop()
-        is_folder = entry.is_dir(follow_symlinks=False) and not _is_junction(entry)
+        try:
+            is_folder = patience.twice(partial(_is_folder, entry))
+        except OSError as error:
+            yield Unread(path, reason(error), active)
+            continue
         if asked:
             taking = tuple(one for one in asked if one.takes(path))
         if is_folder:
@@ -217,6 +222,11 @@ def _listed(folder: str, stack: ExitStack) -> list[os.DirEntry[str]]:
     stack.callback(os.close, fd)
     with os.scandir(fd) as entries:
         return list(entries)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether things lie in it. Some file systems do not list of what kind a thing is, and asking it can fail."""
+    return entry.is_dir(follow_symlinks=False) and not _is_junction(entry)
 
 
 def _is_junction(entry: os.DirEntry[str]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from collections.abc import Iterator
@@ -169,6 +170,37 @@ def test_what_the_system_says_nothing_of_is_asked_again_and_the_others_are_met(
         found = told()
     assert sorted(found) == [(path, moody.get(path.rpartition("/")[2]) != 1000) for path, _ in usual]
     assert [path for path, is_met in found if is_met] == sorted(path for path, is_met in found if is_met)
+
+
+class Listed:
+    """An entry of a file system that does not list of what kind a thing is, and cannot say it of `dead`."""
+
+    def __init__(self, entry: os.DirEntry[str]) -> None:
+        self.name, self.path, self._entry = entry.name, entry.path, entry
+
+    def is_dir(self, *, follow_symlinks: bool) -> bool:
+        if self.name == "dead":
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return self._entry.is_dir(follow_symlinks=follow_symlinks)
+
+    is_file = is_dir
+
+    def stat(self, *, follow_symlinks: bool) -> os.stat_result:
+        return self._entry.stat(follow_symlinks=follow_symlinks)
+
+
+@pytest.mark.parametrize("exclude", [(), ("**/*.tmp",)])
+def test_what_cannot_be_said_to_be_a_folder_is_named_and_costs_no_other(
+    root: Path, monkeypatch: pytest.MonkeyPatch, exclude: tuple[str, ...]
+) -> None:
+    tree(root, "all/a", "all/dead/x", "all/e", "all/f/y")
+    listed = module._listed
+    monkeypatch.setattr(module, "_listed", lambda *args: [Listed(entry) for entry in listed(*args)])
+    events = list(walk(Site(str(root)), patterns([BackupSet("all", ("all/**",), exclude)]), Patience(0)))
+    found = [one for event in events if not isinstance(event, LeftOut) for one in told_of(event)]
+    assert sorted(found) == [
+        ("all", True), ("all/a", True), ("all/dead", False), ("all/e", True), ("all/f", True), ("all/f/y", True),
+    ]  # fmt: skip
 
 
 def told_of(event: Seen | Unread) -> list[tuple[str, bool]]:
