@@ -50,9 +50,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     # No deadline of its own: it goes by the clock, and others may be at work. A fixture serves all examples of a test.
+    # CI tries the same examples each time: what it says is about the change. Every other run looks for new ones.
     excused = [hypothesis.HealthCheck.too_slow, hypothesis.HealthCheck.function_scoped_fixture]
     count = rig.examples(100)
-    hypothesis.settings.register_profile("patient", max_examples=count, deadline=None, suppress_health_check=excused)
+    hypothesis.settings.register_profile(
+        "patient", max_examples=count, deadline=None, suppress_health_check=excused, derandomize=rig.IN_CI
+    )
     hypothesis.settings.load_profile("patient")
     config.option.loadscopereorder = False  # xdist: files in our order, not by their number of tests
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # with it each command of a test compiles all of ours anew,
