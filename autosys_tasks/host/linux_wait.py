@@ -9,6 +9,7 @@ import os
 import select
 import struct
 import sys
+import threading
 
 assert sys.platform == "linux"  # elsewhere the type checker reads no further
 
@@ -51,6 +52,8 @@ class Waiter:
     def __init__(self) -> None:
         self._poll = select.poll()
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._lock = threading.RLock()  # a signal handler may come while it is held
+        self._closed = False
         self._poll.register(self._wake, select.POLLIN)
         self._watched: dict[str, tuple[Identity, int]] = {}
         self._keys: dict[int, str] = {}
@@ -85,8 +88,10 @@ class Waiter:
         self._poll.register(bell.fd, select.POLLIN)
 
     def wake(self) -> None:
-        """End the sleep from another thread or a signal handler."""
-        os.eventfd_write(self._wake, 1)
+        """End the sleep from another thread or a signal handler; later than `close` it does nothing."""
+        with self._lock:
+            if not self._closed:
+                os.eventfd_write(self._wake, 1)
 
     def wait(self, timeout_s: float | None) -> dict[str, Exit | None]:
         """Those that died, by key, and how (None = nobody can know); empty when something else woke us."""
@@ -109,4 +114,6 @@ class Waiter:
         """Let go of everything."""
         for key in list(self._watched):
             self.forget(key)
-        os.close(self._wake)
+        with self._lock:  # whatever gets this number next is not ours to write to
+            self._closed = True
+            os.close(self._wake)

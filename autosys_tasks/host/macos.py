@@ -10,6 +10,7 @@ import os
 import select
 import signal
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -269,6 +270,8 @@ class Waiter:
     def __init__(self) -> None:
         self._queue = select.kqueue()
         self._ear, self._mouth = os.pipe()
+        self._lock = threading.RLock()  # a signal handler may come while it is held
+        self._closed = False
         os.set_blocking(self._ear, False)
         os.set_blocking(self._mouth, False)
         self._watched: dict[str, Identity] = {}
@@ -309,9 +312,10 @@ class Waiter:
         self._register(select.kevent(bell.fd, select.KQ_FILTER_READ, select.KQ_EV_ADD))
 
     def wake(self) -> None:
-        """End the sleep from another thread or a signal handler."""
-        with contextlib.suppress(BlockingIOError):
-            os.write(self._mouth, b"!")
+        """End the sleep from another thread or a signal handler; later than `close` it does nothing."""
+        with self._lock, contextlib.suppress(BlockingIOError):
+            if not self._closed:
+                os.write(self._mouth, b"!")
 
     def wait(self, timeout_s: float | None) -> dict[str, Exit | None]:
         """Those that died, by key, and how (None = nobody can know); empty when something else woke us."""
@@ -343,7 +347,9 @@ class Waiter:
         self._watched.clear()
         self._queue.close()
         os.close(self._ear)
-        os.close(self._mouth)
+        with self._lock:  # whatever gets this number next is not ours to write to
+            self._closed = True
+            os.close(self._mouth)
 
 
 def cut_head(fd: int, size: int) -> int:

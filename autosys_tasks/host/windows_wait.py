@@ -6,6 +6,7 @@ from __future__ import annotations
 import _winapi
 import ctypes
 import sys
+import threading
 from ctypes import wintypes
 
 assert sys.platform == "win32"  # elsewhere the type checker reads no further
@@ -61,6 +62,8 @@ class Waiter:
     def __init__(self) -> None:
         self._died = win32.checked(win32.CreateEvent(None, True, False, None))
         self._wake = win32.checked(win32.CreateEvent(None, True, False, None))
+        self._lock = threading.RLock()  # a signal handler may come while it is held
+        self._closed = False
         self._watched: dict[str, tuple[Identity, int, int]] = {}
         self._bells: list[Bell] = []
 
@@ -98,8 +101,10 @@ class Waiter:
         self._bells.append(bell)
 
     def wake(self) -> None:
-        """End the sleep from another thread or a console handler."""
-        win32.SetEvent(self._wake)
+        """End the sleep from another thread or a console handler; later than `close` it does nothing."""
+        with self._lock:
+            if not self._closed:
+                win32.SetEvent(self._wake)
 
     def wait(self, timeout_s: float | None) -> dict[str, Exit | None]:
         """Those that died, by key, and how (None = nobody can know); empty when something else woke us."""
@@ -125,4 +130,6 @@ class Waiter:
         for key in list(self._watched):
             self.forget(key)
         win32.CloseHandle(self._died)
-        win32.CloseHandle(self._wake)
+        with self._lock:  # whatever gets this number next is not ours to set
+            self._closed = True
+            win32.CloseHandle(self._wake)

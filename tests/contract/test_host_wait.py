@@ -165,6 +165,17 @@ def test_a_signal_ends_the_sleep(yard, waiter):
     assert waiter.wait(60) == {"it": host.Exit(code=5)}
 
 
+def test_who_wakes_it_after_its_end_writes_to_no_file_of_somebody_else(tmp_path):
+    """A thread that asks a service may have an answer only then; so may a signal come."""
+    late = host.Waiter()
+    late.close()
+    files = [(tmp_path / str(number)).open("w+b", buffering=0) for number in range(8)]  # one gets its number
+    late.wake()
+    assert [os.fstat(file.fileno()).st_size for file in files] == [0] * 8
+    for file in files:
+        file.close()
+
+
 def test_two_hundred_are_watched_at_once(yard, waiter):
     """Windows waits for at most 64 handles in one call; a workspace may have 200 services."""
     sleep = host.program("sleep", os.environ.get("PATH", ""), str(yard.folder))
