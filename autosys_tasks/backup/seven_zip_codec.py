@@ -22,7 +22,7 @@ PIECE = 1 << 20  # no decoder is asked for more bytes at once
 DICT_BYTE = 18  # how LZMA2 says 2 MiB, the most that one of these needs
 TOGETHER = {"id": lzma.FILTER_LZMA2, "preset": 1, "lc": 4, "pb": 0, "dict_size": 1 << 21}  # files of one kind
 ALONE = {**TOGETHER, "dict_size": 1 << 18, "depth": 24}  # a log: what comes again was there a moment ago
-LISTED = {**ALONE, "mode": lzma.MODE_NORMAL, "depth": 4, "nice_len": 64, "lc": 0}  # hashes
+LISTED = {**ALONE, "mode": lzma.MODE_NORMAL, "depth": 1, "nice_len": 64, "lc": 0}  # hashes: no second look pays
 LARGEST_DICT_BYTE = 28  # 64 MiB: 7-Zip's -mx=9; more would be memory for nothing
 CYCLES = 19  # 2^19 rounds of SHA-256 make a key, as in 7-Zip
 
