@@ -20,6 +20,7 @@ from autosys_tasks.core.faults import fault
 T = TypeVar("T")
 UNFINISHED = re.compile(r".+\.\d+\.tmp")
 FORSAKEN_S = 3600.0  # a write takes milliseconds
+NO_FOLDER = (123, 267)  # Windows: what was to be listed has no name for one, or is none
 SPACE_HINT = "free some disk space and run the same command again"
 HELD_FOR_S = 1.0  # another process may hold a file without delete sharing for a moment (Windows: 5, 32)
 
@@ -128,7 +129,8 @@ def _in_the_way(path: Path | str, error: OSError) -> str:
     if error.errno == errno.EISDIR:
         return f"move the folder `{path}` away"
     there = (each for each in (Path(path), *Path(path).parents) if os.path.lexists(each))
-    nearest = next(there, None) if error.errno in (errno.EEXIST, errno.ENOTDIR) else None
+    is_no_folder = error.errno in (errno.EEXIST, errno.ENOTDIR) or getattr(error, "winerror", 0) in NO_FOLDER
+    nearest = next(there, None) if is_no_folder else None
     return f"move the file `{nearest}` away" if nearest and not nearest.is_dir() else ""
 
 
