@@ -1,6 +1,6 @@
 """Measures our archives beside 7-Zip, py7zr, restic and borg, in one run, on trees made for it; Linux only.
 
-python bench/backup.py [--times 3] [--only workspace,logs] [--quick] [--json FILE] [--write-docs]
+python bench/backup.py [--times 3] [--only workspace,logs] [--tree FOLDER] [--quick] [--json FILE] [--write-docs]
 """
 
 from __future__ import annotations
@@ -50,9 +50,9 @@ def figures(asked: argparse.Namespace) -> dict[str, object]:
     }  # fmt: skip
     began = machine.cpu_seconds()
     results["corpora"] = measured = {}
-    for name in asked.only:
-        with tempfile.TemporaryDirectory(prefix="bench-backup-") as scratch:
-            measured[name] = measure(name, Path(scratch), asked)
+    with tempfile.TemporaryDirectory(prefix="bench-backup-") as scratch:  # nothing goes before the end: see one_round
+        for name in (*asked.only, *asked.tree):
+            measured[Path(name).name] = measure(name, Path(scratch, Path(name).name), asked)
     results["others"] = round(machine.share_of_others(began), 3)
     return results
 
@@ -61,6 +61,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--times", type=int, default=3, help="how often each is measured, in turns")
     parser.add_argument("--only", type=lambda text: text.split(","), default=list(corpora.FULL), metavar="TREE,...")
+    parser.add_argument("--tree", action="append", default=[], metavar="FOLDER", help="one of yours too: a copy of it")
     parser.add_argument("--quick", action="store_true", help="small trees, once: no figures, two minutes")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything down")
     parser.add_argument("--read", type=Path, metavar="FILE", help="measure nothing: take the figures of a run before")
@@ -86,7 +87,10 @@ def versions() -> dict[str, str]:
 def measure(name: str, scratch: Path, asked: argparse.Namespace) -> dict[str, object]:
     """Medians of every tool on one tree: each round asks all of them, in turn; the slow ones have one round."""
     tree = scratch / "desk" / "tree"
-    corpora.make(name, tree, (corpora.QUICK if asked.quick else corpora.FULL)[name])
+    if name in corpora.FULL:
+        corpora.make(name, tree, (corpora.QUICK if asked.quick else corpora.FULL)[name])
+    else:
+        corpora.copy(Path(name), tree)
     files = sorted(path.relative_to(tree).as_posix() for path in tree.rglob("*") if path.is_file())
     times = min(asked.times, corpora.ROUNDS.get(name, asked.times))
     costs: dict[str, dict[str, list[Cost]]] = {}

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import random
+import shutil
+import sysconfig
 import time
 from collections.abc import Iterator
-from itertools import accumulate
+from datetime import UTC, datetime
 from pathlib import Path
 
 MB = 1_000_000
-SYLLABLES = ("ka", "ro", "mi", "ten", "sul", "da", "pre", "in", "con", "ta", "ver", "le", "shi", "on", "er", "up", "ba")
-WEIGHTS = list(accumulate(1 / (number + 3) for number in range(4000)))
+TEXT = 8 * MB  # of the library of Python, from which texts are cut: each passage comes again now and then
+SERVICES = [f"{name}-{place}" for name in ("api", "worker", "mail", "search", "db", "web") for place in ("eu", "kr")]
+REASONS = ("not running", "port 8123 is closed", "no heartbeat for 95 s", "exited with 137", "http 503")
 FULL = {"workspace": 3000, "many": 100_000, "logs": 1000 * MB}  # files, files, bytes
 ROUNDS = {"many": 2, "logs": 2}  # at most: they take nearly all of a run
-JOURNAL = 21 * MB
+JOURNAL = 20 * MB
 QUICK = {"workspace": 300, "many": 3000, "logs": 24 * MB}  # long enough, each log, for its tail alone to be kept
 
 
@@ -25,6 +29,16 @@ def make(name: str, folder: Path, amount: int) -> None:
     {"workspace": _workspace, "many": _many, "logs": _logs}[name](folder, amount)
     for path in _files(folder):
         _age(path)
+
+
+def copy(source: Path, folder: Path) -> None:
+    """Fill `folder` with the plain files of another tree."""
+    for path in _files(source):
+        if not path.is_symlink():
+            target = folder / path.relative_to(source)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, target)
+            _age(target)
 
 
 def change(folder: Path) -> None:
@@ -49,9 +63,8 @@ def _age(path: Path) -> None:
 
 
 def _workspace(folder: Path, files: int) -> None:
-    """Sources, notes and settings of 0 to 60 kB in folders of twenty; one file in twelve is a picture or an archive."""
-    rng = random.Random(1)
-    words = _words(rng)
+    """Texts of 0 to 60 kB in folders of twenty; one file in twelve is a picture, one an archive."""
+    rng, text = random.Random(1), _library()
     for number in range(files):
         path = folder / f"part {number // 400}" / f"room{number // 20 % 20:02d}" / f"file{number:04d}"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -61,51 +74,69 @@ def _workspace(folder: Path, files: int) -> None:
         elif number % 12 == 1:
             path.with_suffix(rng.choice((".zip", ".jpg"))).write_bytes(rng.randbytes(size))
         else:
-            path.with_suffix(rng.choice((".py", ".md", ".json"))).write_bytes(_prose(rng, words, size))
+            path.with_suffix(rng.choice((".py", ".md", ".json"))).write_bytes(_passage(rng, text, size))
 
 
 def _many(folder: Path, files: int) -> None:
-    """Files of 1.8 kB, five hundred to a folder."""
-    rng = random.Random(2)
-    words = _words(rng)
+    """Texts of 1.8 kB, five hundred to a folder."""
+    rng, text = random.Random(2), _library()
     for number in range(files):
         if number % 500 == 0:
             (folder / f"{number // 500:04d}").mkdir()
-        text = _prose(rng, words, rng.randrange(3600))
-        (folder / f"{number // 500:04d}" / f"note-{number:06d}.md").write_bytes(text)
+        path = folder / f"{number // 500:04d}" / f"note-{number:06d}.md"
+        path.write_bytes(_passage(rng, text, rng.randrange(3600)))
+
+
+def _library() -> bytes:
+    """The first sources of the library of the Python that runs this: what people wrote."""
+    text = b""
+    for path in sorted(Path(sysconfig.get_path("stdlib")).rglob("*.py")):
+        if "site-packages" not in path.parts and len(text) < TEXT:
+            text += path.read_bytes()
+    return text[:TEXT]
+
+
+def _passage(rng: random.Random, text: bytes, size: int) -> bytes:
+    """So many bytes of it, from the beginning of some line on."""
+    at = text.index(b"\n", rng.randrange(len(text) - size - 10_000)) + 1
+    return text[at : at + size]
 
 
 def _logs(folder: Path, size: int) -> None:
-    """Journals of one JSON object a line, twelve at least."""
+    """Journals, twelve at least; every eleventh has an older one, compressed, beside it."""
     count = max(12, size // JOURNAL)
     for number in range(count):
-        with (folder / f"worker-{number:02d}.jsonl").open("wb") as file:
+        with (folder / f"watchdog-{number:02d}.jsonl").open("wb") as file:
             for chunk in _journal(random.Random(number), size // count):
                 file.write(chunk)
+        if number % 11 == 0:
+            old = gzip.compress(b"".join(_journal(random.Random(-1 - number), size // count)), mtime=0)
+            (folder / f"watchdog-{number:02d}.jsonl.1.gz").write_bytes(old)
 
 
 def _journal(rng: random.Random, size: int) -> Iterator[bytes]:
-    """Chunks of distinct lines; what differs between two lines is what differs in a real journal."""
-    at, words = 1_795_000_000.0, _words(rng)[:300]
+    """Chunks of lines as `watchdog` writes them: every five minutes what was started, and a summary."""
+    at = 1_795_000_000.0
     while size > 0:
         lines = []
-        for _ in range(2000):
-            at += rng.expovariate(2)
-            task, status = rng.choice(words), rng.choice(("done", "done", "done", "retry", "failed"))
-            row = {"v": 1, "ts": round(at, 3), "run": f"{rng.getrandbits(48):012x}", "task": task, "status": status,
-                   "ms": round(rng.expovariate(1 / 80), 2), "detail": " ".join(rng.choices(words, k=5))}  # fmt: skip
-            lines.append(json.dumps(row))
-        chunk = ("\n".join(lines) + "\n").encode()
+        for _ in range(1000):
+            at += rng.gauss(300, 2)
+            run, begun = f"{rng.getrandbits(48):012x}", rng.choices((0, 1, 2, 5), (6, 2, 1, 1))[0]
+            for service in rng.sample(SERVICES, begun):
+                reason, detail = rng.choice(REASONS), f"pid {rng.randrange(300, 60_000)}"
+                lines.append(_line(at, run, "start", service, reason, detail, int(rng.expovariate(1 / 400))))
+                at += rng.expovariate(2)
+            counts = {"counts": {"done": begun, "failed": 0, "skipped": 0}, "not_so": []}
+            detail = f"{len(SERVICES) - begun} as wanted"
+            lines.append(_line(at, run, "summary", "", "", detail, int(rng.expovariate(1 / 40)), **counts))
+        chunk = "".join(json.dumps(line, separators=(",", ":")) + "\n" for line in lines).encode()
         size -= len(chunk)
         yield chunk
 
 
-def _words(rng: random.Random) -> list[str]:
-    return ["".join(rng.choices(SYLLABLES, k=rng.randrange(1, 5))) for _ in range(len(WEIGHTS))]
-
-
-def _prose(rng: random.Random, words: list[str], size: int) -> bytes:
-    """Words as a person uses them: few of them often."""
-    text = " ".join(rng.choices(words, cum_weights=WEIGHTS, k=size // 6 + 1))
-    lines = [text[at : at + 76] for at in range(0, len(text), 76)]
-    return "\n".join(lines).encode()[:size]
+def _line(
+    at: float, run: str, step: str, target: str, reason: str, detail: str, ms: int, **more: object
+) -> dict[str, object]:
+    stamp = datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+    return {"v": 1, "ts": stamp, "run": run, "task": "watchdog", "step": step, "target": target, "reason": reason,
+            "ok": True, "detail": detail, "ms": ms, **more}  # fmt: skip
