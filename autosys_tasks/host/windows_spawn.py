@@ -22,6 +22,7 @@ from autosys_tasks.host.windows_wait import held
 PRIORITY = {"idle": 0x40, "low": 0x4000, "normal": 0x20, "high": 0x8000}
 # Never DETACHED_PROCESS: the first console program below it would open a visible window.
 QUIET = subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP
+ENDING_MS = 50  # what is about to end when its job is to be given has done so by then
 TIED = "autosys: tied to the job of its starter (breakaway refused): it may end together with it\n"
 NO_JOB = "autosys: it could not be given a job of its own: no memory limit, and its tree is found by search\n"
 
@@ -41,7 +42,8 @@ def spawn(order: Launch, lock: Lock | None) -> int:
         handle = int(child._handle)  # type: ignore[attr-defined]
         if win32.in_job(handle):
             os.write(log, TIED.encode("ascii"))
-        if job is None or not win32.AssignProcessToJobObject(job, handle):
+        inside = job is not None and win32.AssignProcessToJobObject(job, handle)
+        if not inside and win32.WaitForSingleObject(handle, ENDING_MS) != 0:  # one that is over needs none
             os.write(log, NO_JOB.encode("ascii"))
     finally:
         os.close(log)
