@@ -78,7 +78,8 @@ def watch(workspace: Path) -> int:
             reason = _keep(house, keeper, bell, outcomes, ending, stamp, workspace)
         except (StateError, OSError) as error:  # a full disk, say: who heals the others goes on, and looks afresh
             _tell(f"trouble, all is looked at again in {AGAIN_S:g} s: {error}")
-            reason = "asked" if ending.wait(AGAIN_S) else "changed"
+            gone = not _stamp_soon(workspace, ending) and not ending.is_set()  # its state may have gone with it
+            reason = "gone" if gone else "asked" if ending.wait(AGAIN_S) else "changed"
         finally:
             keeper.close()
         if reason == "gone":

@@ -323,6 +323,17 @@ def test_a_moved_workspace_leaves_nothing_running_that_no_command_reaches(worksp
     assert {one["state"] for one in rows(workspace).values()} == {"ready"}, "what was wanted was not forgotten"
 
 
+@pytest.mark.only("posix")  # Windows lets nobody remove a folder in which a process works
+def test_a_guard_whose_workspace_and_state_are_removed_ends_and_makes_no_folder_anew(workspace: rig.Workspace) -> None:
+    """P59. Its heartbeat fails before it looks for its folder."""
+    workspace.write("").cli("bringup").rc(0)
+    assert workspace.alive(), "the guard"
+    shutil.rmtree(workspace.state)
+    shutil.rmtree(workspace.root)
+    rig.wait_for(lambda: not workspace.alive(), what="the end of the guard")
+    assert not workspace.root.exists(), "a journal of a folder that is gone would make it anew"
+
+
 @pytest.mark.only("posix")  # Windows copies no file that is locked
 def test_a_copy_with_its_state_folder_stops_nothing_of_the_original(workspace: rig.Workspace) -> None:
     """Design: kill only what is ours. The record that was copied names a process that lives, of another workspace."""
