@@ -12,7 +12,7 @@ else:
     from autosys_tasks.host import no_units as units
 
 if sys.platform == "win32":
-    from autosys_tasks.host.windows import become, cut_head, on_polite_stop, state_home, user_id, user_name
+    from autosys_tasks.host.windows import become, cut_head, fork, on_polite_stop, state_home, user_id, user_name
     from autosys_tasks.host.windows_lock import (
         Bell,
         Lock,
@@ -92,6 +92,7 @@ else:
             end,
             exit_of,
             family,
+            fork,
             identity,
             listeners,
             lock_holders,
@@ -112,6 +113,7 @@ else:
             cut_head,
             end,
             family,
+            fork,
             group_lives,
             identity,
             listeners,
@@ -149,6 +151,7 @@ __all__ = [
     "end_group",
     "exit_of",
     "family",
+    "fork",
     "group_lives",
     "identity",
     "listeners",

@@ -10,8 +10,9 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import NoReturn
 
 assert sys.platform == "linux"  # elsewhere the type checker reads no further
 
@@ -22,6 +23,7 @@ from autosys_tasks.host.types import Identity, Marked, Process, descendants
 COLLAPSE_RANGE = 0x08
 TICKS = os.sysconf("SC_CLK_TCK")
 PAGE = os.sysconf("SC_PAGE_SIZE")
+POLITE = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def state_home() -> Path:
@@ -275,6 +277,37 @@ def lock_holders(path: str) -> list[Identity]:
             if who is not None:
                 found.append(who)
     return found
+
+
+def fork(work: Callable[[], object]) -> int | None:
+    """The pid of a copy of this process, which does `work`, takes no Ctrl-C and ends with 0, or 1 when that raised.
+
+    None where that cannot be: there is no room for one, or another thread might hold what the copy would wait for.
+    """
+    if len(os.listdir("/proc/self/task")) > 1:
+        return None
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, POLITE)
+    try:
+        pid = os.fork()
+    except OSError:
+        pid = None
+    if pid == 0:
+        _do_and_end(work, before)
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    return pid
+
+
+def _do_and_end(work: Callable[[], object], mask: Iterable[int]) -> NoReturn:
+    """What was begun before the copy was made is not its own to end: no `finally` of it runs."""
+    code = 1
+    try:
+        for number in POLITE:
+            signal.signal(number, signal.SIG_IGN if number == signal.SIGINT else signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        work()
+        code = 0
+    finally:
+        os._exit(code)
 
 
 def cut_head(fd: int, size: int) -> int:

@@ -12,7 +12,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 assert sys.platform == "darwin"  # elsewhere the type checker reads no further
@@ -350,6 +350,11 @@ class Waiter:
         with self._lock:  # whatever gets this number next is not ours to write to
             self._closed = True
             os.close(self._mouth)
+
+
+def fork(_work: Callable[[], object]) -> int | None:
+    """A copy of this process that does `work`: no safe thing here, once a framework of the system's is in use."""
+    return None
 
 
 def cut_head(fd: int, size: int) -> int:

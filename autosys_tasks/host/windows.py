@@ -43,6 +43,11 @@ def user_id() -> str:
     return user_sid()
 
 
+def fork(_work: Callable[[], object]) -> int | None:
+    """A copy of this process that does `work`: there is no such thing here."""
+    return None
+
+
 def cut_head(fd: int, size: int) -> int:
     """0: this OS cannot take the head out of a file that is being written."""
     return 0
