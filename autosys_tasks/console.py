@@ -47,7 +47,8 @@ class Autosys(Program):
         try:
             parse()
         except ParseError as error:
-            from autosys_tasks.tasks.border import end_with, ready_streams
+            from autosys_tasks.tasks.border.streams import ready_streams
+            from autosys_tasks.tasks.border.verb import end_with
 
             ready_streams()
             end_with(refused(error), "--json" in self.argv)

@@ -23,13 +23,13 @@ def main() -> None:
     except KeyboardInterrupt:
         if "--json" in sys.argv:
             from autosys_tasks.core.errors import Interrupted
-            from autosys_tasks.tasks.border import PRINTED, error_document, print_json
+            from autosys_tasks.tasks.border.documents import PRINTED, error_document, print_json
 
             if not PRINTED:  # by a task, or by the first Ctrl-C of two
                 print_json(error_document(Interrupted("by Ctrl-C")))
         sys.exit(130)
     except OSError as error:  # `autosys --list | head`: Invoke's own printing, which no task's border stands around
-        from autosys_tasks.tasks.border import not_shown
+        from autosys_tasks.tasks.border.streams import not_shown
 
         sys.exit(not_shown(error))
 

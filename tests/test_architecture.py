@@ -78,7 +78,7 @@ def broken_rules(path: Path, source: str) -> list[str]:
     if is_pure(where, path.name) and where in BELOW:
         found += list(_impure(path, tree))
     found += list(_wrong_words(path, where, tree))
-    if where == "tasks" and path.name not in ("border.py", "parsing.py", "table.py"):
+    if where == "tasks" and path.name not in ("parsing.py", "table.py") and path.parent.name != "border":
         heavy = [name for name in imports(tree, top_only=True) if not name.startswith(LIGHT_TOP)]
         found += [f"{path}: imports `{name}` at its top" for name in heavy]
     return found
@@ -205,7 +205,7 @@ def test_listing_the_tasks_loads_none_of_the_heavy_libraries() -> None:
     ours = loaded_after("from autosys_tasks import ns; ns.to_contexts()")
     bare = loaded_after("import invoke.program")
     assert not (ours - bare) & HEAVY
-    assert len(ours - bare) < 40, sorted(ours - bare)
+    assert len(ours - bare) < 45, sorted(ours - bare)
 
 
 def test_the_console_command_loads_an_invoke_without_what_no_task_uses(tmp_path: Path) -> None:

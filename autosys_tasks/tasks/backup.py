@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from autosys_tasks.tasks.border import finish, house, is_dry, run_fields, say, show_plan, verb
+from autosys_tasks.tasks.border.documents import finish, run_fields, show_plan
+from autosys_tasks.tasks.border.streams import say
+from autosys_tasks.tasks.border.verb import is_dry, verb
+from autosys_tasks.tasks.border.workspace import house
 
 HELP = {
     "note": "a word about this one, shown by backup.list",
@@ -21,7 +24,7 @@ def start(c, note="", due=False, dry_run=False, json=False, exit_code=False):  #
     from autosys_tasks.backup import archived_show, run, show
     from autosys_tasks.core.errors import Busy
 
-    home = house(c)
+    home = house()
     if is_dry(c, dry_run):
         return show_plan(home.config, run.planned(home, due=due), as_json=json, exit_code=exit_code)
     try:
@@ -61,7 +64,7 @@ def prune(c, dry_run=False, json=False, exit_code=False):  # type: ignore[no-unt
     """Remove the backups that [backup] no longer asks for: never the newest, never one that another needs."""
     from autosys_tasks.backup import run, show
 
-    home = house(c)
+    home = house()
     if is_dry(c, dry_run):
         return show_plan(home.config, run.planned_prune(home), as_json=json, exit_code=exit_code)
     report = run.prune(home, tell=_tell)

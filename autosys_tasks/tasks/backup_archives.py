@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from autosys_tasks.tasks.border import finish, house, is_dry, run_fields, say, show_plan, verb
+from autosys_tasks.tasks.border.documents import finish, run_fields, show_plan
+from autosys_tasks.tasks.border.streams import say
+from autosys_tasks.tasks.border.verb import is_dry, verb
+from autosys_tasks.tasks.border.workspace import house
 
 ID = "the id of a backup; `latest` is the newest verified one"
 FROM = "a second place instead of backups/: an address as in `copies` of [backup], where `${env:X}` may stand"
@@ -24,7 +27,7 @@ def listed(c, from_="", json=False):  # type: ignore[no-untyped-def]
     from autosys_tasks.backup.owner import owner_of
     from autosys_tasks.config.addresses import masked
 
-    home = house(c)
+    home = house()
     backups, others = elsewhere.listed(home, from_)
     owner, damaged = owner_of(home.config), {} if from_ else archived.known_damage(home, backups)
     rows = [archived_show.backup_json(each, owner, damaged) for each in backups]
@@ -38,7 +41,7 @@ def show(c, id, from_="", json=False):  # type: ignore[no-untyped-def]
     from autosys_tasks.backup import archived, archived_show, elsewhere
     from autosys_tasks.backup.owner import owner_of
 
-    home = house(c)
+    home = house()
     with elsewhere.brought(home, from_ if id else "", id, say, archives=False) as folder:
         backup = archived.one(home, id, "backup.show", folder, say)
         entries, owner = archived.entries(home, backup, folder), owner_of(home.config)
@@ -53,7 +56,7 @@ def verify(c, id, all=False, from_="", json=False):  # type: ignore[no-untyped-d
     """Read a backup back and compare every hash."""
     from autosys_tasks.backup import archived_show, elsewhere
 
-    home = house(c)
+    home = house()
     backups, checked, damaged = elsewhere.verified(home, from_, id, every=all, tell=say)
     fields = archived_show.verified_fields(backups, checked, damaged)
     lines = archived_show.verified_lines(backups, checked, damaged)
@@ -67,7 +70,7 @@ def restore(c, id, to="", overwrite="never", git=False, from_="", dry_run=False,
     from autosys_tasks.backup import restore as room
     from autosys_tasks.backup.restore_plan import shown
 
-    home = house(c)
+    home = house()
     dry = is_dry(c, dry_run)
     with elsewhere.brought(home, from_ if id and to else "", id[:1], say, archives=False) as folder:
         order = archived.order_of(home, id, to, overwrite, folder, say)
@@ -88,7 +91,7 @@ def diff(c, id, from_="", json=False):  # type: ignore[no-untyped-def]
     from autosys_tasks.backup import archived, elsewhere
     from autosys_tasks.backup import diff as room
 
-    home = house(c)
+    home = house()
     with elsewhere.brought(home, from_ if id else "", id, say, archives=False) as folder:
         between, found = archived.differences(home, id, folder, say)
     return finish(home.config, "backup.diff", 0, between | room.fields(found), room.lines(found), json)
@@ -99,7 +102,7 @@ def drill(c, dry_run=False, json=False, exit_code=False):  # type: ignore[no-unt
     """Prove that the newest backup restores: into a temporary folder, every hash compared, nothing left."""
     from autosys_tasks.backup import archived, drill, drill_memory
 
-    home = house(c)
+    home = house()
     if is_dry(c, dry_run):
         return show_plan(home.config, archived.drill_plan(home), as_json=json, exit_code=exit_code)
     found = archived.drilled(home, say)

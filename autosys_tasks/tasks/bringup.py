@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from autosys_tasks.tasks.border import finish, house, is_dry, run_fields, say, show_plan, verb
+from autosys_tasks.tasks.border.documents import finish, run_fields, show_plan
+from autosys_tasks.tasks.border.streams import say
+from autosys_tasks.tasks.border.verb import is_dry, verb
+from autosys_tasks.tasks.border.workspace import house
 
 
 @verb(
@@ -21,7 +24,7 @@ def bringup(  # type: ignore[no-untyped-def]
     from autosys_tasks.supervise import live, runs, turnstile, words
     from autosys_tasks.upgrade.begin import begin
 
-    home = house(c)
+    home = house()
     runs.chosen(home, service)
     if is_dry(c, dry_run):
         plan = runs.plan_up(home, service, asked=not wanted, guard=guard)
@@ -31,8 +34,6 @@ def bringup(  # type: ignore[no-untyped-def]
         turnstile.acting(home.place, "bringup", wait_s=timeout, waiting=lambda who: say(f"waiting for {who}")),
         live.display(home, say, quiet=json) as show,
     ):
-        report = runs.bring_up(
-            home, service, wanted_only=wanted, guard=guard, timeout_s=timeout, show=show
-        )
+        report = runs.bring_up(home, service, wanted_only=wanted, guard=guard, timeout_s=timeout, show=show)
     fields = run_fields("bringup", report.outcomes, words.notes(report))
     return finish(home.config, "run", 3 if report.not_so else 0, fields, words.verdict_lines(report), json)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from autosys_tasks.tasks.border import current, finish, verb
+from autosys_tasks.tasks.border.documents import finish
+from autosys_tasks.tasks.border.verb import verb
+from autosys_tasks.tasks.border.workspace import current
 
 
 @verb(help={"faults": "list the points at which AUTOSYS_FAULT can act"})
@@ -18,7 +20,7 @@ def config(c, faults=False, json=False):  # type: ignore[no-untyped-def]
     from autosys_tasks.supervise.house import house_of
     from autosys_tasks.upgrade import look
 
-    found = current(c)
+    found = current()
     values, sources = document(found)
     for name, keys in look.discovered_keys(house_of(found)).items():
         values["environments"][name] = keys  # type: ignore[index]

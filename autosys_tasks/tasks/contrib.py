@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from autosys_tasks.tasks.border import verb
+from autosys_tasks.tasks.border.verb import verb
 
 
 @verb(

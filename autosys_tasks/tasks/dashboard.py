@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from autosys_tasks.tasks.border import as_typed, envelope, finish, house, is_dry, program, put, say, show_plan, verb
+from autosys_tasks.tasks.border.documents import envelope, finish, show_plan
+from autosys_tasks.tasks.border.streams import put, say
+from autosys_tasks.tasks.border.verb import is_dry, verb
+from autosys_tasks.tasks.border.workspace import as_typed, house, program
 
 if TYPE_CHECKING:
     from autosys_tasks.supervise.house import House
@@ -30,7 +33,7 @@ def dashboard(  # type: ignore[no-untyped-def]
     span, dry = act.hours_of(hours), is_dry(c, dry_run)
     if live and json and not dry:
         raise UsageError("--live never ends, and --json is one document", hint="inv dashboard --json")
-    home = house(c)
+    home = house()
     path = home.outputs / act.DASHBOARD
     if dry:
         serves = Plan("dashboard", (Step("serve", "dashboard", "asked for, on 127.0.0.1 until Ctrl-C"),))
@@ -39,7 +42,7 @@ def dashboard(  # type: ignore[no-untyped-def]
     if unknown := look.unknown_language():
         say(unknown)
     if live:
-        return show_live(c, span, open)
+        return show_live(span, open)
     at, board, language = seen(home, span, act.latest_health(home) or checked(home))
     act.write(path, as_typed(html(board, language)))
     if open:
@@ -81,13 +84,13 @@ def checked(home: House) -> dict[str, object]:
     return document
 
 
-def show_live(c: Any, hours: float, browse: bool) -> None:
+def show_live(hours: float, browse: bool) -> None:
     """Serve the page until Ctrl-C; each is made of what autosys.toml says then."""
     from autosys_tasks.report import live
     from autosys_tasks.report.dashboard_text import html
 
     def make() -> str:
-        home = house(c)
+        home = house()
         _at, board, language = seen(home, hours, looked(home))
         return as_typed(html(board, language, live.RENEW_S))
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from autosys_tasks.tasks.border import finish, house, is_dry, run_fields, say, show_plan, verb
+from autosys_tasks.tasks.border.documents import finish, run_fields, show_plan
+from autosys_tasks.tasks.border.streams import say
+from autosys_tasks.tasks.border.verb import is_dry, verb
+from autosys_tasks.tasks.border.workspace import house
 
 
 @verb(
@@ -14,7 +17,7 @@ def down(c, service, timeout=120.0, dry_run=False, json=False, exit_code=False):
     """Stop services in reverse order, whole trees; they stay down until asked up."""
     from autosys_tasks.supervise import runs, turnstile, words
 
-    home = house(c)
+    home = house()
     runs.chosen(home, service)
     if is_dry(c, dry_run):
         return show_plan(home.config, runs.plan_down(home, service), as_json=json, exit_code=exit_code)

@@ -2,18 +2,10 @@
 
 from __future__ import annotations
 
-from autosys_tasks.tasks.border import (
-    as_typed,
-    envelope,
-    finish,
-    house,
-    is_dry,
-    program,
-    say,
-    show_plan,
-    typed_document,
-    verb,
-)
+from autosys_tasks.tasks.border.documents import envelope, finish, show_plan
+from autosys_tasks.tasks.border.streams import say
+from autosys_tasks.tasks.border.verb import is_dry, verb
+from autosys_tasks.tasks.border.workspace import as_typed, house, program, typed_document
 
 
 @verb(
@@ -38,10 +30,10 @@ def health(  # type: ignore[no-untyped-def]
         raise UsageError("--selftest goes with --json alone", hint="inv health --selftest")
     if selftest:
         return _selftest(json)
-    home = house(c)
+    home = house()
     ids = run.chosen(home, only)
     if watch:
-        for text in show.pages(home, ids, again=lambda: house(c)):
+        for text in show.pages(home, ids, again=house):
             print(as_typed(text), flush=True)
     checks = run.page(home, ids, dry=dry)
     if dry:

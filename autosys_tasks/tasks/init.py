@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from autosys_tasks.tasks.border import FOUND, finish, here, is_dry, run_fields, show_plan, verb
+from autosys_tasks.tasks.border.documents import finish, run_fields, show_plan
+from autosys_tasks.tasks.border.verb import is_dry, verb
+from autosys_tasks.tasks.border.workspace import FOUND, here
 
 
 @verb()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from autosys_tasks.tasks.border import current, finish, verb
+from autosys_tasks.tasks.border.documents import finish
+from autosys_tasks.tasks.border.verb import verb
+from autosys_tasks.tasks.border.workspace import current
 
 
 @verb(help={"task": "only this task's lines", "since": "how far back: 30min, 24h, 7d"})
@@ -14,7 +16,7 @@ def journal(c, task="", since="24h", json=False):  # type: ignore[no-untyped-def
     from autosys_tasks.core.errors import UsageError, unknown_name
     from autosys_tasks.tasks.table import ns
 
-    found = current(c)
+    found = current()
     try:
         start = wall() - seconds(since)
     except ValueError as error:

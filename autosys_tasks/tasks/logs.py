@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from autosys_tasks.tasks.border import finish, house, verb
+from autosys_tasks.tasks.border.documents import finish
+from autosys_tasks.tasks.border.verb import verb
+from autosys_tasks.tasks.border.workspace import house
 
 
 @verb(
@@ -19,7 +21,7 @@ def logs(c, service, follow=False, lines=50, json=False):  # type: ignore[no-unt
     from autosys_tasks.supervise import logs as room
     from autosys_tasks.supervise import runs
 
-    home = house(c)
+    home = house()
     if len(service) != 1:
         raise UsageError("logs needs the name of one service", hint=f"inv logs {next(iter(home.services), 'NAME')}")
     (service,) = service

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from autosys_tasks.tasks.border import finish, house, is_dry, program, run_fields, say, show_plan, verb
+from autosys_tasks.tasks.border.documents import finish, run_fields, show_plan
+from autosys_tasks.tasks.border.streams import say
+from autosys_tasks.tasks.border.verb import is_dry, verb
+from autosys_tasks.tasks.border.workspace import house, program
 
 ENTRIES = ("master", "watchdog")  # what keeps a workspace running; the backup has its own
 
@@ -27,7 +30,7 @@ def start(c, timeout=120.0, dry_run=False, json=False, exit_code=False):  # type
     from autosys_tasks.schedule import wanted
     from autosys_tasks.supervise import words
 
-    home = house(c)
+    home = house()
     missed = night.missed(home, registered=wanted.nightly(home.place))
     if is_dry(c, dry_run):
         return show_plan(home.config, _planned(home, missed), as_json=json, exit_code=exit_code)
@@ -107,7 +110,7 @@ def _catch_up(home: Any, timeout: float) -> tuple[bool, str]:
 
 def _health(home: Any, timeout: float) -> tuple[bool, str]:
     from autosys_tasks.health import run, show
-    from autosys_tasks.tasks.border import envelope
+    from autosys_tasks.tasks.border.documents import envelope
 
     checks = run.page(home, ())
     code = run.exit_code(checks)
@@ -124,7 +127,7 @@ def status(c, json=False):  # type: ignore[no-untyped-def]
     from autosys_tasks.schedule import look, show
     from autosys_tasks.schedule import site as place
 
-    config = house(c).config
+    config = house().config
     lines, _skipped = journal.read(Path(config.path, "outputs", journal.FILES["master"]))
     last = next((line for line in reversed(lines) if line["step"] == "summary"), None)
     site = place.site_of(config)

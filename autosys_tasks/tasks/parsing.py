@@ -94,7 +94,8 @@ def _refuse(machine: ParseMachine, token: str) -> None:
 
 def _usage(message: str) -> None:
     from autosys_tasks.core.errors import UsageError
-    from autosys_tasks.tasks.border import end_with, ready_streams
+    from autosys_tasks.tasks.border.streams import ready_streams
+    from autosys_tasks.tasks.border.verb import end_with
 
     ready_streams()
     end_with(UsageError(message), "--json" in sys.argv)
@@ -120,7 +121,7 @@ def complete_context(machine: ParseMachine) -> None:
 
 def print_task_help(program: Program, name: str) -> None:
     """Invoke's, with a usage line as a person types it; a reader who leaves (`| head`) does no harm."""
-    from autosys_tasks.tasks.border import not_shown, ready_streams
+    from autosys_tasks.tasks.border.streams import not_shown, ready_streams
 
     ready_streams(keep=False)
     shown = _AsTyped(name)

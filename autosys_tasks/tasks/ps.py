@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from autosys_tasks.tasks.border import finish, house, verb
+from autosys_tasks.tasks.border.documents import finish
+from autosys_tasks.tasks.border.verb import verb
+from autosys_tasks.tasks.border.workspace import house
 
 
 @verb(help={"watch": "show it again every two seconds, until Ctrl-C"})
@@ -10,7 +12,7 @@ def ps(c, watch=False, json=False):  # type: ignore[no-untyped-def]
     """Each service: state and why, pid, memory, port, restarts, and whether it may be closed."""
     from autosys_tasks.supervise import show
 
-    home = house(c)
+    home = house()
     if watch and not json:
         from autosys_tasks.supervise import live
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from autosys_tasks.tasks.border import as_typed, envelope, finish, house, is_dry, show_plan, typed_document, verb
+from autosys_tasks.tasks.border.documents import envelope, finish, show_plan
+from autosys_tasks.tasks.border.verb import is_dry, verb
+from autosys_tasks.tasks.border.workspace import as_typed, house, typed_document
 
 
 @verb(help={"hours": "how far back", "format": "which files to write: md,html,json"})
@@ -13,10 +15,10 @@ def report(  # type: ignore[no-untyped-def]
     from autosys_tasks.report import act, html_text, json_text, look, md_text, terminal_text
     from autosys_tasks.report.figures import figures
     from autosys_tasks.report.words import say
-    from autosys_tasks.tasks.border import say as tell
+    from autosys_tasks.tasks.border.streams import say as tell
 
     span, kinds = act.hours_of(hours), act.formats(format)
-    home = house(c)
+    home = house()
     files, name = act.report_files(home, kinds), home.config.name
     if is_dry(c, dry_run):
         return show_plan(home.config, act.planned("report", files.values()), as_json=json, exit_code=exit_code)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from autosys_tasks.tasks.border import finish, house, is_dry, run_fields, say, show_plan, verb
+from autosys_tasks.tasks.border.documents import finish, run_fields, show_plan
+from autosys_tasks.tasks.border.streams import say
+from autosys_tasks.tasks.border.verb import is_dry, verb
+from autosys_tasks.tasks.border.workspace import house
 
 
 @verb(
@@ -15,7 +18,7 @@ def restart(c, service, timeout=120.0, dry_run=False, json=False, exit_code=Fals
     from autosys_tasks.core.errors import UsageError
     from autosys_tasks.supervise import live, runs, turnstile, words
 
-    home = house(c)
+    home = house()
     if not service:
         raise UsageError("restart needs the name of a service", hint="inv restart NAME, or `inv ps` for the names")
     if is_dry(c, dry_run):

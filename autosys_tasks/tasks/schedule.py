@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from autosys_tasks.tasks.border import finish, house, is_dry, run_fields, say, show_plan, verb
+from autosys_tasks.tasks.border.documents import finish, run_fields, show_plan
+from autosys_tasks.tasks.border.streams import say
+from autosys_tasks.tasks.border.verb import is_dry, verb
+from autosys_tasks.tasks.border.workspace import house
 
 HELP = {
     "only": "this entry alone: master, watchdog or backup",
@@ -31,7 +34,7 @@ def change(c: Any, task: str, names: tuple[str, ...], dry_run: bool, json: bool,
     from autosys_tasks.schedule import site as place
     from autosys_tasks.supervise import turnstile, words
 
-    home = house(c)
+    home = house()
     site = place.site_of(home.config)
     entries = [entry for name in names for entry in place.chosen(home.config, name)]
     decide = plan.to_register if task.endswith(".register") else plan.to_remove
@@ -60,7 +63,7 @@ def status(c, only="", json=False):  # type: ignore[no-untyped-def]
     from autosys_tasks.schedule import look, show
     from autosys_tasks.schedule import site as place
 
-    config = house(c).config
+    config = house().config
     site, entries = place.site_of(config), place.chosen(config, only)
     seen = look.see(site, entries)
     notes, no_way = place.notes(site), look.no_way_for(config, seen.values())
@@ -76,7 +79,7 @@ def show(c, platform="", only="", json=False):  # type: ignore[no-untyped-def]
     from autosys_tasks.schedule import show as room
     from autosys_tasks.schedule import site as place
 
-    config, system = house(c).config, place.known_platform(platform)
+    config, system = house().config, place.known_platform(platform)
     files = look.files(place.site_of(config, system), place.chosen(config, only), system)
     notes = place.foreign(system)
     for note in () if json else notes:
@@ -91,7 +94,7 @@ def keep(c, dry_run=False, json=False, exit_code=False):  # type: ignore[no-unty
     from autosys_tasks.schedule import keep as room
     from autosys_tasks.schedule import site as place
 
-    home = house(c)
+    home = house()
     site, entries = place.site_of(home.config), place.chosen(home.config, "")
     if is_dry(c, dry_run):
         return show_plan(home.config, room.planned(site, entries), as_json=json, exit_code=exit_code)

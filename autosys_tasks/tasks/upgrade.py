@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from autosys_tasks.tasks.border import finish, house, is_dry, run_fields, say, show_plan, verb
+from autosys_tasks.tasks.border.documents import finish, run_fields, show_plan
+from autosys_tasks.tasks.border.streams import say
+from autosys_tasks.tasks.border.verb import is_dry, verb
+from autosys_tasks.tasks.border.workspace import house
 
 HELP = {
     "only": "these environments alone, with commas between them",
@@ -22,7 +25,7 @@ def start(  # type: ignore[no-untyped-def]
     """Install what the files in the workspace ask for now, and restart what runs in it."""
     from autosys_tasks.upgrade import run, show
 
-    home, names = house(c), _names(only)
+    home, names = house(), _names(only)
     if is_dry(c, dry_run):
         seen = run.planned(home, names, force=force)
         lines = show.explained(seen.facts, only=names, force=force) if explain else []
@@ -53,7 +56,7 @@ def status(c, json=False):  # type: ignore[no-untyped-def]
     from autosys_tasks.upgrade import hooks as hooks_room
     from autosys_tasks.upgrade import plan, run, show
 
-    home = house(c)
+    home = house()
     facts = run.planned(home).facts
     begins = hooks_room.look(home)
     fields: dict[str, object] = {"environments": [show.environment_json(each) for each in plan.findings(facts)]}
@@ -66,7 +69,7 @@ def rollback(c, only="", dry_run=False, json=False, exit_code=False):  # type: i
     """Go back to the environment before the last upgrade, and stay there until its files change."""
     from autosys_tasks.upgrade import back, show
 
-    home, names = house(c), _names(only)
+    home, names = house(), _names(only)
     if is_dry(c, dry_run):
         return show_plan(home.config, back.planned(home, names), as_json=json, exit_code=exit_code)
     report = back.roll_back(home, names, tell=_tell)
@@ -84,7 +87,7 @@ def hooks(c, action, dry_run=False, json=False, exit_code=False):  # type: ignor
         raise UsageError("one action at a time", hint="inv upgrade.hooks install")
     if action and action[0] not in ("install", "remove", "status"):
         raise unknown_name("action", action[0], ("install", "remove", "status"))
-    home = house(c)
+    home = house()
     seen = room.look(home)
     if action in ([], ["status"]):
         return finish(home.config, "upgrade.hooks", 0, room.fields(seen), room.lines(seen), json)

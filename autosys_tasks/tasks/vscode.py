@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from autosys_tasks.tasks.border import finish, house, is_dry, put, run_fields, say, show_plan, verb
+from autosys_tasks.tasks.border.documents import finish, run_fields, show_plan
+from autosys_tasks.tasks.border.streams import put, say
+from autosys_tasks.tasks.border.verb import is_dry, verb
+from autosys_tasks.tasks.border.workspace import house
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,7 +21,7 @@ def sync(c, dry_run=False, json=False, exit_code=False):  # type: ignore[no-unty
     """Put our tasks into .vscode/tasks.json, or renew them; what else is in there stays as it is."""
     from autosys_tasks.vscode import act
 
-    home = house(c)
+    home = house()
     return change(c, home, lambda: act.planned_sync(home), dry_run, json, exit_code)
 
 
@@ -27,7 +30,7 @@ def remove(c, dry_run=False, json=False, exit_code=False):  # type: ignore[no-un
     """Take our tasks out of .vscode/tasks.json; what else is in there is as it was before."""
     from autosys_tasks.vscode import act
 
-    home = house(c)
+    home = house()
     return change(c, home, lambda: act.planned_remove(home), dry_run, json, exit_code)
 
 
@@ -52,7 +55,7 @@ def status(c, json=False):  # type: ignore[no-untyped-def]
     from autosys_tasks.vscode.look import look
     from autosys_tasks.vscode.plan import status as judged
 
-    home = house(c)
+    home = house()
     facts = look(home)
     found = judged(facts)
     return finish(home.config, "vscode.status", 0, show.fields(facts, found), show.lines(facts, found), json)
@@ -65,7 +68,7 @@ def opened(c, dry_run=False, json=False, exit_code=False):  # type: ignore[no-un
     from autosys_tasks.tasks import opening
     from autosys_tasks.vscode import chain
 
-    home = house(c)
+    home = house()
     links = opening.links(home)
     if is_dry(c, dry_run):
         plan = runs.plan_up(home, (), asked=False, guard=True, task="vscode.open")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from autosys_tasks.tasks.border import end, finish, house, is_dry, run_fields, show_plan, verb
+from autosys_tasks.tasks.border.documents import end, finish, run_fields, show_plan
+from autosys_tasks.tasks.border.verb import is_dry, verb
+from autosys_tasks.tasks.border.workspace import house
 
 if TYPE_CHECKING:
     from autosys_tasks.core.plan import Plan
@@ -25,7 +27,7 @@ def watchdog(c, follow=False, reset="", dry_run=False, json=False, exit_code=Fal
     dry = is_dry(c, dry_run)
     if follow and json and not dry:
         raise UsageError("--follow never ends, and --json is one document", hint="inv watchdog --json")
-    home = house(c)
+    home = house()
     if dry:
         return show_plan(home.config, _planned(home, reset), as_json=json, exit_code=exit_code)
     cleared = runs.reset(home, reset) if reset else []

@@ -16,7 +16,7 @@ from invoke import Exit
 
 from autosys_tasks import program
 from autosys_tasks.core.errors import UsageError, nearest
-from autosys_tasks.tasks import border
+from autosys_tasks.tasks.border import documents, streams, verb, workspace
 
 
 def fails(error: BaseException) -> Callable[[], None]:
@@ -40,21 +40,21 @@ def test_whatever_goes_wrong_is_one_document_and_its_code(
     body: Callable[[], None], code: int, kind: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Interface 4: an error in `--json` mode is a document too."""
-    with pytest.raises(Exit) as ended, border.person_readable(as_json=True):
+    with pytest.raises(Exit) as ended, verb.person_readable(as_json=True):
         body()
     document = json.loads(capsys.readouterr().out)
     assert ended.value.code == document["exit_code"] == code
     assert document["schema"] == "autosys.error/1" and document["error"]["kind"] == kind
     assert all(value != "" for value in document["error"].values()), "absent knowledge is null"
-    with pytest.raises(Exit) as ended, border.person_readable(as_json=False):
+    with pytest.raises(Exit) as ended, verb.person_readable(as_json=False):
         body()
     said = capsys.readouterr()
     assert ended.value.code == code and said.err and not said.out
 
 
 def test_how_a_task_ended_is_no_error(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(Exit) as ended, border.person_readable(as_json=True):
-        border.finish(None, "run", 3, {"task": "x"}, [], as_json=True)
+    with pytest.raises(Exit) as ended, verb.person_readable(as_json=True):
+        documents.finish(None, "run", 3, {"task": "x"}, [], as_json=True)
     assert ended.value.code == 3 and json.loads(capsys.readouterr().out)["schema"] == "autosys.run/1"
 
 
@@ -64,7 +64,7 @@ def test_a_time_that_is_none_is_usage_before_anything_is_begun(
     """Interface 2: a wrong value is usage."""
     monkeypatch.setenv("AUTOSYS_NOW", "soon")
     begun = []
-    with pytest.raises(Exit) as ended, border.person_readable(as_json=True):
+    with pytest.raises(Exit) as ended, verb.person_readable(as_json=True):
         begun.append(1)
     assert ended.value.code == 2 and "soon" in json.loads(capsys.readouterr().out)["error"]["message"]
     assert not begun
@@ -76,10 +76,10 @@ def test_a_reader_who_has_left_changes_neither_the_work_nor_the_code(monkeypatch
         read, write = os.pipe()
         os.close(read)
         monkeypatch.setattr(sys, name, os.fdopen(write, "w", encoding="utf-8"))
-    with pytest.raises(Exit) as ended, border.person_readable(as_json=True):
-        border.say("on the way")
-        border.say("again")
-        border.finish(None, "health", 3, {}, [], as_json=True)
+    with pytest.raises(Exit) as ended, verb.person_readable(as_json=True):
+        streams.say("on the way")
+        streams.say("again")
+        documents.finish(None, "health", 3, {}, [], as_json=True)
     assert ended.value.code == 3
 
 
@@ -145,19 +145,19 @@ def test_a_command_in_a_folder_that_is_gone_says_so(tmp_path, monkeypatch, capsy
         gone.rmdir()
     except OSError:
         pytest.skip("this system keeps a folder that somebody stands in")
-    with pytest.raises(Exit) as ended, border.person_readable(as_json=True):
-        border.current(None)
+    with pytest.raises(Exit) as ended, verb.person_readable(as_json=True):
+        workspace.current()
     assert ended.value.code == 2 and "gone" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
 def test_a_long_list_is_the_same_document(encoding: str, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     """Interface 4: exactly one JSON document, with `\\u` escapes where the console is not UTF-8."""
-    lines = [{"ts": str(number), "detail": '한 "글" \ud800\n', "ok": None} for number in range(border.LONG_LIST + 1)]
+    lines = [{"ts": str(number), "detail": '한 "글" \ud800\n', "ok": None} for number in range(documents.LONG_LIST + 1)]
     document: dict[str, object] = {"schema": "autosys.journal/1", "lines": lines, "skipped": 0}
     with open(1, "w", encoding=encoding, closefd=False) as stdout, pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "stdout", stdout)
-        border.print_json(document)
+        documents.print_json(document)
     found = json.loads(capfdbinary.readouterr().out.decode(encoding))
     assert [*found] == [*document] and found == document
 
@@ -205,14 +205,14 @@ TWICE = """
 import sys
 from autosys_tasks.slim import load_invoke
 load_invoke()
-from autosys_tasks.tasks import border
-say_it = border.put
+from autosys_tasks.tasks.border import documents
+say_it = documents.put
 
 def put(text):
     say_it(text)
     raise KeyboardInterrupt
 
-border.put = put
+documents.put = put
 from autosys_tasks.program import main
 main()
 """
@@ -237,5 +237,5 @@ def test_what_several_threads_say_at_once_is_whole_lines(monkeypatch: pytest.Mon
             pass
 
     monkeypatch.setattr(sys, "stderr", Stream())
-    border.say("stopped api: ended")
+    streams.say("stopped api: ended")
     assert [text for text in writes if text] == ["stopped api: ended\n"]

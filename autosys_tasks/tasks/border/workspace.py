@@ -1,0 +1,76 @@
+"""The workspace that a command is about, and how its commands are typed there."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from autosys_tasks.config.model import Config
+    from autosys_tasks.supervise.house import House
+
+FOUND: dict[str, str | None] = {"name": None, "path": None}  # the workspace, as far as this run knows it
+
+
+def current() -> Config:
+    """The configuration of the workspace that this command is about."""
+    from autosys_tasks.config.load import find_workspace, load
+
+    folder = find_workspace(here(), os.environ)
+    FOUND["path"] = str(folder)
+    config = load(folder)
+    FOUND["name"] = config.name
+    return config
+
+
+def house() -> House:
+    """The workspace as the supervisor sees it."""
+    from autosys_tasks.supervise.house import house_of
+
+    return house_of(current())
+
+
+def here() -> Path:
+    """The folder in which the command was given; raises ConfigError when it is gone."""
+    from autosys_tasks.core.errors import ConfigError
+
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        raise ConfigError("the folder in which this runs is gone", hint="change to the workspace, then again") from None
+
+
+def found_path() -> str | None:
+    """The folder of the workspace that this run is about, None when there is none."""
+    from autosys_tasks.config.load import find_workspace
+    from autosys_tasks.core.errors import AutosysError
+
+    try:
+        return FOUND["path"] or str(find_workspace(here(), os.environ))
+    except AutosysError:
+        return None
+
+
+def program() -> str:
+    """What a person types before a task of ours: `inv`; `autosys` where there is no tasks.py, without which `inv`
+    knows nothing, and where there is no workspace yet."""
+    if "autosys_tasks.console" not in sys.modules:
+        return "inv"
+    folder = found_path()
+    return "inv" if folder and Path(folder, "tasks.py").is_file() else "autosys"
+
+
+def as_typed(text: str) -> str:
+    """What is shown to a person, as it is typed in this workspace."""
+    from autosys_tasks.core.errors import typed
+
+    return typed(text, program()) if "inv " in text else text
+
+
+def typed_document(document: dict[str, object]) -> dict[str, object]:
+    """What a document tells, as it is typed in this workspace."""
+    from autosys_tasks.core.errors import typed_in
+
+    return typed_in(document, program())
