@@ -166,7 +166,7 @@ class Writer:
         plain = header(self._blocks, self._columns)
         packing = Filling(self._codec, self._key)
         packing.raw = len(plain)
-        packed = packing.sealed(compress(self._codec, plain)) + packing.end()
+        packed = packing.sealed(compress(self._codec, plain, like=LISTED)) + packing.end()
         self._put(packed)
         following = encoded(packing.block(), at, crc32(packed), crc32(plain))
         self._put(following)
