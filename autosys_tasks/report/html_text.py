@@ -62,8 +62,9 @@ def report(figures: Figures, name: str, language: str) -> str:
     lead = [
         f"<h1>{marked(figures.verdict, headline(figures, language))}</h1>",
         paragraph(f"{name}: {say('last_hours', language, hours=hours, at=moment(figures.window.ended))}"),
+        paragraph(say("services_alone", language)),
     ]
-    title = f"{figures.verdict} {name} - {say('report', language)}"
+    title = f"{figures.verdict} {say('services', language)} - {name} - {say('report', language)}"
     return page(title, language, [*lead, *report_parts(figures, language, 2)])
 
 

@@ -18,6 +18,7 @@ def page(figures: Figures, name: str, language: str) -> str:
     blocks = [
         f"# {headline(figures, language)}",
         f"{plain(name)}: {say('last_hours', language, hours=hours, at=moment(window.ended))}",
+        plain(say("services_alone", language)),
         "\n".join(f"- {plain(sentence)}" for sentence in sentences(figures, language)),
         *(_section(table, language) for table in tables(figures, language)),
     ]

@@ -38,10 +38,10 @@ def part(observed_s: float, window_s: float) -> float:
 
 
 def headline(figures: Figures, language: str) -> str:
-    """The verdict in one sentence; nothing observed is no evidence, whatever else."""
+    """The verdict on the services in one sentence; nothing observed is no evidence, whatever else."""
     if figures.verdict == "UNKNOWN" and figures.observed_s <= 0:
         return f"UNKNOWN: {say('no_evidence', language)}"
-    return f"{figures.verdict}: {say(figures.verdict, language)}"
+    return f"{figures.verdict}: {say(f'services_{figures.verdict}', language)}"
 
 
 def sentences(figures: Figures, language: str) -> list[str]:

@@ -11,7 +11,7 @@ INCIDENTS_MOST = 5
 
 def lines(figures: Figures, name: str, language: str) -> list[str]:
     """The verdict, what was observed, each service, the latest incidents, and what to type."""
-    said = [f"{name}: {headline(figures, language)}", *sentences(figures, language)]
+    said = [f"{name}: {headline(figures, language)}", say("services_alone", language), *sentences(figures, language)]
     for line in figures.lines:
         cells = service_row(line, language)
         said.append(f"{cells[0]}: {cells[1]}, {say('uptime', language)} {cells[2]}")

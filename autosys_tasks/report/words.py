@@ -13,6 +13,14 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "WARN": ("something is not quite as wanted", "주의할 것이 있습니다"),
     "NG": ("something is not as wanted", "문제가 있습니다"),
     "UNKNOWN": ("nobody knows", "알 수 없습니다"),
+    "services_OK": ("every service is as wanted", "서비스가 모두 정상입니다"),
+    "services_WARN": ("a service is not quite as wanted", "주의할 서비스가 있습니다"),
+    "services_NG": ("a service is not as wanted", "문제가 있는 서비스가 있습니다"),
+    "services_UNKNOWN": ("nobody knows of every service", "알 수 없는 서비스가 있습니다"),
+    "services_alone": (
+        "this is about services alone; backups, schedules and all else: inv health",
+        "서비스만 다룹니다. 백업, 예약을 비롯한 나머지: inv health",
+    ),
     "no_evidence": ("no evidence", "증거 없음"),
     "observed": (
         "observed {observed} of {window} ({percent}), gaps: {gaps}",

@@ -133,6 +133,24 @@ def test_no_evidence_is_said_and_no_percentage_beside_it(language: str) -> None:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
+def test_a_verdict_on_services_alone_says_so_in_every_format(language: str) -> None:
+    """P19: OK above a missing backup, which a report does not look at."""
+    well = Service("api", "", True, False, "ready", "OK", "alive", True, END - 3600)
+    calm = figures(seen("x")._replace(services=(well,)))
+    document, headline = json_text.fields(calm), TEXTS["services_OK"][LANGUAGES.index(language)]
+    assert document["verdict"] == "OK" and document["covers"] == "services"
+    for text in (
+        md_text.page(calm, "desk", language),
+        Page(html_text.report(calm, "desk", language)).said,
+        "\n".join(terminal_text.lines(calm, "desk", language)),
+    ):
+        assert f"OK: {headline}" in text and "inv health" in text
+        assert TEXTS["OK"][LANGUAGES.index(language)] not in text.replace(headline, "")
+    title = Page(html_text.report(calm, "desk", language)).said.split("- desk")[0]
+    assert title.strip() == f"OK {TEXTS['services'][LANGUAGES.index(language)]}"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
 def test_whatever_services_say_pages_stay_whole_and_fetch_nothing(language: str) -> None:
     """P14: a dashboard that does not parse."""
     found = figures(seen())
