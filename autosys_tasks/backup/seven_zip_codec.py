@@ -20,7 +20,7 @@ COPY, LZMA2, DEFLATE, AES = b"\x00", b"\x21", b"\x04\x01\x08", b"\x06\xf1\x07\x0
 TAIL = {COPY: b"", LZMA2: b"\x00", DEFLATE: b"\x03\x00"}
 PIECE = 1 << 20  # no decoder is asked for more bytes at once
 DICT_BYTE = 18  # how LZMA2 says 2 MiB, the most that one of these needs
-TOGETHER = {"id": lzma.FILTER_LZMA2, "preset": 1, "lc": 4, "pb": 0, "dict_size": 1 << 21, "depth": 5}  # files of one kind
+TOGETHER = {"id": lzma.FILTER_LZMA2, "preset": 1, "lc": 4, "pb": 0, "dict_size": 1 << 21, "depth": 5}  # of one kind
 ALONE = {**TOGETHER, "dict_size": 1 << 18, "depth": 24}  # a log: what comes again was there a moment ago
 LISTED = {**ALONE, "dict_size": 1 << 12, "mode": lzma.MODE_NORMAL, "depth": 1, "nice_len": 16, "lc": 0}  # mostly hashes
 LARGEST_DICT_BYTE = 28  # 64 MiB: 7-Zip's -mx=9; more would be memory for nothing
