@@ -92,15 +92,14 @@ def measure(name: str, scratch: Path, asked: argparse.Namespace) -> dict[str, ob
     else:
         corpora.copy(Path(name), tree)
     files = sorted(path.relative_to(tree).as_posix() for path in tree.rglob("*") if path.is_file())
-    times = min(asked.times, corpora.ROUNDS.get(name, asked.times))
     costs: dict[str, dict[str, list[Cost]]] = {}
     sizes: dict[str, int] = {}
     archives: dict[str, int] = {}
-    for number in range(times):
+    for number in range(asked.times):
         for tool, how in tools().items():
             if number and tool in SLOW:
                 continue
-            said = f"{name} {number + 1}/{times}: {tool}"
+            said = f"{name} {number + 1}/{asked.times}: {tool}"
             print(said, file=sys.stderr)
             place = scratch / f"{number} {tool}"
             found, sizes[tool], archives[tool] = one_round(how, tool, tree, place, files[-1])
@@ -109,7 +108,7 @@ def measure(name: str, scratch: Path, asked: argparse.Namespace) -> dict[str, ob
     medians = {tool: {doing: median(all_of) for doing, all_of in doings.items()} for tool, doings in costs.items()}
     size = sum((tree / path).stat().st_size for path in files)
     return {"files": len(files), "bytes": size, "sizes": sizes, "archives": archives, "costs": medians,
-            "nights": medians_of_nights(name, tree, scratch, times)}  # fmt: skip
+            "nights": medians_of_nights(name, tree, scratch, asked.times)}  # fmt: skip
 
 
 def medians_of_nights(name: str, tree: Path, scratch: Path, times: int) -> dict[str, dict[str, dict[str, float]]]:
@@ -159,7 +158,7 @@ def one_round(how: Tool, tool: str, tree: Path, place: Path, last: str) -> tuple
         only(last, target, tool)
     if how.archive:
         costs["picked"] = picked(how.archive(store), by_py7zr, last)
-        only(last, by_py7zr, tool)
+        only(last, by_py7zr / "0", tool)
     return costs, size, archive
 
 

@@ -18,7 +18,6 @@ TEXT = 8 * MB  # of the library of Python, from which texts are cut: each passag
 SERVICES = [f"{name}-{place}" for name in ("api", "worker", "mail", "search", "db", "web") for place in ("eu", "kr")]
 REASONS = ("not running", "port 8123 is closed", "no heartbeat for 95 s", "exited with 137", "http 503")
 FULL = {"workspace": 3000, "many": 100_000, "logs": 1000 * MB}  # files, files, bytes
-ROUNDS = {"many": 2, "logs": 2}  # at most: they take nearly all of a run
 JOURNAL = 20 * MB
 QUICK = {"workspace": 300, "many": 3000, "logs": 24 * MB}  # long enough, each log, for its tail alone to be kept
 
