@@ -34,10 +34,11 @@ PURE = (
     "spans.py", "watched.py", "told.py", "figures.py", "report/words.py", "plan_rivals.py", "rivals.py",
     "globs.py", "manifests.py", "mapping.py", "names.py", "restore_plan.py", "damaged.py", "retain.py",
     "copies_plan.py", "addresses.py", "nights.py", "plan_backup.py", "plan_autostart.py", "supervise/order.py",
+    "core/probe.py",
 )  # fmt: skip
 IMPURE_MODULES = {"os", "sys", "time", "subprocess", "socket", "random", "psutil", "git", "threading", "pathlib"}
 PURE_NAMES = {"subprocess.list2cmdline"}  # a function of its argument
-PURE_ROOMS = ("core.errors", "core.plan", "core.verdict", "core.clock", "config.model", "host.types")
+PURE_ROOMS = ("core.errors", "core.plan", "core.probe", "core.verdict", "core.clock", "config.model", "host.types")
 MAY_PRINT = ("tasks", "services", "bootstrap")
 PRINTERS = ("live.py", "guard.py", "follow.py", "program.py", "reference.py")
 LIGHT_TOP = ("invoke", "autosys_tasks.tasks.border", "autosys_tasks.tasks.parsing", "__future__", "typing")
@@ -133,7 +134,7 @@ MUTANTS = {
     "core/files.py": "from autosys_tasks.host import spawn",
     "config/load.py": "import autosys_tasks.supervise.act",
     "host/linux.py": "def f():\n    from autosys_tasks.probes import ask",
-    "probes/http.py": "from autosys_tasks.config.model import Probe",
+    "probes/http.py": "from autosys_tasks.config.model import Service",
     "supervise/act.py": "from autosys_tasks.health.run import run",
     "health/run.py": "import invoke",
     "services/log.py": "from autosys_tasks.supervise import act",

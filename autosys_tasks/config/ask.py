@@ -8,9 +8,9 @@ from typing import Any
 
 from autosys_tasks.config import units
 from autosys_tasks.config.keys import ONLY_FOR, PROBE_KINDS
-from autosys_tasks.config.model import Probe
 from autosys_tasks.config.shape import Fault, Keys, Table
 from autosys_tasks.config.variables import Scope, absolute, filled, secret
+from autosys_tasks.core.probe import Probe
 
 HEARTBEAT_AGE_S = 90.0
 TIMEOUT_S = 2.0

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from autosys_tasks import probes
-from autosys_tasks.config.model import Config, Environment, Probe, Service
+from autosys_tasks.config.model import Config, Environment, Service
 from autosys_tasks.core.clock import counted
 from autosys_tasks.core.journal import FILES, last_run
+from autosys_tasks.core.probe import Probe
 from autosys_tasks.health import probing, twins
 from autosys_tasks.health.look_backup import see_backup
 from autosys_tasks.health.look_service import SharedMarks, patience, see_service

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 
 from autosys_tasks import host, probes
-from autosys_tasks.config.model import Probe, Service
+from autosys_tasks.config.model import Service
 from autosys_tasks.health.values import GRACE_S, WITHIN_S, ServiceSeen
 from autosys_tasks.probes.together import ask_together
 from autosys_tasks.probes.values import Answer, quote
@@ -64,7 +63,7 @@ def _questions(house: House, service: Service, facts: Facts) -> dict[str, Callab
     if readiness is not None and not said_once and not (service.oneshot and service.managed):
         found["readiness"] = lambda: probes.ask(readiness, subject)
     if liveness is not None and (facts.ready_seen or readiness is None or not service.managed):
-        found["liveness"] = lambda: _asked_often(liveness, subject)
+        found["liveness"] = lambda: probes.ask_again(liveness, subject, gap_s=AGAIN_GAP_S, for_s=AGAIN_FOR_S)
     return found
 
 
@@ -72,17 +71,6 @@ def _answers(questions: dict[str, Callable[[], Answer]], within_s: float) -> dic
     if len(questions) == 1:
         return {name: ask() for name, ask in questions.items()}
     return ask_together(questions, within_s) if questions else {}
-
-
-def _asked_often(probe: Probe, subject: probes.Subject) -> Answer:
-    """One wrong answer is no failure while its threshold is higher: asked again, but not for long."""
-    ends = time.monotonic() + AGAIN_FOR_S
-    for _attempt in range(1 if probe.kind in ("heartbeat", "file") else max(1, probe.failure_threshold)):
-        answer = probes.ask(probe, subject)
-        if answer.verdict != "NG" or time.monotonic() > ends:
-            break
-        time.sleep(AGAIN_GAP_S)
-    return answer
 
 
 def _short(answer: Answer | None, *, lenient: bool = False) -> Reply | None:

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from autosys_tasks import probes
-from autosys_tasks.config.model import Probe
 from autosys_tasks.core.clock import wall
 from autosys_tasks.core.errors import unknown_name
+from autosys_tasks.core.probe import Probe
 from autosys_tasks.core.verdict import UNKNOWN
 from autosys_tasks.probes.together import ask_together
 from autosys_tasks.probes.values import Answer

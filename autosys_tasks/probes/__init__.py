@@ -7,14 +7,16 @@ sockets. Shared results for questions that cost money are in `budget`, many ques
 from __future__ import annotations
 
 import contextlib
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator
 
+from autosys_tasks.core.probe import Probe
 from autosys_tasks.core.verdict import NG, OK, UNKNOWN, WARN
-from autosys_tasks.probes.values import Answer, Question, Subject, took
+from autosys_tasks.probes.values import Answer, Subject, took
 
-__all__ = ["Answer", "Question", "Subject", "ask"]
+__all__ = ["Answer", "Subject", "ask", "ask_again"]
 
 TIMED = ("http", "tcp", "command")
 NOBODY = Subject()
@@ -24,7 +26,7 @@ IN_TURN_S = 0.25
 _turns: dict[str, threading.Semaphore] = {}
 
 
-def ask(probe: Question, subject: Subject = NOBODY) -> Answer:
+def ask(probe: Probe, subject: Subject = NOBODY) -> Answer:
     """The answer to one question, at the latest `timeout_s` (and IN_TURN_S) after it was put; raises nothing.
 
     UNKNOWN means that we could not ask (no descriptors left, no right to look, too early to tell): nobody
@@ -48,8 +50,23 @@ def ask(probe: Question, subject: Subject = NOBODY) -> Answer:
     return _by_speed(answer._replace(ms=ms), probe)
 
 
+def ask_again(probe: Probe, subject: Subject, *, gap_s: float, for_s: float = math.inf) -> Answer:
+    """The first answer that is not NG, or the last of `failure_threshold` ones, or the first after `for_s` seconds.
+
+    A file does not change its age by being looked at again: it is asked once.
+    """
+    ends = time.monotonic() + for_s
+    answer = ask(probe, subject)
+    for _again in range(1, 1 if probe.kind in ("heartbeat", "file") else probe.failure_threshold):
+        if answer.verdict != NG or time.monotonic() > ends:
+            break
+        time.sleep(gap_s)
+        answer = ask(probe, subject)
+    return answer
+
+
 @contextlib.contextmanager
-def _in_turn(probe: Question) -> Iterator[None]:
+def _in_turn(probe: Probe) -> Iterator[None]:
     """A few questions at a time to one address: many at once would be slow for no fault of who is asked.
 
     A small server lets five callers wait, and the system of the sixth tries again after a second. Who has waited
@@ -68,7 +85,7 @@ def _in_turn(probe: Question) -> Iterator[None]:
             turn.release()
 
 
-def _asker(kind: str) -> Callable[[Question, Subject], Answer] | None:
+def _asker(kind: str) -> Callable[[Probe, Subject], Answer] | None:
     if kind == "heartbeat" or kind == "file":
         from autosys_tasks.probes.age import ask_file, ask_heartbeat
 
@@ -92,7 +109,7 @@ def _asker(kind: str) -> Callable[[Question, Subject], Answer] | None:
     return None
 
 
-def _by_speed(answer: Answer, probe: Question) -> Answer:
+def _by_speed(answer: Answer, probe: Probe) -> Answer:
     if answer.verdict != OK:
         return answer
     if probe.alert_ms is not None and answer.ms > probe.alert_ms:

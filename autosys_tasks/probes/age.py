@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import time
 
+from autosys_tasks.core.probe import Probe
 from autosys_tasks.core.verdict import NG, OK, UNKNOWN
-from autosys_tasks.probes.values import Answer, Question, Subject, lapse, quote
+from autosys_tasks.probes.values import Answer, Subject, lapse, quote
 
 GRAIN_S = 0.05  # a file's time comes from the kernel's coarse clock, up to one tick behind time.time()
 
@@ -22,7 +23,7 @@ def age(mtime: float, now: float, skew_s: float) -> float:
     return min((seconds for seconds in (now - mtime, now - skew_s - mtime) if seconds >= 0), default=0.0)
 
 
-def ask_file(probe: Question, subject: Subject) -> Answer:
+def ask_file(probe: Probe, subject: Subject) -> Answer:
     """Whether a file or folder exists and is young enough. One that we may not look at is UNKNOWN."""
     path = os.path.join(subject.cwd, probe.target)
     try:
@@ -36,7 +37,7 @@ def ask_file(probe: Question, subject: Subject) -> Answer:
     return Answer(OK, evidence)
 
 
-def ask_heartbeat(probe: Question, subject: Subject) -> Answer:
+def ask_heartbeat(probe: Probe, subject: Subject) -> Answer:
     """Whether the service touched its file lately. UNKNOWN until the first beat is overdue, then NG."""
     if not subject.heartbeat:
         return Answer(UNKNOWN, "not asked", "a heartbeat belongs to a service, and this is none")
@@ -62,7 +63,7 @@ def _beat(subject: Subject) -> float | None:
     return mtime if mtime >= subject.started_at + min(0.0, subject.skew_s) - GRAIN_S else None
 
 
-def _never(probe: Question, subject: Subject, now: float) -> Answer:
+def _never(probe: Probe, subject: Subject, now: float) -> Answer:
     if subject.started_at is None:
         return Answer(NG, "no heartbeat", "it never beat")
     up = max(0.0, now - subject.skew_s - subject.started_at)  # exact: the start lies before any setting

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from autosys_tasks.core.clock import span
 from autosys_tasks.core.files import cannot_write, make_folder, read_json, write_atomic
+from autosys_tasks.core.probe import Probe
 from autosys_tasks.core.verdict import UNKNOWN
 from autosys_tasks.probes import ask
-from autosys_tasks.probes.values import Answer, Question, Subject
+from autosys_tasks.probes.values import Answer, Subject
 
 LOOK_EVERY_S = 0.02
 PATIENCE_S = 2.0  # beyond the question's own deadline, for whoever asks in our place
@@ -37,7 +38,7 @@ class Book(NamedTuple):
 
 
 def ask_within_budget(
-    probe: Question, subject: Subject, store: Path, now: float, *, fresh: bool = False
+    probe: Probe, subject: Subject, store: Path, now: float, *, fresh: bool = False
 ) -> Answer:
     """The shared answer, asked anew when it is due and the budget allows; without a budget, simply asked.
 
@@ -74,7 +75,7 @@ def _lock(path: Path) -> host.Lock | None:
         raise cannot_write(path, error) from error
 
 
-def _ask_or_share(probe: Question, subject: Subject, path: Path, now: float, *, fresh: bool) -> Answer:
+def _ask_or_share(probe: Probe, subject: Subject, path: Path, now: float, *, fresh: bool) -> Answer:
     """Under the lock: look again, enter the call, make it, keep its answer."""
     book = read_book(path, probe, now)
     if not is_due(book, probe, now, fresh=fresh):
@@ -86,14 +87,14 @@ def _ask_or_share(probe: Question, subject: Subject, path: Path, now: float, *, 
     return answer
 
 
-def is_due(book: Book, probe: Question, now: float, *, fresh: bool = False) -> bool:
+def is_due(book: Book, probe: Probe, now: float, *, fresh: bool = False) -> bool:
     """Whether the question is to be put again, and may be."""
     calls, per_s = probe.budget or (1, 0.0)
     wanted = fresh or book.answer is None or now - book.at >= per_s / calls
     return wanted and next_call(book, probe, now) <= now
 
 
-def next_call(book: Book, probe: Question, now: float) -> float:
+def next_call(book: Book, probe: Probe, now: float) -> float:
     """From when on a call is allowed: by the budget, and by what a throttling server asked for."""
     calls, per_s = probe.budget or (1, 0.0)
     recent = [at for at in book.calls if at + per_s > now]
@@ -109,7 +110,7 @@ def _pending(book: Book) -> bool:
     return bool(book.calls) and (book.answer is None or book.at < book.calls[-1])
 
 
-def _shared(book: Book, probe: Question, now: float, *, fresh: bool, doubt: str = "") -> Answer:
+def _shared(book: Book, probe: Probe, now: float, *, fresh: bool, doubt: str = "") -> Answer:
     calls, per_s = probe.budget or (1, 0.0)
     wait = span(max(0.0, next_call(book, probe, now) - now))
     throttled = book.answer is not None and book.answer.status == 429
@@ -123,7 +124,7 @@ def _shared(book: Book, probe: Question, now: float, *, fresh: bool, doubt: str 
     )
 
 
-def _fingerprint(probe: Question) -> int:
+def _fingerprint(probe: Probe) -> int:
     asked = (probe.kind, probe.target, probe.argv, probe.method, probe.body, sorted(probe.headers.items()))
     wanted = (probe.status, sorted(probe.json.items()), probe.text)
     return _crc(repr((asked, wanted)))
@@ -133,12 +134,12 @@ def _crc(text: str) -> int:
     return zlib.crc32(text.encode("utf-8", "surrogateescape"))
 
 
-def _file_name(probe: Question) -> str:
+def _file_name(probe: Probe) -> str:
     plain = re.sub(r"[^A-Za-z0-9_-]", "-", probe.name)[:40]
     return plain if plain and plain == probe.name else f"{plain}-{_crc(probe.name):08x}"
 
 
-def read_book(path: Path, probe: Question, now: float) -> Book:
+def read_book(path: Path, probe: Probe, now: float) -> Book:
     """What the file says, less what a clock set back or a changed question made meaningless."""
     per_s = probe.budget[1] if probe.budget else 0.0
     try:

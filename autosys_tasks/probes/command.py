@@ -11,15 +11,16 @@ from typing import Any
 
 from autosys_tasks import host
 from autosys_tasks.core.files import decode
+from autosys_tasks.core.probe import Probe
 from autosys_tasks.core.verdict import NG, OK
 from autosys_tasks.host.child import end_tree, running
-from autosys_tasks.probes.values import Answer, Question, Subject, quote
+from autosys_tasks.probes.values import Answer, Subject, quote
 
 TAIL_BYTES = 4096
 LOOK_EVERY_S = 0.05
 
 
-def ask_command(probe: Question, subject: Subject) -> Answer:
+def ask_command(probe: Probe, subject: Subject) -> Answer:
     """Whether the command exits with 0 within `timeout_s`; at its end the whole tree is killed."""
     if not probe.argv:
         return Answer(NG, "not run", "the command is empty")

@@ -6,16 +6,17 @@ import json
 import time
 from collections.abc import Mapping
 
+from autosys_tasks.core.probe import Probe
 from autosys_tasks.core.verdict import NG, OK, WARN
 from autosys_tasks.probes.client import Reply, Url, fetch, parse_url
 from autosys_tasks.probes.net import Absent, NoAnswer
-from autosys_tasks.probes.values import Answer, Question, Subject, lapse, quote
+from autosys_tasks.probes.values import Answer, Subject, lapse, quote
 
 MISSING = object()
 LONGEST_RETRY_S = 86_400.0
 
 
-def ask_http(probe: Question, subject: Subject) -> Answer:
+def ask_http(probe: Probe, subject: Subject) -> Answer:
     """Whether the address answers as wanted within `timeout_s`. 429 is WARN; a redirect is its own status."""
     try:
         url = parse_url(probe.target)
@@ -32,7 +33,7 @@ def ask_http(probe: Question, subject: Subject) -> Answer:
     return _judged(probe, reply, subject)
 
 
-def _fetched(probe: Question, url: Url) -> Reply:
+def _fetched(probe: Probe, url: Url) -> Reply:
     return fetch(
         url,
         method=probe.method.upper(),
@@ -43,11 +44,11 @@ def _fetched(probe: Question, url: Url) -> Reply:
     )
 
 
-def _wanted(probe: Question, status: int) -> bool:
+def _wanted(probe: Probe, status: int) -> bool:
     return status in probe.status if probe.status else 200 <= status < 300
 
 
-def _judged(probe: Question, reply: Reply, subject: Subject) -> Answer:
+def _judged(probe: Probe, reply: Reply, subject: Subject) -> Answer:
     evidence, status = f"http {reply.status}", reply.status
     if status == 429 and not _wanted(probe, status):
         wait_s = retry_after(reply.headers.get("retry-after", ""))
@@ -72,7 +73,7 @@ def retry_after(value: str) -> float | None:
         return None
 
 
-def _wrong_status(probe: Question, reply: Reply, subject: Subject) -> str:
+def _wrong_status(probe: Probe, reply: Reply, subject: Subject) -> str:
     status = reply.status
     if _wanted(probe, status):
         return ""
@@ -85,7 +86,7 @@ def _wrong_status(probe: Question, reply: Reply, subject: Subject) -> str:
     return f"status {status}{wanted}"
 
 
-def _wrong_json(probe: Question, reply: Reply, subject: Subject) -> str:
+def _wrong_json(probe: Probe, reply: Reply, subject: Subject) -> str:
     if not probe.json:
         return ""
     if not reply.whole:
@@ -135,7 +136,7 @@ def _json(value: object, subject: Subject) -> str:
     return quote(json.dumps(value, ensure_ascii=False, default=str), subject, 60)
 
 
-def _wrong_text(probe: Question, reply: Reply) -> str:
+def _wrong_text(probe: Probe, reply: Reply) -> str:
     if not probe.text or probe.text in _text(reply):
         return ""
     return "text not found" if reply.whole else "text not found in the first 1 MB"

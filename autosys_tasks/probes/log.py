@@ -10,8 +10,9 @@ import time
 from typing import BinaryIO, NamedTuple
 
 from autosys_tasks.core.clock import size
+from autosys_tasks.core.probe import Probe
 from autosys_tasks.core.verdict import NG, OK, UNKNOWN
-from autosys_tasks.probes.values import Answer, Question, Subject, quote
+from autosys_tasks.probes.values import Answer, Subject, quote
 
 BLOCK_BYTES = 1 << 18
 LINE_CHARS = 65_536
@@ -41,7 +42,7 @@ class _Reading:
 _readings: dict[tuple[str, int, float | None, str], _Reading] = {}
 
 
-def ask_log(probe: Question, subject: Subject) -> Answer:
+def ask_log(probe: Probe, subject: Subject) -> Answer:
     """Whether a line matches the regular expression `target`; found once is found for this start."""
     if not subject.log:
         return Answer(UNKNOWN, "not asked", "a log belongs to a service, and this is none")

@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 import time
 
+from autosys_tasks.core.probe import Probe
 from autosys_tasks.core.verdict import NG, OK
 from autosys_tasks.probes.net import Absent, NoAnswer, connect, shown
-from autosys_tasks.probes.values import Answer, Question, Subject, quote
+from autosys_tasks.probes.values import Answer, Subject, quote
 
 TARGET = re.compile(r"(?:\[(?P<six>[^\]]+)\]|(?P<host>[^:\[\]/@]+)):(?P<port>\d{1,5})")
 
 
-def ask_tcp(probe: Question, subject: Subject) -> Answer:
+def ask_tcp(probe: Probe, subject: Subject) -> Answer:
     """Whether `host:port` (or `[::1]:port`) accepts a connection within `timeout_s`."""
     parts = TARGET.fullmatch(probe.target)
     if parts is None or not 0 < int(parts["port"]) < 65536:

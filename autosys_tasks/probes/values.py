@@ -1,54 +1,17 @@
-"""What a question, its subject and its answer are, as values. Asks nothing."""
+"""Whom a probe asks about and what it answers, as values. Asks nothing."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from autosys_tasks.core.clock import span
 
 QUOTE_CHARS = 160
 
 
-class Question(Protocol):
-    """What is asked: the part of a declared probe that this room reads. `kind` names one of six questions."""
-
-    @property
-    def kind(self) -> str: ...
-    @property
-    def name(self) -> str: ...
-    @property
-    def target(self) -> str: ...
-    @property
-    def argv(self) -> tuple[str, ...]: ...
-    @property
-    def status(self) -> tuple[int, ...]: ...
-    @property
-    def json(self) -> Mapping[str, object]: ...
-    @property
-    def text(self) -> str: ...
-    @property
-    def method(self) -> str: ...
-    @property
-    def body(self) -> str: ...
-    @property
-    def headers(self) -> Mapping[str, str]: ...
-    @property
-    def max_age_s(self) -> float | None: ...
-    @property
-    def timeout_s(self) -> float: ...
-    @property
-    def warn_ms(self) -> float | None: ...
-    @property
-    def alert_ms(self) -> float | None: ...
-    @property
-    def budget(self) -> tuple[int, float] | None: ...
-    @property
-    def secrets(self) -> tuple[str, ...]: ...
-
-
 class Subject(NamedTuple):
-    """The service that a question belongs to, as far as questions need it; empty for a thing of its own."""
+    """The service that a probe belongs to, as far as probes need it; empty for a probe of its own."""
 
     heartbeat: str = ""  # the file that it touches
     log: str = ""

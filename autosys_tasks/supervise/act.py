@@ -270,7 +270,7 @@ def _end_leader(house: House, name: str, leader: host.Identity, patience_s: floa
 
 def _asked_to_stop(url: str) -> bool:
     from autosys_tasks import probes
-    from autosys_tasks.config.model import Probe
+    from autosys_tasks.core.probe import Probe
 
     question = Probe("http", target=url, method="POST", timeout_s=2.0)
     return probes.ask(question, probes.Subject()).verdict in ("OK", "WARN")

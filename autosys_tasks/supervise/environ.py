@@ -84,7 +84,7 @@ def guard_argv(root: str, workspace: str) -> tuple[str, ...]:
 
 def guard_service(config: Config) -> Service:
     """The guard as a service of its own, so that it is started, locked and healed like any other."""
-    from autosys_tasks.config.model import Probe
+    from autosys_tasks.core.probe import Probe
 
     return Service(
         name="@guard",

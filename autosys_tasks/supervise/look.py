@@ -9,9 +9,10 @@ from functools import partial
 from urllib.parse import urlsplit
 
 from autosys_tasks import host, probes
-from autosys_tasks.config.model import Probe, Service
+from autosys_tasks.config.model import Service
 from autosys_tasks.core.at_once import at_once
 from autosys_tasks.core.files import read_tail
+from autosys_tasks.core.probe import Probe
 from autosys_tasks.probes import net
 from autosys_tasks.supervise.house import House
 from autosys_tasks.supervise.state import read_ready, read_record, read_wanted, spec_hash
@@ -156,18 +157,6 @@ def reply(answer: probes.Answer, *, lenient: bool = False) -> Reply:
     return Reply(answer.verdict in good, answer.why or answer.evidence, answer.evidence, answer.status == 404)
 
 
-def ask_often(house: House, name: str, probe: Probe, record: Record | None) -> Reply:
-    """Asked until it answers well, or has failed as often as its threshold says."""
-    answer = Reply(False)
-    for attempt in range(max(1, probe.failure_threshold)):
-        if attempt:
-            time.sleep(min(probe.interval_s, 0.5))
-        answer = ask(house, name, probe, record, lenient=True)
-        if answer.ok or probe.kind in ("heartbeat", "file"):
-            break
-    return answer
-
-
 def over_memory(service: Service, record: Record | None, leader: host.Identity) -> int | None:
     """Resident bytes of the whole family when they exceed its limit in two looks; None = within."""
     if service.memory_max is None:
@@ -201,6 +190,7 @@ def with_answers(house: House, name: str, facts: Facts) -> Facts:
     readiness = ask(house, name, service.readiness, facts.record) if service.readiness else None
     liveness = None
     if service.liveness and facts.leader and (facts.ready_seen or service.readiness is None):
-        liveness = ask_often(house, name, service.liveness, facts.record)
+        about, gap_s = subject(house, name, facts.record), min(service.liveness.interval_s, 0.5)
+        liveness = reply(probes.ask_again(service.liveness, about, gap_s=gap_s), lenient=True)
     memory = over_memory(service, facts.record, facts.leader) if facts.leader else None
     return facts._replace(readiness=readiness, liveness=liveness, memory=memory)

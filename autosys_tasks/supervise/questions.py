@@ -8,7 +8,8 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-from autosys_tasks.config.model import Probe, Service
+from autosys_tasks.config.model import Service
+from autosys_tasks.core.probe import Probe
 from autosys_tasks.host import Identity
 from autosys_tasks.supervise import look
 from autosys_tasks.supervise.house import House

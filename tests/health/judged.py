@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from autosys_tasks.config.model import Config, Probe, Service, Watchdog
+from autosys_tasks.config.model import Config, Service, Watchdog
+from autosys_tasks.core.probe import Probe
 from autosys_tasks.core.verdict import NG, OK, WARN, Check, Fix
 from autosys_tasks.health import plan
 from autosys_tasks.health.values import Look, Seen, ServiceSeen

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from judged import ANSWERS, API, BLOCKED, DEAD, JOB, NOW, RUNS, dead, judged, living, ngs
 
-from autosys_tasks.config.model import Config, Probe, Service
+from autosys_tasks.config.model import Config, Service
+from autosys_tasks.core.probe import Probe
 from autosys_tasks.core.verdict import NG, OK, SKIP, UNKNOWN, WARN, Fix
 from autosys_tasks.health import plan
 from autosys_tasks.health.values import Look, Seen, ServiceSeen

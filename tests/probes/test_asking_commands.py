@@ -12,7 +12,7 @@ import psutil
 import pytest
 from rig import wait_for
 
-from autosys_tasks.config.model import Probe
+from autosys_tasks.core.probe import Probe
 from autosys_tasks.core.verdict import NG, OK
 from autosys_tasks.probes import Subject, ask
 
@@ -155,7 +155,7 @@ def test_a_command_under_way_ends_with_who_asked(tmp_path):
     """A deadline for all leaves late threads behind; what they run must not live on as a stray."""
     code = (
         "import sys, time\n"
-        "from autosys_tasks.config.model import Probe\n"
+        "from autosys_tasks.core.probe import Probe\n"
         "from autosys_tasks.probes import ask\n"
         "from autosys_tasks.probes.together import ask_together\n"
         f"argv = (sys.executable, '-c', {FAMILY!r}, sys.argv[1], 'same')\n"

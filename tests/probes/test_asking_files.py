@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autosys_tasks.config.model import Probe
+from autosys_tasks.core.probe import Probe
 from autosys_tasks.core.verdict import NG, OK, UNKNOWN
 from autosys_tasks.probes import Subject, ask
 from autosys_tasks.probes.age import age

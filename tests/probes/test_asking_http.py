@@ -13,9 +13,9 @@ from email.utils import formatdate
 
 import pytest
 
-from autosys_tasks.config.model import Probe
+from autosys_tasks.core.probe import Probe
 from autosys_tasks.core.verdict import NG, OK, UNKNOWN, WARN
-from autosys_tasks.probes import Subject, ask
+from autosys_tasks.probes import Subject, ask, ask_again
 
 
 def test_an_answer_as_asked_is_ok_with_its_status_and_time(says, reply, ask_web):
@@ -224,7 +224,7 @@ def test_without_descriptors_left_nobody_is_blamed(says, reply):
     pytest.importorskip("resource")
     program = (
         "import os, resource, sys\n"
-        "from autosys_tasks.config.model import Probe\n"
+        "from autosys_tasks.core.probe import Probe\n"
         "from autosys_tasks.probes import ask\n"
         "probe = Probe('http', f'http://127.0.0.1:{sys.argv[1]}/')\n"
         "assert ask(probe).verdict == 'OK'\n"
@@ -267,7 +267,7 @@ def test_https_is_asked_and_only_who_is_trusted_is_believed(certificate, server,
     target = f"https://127.0.0.1:{server(talk, reads=False).port}/"
     program = (
         "import os, sys\n"
-        "from autosys_tasks.config.model import Probe\n"
+        "from autosys_tasks.core.probe import Probe\n"
         "from autosys_tasks.probes import ask\n"
         "for target, timeout_s in zip(sys.argv[1:], (60, 60, 0.5)):\n"
         "    print(*ask(Probe('http', target, text='fine', timeout_s=timeout_s))[:3], sep='|')\n"
@@ -285,3 +285,15 @@ def test_https_is_asked_and_only_who_is_trusted_is_believed(certificate, server,
     assert trusted[1][2].startswith("no TLS: ")
     assert trusted[2][2] == "timed out after 0.5 s (connecting)"
     assert lines()[0][2].startswith("the certificate is not trusted: self")
+
+
+@pytest.mark.parametrize(
+    ("threshold", "for_s", "verdict", "asked"), [(3, 60.0, OK, 3), (2, 60.0, NG, 2), (3, -1.0, NG, 1)]
+)
+def test_an_answer_is_asked_for_again_while_it_is_wrong(server, reply, threshold, for_s, verdict, asked):
+    """As often as its threshold says, and no longer than there is time."""
+    answers = iter([reply(status="500 Oops"), reply(status="500 Oops"), reply()])
+    one = server(lambda connection, _request: connection.sendall(next(answers)))
+    probe = Probe("http", f"http://127.0.0.1:{one.port}/", timeout_s=60.0, failure_threshold=threshold)
+    assert ask_again(probe, Subject(), gap_s=0.0, for_s=for_s).verdict == verdict
+    assert len(one.requests) == asked

@@ -8,7 +8,7 @@ import time
 import pytest
 import rig
 
-from autosys_tasks.config.model import Probe
+from autosys_tasks.core.probe import Probe
 from autosys_tasks.core.verdict import NG, OK, UNKNOWN
 from autosys_tasks.probes import Subject, ask, log
 

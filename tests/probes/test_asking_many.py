@@ -7,8 +7,8 @@ import sys
 import threading
 import time
 
-from autosys_tasks.config.model import Probe
 from autosys_tasks.core.errors import StateError
+from autosys_tasks.core.probe import Probe
 from autosys_tasks.core.verdict import NG, OK, UNKNOWN
 from autosys_tasks.probes import AT_ONCE, Answer, ask
 from autosys_tasks.probes.together import ask_together

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from autosys_tasks.config.model import Probe
+from autosys_tasks.core.probe import Probe
 from autosys_tasks.core.verdict import NG, OK
 from autosys_tasks.probes import ask, net
 

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from rig import wait_for
 
 from autosys_tasks import host
-from autosys_tasks.config.model import Probe
 from autosys_tasks.core.errors import StateError
+from autosys_tasks.core.probe import Probe
 from autosys_tasks.core.verdict import NG, OK, UNKNOWN, WARN
 from autosys_tasks.probes import Subject, budget
 from autosys_tasks.probes.budget import ask_within_budget
@@ -54,7 +54,7 @@ def test_without_a_budget_every_question_is_put(says, reply, tmp_path):
 ASKER = """
 import sys
 from pathlib import Path
-from autosys_tasks.config.model import Probe
+from autosys_tasks.core.probe import Probe
 from autosys_tasks.probes import Subject, budget
 from autosys_tasks.probes.budget import ask_within_budget
 sys.stdin.readline()

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from autosys_tasks.config.load import find_workspace, load
-from autosys_tasks.config.model import Config, Probe, Service, Upgrade, Watchdog
+from autosys_tasks.config.model import Config, Service, Upgrade, Watchdog
 from autosys_tasks.core.errors import ConfigError, StateError
+from autosys_tasks.core.probe import Probe
 
 EXAMPLE = """\
 [workspace]

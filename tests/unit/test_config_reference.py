@@ -25,6 +25,7 @@ from autosys_tasks.config.kinds import KINDS
 from autosys_tasks.config.load import load
 from autosys_tasks.config.reference import HEADS, example_document, files, json_schema, reference_markdown
 from autosys_tasks.config.template import template
+from autosys_tasks.core.probe import Probe
 
 pytestmark = pytest.mark.portable
 
@@ -116,8 +117,8 @@ def test_the_defaults_of_the_page_are_those_of_the_model(folder: Path) -> None:
     )
     plain = model.Service("a", ("x",), shown=("x",), cwd=str(folder))
     assert config.services["a"]._replace(readiness=None) == plain
-    assert config.services["a"].readiness == model.Probe("tcp", "h:1", name="a", shown="h:1")
-    assert config.probes["p"] == model.Probe("tcp", "h:1", name="p", shown="h:1")
+    assert config.services["a"].readiness == Probe("tcp", "h:1", name="a", shown="h:1")
+    assert config.probes["p"] == Probe("tcp", "h:1", name="p", shown="h:1")
     assert (config.watchdog, config.upgrade) == (model.Watchdog(), model.Upgrade())
     assert config.backup == model.Backup()
 

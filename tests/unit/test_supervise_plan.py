@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autosys_tasks.config.model import Probe, Service, Watchdog
+from autosys_tasks.config.model import Service, Watchdog
+from autosys_tasks.core.probe import Probe
 from autosys_tasks.host.types import Exit, Identity
 from autosys_tasks.report.told import kind_of
 from autosys_tasks.supervise import plan
