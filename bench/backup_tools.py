@@ -85,7 +85,7 @@ def _packed(tool: str) -> Tool:
 
 
 def picked(archive: Path, out: Path, last: str) -> Cost:
-    """What py7zr takes for one file of an archive, once Python has started: the median of a few, each into a new folder."""
+    """What py7zr takes for one file of an archive, once Python has started: the median of a few, in new folders."""
     took = []
     for number in range(PICKS):
         argv = [sys.executable, str(PACKER), "one", "py7zr", str(archive), str(out / str(number)), last]
