@@ -80,6 +80,19 @@ def forget_unfinished(folder: Path | str, below: int = 0) -> None:
                 os.unlink(entry.path)
 
 
+def forget_unfinished_of(path: Path | str, lives: Callable[[int], object]) -> None:
+    """Take away what `write_atomic` began for this very file, by a process of which `lives` says that it is no more.
+
+    The folder may be a person's: nothing that is named otherwise goes.
+    """
+    folder, name = os.path.split(path)
+    begun = re.compile(rf"{re.escape(name)}\.(\d{{1,9}})\.tmp", re.ASCII)
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for found in filter(None, (begun.fullmatch(entry.name) for entry in entries)):
+            if not lives(int(found[1])):
+                os.unlink(f"{folder}/{found[0]}")
+
+
 def sync_folder(folder: Path | str) -> None:
     """The names in it survive a power cut. A system that cannot do that for folders does it by itself.
 

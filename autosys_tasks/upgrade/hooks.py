@@ -13,7 +13,14 @@ from typing import NamedTuple
 
 from autosys_tasks import host
 from autosys_tasks.core.errors import StateError
-from autosys_tasks.core.files import cannot_write, make_folder, patiently, read_bytes, write_atomic
+from autosys_tasks.core.files import (
+    cannot_write,
+    forget_unfinished_of,
+    make_folder,
+    patiently,
+    read_bytes,
+    write_atomic,
+)
 from autosys_tasks.core.plan import Outcome, Plan, Step
 from autosys_tasks.host import git
 from autosys_tasks.supervise.house import House
@@ -223,6 +230,7 @@ def _done(step: Step, texts: dict[str, str]) -> tuple[bool, str]:
         patiently(lambda: os.rename(path, path + BEFORE))
     elif step.kind == "write":
         make_folder(Path(path).parent)
+        forget_unfinished_of(path, host.identity)
         write_atomic(path, texts[path], mode=EXECUTABLE)
         os.chmod(path, EXECUTABLE)
     elif step.kind == "delete":

@@ -203,8 +203,9 @@ def test_a_sync_that_dies_in_the_middle_leaves_the_file_as_it_was(desk: rig.Work
     path = desk.file(".vscode/tasks.json", THEIRS)
     desk.cli("vscode.sync", env={"AUTOSYS_FAULT": f"files.before-replace:{order}"}).rc(-9, 1)
     assert path.read_text(encoding="utf-8") == THEIRS
+    assert len(list(path.parent.iterdir())) == 1 + (order == "kill:2"), "what a killed one had begun lies beside it"
     desk.cli("vscode.sync").rc(0)
-    assert state(desk)["state"] == "in_sync"
+    assert state(desk)["state"] == "in_sync" and list(path.parent.iterdir()) == [path]
 
 
 @pytest.fixture

@@ -130,7 +130,9 @@ def test_registered_run_changed_mended_and_removed(mac: Mac) -> None:
     file = Path.home() / "Library/LaunchAgents" / f"{mac.label('watchdog')}.plist"
     file.write_bytes(file.read_bytes().replace(b"<integer>300</integer>", b"<integer>30</integer>"))
     assert mac.entries()["watchdog"]["state"] == "differs"
+    file.with_name(f"{file.name}.{10**8}.tmp").touch()  # of a run that was killed
     mac.inv("schedule.register").rc(0).says("update watchdog")
+    assert not list(file.parent.glob("*.tmp"))
     assert mac.agents() == first and mac.states() == {"registered"}, "also while the one before was leaving"
     before = mac.files()
     mac.inv("schedule.unregister", "--dry-run").rc(0).says("would remove master")

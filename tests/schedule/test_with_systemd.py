@@ -76,7 +76,9 @@ def test_registering_twice_changes_nothing_and_a_change_by_hand_is_seen(
     unit = next(manager.units.glob("*-watchdog.service"))
     unit.write_text(unit.read_text(encoding="utf-8").replace("KillMode=process", ""), encoding="utf-8")
     assert entries(workspace, manager)["watchdog"]["state"] == "differs"
+    unit.with_name(f"{unit.name}.{10**8}.tmp").touch()  # of a run that was killed
     workspace.cli("schedule.register", env=manager.env).rc(0).says("update watchdog")
+    assert not list(manager.units.glob("*.tmp"))
     assert states(workspace, manager) == {"registered"}
     foreign = manager.units / "mine.timer"
     foreign.write_text("[Timer]\nOnCalendar=daily\n", encoding="utf-8")

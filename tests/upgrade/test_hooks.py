@@ -241,6 +241,13 @@ def test_install_and_remove_twice_are_the_same_as_once(pulled: Pulled) -> None:
     assert pulled.state() == "missing"
 
 
+def test_an_installation_that_was_killed_leaves_nothing_beside_the_hooks_once_it_is_made_again(pulled: Pulled) -> None:
+    pulled.space.cli("upgrade.hooks", "install", env={"AUTOSYS_FAULT": "files.before-replace:kill:2"}).rc(-9)
+    assert len(list((pulled.here.root / ".git/hooks").glob("*.tmp"))) == 1
+    pulled.inv("install").rc(0)
+    assert not list((pulled.here.root / ".git/hooks").glob("*.tmp"))
+
+
 def test_a_dry_run_shows_each_step_and_changes_nothing(pulled: Pulled) -> None:
     pulled.own("post-merge")
     before = tree(pulled.here.root / ".git")
