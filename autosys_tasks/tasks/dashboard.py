@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from autosys_tasks.tasks.border.documents import envelope, finish, show_plan
+from autosys_tasks.tasks.border.documents import finish, show_plan
 from autosys_tasks.tasks.border.streams import put, say
 from autosys_tasks.tasks.border.verb import is_dry, verb
-from autosys_tasks.tasks.border.workspace import as_typed, house, program
+from autosys_tasks.tasks.border.workspace import as_typed, house
 
 if TYPE_CHECKING:
     from autosys_tasks.supervise.house import House
@@ -67,10 +67,10 @@ def seen(home: House, hours: float, health: dict[str, object]) -> tuple[str, Any
 
 def looked(home: House) -> dict[str, object]:
     """A health page made now."""
-    from autosys_tasks.health import run, show
+    from autosys_tasks.health import run
+    from autosys_tasks.tasks.health import document
 
-    checks = run.page(home)
-    return envelope("health", home.config, run.exit_code(checks)) | show.fields(checks, program())
+    return document(home, run.page(home))
 
 
 def checked(home: House) -> dict[str, object]:

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from autosys_tasks.tasks.border.documents import envelope, finish, show_plan
 from autosys_tasks.tasks.border.streams import say
 from autosys_tasks.tasks.border.verb import is_dry, verb
 from autosys_tasks.tasks.border.workspace import as_typed, house, program, typed_document
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from autosys_tasks.core.verdict import Check
+    from autosys_tasks.supervise.house import House
 
 
 @verb(
@@ -46,15 +54,23 @@ def health(  # type: ignore[no-untyped-def]
         with live.display(home, say, quiet=json) as picture:
             mended = run.fix(home, checks, ids, lambda h, order: act.carry_out(h, order, tell, picture))
         checks, trouble = mended.checks, mended.trouble
-    code, fields = run.exit_code(checks, trouble), show.fields(checks, program())
+    fields = show.fields(checks, program())
     if not ids:
-        document = envelope("health", home.config, code) | fields
-        fields["at"] = document["at"]
-        trouble = run.keep(home, typed_document(document)) or trouble
-        code = run.exit_code(checks, trouble)
+        kept = document(home, checks, trouble)
+        fields["at"] = kept["at"]
+        trouble = run.keep(home, kept) or trouble
     if trouble:
         say(trouble)
+    code = run.exit_code(checks, trouble)
     return finish(home.config, "health", code, fields, show.lines(home.config.name, checks), json)
+
+
+def document(home: House, checks: Sequence[Check], trouble: str = "") -> dict[str, object]:
+    """A page as others keep and show it, its commands as they are typed in this workspace."""
+    from autosys_tasks.health import run, show
+
+    code = run.exit_code(checks, trouble)
+    return typed_document(envelope("health", home.config, code) | show.fields(checks, program()))
 
 
 def _selftest(json: bool) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from autosys_tasks.tasks.border.documents import finish, run_fields, show_plan
 from autosys_tasks.tasks.border.streams import say
 from autosys_tasks.tasks.border.verb import is_dry, verb
-from autosys_tasks.tasks.border.workspace import house, program
+from autosys_tasks.tasks.border.workspace import house
 
 ENTRIES = ("master", "watchdog")  # what keeps a workspace running; the backup has its own
 
@@ -110,11 +110,10 @@ def _catch_up(home: Any, timeout: float) -> tuple[bool, str]:
 
 def _health(home: Any, timeout: float) -> tuple[bool, str]:
     from autosys_tasks.health import run, show
-    from autosys_tasks.tasks.border.documents import envelope
+    from autosys_tasks.tasks.health import document
 
-    checks = run.page(home, ())
-    code = run.exit_code(checks)
-    trouble = run.keep(home, envelope("health", home.config, code) | show.fields(checks, program()))
+    checks = run.page(home)
+    trouble = run.keep(home, document(home, checks))
     return run.exit_code(checks, trouble) == 0, trouble or show.verdict_line(checks)
 
 

@@ -19,6 +19,9 @@ def test_a_hint_leads_on_in_a_folder_without_tasks_py(workspace: rig.Workspace) 
     for words, code in ((("bringup", "--no-guard"), 3), (only, 3), (("restart",), 2)):
         done = workspace.cli(*words).rc(code).says("autosys ")
         assert "inv " not in done.out + done.err
+    workspace.cli("dashboard").rc(0)  # which keeps a page where none is kept
+    kept = workspace.root / "outputs" / "health_latest.json"
+    assert not re.search(r'"(why|reason|text|detail)": ".*\binv [a-z]', kept.read_text(encoding="utf-8"))
     (workspace.root / "backups").mkdir()
     (workspace.root / "backups" / "other.7z").touch()
     for words in (("health", "--fix"), ("health", "--fix", "--dry-run"), ("backup", "--dry-run"), ("backup.list",)):
