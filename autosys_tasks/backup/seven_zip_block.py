@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
-from concurrent.futures import Future
+from collections.abc import Generator, Mapping
+from concurrent.futures import Executor, Future, wait
 from typing import BinaryIO
 
 from autosys_tasks.backup.seven_zip_codec import TAIL, TOGETHER, Cipher, Key, coder, crc32
@@ -21,6 +21,22 @@ class Reading:
 
     def take(self, most: int) -> bytes:
         """The next bytes, `most` of them unless it ends."""
+        return self._seen(self._read(most))
+
+    def ahead(self, most: int, pool: Executor) -> Generator[bytes]:
+        """The rest, `most` bytes at a time, each read by `pool` while the one before is seen and used.
+
+        It is to be closed before the source is.
+        """
+        coming = pool.submit(self._read, most)
+        try:
+            while taken := coming.result():
+                coming = pool.submit(self._read, most)
+                yield self._seen(taken)
+        finally:
+            wait((coming,))
+
+    def _read(self, most: int) -> bytes:
         most = most if self._left is None else min(most, self._left)
         parts, lacking = list[bytes](), most
         while lacking and (part := self._source.read(lacking)):
@@ -28,6 +44,9 @@ class Reading:
             lacking -= len(part)
         taken = parts[0] if len(parts) == 1 else b"".join(parts)  # nearly always all of them came at once
         self._left = None if self._left is None else self._left - len(taken)
+        return taken
+
+    def _seen(self, taken: bytes) -> bytes:
         self.digest.update(taken)
         self.crc = crc32(taken, self.crc)
         self.size += len(taken)

@@ -6,7 +6,9 @@ Nothing is an archive before `finish`: until then its first 32 bytes are zero.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import itertools
 import os
 import stat
 import threading
@@ -86,6 +88,7 @@ class Writer:
         except OSError as error:
             raise cannot_write(path, error) from error
         self._pool = ThreadPoolExecutor(self._threads, "pack")
+        self._reader = ThreadPoolExecutor(1, "read")
         self._disk, self._unflushed = ThreadPoolExecutor(1, "flush"), 0
         self._flushes: list[Future[None]] = []
         self._put(bytes(START))
@@ -95,7 +98,7 @@ class Writer:
 
     def __exit__(self, *_: object) -> None:
         self._stopped = True
-        for pool in (self._pool, self._disk):
+        for pool in (self._pool, self._reader, self._disk):
             pool.shutdown(wait=True, cancel_futures=True)
         self._file.close()
 
@@ -193,11 +196,11 @@ class Writer:
         """A block of its own that a large file has been streamed through; taken back when it cannot be read."""
         filling = Filling(self._fitting(name, head), self._key, LISTED if name == MANIFEST else ALONE)
         try:
-            while head:
-                filling.raw += len(head)
-                self._queue.append((filling, self._compressed(filling, head)))
-                self._write_until(self._threads + 1)
-                head = reading.take(CHUNK)
+            with contextlib.closing(reading.ahead(CHUNK, self._reader)) as rest:
+                for chunk in itertools.chain((head,), rest):
+                    filling.raw += len(chunk)
+                    self._queue.append((filling, self._compressed(filling, chunk)))
+                    self._write_until(self._threads + 1)
         except AutosysError:
             raise
         except Exception:

@@ -9,7 +9,9 @@ import os
 import stat
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -187,6 +189,40 @@ def test_a_full_disk_is_an_error_of_the_archive_not_of_the_file(tmp_path: Path) 
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     with pytest.raises(Damaged, match="never finished"):
         Archive(part)
+
+
+def test_nobody_reads_on_in_a_file_that_was_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is read ahead is waited for: another file could have got the number of the one that is closed then."""
+    source, chunks = Slow(), iter(range(9))
+
+    def compressed(*_: object) -> Future[bytes]:
+        if next(chunks):
+            source.given_up.set()
+            raise KeyboardInterrupt
+        return Future()
+
+    monkeypatch.setattr(Writer, "_compressed", compressed)
+    with Writer(tmp_path / "a.7z", bulk=True) as writer:
+        with pytest.raises(KeyboardInterrupt):
+            writer.file("large.log", cast(BinaryIO, source), WHEN, 0o644)
+        assert source.begun == source.ended == 3
+
+
+class Slow:
+    """A source that gives its third part only when nobody wants it any more."""
+
+    def __init__(self) -> None:
+        self.begun = self.ended = 0
+        self.given_up = threading.Event()
+
+    def read(self, size: int) -> bytes:
+        self.begun += 1
+        if self.begun == 3:
+            assert self.given_up.wait(60)
+            for _ in range(10**5):  # for as long as a thread is left to itself, and more
+                pass
+        self.ended += 1
+        return bytes(size)
 
 
 @pytest.mark.parametrize("failing", [1, 3])
