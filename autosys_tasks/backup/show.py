@@ -4,13 +4,6 @@ from __future__ import annotations
 
 from autosys_tasks.backup.record import Report, verdict
 from autosys_tasks.core.clock import span
-from autosys_tasks.core.plan import Outcome
-
-
-def outcome_line(outcome: Outcome) -> str:
-    """`write 2026-11-29T033000Z-full: 120 files of 1.2 MB in 340.0 kB`, and a mark where it is no success."""
-    mark = {True: "", False: "NG ", None: "-- "}[outcome.ok]
-    return f"{mark}{outcome.step.kind} {outcome.step.target}: {outcome.detail}"
 
 
 def lines(report: Report) -> list[str]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 NOTHING: Mapping[str, object] = {}
+NO_WORDS: Mapping[str, str] = {}
 
 
 class Step(NamedTuple):
@@ -56,6 +57,19 @@ def outcome_json(outcome: Outcome) -> dict[str, object]:
         "detail": outcome.detail,
         "ms": outcome.ms,
     }
+
+
+def outcome_line(outcome: Outcome, done: Mapping[str, str] = NO_WORDS) -> str:
+    """An outcome for a person. `done` has the word for a kind of step that was done.
+
+    >>> outcome_line(Outcome(Step("stop", "api", ""), True, "ended"), {"stop": "stopped"})
+    'stopped api: ended'
+    >>> outcome_line(Outcome(Step("stop", "api", ""), None, "a person did"))
+    'did not stop api: a person did'
+    """
+    kind = outcome.step.kind
+    said = {True: done.get(kind, kind), False: f"could not {kind}", None: f"did not {kind}"}[outcome.ok]
+    return f"{said} {outcome.step.target}: {outcome.detail}"
 
 
 def plan_lines(plan: Plan) -> list[str]:

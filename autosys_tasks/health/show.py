@@ -94,7 +94,7 @@ def verdict_line(checks: Sequence[Check]) -> str:
     return f"{overall(check.verdict for check in checks)}: {said}{hint}"
 
 
-def outcome_line(outcome: Outcome) -> str:
+def fix_line(outcome: Outcome) -> str:
     """One fix that was tried, for a person who waits."""
     how = {True: "done", False: "failed", None: "not run"}[outcome.ok]
     command = outcome.step.detail["command"]

@@ -24,13 +24,13 @@ from autosys_tasks.core.errors import AutosysError, StateError
 from autosys_tasks.core.faults import fault
 from autosys_tasks.core.files import is_gone
 from autosys_tasks.core.journal import Journal
-from autosys_tasks.core.plan import Outcome
+from autosys_tasks.core.plan import Outcome, outcome_line
 from autosys_tasks.supervise import act, environ, runs, ticking, units
 from autosys_tasks.supervise.house import House, house_of
 from autosys_tasks.supervise.keeper import Keeper
 from autosys_tasks.supervise.order import ordered
 from autosys_tasks.supervise.ticking import Ticks
-from autosys_tasks.supervise.words import outcome_line
+from autosys_tasks.supervise.words import DONE
 
 PASS_S = 60.0  # lost events, sleep and resume, changed clocks: a full look costs milliseconds
 BEAT_S = 30.0
@@ -157,7 +157,7 @@ def _report(house: House, outcomes: list[Outcome]) -> None:
     journal = Journal(house.outputs, "guard", host)
     for outcome in done:
         journal.add(outcome)
-        _tell(f"{outcome_line(outcome)} ({outcome.step.reason})")
+        _tell(f"{outcome_line(outcome, DONE)} ({outcome.step.reason})")
     _close(journal, ok=all(outcome.ok is not False for outcome in done), detail="healed")
 
 
@@ -207,7 +207,7 @@ def _leave(house: House, workspace: Path) -> None:
     for name in reversed(ordered(house.config.services)):
         if house.service(name).managed:
             try:
-                _tell(outcome_line(act.stop(house, name, f"{workspace} is gone")))
+                _tell(outcome_line(act.stop(house, name, f"{workspace} is gone"), DONE))
             except (AutosysError, OSError) as error:  # which keeps none of the others running
                 _tell(f"could not stop {name}: {error}")
 

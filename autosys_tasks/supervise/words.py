@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from autosys_tasks.core.clock import span
-from autosys_tasks.core.plan import Outcome
+from autosys_tasks.core.plan import outcome_line
 from autosys_tasks.supervise.house import House
 from autosys_tasks.supervise.plan import IN_ITS, LEFT, ended_text
 from autosys_tasks.supervise.runs import Report
@@ -14,12 +14,6 @@ from autosys_tasks.supervise.values import GUARD, label
 
 MISPUT = "check misconfigured"  # as probes say of a 404
 DONE = {"start": "started", "stop": "stopped", "restart": "stopped", "adopt": "adopted", "note": "noted"}
-
-
-def outcome_line(outcome: Outcome) -> str:
-    """One outcome: what was done to whom, and how that ended."""
-    verb = DONE.get(outcome.step.kind, outcome.step.kind) if outcome.ok else f"could not {outcome.step.kind}"
-    return f"{verb} {outcome.step.target}: {outcome.detail}"
 
 
 def notes(report: Report) -> list[str]:
@@ -40,7 +34,7 @@ def shaky(report: Report) -> list[str]:
 
 def verdict_lines(report: Report, stale: Mapping[str, str] = MappingProxyType({})) -> list[str]:
     """What was done, and whether all is as wanted now. `stale`: why each environment that should be newer is not."""
-    lines = [outcome_line(outcome) for outcome in report.outcomes if outcome.ok is not None]
+    lines = [outcome_line(outcome, DONE) for outcome in report.outcomes if outcome.ok is not None]
     stopped = [name for name, decision in report.decisions.items() if decision.state == "stopped"]
     absent = [n for n, each in report.decisions.items() if each.state == "down" and n not in (*report.not_so, GUARD)]
     up = [n for n in report.decisions if n not in (*report.not_so, *stopped, *absent, GUARD)]

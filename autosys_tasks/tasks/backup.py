@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from autosys_tasks.tasks.border.documents import finish, run_fields, show_plan
-from autosys_tasks.tasks.border.streams import say
+from autosys_tasks.tasks.border.streams import say, tell
 from autosys_tasks.tasks.border.verb import is_dry, verb
 from autosys_tasks.tasks.border.workspace import house
 
@@ -28,7 +28,7 @@ def start(c, note="", due=False, dry_run=False, json=False, exit_code=False):  #
     if is_dry(c, dry_run):
         return show_plan(home.config, run.planned(home, due=due), as_json=json, exit_code=exit_code)
     try:
-        report = (run.backup_when_due if due else run.backup)(home, note=note, tell=_tell, say=say)
+        report = (run.backup_when_due if due else run.backup)(home, note=note, tell=tell, say=say)
     except Busy as busy:
         if not due:
             raise
@@ -53,12 +53,6 @@ def _nothing(config: Any, note: str, json: bool) -> None:
     finish(config, "run", 0, {**run_fields("backup", (), [note]), "backup": None}, [note], json)
 
 
-def _tell(outcome: Any) -> None:
-    from autosys_tasks.backup import show
-
-    say(show.outcome_line(outcome))
-
-
 @verb()
 def prune(c, dry_run=False, json=False, exit_code=False):  # type: ignore[no-untyped-def]
     """Remove the backups that [backup] no longer asks for: never the newest, never one that another needs."""
@@ -67,6 +61,6 @@ def prune(c, dry_run=False, json=False, exit_code=False):  # type: ignore[no-unt
     home = house()
     if is_dry(c, dry_run):
         return show_plan(home.config, run.planned_prune(home), as_json=json, exit_code=exit_code)
-    report = run.prune(home, tell=_tell)
+    report = run.prune(home, tell=tell)
     fields = run_fields("backup.prune", report.outcomes, report.notes)
     return finish(home.config, "run", report.code, fields, show.lines(report), json)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from autosys_tasks.tasks.border.documents import finish, run_fields, show_plan
-from autosys_tasks.tasks.border.streams import say
+from autosys_tasks.tasks.border.streams import say, tell
 from autosys_tasks.tasks.border.verb import is_dry, verb
 from autosys_tasks.tasks.border.workspace import house
 
@@ -22,7 +22,7 @@ def down(c, service, timeout=120.0, dry_run=False, json=False, exit_code=False):
     if is_dry(c, dry_run):
         return show_plan(home.config, runs.plan_down(home, service), as_json=json, exit_code=exit_code)
     with turnstile.acting(home.place, "down", wait_s=timeout, waiting=lambda who: say(f"waiting for {who}")):
-        report = runs.take_down(home, service, tell=lambda outcome: say(words.outcome_line(outcome)))
+        report = runs.take_down(home, service, tell=lambda outcome: tell(outcome, words.DONE))
     notes = runs.not_ours(home, service)
     fields = run_fields("down", report.outcomes, notes)
     lines = [*notes, *words.down_lines(home, report, service)]

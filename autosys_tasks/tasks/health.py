@@ -50,7 +50,7 @@ def health(  # type: ignore[no-untyped-def]
         from autosys_tasks.health import act
         from autosys_tasks.supervise import live
 
-        tell = (lambda outcome: None) if json else (lambda outcome: say(show.outcome_line(outcome)))
+        tell = (lambda outcome: None) if json else (lambda outcome: say(show.fix_line(outcome)))
         with live.display(home, say, quiet=json) as picture:
             mended = run.fix(home, checks, ids, lambda h, order: act.carry_out(h, order, tell, picture))
         checks, trouble = mended.checks, mended.trouble

@@ -21,14 +21,14 @@ def start(c, timeout=120.0, dry_run=False, json=False, exit_code=False):  # type
     # All of it before an upgrade, which may change the packages that this very run is made of.
     import autosys_tasks.health.run
     import autosys_tasks.health.show
-    import autosys_tasks.supervise.runs  # noqa: F401
+    import autosys_tasks.supervise.runs
+    import autosys_tasks.supervise.words  # noqa: F401
     from autosys_tasks import host
     from autosys_tasks.backup import night
     from autosys_tasks.bootstrap import lastgood
     from autosys_tasks.core.files import must_take_files
     from autosys_tasks.core.journal import Journal
     from autosys_tasks.schedule import wanted
-    from autosys_tasks.supervise import words
 
     home = house()
     missed = night.missed(home, registered=wanted.nightly(home.place))
@@ -44,7 +44,7 @@ def start(c, timeout=120.0, dry_run=False, json=False, exit_code=False):  # type
         for step, run in links:
             outcome = _outcome(step, run, home, timeout)
             journal.add(outcome)
-            say(words.outcome_line(outcome) if outcome.ok else f"NG {step}: {outcome.detail}")
+            say(f"{'' if outcome.ok else 'NG '}{step}: {outcome.detail}")
         bad = [outcome for outcome in journal.outcomes if outcome.ok is not True]
         detail = f"NG: {', '.join(each.step.kind for each in bad)}" if bad else "OK"
         journal.close(ok=not bad, detail=detail, ms=round((time.monotonic() - began) * 1000))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from autosys_tasks.tasks.border.documents import finish, run_fields, show_plan
-from autosys_tasks.tasks.border.streams import say
+from autosys_tasks.tasks.border.streams import say, tell
 from autosys_tasks.tasks.border.verb import is_dry, verb
 from autosys_tasks.tasks.border.workspace import house
 
@@ -32,7 +32,7 @@ def change(c: Any, task: str, names: tuple[str, ...], dry_run: bool, json: bool,
     from autosys_tasks.schedule import act, look, plan
     from autosys_tasks.schedule import show as room
     from autosys_tasks.schedule import site as place
-    from autosys_tasks.supervise import turnstile, words
+    from autosys_tasks.supervise import turnstile
 
     home = house()
     site = place.site_of(home.config)
@@ -44,7 +44,7 @@ def change(c: Any, task: str, names: tuple[str, ...], dry_run: bool, json: bool,
     with turnstile.acting(home.place, task, wait_s=0.0, turn=turnstile.SCHEDULES):
         site = place.to_register(home.config) if decide is plan.to_register else site
         todo = decide(look.see(site, entries))
-        outcomes = act.carry_out(site, entries, todo, lambda outcome: say(words.outcome_line(outcome)))
+        outcomes = act.carry_out(site, entries, todo, tell)
         act.remember(home.place, site, entries, outcomes, registered=decide is plan.to_register)
     notes = place.notes(site) if decide is plan.to_register else []
     failed = [outcome for outcome in outcomes if outcome.ok is False]

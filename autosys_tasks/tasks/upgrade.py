@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from autosys_tasks.tasks.border.documents import finish, run_fields, show_plan
-from autosys_tasks.tasks.border.streams import say
+from autosys_tasks.tasks.border.streams import say, tell
 from autosys_tasks.tasks.border.verb import is_dry, verb
 from autosys_tasks.tasks.border.workspace import house
 
@@ -43,7 +43,7 @@ def start(  # type: ignore[no-untyped-def]
 def _tell(outcome: Any) -> None:
     from autosys_tasks.upgrade import show
 
-    say(show.outcome_line(outcome))
+    tell(outcome, show.DONE)
 
 
 def _names(only: str) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 def watchdog(c, follow=False, reset="", dry_run=False, json=False, exit_code=False):  # type: ignore[no-untyped-def]
     """Look once at everything that is wanted up, and heal what is not."""
     from autosys_tasks.core.errors import UsageError
+    from autosys_tasks.core.plan import outcome_line
     from autosys_tasks.supervise import runs, words
 
     dry = is_dry(c, dry_run)
@@ -37,7 +38,7 @@ def watchdog(c, follow=False, reset="", dry_run=False, json=False, exit_code=Fal
         return end(room.follow(home))
     if reset:
         notes = [] if cleared else [f"{reset}: nothing to clear"]
-        lines = [words.outcome_line(outcome) for outcome in cleared] or notes
+        lines = [outcome_line(outcome, words.DONE) for outcome in cleared] or notes
         return finish(home.config, "run", 0, run_fields("watchdog", cleared, notes), lines, json)
     return _tick(home, json)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from autosys_tasks.core.clock import span, utc_text, wall
-from autosys_tasks.core.plan import Outcome
 from autosys_tasks.upgrade import plan, run
 from autosys_tasks.upgrade.values import EnvironmentSeen, Facts
 
@@ -37,13 +36,6 @@ def environment_json(row: plan.Row) -> dict[str, object]:
         "last_failure": {"at": utc_text(failed.at), "why": failed.why, "tries": failed.tries} if failed else None,
         "rollback": _goes_back(seen),
     }
-
-
-def outcome_line(outcome: Outcome) -> str:
-    """One step of an upgrade or of the hooks: what was done to what, and how that ended."""
-    kind = outcome.step.kind
-    failed = f"{'could not' if outcome.ok is False else 'no'} {kind}"
-    return f"{DONE.get(kind, kind) if outcome.ok else failed} {outcome.step.target}: {outcome.detail}"
 
 
 def status_lines(facts: Facts) -> list[str]:

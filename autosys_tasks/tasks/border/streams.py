@@ -6,10 +6,15 @@ import contextlib
 import errno
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 from autosys_tasks.tasks.border.workspace import as_typed
+
+if TYPE_CHECKING:
+    from autosys_tasks.core.plan import Outcome
 
 
 def ready_streams(*, keep: bool = True) -> None:
@@ -59,6 +64,13 @@ def say(line: str) -> None:
         print(f"{as_typed(line)}\n", end="", file=sys.stderr, flush=True)
     except OSError:
         unread("stderr")
+
+
+def tell(outcome: Outcome, done: Mapping[str, str] = MappingProxyType({})) -> None:
+    """One outcome for a person, when it is there; `done` has the words of its room."""
+    from autosys_tasks.core.plan import outcome_line
+
+    say(outcome_line(outcome, done))
 
 
 def nobody_reads(error: OSError) -> bool:
