@@ -50,7 +50,7 @@ def one(house: House, words: Sequence[str], task: str, folder: Path, tell: Tell,
     if not words or len(words) > most:
         takes = "one or two ids of backups" if most == 2 else "one id of a backup"
         given = f", and {len(words)} words are given" if words else ""
-        raise UsageError(f"{task} takes {takes}{given}", hint=f"inv {task} latest; inv backup.list shows them all")
+        raise UsageError(f"{task} takes {takes}{given}", hint=f"inv {task} latest; all of them: inv backup.list")
     return _found(house, words[0], folder, tell)
 
 
@@ -65,7 +65,7 @@ def _must_be_whole(house: House, backup: Backup) -> None:
     """Raises Damaged when it, or the full one that it needs, is known to be damaged."""
     base = manifest.base_of(folder_of(house), backup) if backup.kind == DIFFERENTIAL else backup
     for why in known_damage(house, (base, backup)).values():
-        raise Damaged(why, where=backup.stem, hint="inv backup.verify says what of it is good")
+        raise Damaged(why, where=backup.stem, hint="what of it is good: inv backup.verify")
 
 
 def _found(house: House, word: str, folder: Path, tell: Tell) -> Backup:
@@ -214,7 +214,7 @@ def git_plan(order: restore.Order) -> Plan:
         raise UsageError(f"{order.backup.id} holds no state of git", hint="[backup.git] of autosys.toml turns it on")
     if not any(entry.path == GIT for entry, _ in manifest.state(order.folder, order.backup, order.passphrase)):
         said = f"{order.backup.id} holds no state of git: {order.backup.git}"
-        raise UsageError(said, hint=f"inv backup.show {order.backup.id} lists what is in it")
+        raise UsageError(said, hint=f"what is in it: inv backup.show {order.backup.id}")
     return Plan("backup.restore", (Step(REBUILD, str(order.to), order.backup.git),))
 
 

@@ -38,7 +38,7 @@ def listed_lines(
     strange = [f"not a backup: {what}" for what in others]
     lines = [*(_line(each, owner, damaged) for each in backups), *strange]
     none = f"there is no backup at `{place}`: inv backup copies to what `copies` of [backup] names"
-    return lines or [none if place else "there is no backup yet: inv backup makes one"]
+    return lines or [none if place else "there is no backup yet: inv backup"]
 
 
 def _line(backup: Backup, owner: str, damaged: Mapping[str, str] = NOTHING) -> str:
@@ -108,7 +108,7 @@ def verified_fields(backups: Sequence[Backup], checked: int, damaged: Sequence[D
 def verified_lines(backups: Sequence[Backup], checked: int, damaged: Sequence[Damage]) -> list[str]:
     """The same for a person; the verdict last."""
     bad = [f"NG {one.path}: {one.why}" for one in damaged]
-    hint = ["   -> inv backup makes a new one; inv backup.restore brings out what is good"] if bad else []
+    hint = ["   -> a new one: inv backup; what is good of it: inv backup.restore"] if bad else []
     read = f"{counted(checked, 'file')} of {counted(len(backups), 'backup')}"
     if not bad and not checked:
         return [f"WARN: {read} read, which is no evidence: {DECLARE}"]

@@ -146,7 +146,7 @@ class _Shelf:
         self.damaged = set() if damaged is None else damaged
         self.whole = _whole(place.names())
         if not self.whole:
-            raise UsageError(f"there is no backup at `{at.shown}`", where="--from", hint="inv backup.list shows ours")
+            raise UsageError(f"there is no backup at `{at.shown}`", where="--from", hint="ours: inv backup.list")
 
     def head(self, stem: str) -> Backup:
         """What its manifest, brought here, says; raises Damaged."""

@@ -145,7 +145,7 @@ def _unknown(name: str, paths: Sequence[str], of: str) -> UsageError:
     last = name.rpartition("/")[2].casefold()
     same = next((path for path in paths if path.rpartition("/")[2].casefold() == last), "")
     near = nearest(name, beside[:CANDIDATES])
-    hint = f"did you mean `{same or near}`?" if same or near else f"inv backup.show {of} lists what is in it"
+    hint = f"did you mean `{same or near}`?" if same or near else f"what is in it: inv backup.show {of}"
     return UsageError(f"nothing in this backup is named `{name}`", where=name, hint=hint)
 
 

@@ -45,8 +45,8 @@ def _autostart_fix(verdict: str, gone: bool, seen: AutostartSeen) -> Fix:
     if verdict == UNKNOWN:
         return Fix(text="where the scheduler answers (a session of your own, no `su`): inv health --only autostart")
     if verdict == NG and seen.refusals:
-        return Fix(text="inv schedule.show prints the command: type it to see why")
-    return Fix(text="inv journal --since 24h shows what that run found; inv health what is so now")
+        return Fix(text="to see why, type the command that this shows: inv schedule.show")
+    return Fix(text="what that run found: inv journal --since 24h; what is so now: inv health")
 
 
 def _of_entry(scene: Scene, each: Seen, seen: AutostartSeen) -> tuple[str, str]:

@@ -12,9 +12,9 @@ AGE_S = 26 * 3600.0  # a night, and the time that a late one takes
 DRILL_S = 35 * 86_400.0
 AHEAD_S = 60.0
 RUN = Fix(("inv", "backup"))
-TRY = Fix(text="inv backup.drill restores the newest one and compares every file")
+TRY = Fix(text="to restore the newest one and compare every file: inv backup.drill")
 DRILL = Fix(("inv", "backup.drill"))
-HALVES = Fix(text="bring back what is missing, or remove these files; inv backup.verify reads the newest one")
+HALVES = Fix(text="bring back what is missing, or remove these files; then inv backup.verify")
 Judged = tuple[str, str, Fix]  # verdict, why, fix
 
 
@@ -43,9 +43,9 @@ def _never_made(scene: Scene, seen: BackupSeen) -> Iterator[Judged]:
     elif seen.wanted and waited > AGE_S:
         yield NG, f"one is wanted every night, and none was made in {span(waited)}", RUN
     elif seen.wanted:
-        yield WARN, f"none was made yet, the first is due at {scene.config.backup.at}", Fix(text="inv backup makes one")
+        yield WARN, f"none was made yet, the first is due at {scene.config.backup.at}", Fix(text="inv backup")
     else:
-        text = "inv backup makes one, inv schedule.register one every night"
+        text = "inv backup; to have one every night: inv schedule.register"
         yield WARN, "none was ever made, and none is wanted every night", Fix(text=text)
 
 
@@ -65,7 +65,7 @@ def _of_newest(scene: Scene, seen: BackupSeen) -> Iterator[Judged]:
         yield WARN, f"no backup any more: {few(seen.halves)}", HALVES
     yield from _of_what_it_lacks(seen)
     for said in seen.late:
-        yield WARN, said, Fix(text="mend that, then inv backup: it goes on from what is there")
+        yield WARN, said, Fix(text="mend that, then inv backup")
     yield from _of_drill(scene, seen)
 
 

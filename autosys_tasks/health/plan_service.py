@@ -27,7 +27,7 @@ def judged(scene: Scene, name: str, seen: ServiceSeen) -> Finding:
     if verdict == OK:
         return _well(name, decision, seen, evidence)
     if verdict == SKIP:
-        return Finding(SKIP, evidence, decision.reason, Fix(text=f"inv bringup {name} starts it again"))
+        return Finding(SKIP, evidence, decision.reason, Fix(text=f"to start it again: inv bringup {name}"))
     why = f"{decision.state}: {decision.reason}"
     if seen.last_line and facts.leader is None:
         why += f"; its last words: {seen.last_line}"

@@ -70,8 +70,7 @@ def _guard_stand_in(scene: Scene) -> Service:
 def _by_ticks(scene: Scene, seen: WatchSeen) -> Finding:
     evidence, every_s = _tick_text(seen, scene), scene.config.watchdog.every_s
     if not seen.anything_wanted:
-        text = "inv bringup starts everything, and the guard"
-        return Finding(SKIP, evidence, "nothing is wanted up", Fix(text=text))
+        return Finding(SKIP, evidence, "nothing is wanted up", Fix(text="inv bringup"))
     age = None if seen.tick_at is None else scene.now.wall - seen.tick_at
     if age is not None and -AHEAD_S <= age <= 2 * every_s:
         return Finding(OK, f"{evidence}, one is wanted every {span(every_s)}")

@@ -41,7 +41,7 @@ def _chosen(house: House, only: Collection[str]) -> list[EnvironmentSeen]:
     with_way = [seen for seen, way in ways_back if way is not None and ways.is_there(way)]
     found = [seen for seen in with_way if seen.name in only] if only else with_way
     if not found:
-        raise UsageError("there is no environment to go back to", hint="inv upgrade.status shows what is kept")
+        raise UsageError("there is no environment to go back to", hint="what is kept: inv upgrade.status")
     if len(found) > 1 and not only:
         names = ", ".join(seen.name for seen in found)
         raise UsageError(f"several could go back: {names}", hint=f"inv upgrade.rollback --only {found[0].name}")

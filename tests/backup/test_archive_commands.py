@@ -141,7 +141,7 @@ def test_verify_reads_it_all_and_its_base(desk: rig.Workspace) -> None:
     for words in ([], [SECOND], [FIRST], ["--all"]):
         damaged = desk.cli("backup.verify", *words, "--json").rc(3).json()["damaged"]
         assert isinstance(damaged, list) and damaged and set(damaged[0]) == {"path", "why"}
-    desk.cli("backup.verify", FIRST).rc(3).says("NG", "-> autosys backup")
+    desk.cli("backup.verify", FIRST).rc(3).says("NG", "-> a new one: autosys backup;")
     desk.cli("backup.verify", "--all", FIRST).rc(2)
 
 

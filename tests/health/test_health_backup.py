@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from autosys_tasks.backup.values import Backup, Failed
@@ -81,6 +83,8 @@ def test_a_backup_is_green_only_when_it_is_proven(case: str) -> None:
         assert found.fix and (found.fix.command == (command or ()))
     if verdict in (NG, WARN):
         assert found.fix and (found.fix.command or found.fix.text)
+        commands = re.findall(r"inv [^;]*", found.fix.text)
+        assert all(re.fullmatch(r"inv [a-z.]+", command) for command in commands), f"to be typed as it stands: {found.fix}"
 
 
 def test_the_worst_is_said_first_and_no_red_hides_another() -> None:

@@ -66,7 +66,7 @@ def test_what_a_person_stopped_is_no_red(workspace: rig.Workspace) -> None:
     workspace.cli("down", "api").rc(0)
     found = health(workspace, "--only", "service.api,watchdog")
     assert found["service.api"]["verdict"] == "SKIP"
-    assert found["service.api"]["fix"] == {"kind": "manual", "text": "autosys bringup api starts it again"}
+    assert found["service.api"]["fix"] == {"kind": "manual", "text": "to start it again: autosys bringup api"}
     assert found["watchdog"]["verdict"] == OK
 
 

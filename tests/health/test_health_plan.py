@@ -58,7 +58,7 @@ WATCHES = [
         "have `inv watchdog` run",
     ),
     ("no tick ever", BY_TICKS, WatchSeen(Facts()), NG, "have `inv watchdog` run"),
-    ("nothing wanted", BY_TICKS, WatchSeen(Facts(), anything_wanted=False), SKIP, "inv bringup starts"),
+    ("nothing wanted", BY_TICKS, WatchSeen(Facts(), anything_wanted=False), SKIP, "inv bringup"),
     (
         "a guard that a person stopped",
         GUARDED,
@@ -301,7 +301,7 @@ def scheduled(state: str = "registered", result: int | None = 0, why: str = "") 
     return Scheduled("watchdog", state, why, "systemd", None if result is None else 999_990.0, result)
 
 
-TRY = "inv schedule.show prints the command: type it to see why"
+TRY = "to see why, type the command that this shows: inv schedule.show"
 AUTOSTART = [
     ("never asked for", scheduled("missing", None), frozenset(), (), SKIP, None),
     ("no scheduler, never asked for", scheduled("unknown", None), frozenset(), (), SKIP, None),

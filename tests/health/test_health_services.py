@@ -20,7 +20,7 @@ from autosys_tasks.supervise.values import LastExit, Reply, Wanted
 STATES = [
     ("ready", living(), API, OK, None),
     ("a finished job", dead(record=DEAD._replace(last_exit=LastExit(0, None, 1.0, 1.0, ""))), JOB, OK, None),
-    ("stopped by a person", dead(wanted=Wanted(up=False)), API, SKIP, "inv bringup api starts it again"),
+    ("stopped by a person", dead(wanted=Wanted(up=False)), API, SKIP, "to start it again: inv bringup api"),
     (
         "starting",
         living(ngs("refused"), ready_seen=False, record=RUNS._replace(started_boot=4_990.0)),
