@@ -10,7 +10,14 @@ from typing import Any
 
 from autosys_tasks.backup import git_bundle
 from autosys_tasks.backup.git_look import Facts
-from autosys_tasks.backup.git_text import entries, kept_settings, left_settings, lies_within, without_secret
+from autosys_tasks.backup.git_text import (
+    entries,
+    is_kept,
+    kept_settings,
+    left_settings,
+    lies_within,
+    without_secret,
+)
 from autosys_tasks.core.clock import counted, few
 from autosys_tasks.host import git
 
@@ -27,6 +34,7 @@ def record(facts: Facts, bundle: git_bundle.Bundle | None) -> dict[str, object]:
             "url": without_secret(one.url), "address": without_secret(one.address), "elsewhere": one.elsewhere,
         }
         for one in facts.remotes
+        if is_kept(f"remote.{one.name}.url")
     }  # fmt: skip
     return {
         "schema": SCHEMA,
@@ -61,7 +69,7 @@ def notes(facts: Facts, within: Iterable[git.Repository]) -> list[str]:
     notes += ["the history is shallow: it ends where the clone was cut"] if facts.shallow else []
     notes += [f"uncommitted work of the other work tree `{path}` is not part of this" for path in sorted(beside)]
     near = [one.name for one in facts.remotes if not one.elsewhere]
-    notes += [f"remote `{name}` lies on this machine: it does not count" for name in near]
+    notes += [f"remote `{without_secret(name)}` lies on this machine: it does not count" for name in near]
     notes += [f"{counted(facts.hooks, 'hook')} of the repository's own: not kept"] if facts.hooks else []
     left = left_settings(facts.settings)
     notes += [f"{counted(len(left), 'setting')} of the repository's own: not kept ({few(left)})"] if left else []

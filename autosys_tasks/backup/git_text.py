@@ -120,8 +120,8 @@ def _own(found: Mapping[str, list[tuple[str, str]]]) -> dict[str, list[str]]:
 
 
 def is_kept(key: str) -> bool:
-    """Whether a setting belongs to what is kept: it names no program that git would run."""
-    return bool(KEPT_SETTINGS.fullmatch(key))
+    """Whether a setting belongs to what is kept: it names no program that git would run, and no secret."""
+    return bool(KEPT_SETTINGS.fullmatch(key)) and without_secret(key) == key
 
 
 def settings_text(kept: Mapping[str, Iterable[str]]) -> str:

@@ -12,6 +12,7 @@ from autosys_tasks.backup.git_rebuild import rebuild
 from autosys_tasks.backup.git_text import without_secret
 from autosys_tasks.host import git
 
+TOKEN = f"ghp_{'x' * 36}"
 pytestmark = [pytest.mark.capability("git"), pytest.mark.only("posix")]
 
 
@@ -125,3 +126,17 @@ def test_a_stash_that_git_passes_over_is_named(repo: Repo, tmp_path: Path) -> No
 def test_what_stands_before_a_host_is_not_kept_but_for_ssh(url: str, kept: str) -> None:
     """P55: a token may be the user's name. Issue 7."""
     assert without_secret(url) == kept
+
+
+def test_no_token_of_an_address_is_in_what_is_captured_wherever_git_keeps_one(repo: Repo, tmp_path: Path) -> None:
+    """P55: it is copied elsewhere."""
+    address = f"https://{TOKEN}@git.test/r"
+    for key in ("origin.url", "origin.pushurl", f"{address}.url"):
+        repo.git("config", f"remote.{key}", address)
+    repo.git("config", f"remote.{address}.fetch", "+refs/heads/*:refs/remotes/o/*")
+    repo.git("config", "branch.main.remote", address)
+    repo.git("config", f"url.{address}.insteadOf", "https://git.test/r")
+    repo.git("config", f"http.{address}.extraHeader", f"Authorization: {TOKEN}")
+    found, into = captured(repo, tmp_path)
+    assert TOKEN not in str(found) and "remote.https://git.test/r.url" in str(found.notes)
+    assert [path for path in into.rglob("*") if path.is_file() and TOKEN.encode() in path.read_bytes()] == []

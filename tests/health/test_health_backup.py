@@ -84,7 +84,7 @@ def test_a_backup_is_green_only_when_it_is_proven(case: str) -> None:
     if verdict in (NG, WARN):
         assert found.fix and (found.fix.command or found.fix.text)
         commands = re.findall(r"inv [^;]*", found.fix.text)
-        assert all(re.fullmatch(r"inv [a-z.]+", command) for command in commands), f"to be typed as it stands: {found.fix}"
+        assert all(re.fullmatch(r"inv [a-z.]+", each) for each in commands), f"to be typed as it stands: {found.fix}"
 
 
 def test_the_worst_is_said_first_and_no_red_hides_another() -> None:

@@ -56,6 +56,7 @@ def test_settings_that_name_a_program_are_not_kept() -> None:
             ("local", "remote.origin.url", "https://a:b@git.test/x"), ("local", "remote.origin.uploadpack", "touch x"),
             ("local", "branch.main.merge", "refs/heads/main"), ("local", "core.sshcommand", "touch x"),
             ("local", "filter.lfs.clean", "git-lfs clean"), ("local", "core.filemode", "true"),
+            ("local", "remote.https://t0ken@git.test/x.url", "https://t0ken@git.test/x"),
         ]
     )  # fmt: skip
     found = git_text.settings(listed)
@@ -64,6 +65,9 @@ def test_settings_that_name_a_program_are_not_kept() -> None:
         "remote.origin.url": ["https://git.test/x"],
         "branch.main.merge": ["refs/heads/main"],
     }
+    assert git_text.left_settings(found) == [
+        "core.sshcommand", "filter.lfs.clean", "remote.https://git.test/x.url", "remote.origin.uploadpack",
+    ]  # fmt: skip
     assert "filter.lfs.process=" in git_text.no_filters(found)
 
 
