@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from autosys_tasks.backup import manifest, plan, tail, verify
+from autosys_tasks.backup.batch import Batch, batches
 from autosys_tasks.backup.damaged import Damaged
 from autosys_tasks.backup.patience import Patience
 from autosys_tasks.backup.progress import Progress
 from autosys_tasks.backup.read import SMALL, read_small, read_steadily
 from autosys_tasks.backup.readme_text import readme
 from autosys_tasks.backup.secret_files import with_secret
-from autosys_tasks.backup.seven_zip_write import Writer
+from autosys_tasks.backup.seven_zip_write import Writer, codec_of
 from autosys_tasks.backup.spool import Spool
 from autosys_tasks.backup.values import (
     FILE,
@@ -66,36 +67,72 @@ def pack(load: Load, part: Path, spool: Spool, secret: str, say: Say) -> Packed:
 
     `spool` takes the entries.
     """
-    total = plan.to_store(load.found)
-    progress, failed = Progress("writing", total, say), list(load.head.failed)
-    files, size, secrets = load.files, load.bytes, 0
-    patience = Patience()
+    progress = Progress("writing", plan.to_store(load.found), say)
     bulk = sum(each.size for each, _before in load.found) >= BULK
     with (
+        batches(load.found, codec_of(bulk), load.required) as read,  # first: its copies of this process have no threads
         Writer(part, passphrase=secret, bulk=bulk, tell=progress.add) as writer,
         tail.Ahead(load.found) as ahead,
     ):
-        for each, before in load.found:
-            try:
-                entry = before if before and _is_as_before(each, before, patience) else None
-                if each.kind == HARDLINK and any(one.path == each.link for one in failed):
-                    raise OSError("the file that it shares its content with could not be read")
-                if entry is None:
-                    entry = _stored(writer, each, before, ahead, patience)
-                    spool.add(entry)
-                    secrets += entry.flags != each.flags
-            except OSError as error:
-                if is_full(error):
-                    raise
-                failed.append(Failed(each.path, reason(error), not load.required.isdisjoint(each.sets)))
-                entry = before  # the last known one stays
-            if entry and entry.kind == FILE:
-                files, size = files + 1, size + entry.size
-        backup = load.head._replace(files=files, bytes=size, failed=tuple(failed), verified=True)
-        backup = backup._replace(local_only=backup.local_only or (bool(secrets) and not secret))
-        _describe(writer, load, backup, spool)
+        packing = _Packing(load, writer, ahead, spool)
+        for batch in read:
+            packing.take(batch)
+        backup = packing.described(secret)
         archive_bytes, archive_sha256 = writer.finish()
-    return Packed(backup._replace(archive_bytes=archive_bytes, archive_sha256=archive_sha256), spool, secrets)
+    backup = backup._replace(archive_bytes=archive_bytes, archive_sha256=archive_sha256)
+    return Packed(backup, spool, packing.secrets)
+
+
+class _Packing:
+    """What was packed so far of a load, and what could not be."""
+
+    def __init__(self, load: Load, writer: Writer, ahead: tail.Ahead, spool: Spool) -> None:
+        self._load, self._writer, self._ahead, self._spool = load, writer, ahead, spool
+        self._at = 0  # of what was found, the first that was not yet seen
+        self._patience, self._failed = Patience(), list(load.head.failed)
+        self._files, self._size, self.secrets = load.files, load.bytes, 0
+
+    def take(self, batch: Batch) -> None:
+        """What was read together, and in its place by path what was left."""
+        self.secrets += batch.secrets
+        for chunk in batch.chunks:
+            self._writer.together(chunk)
+        for run in batch.runs:
+            if run.lines:
+                self._spool.add_lines(run.lines, run.first, run.last, run.size)
+            self._failed += (Failed(*one) for one in run.failed)
+            self._files, self._size = self._files + run.done - len(run.failed), self._size + run.size
+            left = self._at + run.done
+            self._at = left + run.left
+            for each, before in self._load.found[left : self._at]:
+                self._one(each, before)
+
+    def _one(self, each: Found, before: Entry | None) -> None:
+        try:
+            entry = before if before and _is_as_before(each, before, self._patience) else None
+            if each.kind == HARDLINK and any(one.path == each.link for one in self._failed):
+                raise OSError("the file that it shares its content with could not be read")
+            if entry is None:
+                entry = _stored(self._writer, each, before, self._ahead, self._patience)
+                self._spool.add(entry)
+                self.secrets += entry.flags != each.flags
+        except OSError as error:
+            if is_full(error):
+                raise
+            self._failed.append(Failed(each.path, reason(error), not self._load.required.isdisjoint(each.sets)))
+            entry = before  # the last known one stays
+        if entry and entry.kind == FILE:
+            self._files, self._size = self._files + 1, self._size + entry.size
+
+    def described(self, secret: str) -> Backup:
+        """What is known of the backup now; the archive says so of itself, for whoever finds it."""
+        head, load = self._load.head, self._load
+        backup = head._replace(files=self._files, bytes=self._size, failed=tuple(self._failed), verified=True)
+        backup = backup._replace(local_only=backup.local_only or (bool(self.secrets) and not secret))
+        at = round(backup.created * 1e9)
+        self._writer.small(README, readme(), at, 0o644)
+        self._writer.file(MANIFEST, manifest.stream(backup, self._spool, load.deleted, backup), at, 0o600)
+        return backup
 
 
 def _is_as_before(found: Found, before: Entry, patience: Patience) -> bool:
@@ -118,13 +155,6 @@ def _sha256_of(source: BinaryIO) -> str:
     while data := source.read(1 << 20):
         digest.update(data)
     return digest.hexdigest()
-
-
-def _describe(writer: Writer, load: Load, backup: Backup, spool: Spool) -> None:
-    """What an archive says of itself: a word for whoever finds it, and its manifest."""
-    at = round(backup.created * 1e9)
-    writer.small(README, readme(), at, 0o644)
-    writer.file(MANIFEST, manifest.stream(backup, spool, load.deleted, backup), at, 0o600)
 
 
 def _stored(

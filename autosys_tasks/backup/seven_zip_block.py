@@ -6,7 +6,7 @@ import hashlib
 import os
 from collections.abc import Generator, Mapping
 from concurrent.futures import Executor, Future, wait
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from autosys_tasks.backup.seven_zip_codec import TAIL, TOGETHER, Cipher, Key, coder, crc32
 from autosys_tasks.backup.seven_zip_header import Block, Columns
@@ -53,6 +53,16 @@ class Reading:
         return taken
 
 
+class Chunk(NamedTuple):
+    """A part of a block of small files, put together elsewhere; of marshal's types, each of them."""
+
+    codec: bytes
+    size: int  # bytes, as they are
+    data: bytes | bytearray  # compressed, if it is `packed`
+    packed: bool
+    columns: tuple[bytes, ...]  # what Columns tell
+
+
 class Filling:
     """A block on its way: what waits to be compressed (a shared one), what went in and came out, and who is in it."""
 
@@ -92,4 +102,4 @@ class Filling:
     def block(self) -> Block:
         """What the header says of it."""
         sizes = (self.coded, self.raw) if self._cipher else (self.raw,)
-        return Block(self._coders, self.packed, sizes, len(self.columns.shapes))
+        return Block(self._coders, self.packed, sizes, len(self.columns.sizes))

@@ -39,20 +39,25 @@ class Block(NamedTuple):
 
 
 class Columns:
-    """What the header says of the members, each a column: a million of them take 40 MB and their names."""
+    """What the header says of the members, each a column: a million of them take 30 MB and their names."""
 
-    def __init__(self) -> None:
-        self.names: list[str] = []
-        self.shapes = bytearray()
-        self.times = array("Q")
-        self.attributes = array("I")
-        self.sizes = array("Q")  # of those with bytes, as are the CRCs
-        self.crcs = array("I")
+    def __init__(self, told: tuple[bytes, ...] = (b"",) * 6) -> None:
+        names, shapes, times, attributes, sizes, crcs = told
+        self.names = bytearray(names)  # as they are in the header: UTF-16, a zero behind each
+        self.shapes = bytearray(shapes)
+        self.times = array("Q", times)
+        self.attributes = array("I", attributes)
+        self.sizes = array("Q", sizes)  # of those with bytes, as are the CRCs
+        self.crcs = array("I", crcs)
+
+    def told(self) -> tuple[bytes, ...]:
+        """All of it as bytes, of which Columns are made in another process of this machine."""
+        return tuple(map(bytes, (self.names, self.shapes, self.times, self.attributes, self.sizes, self.crcs)))
 
     def add(self, name: str, shape: int, mtime_ns: int, mode: int, size: int = 0, crc: int = 0) -> None:
         """One more member; `mode` with the bits of its kind."""
         spelled, is_bytes = stored(name)
-        self.names.append(spelled)
+        self.names += f"{spelled}\0".encode("utf-16-le", "surrogatepass")
         self.shapes.append(shape)
         self.times.append(min(max(0, mtime_ns // 100 + EPOCH), LATEST))
         self.attributes.append(_attributes(shape, mode) | (BYTES_NAME if is_bytes else 0))
@@ -61,7 +66,7 @@ class Columns:
             self.crcs.append(crc)
 
     def extend(self, more: Columns) -> None:
-        """The members of a block that is finished."""
+        """The members of a block that is finished, or of a part of one."""
         self.names += more.names
         self.shapes += more.shapes
         self.times += more.times
@@ -147,8 +152,7 @@ def _files(columns: Columns) -> bytes:
     if any(empty):
         parts.append(_property(IS_EMPTY, _bits(empty)))
         parts.append(_property(IS_FILE, _bits([shape == EMPTY for shape in columns.shapes if shape != DATA])))
-    names = "".join(f"{name}\0" for name in columns.names)
-    parts.append(_property(NAMES, b"\0" + names.encode("utf-16-le", "surrogatepass")))
+    parts.append(_property(NAMES, b"\0" + columns.names))
     parts.append(_property(TIMES, b"\x01\0" + little(columns.times).tobytes()))
     parts.append(_property(ATTRIBUTES, b"\x01\0" + little(columns.attributes).tobytes()))
     return b"".join((*parts, END))

@@ -13,12 +13,12 @@ import os
 import stat
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import BinaryIO
 
-from autosys_tasks.backup.seven_zip_block import Filling, Reading
+from autosys_tasks.backup.seven_zip_block import Chunk, Filling, Reading
 from autosys_tasks.backup.seven_zip_codec import (
     ALONE,
     COPY,
@@ -61,6 +61,18 @@ SQUEEZED = frozenset((  # endings of what is compressed already, probably: a sam
 Tell = Callable[[int], object]
 
 
+def codec_of(bulk: bool) -> bytes:
+    """What all is compressed with that shrinks: quick DEFLATE in place of LZMA2 where there is much of it."""
+    return DEFLATE if bulk else LZMA2
+
+
+def fitting(codec: bytes, name: str, data: bytes) -> bytes:
+    """The codec for a file that begins with these bytes: `codec`, or COPY for what does not shrink."""
+    ending = name[name.rfind(".") + 1 :].lower()
+    asked = len(data) >= SAMPLE or ending in SQUEEZED  # a sample of every small file would cost too much
+    return codec if not asked or shrinks(data[:SAMPLE]) else COPY
+
+
 class Writer:
     """An archive being written to `path` (made anew, for this user alone).
 
@@ -75,7 +87,7 @@ class Writer:
         self._tell = tell
         self._stopped, self._lock = False, threading.Lock()
         self._path = path
-        self._codec = DEFLATE if bulk else LZMA2
+        self._codec = codec_of(bulk)
         self._key = Key(passphrase, os.urandom(16)) if passphrase else None
         self._threads = threads or count()
         self._open: dict[bytes, Filling] = {}
@@ -126,6 +138,23 @@ class Writer:
         """Pack a file that is in memory, of less than BLOCK bytes; returns its SHA-256."""
         self._add(name, data, mtime_ns, mode, crc32(data))
         return hashlib.sha256(data).hexdigest()
+
+    def together(self, chunk: Chunk) -> None:
+        """Pack small files that were put together elsewhere, and compressed there, perhaps."""
+        columns = Columns(chunk.columns)
+        if not chunk.size:
+            self._columns.extend(columns)
+            return
+        filling = self._room(chunk.codec, chunk.size)
+        filling.columns.extend(columns)
+        self._begin(filling)
+        filling.chunks.append(self._done(chunk) if chunk.packed else self._compressed(filling, chunk.data))
+
+    def _done(self, chunk: Chunk) -> Future[bytes | bytearray]:
+        done = Future[bytes | bytearray]()
+        self._going(chunk.size)
+        done.set_result(chunk.data)
+        return done
 
     def _add(self, name: str, data: bytes, mtime_ns: int, mode: int, crc: int) -> None:
         mode = stat.S_IFREG | stat.S_IMODE(mode)
@@ -179,22 +208,27 @@ class Writer:
 
     def _together(self, name: str, data: bytes) -> Filling:
         """The shared block that a small file is now in."""
-        codec = self._fitting(name, data)
-        filling = self._open.get(codec)
-        if filling and filling.raw + len(data) > BLOCK:
-            self._close(codec)
-            filling = None
-        if not filling:
-            filling = self._open[codec] = Filling(codec, self._key, LISTED if name == MANIFEST else TOGETHER)
-        filling.raw += len(data)
+        like = LISTED if name == MANIFEST else TOGETHER
+        filling = self._room(fitting(self._codec, name, data), len(data), like)
         filling.data += data
         if len(filling.data) >= CHUNK:
             self._begin(filling)
         return filling
 
+    def _room(self, codec: bytes, size: int, like: Mapping[str, int] = TOGETHER) -> Filling:
+        """The shared block that has room for so many bytes more, and counts them."""
+        filling = self._open.get(codec)
+        if filling and filling.raw + size > BLOCK:
+            self._close(codec)
+            filling = None
+        if not filling:
+            filling = self._open[codec] = Filling(codec, self._key, like)
+        filling.raw += size
+        return filling
+
     def _alone(self, name: str, head: bytes, reading: Reading) -> Filling:
         """A block of its own that a large file has been streamed through; taken back when it cannot be read."""
-        filling = Filling(self._fitting(name, head), self._key, LISTED if name == MANIFEST else ALONE)
+        filling = Filling(fitting(self._codec, name, head), self._key, LISTED if name == MANIFEST else ALONE)
         try:
             with contextlib.closing(reading.ahead(CHUNK, self._reader)) as rest:
                 for chunk in itertools.chain((head,), rest):
@@ -208,11 +242,6 @@ class Writer:
             raise
         return filling
 
-    def _fitting(self, name: str, data: bytes) -> bytes:
-        ending = name[name.rfind(".") + 1 :].lower()
-        asked = len(data) >= SAMPLE or ending in SQUEEZED  # a sample of every small file would cost too much
-        return self._codec if not asked or shrinks(data[:SAMPLE]) else COPY
-
     def _close_all(self) -> None:
         for codec in list(self._open):
             self._close(codec)
@@ -220,8 +249,7 @@ class Writer:
     def _close(self, codec: bytes) -> None:
         """Nothing more goes into that shared block; what is ready is written, so that little is in memory."""
         filling = self._open.pop(codec)
-        if filling.data:
-            self._begin(filling)
+        self._begin(filling)
         self._queue += ((filling, chunk) for chunk in filling.chunks)
         filling.chunks.clear()
         self._queue.append((filling, None))
@@ -230,7 +258,8 @@ class Writer:
     def _begin(self, filling: Filling) -> None:
         """Have what waits in a shared block compressed while more goes into it; it is written when all of it is."""
         data, filling.data = filling.data, bytearray()
-        filling.chunks.append(self._compressed(filling, data))
+        if data:
+            filling.chunks.append(self._compressed(filling, data))
 
     def _compressed(self, filling: Filling, chunk: bytes | bytearray) -> Future[bytes | bytearray]:
         return self._pool.submit(compress, filling.codec, chunk, self._going, filling.like)

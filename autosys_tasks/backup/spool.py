@@ -36,11 +36,15 @@ class Spool:
 
     def add(self, entry: Entry) -> None:
         """One more; ValueError when it does not come behind the others."""
-        if entry.path <= self._last:
-            raise ValueError(f"a manifest is in order of path: `{entry.path}` comes after `{self._last}`")
-        self._last = entry.path
-        self.bytes += entry.size - entry.tail[0]
-        self._file.write(self._comma + row(entry))
+        self.add_lines(row(entry), entry.path, entry.path, entry.size - entry.tail[0])
+
+    def add_lines(self, lines: bytes, first: str, last: str, size: int) -> None:
+        """The lines of several, from the path `first` to `last`, with commas between them; `size` of all in bytes."""
+        if first <= self._last:
+            raise ValueError(f"a manifest is in order of path: `{first}` comes after `{self._last}`")
+        self._last = last
+        self.bytes += size
+        self._file.write(self._comma + lines)
         self._comma = b","
 
     def pieces(self) -> Iterator[bytes]:

@@ -1,0 +1,151 @@
+"""Small files by the thousand, read and put together by the batch; where there are many, by copies of this process.
+
+A copy compresses what it has read, too. Where none can be, the writer's threads do that.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import itertools
+import os
+import stat
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+from autosys_tasks.backup.manifest_text import listed, rows_of
+from autosys_tasks.backup.patience import Patience
+from autosys_tasks.backup.processes import Crew
+from autosys_tasks.backup.read import SMALL, read_small
+from autosys_tasks.backup.secret_files import with_secret
+from autosys_tasks.backup.seven_zip_block import Chunk
+from autosys_tasks.backup.seven_zip_codec import compress, crc32
+from autosys_tasks.backup.seven_zip_header import DATA, EMPTY, Columns
+from autosys_tasks.backup.seven_zip_write import CHUNK, fitting
+from autosys_tasks.backup.values import FILE, Entry, Failed, Found
+from autosys_tasks.backup.walk import reason
+from autosys_tasks.core.files import is_full
+from autosys_tasks.core.garbage import uncollected
+
+MANY = 10_000  # small files for which copies of this process are worth it
+MOST = 4_096  # things in a batch: empty files never fill one
+Thing = tuple[Found, Entry | None]  # with what the base has under its path
+
+
+class Run(NamedTuple):
+    """What came of things that follow one another, and how many behind them are left to whoever packs."""
+
+    done: int
+    left: int
+    lines: bytes  # the entries of those that were read, as a manifest has them
+    first: str  # the path of the first of them
+    last: str
+    size: int  # bytes of them all
+    failed: list[tuple[str, str, bool]]  # what Failed says of the others
+
+
+class Batch(NamedTuple):
+    """Bytes for the archive, and whose they are."""
+
+    chunks: list[Chunk]
+    runs: list[Run]
+    secrets: int  # files whose text tells, and not their name
+
+
+@contextlib.contextmanager
+def batches(things: Sequence[Thing], codec: bytes, required: frozenset[str]) -> Iterator[Iterator[Batch]]:
+    """A context that gives what came of all things, in their order. It is to be entered before any thread is begun.
+
+    `codec` is for what shrinks; of the sets in `required` nothing may be lacking. What is no small file, or is longer
+    now than it was found, is left. Each process has a `Patience` of its own.
+    """
+    jobs, patience, here = _jobs(things), Patience(), os.getpid()
+
+    def work(job: tuple[int, int]) -> tuple[Any, ...]:
+        with uncollected():
+            return _Reading(codec, required, patience).told(things[slice(*job)], packed=os.getpid() != here)
+
+    many = sum(_is_small(*thing) for thing in things) >= MANY
+    with Crew(jobs, work) if many else contextlib.nullcontext(map(work, jobs)) as results:
+        yield itertools.starmap(_heard, results)
+
+
+def _heard(chunks: list[Any], runs: list[Any], secrets: int) -> Batch:
+    return Batch([Chunk(*chunk) for chunk in chunks], [Run(*run) for run in runs], secrets)
+
+
+def _jobs(things: Sequence[Thing]) -> list[tuple[int, int]]:
+    """From which to which of them: each with as many bytes of small files as are compressed at once."""
+    jobs, begin, size = list[tuple[int, int]](), 0, 0
+    for at, thing in enumerate(things):
+        more = thing[0].size if _is_small(*thing) else 0
+        if size + more > CHUNK or at - begin == MOST:
+            jobs.append((begin, at))
+            begin, size = at, 0
+        size += more
+    return [*jobs, (begin, len(things))] if things else []
+
+
+def _is_small(found: Found, before: Entry | None) -> bool:
+    """Whether it is a file that is read at once, and stored as a whole whatever is in it."""
+    return found.size <= SMALL and found.kind == FILE and before is None
+
+
+class _Reading:
+    """One batch while it is read: the bytes and the columns of its files, by their codec."""
+
+    def __init__(self, codec: bytes, required: frozenset[str], patience: Patience) -> None:
+        self._codec, self._required, self._patience = codec, required, patience
+        self._members: dict[bytes, tuple[bytearray, Columns]] = {}
+        self._secrets = 0
+
+    def told(self, things: Sequence[Thing], packed: bool) -> tuple[Any, ...]:
+        """What a Batch is made of, in marshal's types; its bytes are compressed if they are to be `packed`."""
+        came = [self._tried(found) if _is_small(found, before) else None for found, before in things]
+        chunks = [
+            (codec, len(data), compress(codec, data) if packed else data, packed, columns.told())
+            for codec, (data, columns) in self._members.items()
+        ]
+        return chunks, [_run(*each) for each in _in_runs(came)], self._secrets
+
+    def _tried(self, found: Found) -> Entry | Failed | None:
+        try:
+            data = read_small(found, found.size, self._patience)
+        except OSError as error:
+            if is_full(error):
+                raise
+            return Failed(found.path, reason(error), not self._required.isdisjoint(found.sets))
+        return None if data is None else self._kept(found, data)
+
+    def _kept(self, found: Found, data: bytes) -> Entry:
+        codec, mode = fitting(self._codec, found.path, data), stat.S_IFREG | stat.S_IMODE(found.mode)
+        raw, columns = self._members.setdefault(codec, (bytearray(), Columns()))
+        raw += data
+        columns.add(found.path, DATA if data else EMPTY, found.mtime_ns, mode, len(data), crc32(data))
+        flags = with_secret(found.flags, data)
+        self._secrets += flags != found.flags
+        sha256 = hashlib.sha256(data).hexdigest()
+        return Entry(found.path, FILE, len(data), found.mtime_ns, found.mode, sha256, "", "", flags, found.stamp)
+
+
+def _in_runs(came: Iterable[Entry | Failed | None]) -> Iterator[tuple[list[Entry | Failed], int]]:
+    """What was done, one behind the other, and how many behind that are left."""
+    done, left = list[Entry | Failed](), 0
+    for one in came:
+        if one is None:
+            left += 1
+        elif left:
+            yield done, left
+            done, left = [one], 0
+        else:
+            done.append(one)
+    yield done, left
+
+
+def _run(done: list[Entry | Failed], left: int) -> tuple[Any, ...]:
+    """What a Run is made of."""
+    entries = [one for one in done if isinstance(one, Entry)]
+    failed = [tuple(one) for one in done if isinstance(one, Failed)]
+    lines = b"".join(listed(rows_of(entries)))
+    first, last = (entries[0].path, entries[-1].path) if entries else ("", "")
+    return len(done), left, lines, first, last, sum(one.size for one in entries), failed
