@@ -15,8 +15,8 @@ HEAD = """<!-- written by `python docs/make.py --write` out of the tasks themsel
 # Commands
 
 Type them as `inv TASK` in the environment (`.venv/bin/inv`), as `python tasks.py TASK` with any Python, or as
-`autosys TASK` where there is no tasks.py. They work from any folder of a workspace: the nearest folder upwards that
-holds `autosys.toml`, or the one that `AUTOSYS_WORKSPACE` names. There are no short flags.
+`autosys TASK` where there is no tasks.py, or one without our tasks. They work from any folder of a workspace: the
+nearest folder upwards that holds `autosys.toml`, or the one that `AUTOSYS_WORKSPACE` names. There are no short flags.
 
 Everywhere `--help` tells the flags, `--json` prints exactly one JSON document (see [json.md](json.md)) and never asks,
 `--dry-run` (or `inv --dry TASK`) shows the plan and changes nothing. Exit codes are in [json.md](json.md#exit-codes).

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from autosys_tasks.config.taskfile import finds_ours
 from autosys_tasks.config.template import template
 from autosys_tasks.core.files import cannot_write
 from autosys_tasks.core.plan import Outcome, Plan, Step
@@ -14,8 +15,8 @@ from autosys_tasks import ns  # noqa: F401
 '''
 KEPT = (".env", "config.json")  # what only this machine has, where it is there: a required set asks for it
 OWN_TASKS = (
-    "that tasks.py does not know these tasks: type `autosys` instead of `inv`, or write `from autosys_tasks import ns` "
-    "into it and `ns.add_task(...)` for each of its own"
+    "by that tasks.py `inv` does not know these tasks: type `autosys` instead of `inv`, or write "
+    "`from autosys_tasks import ns` into it and `ns.add_task(...)` for each of its own"
 )
 WHY = {
     "autosys.toml": "what this workspace runs, commented",
@@ -28,14 +29,7 @@ def plan(folder: Path) -> Plan:
     there = [name for name in WHY if (folder / name).exists()]
     steps = tuple(Step("write", name, why) for name, why in WHY.items() if name not in there)
     notes = [f"{name} is there already and stays as it is" for name in there]
-    return Plan("init", steps, (*notes, *([OWN_TASKS] if "tasks.py" in there and not _knows_us(folder) else [])))
-
-
-def _knows_us(folder: Path) -> bool:
-    try:
-        return b"autosys_tasks" in (folder / "tasks.py").read_bytes()
-    except OSError:
-        return False
+    return Plan("init", steps, (*notes, *([OWN_TASKS] if finds_ours(folder) is False else [])))
 
 
 def carry_out(plan: Plan, folder: Path) -> list[Outcome]:

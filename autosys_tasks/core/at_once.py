@@ -1,10 +1,17 @@
-"""Several pieces of work at the same time, each in a thread: for waiting (programs, files), not for computing."""
+"""Several pieces of work at the same time, each in a thread: for waiting (programs, files), not for computing.
+
+Where the system has no thread left (its table of processes is full), the asking thread does the work itself: that is
+when somebody looks what runs away.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from threading import Thread
 
 K = TypeVar("K")
 T = TypeVar("T")
@@ -30,12 +37,14 @@ def at_once(*works: Callable[[], Any]) -> list[Any]:
             ends[number] = None, error
 
     threads = [threading.Thread(target=end, args=each, daemon=True) for each in enumerate(others, 1)]
-    for thread in threads:
-        thread.start()
+    begun = [_begin(thread) for thread in threads]
     end(0, first)
     if isinstance(ends[0][1], Exception | None):  # Ctrl-C waits for nobody
-        for thread in threads:
-            thread.join()
+        for number, (thread, runs) in enumerate(zip(threads, begun, strict=True), 1):
+            if runs:
+                thread.join()
+            else:
+                end(number, works[number])
     for _value, error in ends:
         if error is not None:
             raise error
@@ -58,8 +67,18 @@ def in_time(works: Mapping[K, tuple[Callable[[], T], float]]) -> dict[K, T]:
         name: threading.Thread(target=bring, args=(name, work), name=str(name), daemon=True)
         for name, (work, _within_s) in works.items()
     }
-    for thread in threads.values():
-        thread.start()
-    for name, thread in threads.items():
-        thread.join(max(0.0, began + works[name][1] - time.monotonic()))
+    left = [name for name, thread in threads.items() if not _begin(thread)]
+    for name in left:
+        bring(name, works[name][0])
+    for name in threads.keys() - set(left):
+        threads[name].join(max(0.0, began + works[name][1] - time.monotonic()))
     return dict(brought)
+
+
+def _begin(thread: Thread) -> bool:
+    """Whether it runs; False where the system has none left."""
+    try:
+        thread.start()
+    except RuntimeError:
+        return False
+    return True

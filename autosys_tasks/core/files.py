@@ -131,9 +131,9 @@ def cannot_write(path: Path | str, error: OSError, doing: str = "write") -> Stat
     elif in_the_way := _in_the_way(path, error):
         hint = f"{in_the_way}, then run the same command again"
     elif reason == "Permission denied":
-        hint += f" for this user{_whose(path)}; AUTOSYS_STATE names another state folder"
+        hint += f" for this user{_whose(path)}; where it is the state folder, AUTOSYS_STATE names another"
     elif reason == "Read-only file system":
-        hint += "; AUTOSYS_STATE names another state folder"
+        hint += "; where it is the state folder, AUTOSYS_STATE names another"
     return StateError(f"cannot {doing} `{path}`: {reason}", where=str(path), hint=hint)
 
 

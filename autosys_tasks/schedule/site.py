@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 from autosys_tasks import host
 from autosys_tasks.bootstrap import lastgood
 from autosys_tasks.config.model import Config
+from autosys_tasks.config.taskfile import finds_ours
 from autosys_tasks.core.errors import unknown_name
 from autosys_tasks.schedule.values import PLATFORMS, Entry, Site, entries
 from autosys_tasks.supervise.state import place_of, site_id
@@ -30,11 +30,12 @@ def site_of(config: Config, platform: str = host.PLATFORM) -> Site:
 
 
 def _what_runs(config: Config) -> tuple[str, ...]:
-    """The module, and where Invoke finds the tasks: in our own starter when there is one, else in the workspace."""
+    """The module, and where Invoke finds the tasks: in our own starter when there is one, else in the workspace,
+    where its tasks.py has them."""
     starter = lastgood.starter(place_of(config).folder)
     if os.path.isfile(os.path.join(starter, "tasks.py")):
         return ("invoke", "--search-root", starter)
-    return ("invoke",) if Path(config.path, "tasks.py").is_file() else ("autosys_tasks.program",)
+    return ("invoke",) if finds_ours(config.path) else ("autosys_tasks.program",)
 
 
 def to_register(config: Config) -> Site:

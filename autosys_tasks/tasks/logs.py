@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from autosys_tasks.tasks.border.documents import finish
+from autosys_tasks.tasks.border.streams import put
 from autosys_tasks.tasks.border.verb import verb
 from autosys_tasks.tasks.border.workspace import house
 
@@ -36,5 +37,7 @@ def logs(c, service, follow=False, lines=50, json=False):  # type: ignore[no-unt
         for line in room.follow(path, lines):
             print(line, flush=True)
     found = room.tail_lines(path, lines)
+    if found and not json:
+        return put("\n".join(found))  # as it was written, colours and all
     fields = {"service": service, "path": path, "lines": found}
-    return finish(home.config, "logs", 0, fields, found or [f"{path}: nothing written yet"], json)
+    return finish(home.config, "logs", 0, fields, [f"{path}: nothing written yet"], json)

@@ -85,7 +85,8 @@ def show(c, platform="", only="", json=False):  # type: ignore[no-untyped-def]
     for note in () if json else notes:
         say(note)
     fields = {"files": [room.file_json(file) for file in files], "notes": notes}
-    return finish(config, "schedule.show", 0, fields, [f"# {file.name}\n{file.text}" for file in files], json)
+    texts = [line for file in files for line in (f"# {file.name}", *f"{file.text}\n".splitlines())]
+    return finish(config, "schedule.show", 0, fields, texts, json)
 
 
 @verb()

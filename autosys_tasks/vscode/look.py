@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from autosys_tasks import host
+from autosys_tasks.config.taskfile import finds_ours
 from autosys_tasks.core.errors import StateError
 from autosys_tasks.core.files import read_bytes
 from autosys_tasks.supervise.house import House
@@ -39,7 +40,7 @@ def kept_copy(house: House) -> Path:
 
 def launcher(folder: Path, text: str | None) -> Launcher:
     """The workspace's own .venv when autosys is in it, else the interpreter of our block, else this one."""
-    module = "invoke" if (folder / "tasks.py").is_file() else "autosys_tasks.program"
+    module = "invoke" if finds_ours(folder) else "autosys_tasks.program"
     if _has_autosys(folder / ".venv"):
         return VENV._replace(module=module)
     before = _command_in(text)

@@ -32,7 +32,8 @@ command = ["python", "-c", "import time; time.sleep(100)"]
 """
 HERE = host.PLATFORM
 RUN_HERE = ("windows",) if HERE == "windows" else PLATFORMS  # what is for POSIX has a shell in it
-MODULES = ("invoke", pytest.param("autosys_tasks.program", marks=[pytest.mark.portable, pytest.mark.live]))
+MODULES = ("invoke", "theirs", pytest.param("autosys_tasks.program", marks=[pytest.mark.portable, pytest.mark.live]))
+THEIRS = "from invoke import task\n\n\n@task\ndef build(c):\n    print(1)\n"  # none of ours
 FLAGS = {name: set(context.flags) for context in ns.to_contexts() for name in (context.name, *context.aliases)}
 LOG = "scheduled.log"  # what a shell of cron opens before our program begins
 
@@ -50,6 +51,8 @@ def desk(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mon
         space.cli("init").rc(0)
         if HERE != "windows":
             (root / ".venv").symlink_to(sys.prefix)
+    if request.param == "theirs":
+        space.file("tasks.py", THEIRS)
     monkeypatch.setenv("AUTOSYS_STATE", str(space.state))
     yield space
     space.end_all()

@@ -52,3 +52,22 @@ def test_who_is_late_is_left_out_and_costs_the_others_nothing() -> None:
     assert in_time(works) == {"quick": 1, 4: 2}
     never.set()
     assert in_time({}) == {}
+
+
+@pytest.mark.parametrize("left", [0, 1, 2])
+def test_where_the_system_has_no_thread_left_who_asks_does_the_work(left: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page of health is wanted most of all when something has filled the table of processes."""
+    start, begun = threading.Thread.start, list[threading.Thread]()
+
+    def scarce(thread: threading.Thread) -> None:
+        if len(begun) == left:
+            raise RuntimeError("can't start new thread")
+        begun.append(thread)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", scarce)
+    assert at_once(*(lambda each=each: each.upper() for each in "abcd")) == ["A", "B", "C", "D"]
+    assert len(begun) == left
+    begun.clear()
+    assert in_time({each: (each.upper, 20.0) for each in "abcd"}) == {each: each.upper() for each in "abcd"}
+    assert len(begun) == left

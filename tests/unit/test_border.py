@@ -16,6 +16,7 @@ from invoke import Exit
 
 from autosys_tasks import program
 from autosys_tasks.core.errors import UsageError, nearest
+from autosys_tasks.core.visible import visible
 from autosys_tasks.tasks.border import documents, streams, verb, workspace
 
 
@@ -239,3 +240,17 @@ def test_what_several_threads_say_at_once_is_whole_lines(monkeypatch: pytest.Mon
     monkeypatch.setattr(sys, "stderr", Stream())
     streams.say("stopped api: ended")
     assert [text for text in writes if text] == ["stopped api: ended\n"]
+
+
+NAMES = ["t/new\nOK: 9 files read, 0 damaged", "t/red\x1b[31m", "t/back\r", "t/\u202egpj.exe", "t/c1\x9b2J", "t/\u2028"]
+
+
+@pytest.mark.parametrize("name", NAMES, ids=ascii)
+def test_a_file_s_name_cannot_command_the_terminal(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """What is shown is one line for one line, whoever named the file; nothing else of it is changed."""
+    streams.say(f"skipped {name}: a pipe")
+    documents.finish(None, "run", 0, {}, [f"NG {name}: gone", "t/가\t🐱 é"], as_json=False)
+    out, err = capsys.readouterr()
+    assert err == f"skipped {visible(name)}: a pipe\n"
+    assert out == f"NG {visible(name)}: gone\nt/가\t🐱 é\n"
+    assert visible(name).isprintable() and name.encode("unicode_escape").decode() == visible(name)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from invoke import Exit
 
-from autosys_tasks.tasks.border.streams import put
-from autosys_tasks.tasks.border.workspace import FOUND, as_typed, found_path, typed_document
+from autosys_tasks.tasks.border.streams import put, put_lines
+from autosys_tasks.tasks.border.workspace import FOUND, found_path, typed_document
 
 if TYPE_CHECKING:
     from autosys_tasks.config.model import Config
@@ -28,7 +28,7 @@ def finish(
     if as_json:
         print_json(envelope(document, config, code) | fields)
     else:
-        put(as_typed("\n".join(lines)))
+        put_lines(lines)
     end(code)
 
 
@@ -41,7 +41,7 @@ def show_plan(config: Config | None, plan: Plan, *, as_json: bool, exit_code: bo
         steps = [step_json(step) for step in plan.steps]
         print_json(envelope("plan", config, code) | {"task": plan.task, "steps": steps, "notes": list(plan.notes)})
     else:
-        put(as_typed("\n".join(plan_lines(plan))))
+        put_lines(plan_lines(plan))
     end(code)
 
 

@@ -6,7 +6,7 @@ import contextlib
 import errno
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -57,11 +57,20 @@ def put(text: str) -> None:
         unread("stdout")
 
 
-def say(line: str) -> None:
-    """One line for a person, where it cannot spoil a document; what cannot be said stops no work."""
+def put_lines(lines: Iterable[str]) -> None:
+    """The same of lines for a person: as they are typed here, and each of them one line."""
+    from autosys_tasks.core.visible import visible
+
+    put(as_typed("\n".join(map(visible, lines))))
+
+
+def say(*lines: str) -> None:
+    """Lines for a person, where they cannot spoil a document; what cannot be said stops no work."""
+    from autosys_tasks.core.visible import visible
+
     try:
         # One write: others say theirs at the same moment.
-        print(f"{as_typed(line)}\n", end="", file=sys.stderr, flush=True)
+        print("".join(f"{visible(as_typed(line))}\n" for line in lines), end="", file=sys.stderr, flush=True)
     except OSError:
         unread("stderr")
 
@@ -98,7 +107,7 @@ def not_shown(error: OSError) -> int:
     from autosys_tasks.core.files import cannot_write
 
     unread("stdout")
-    say("\n".join(error_lines(cannot_write("stdout", error))))
+    say(*error_lines(cannot_write("stdout", error)))
     return 1
 
 

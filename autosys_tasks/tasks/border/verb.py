@@ -93,7 +93,7 @@ def person_readable(*, as_json: bool, interrupted: str = "") -> Iterator[None]:
     except Exception as error:  # noqa: BLE001 (said in full, and ends as promised)
         import traceback
 
-        say(traceback.format_exc())
+        say(*traceback.format_exc().splitlines())
         said, hint = f"{type(error).__name__}: {error}", _way_back(error) or "a defect: please report the lines above"
         end_with(Unexpected(said, hint=hint), as_json)
 
@@ -120,5 +120,5 @@ def end_with(error: AutosysError, as_json: bool) -> NoReturn:
         unread("stdout")  # it took nothing, and would spoil the exit code when Python ends
     from autosys_tasks.core.errors import error_lines
 
-    say("\n".join(error_lines(error)))  # and not by Invoke, whose code a full stderr would spoil
+    say(*error_lines(error))  # and not by Invoke, whose code a full stderr would spoil
     raise Exit(code=error.code) from error

@@ -54,12 +54,14 @@ def found_path() -> str | None:
 
 
 def program() -> str:
-    """What a person types before a task of ours: `inv`; `autosys` where there is no tasks.py, without which `inv`
-    knows nothing, and where there is no workspace yet."""
-    if "autosys_tasks.console" not in sys.modules:
-        return "inv"
+    """What a person types before a task of ours: `inv`; `autosys` where there is no tasks.py, or one without our
+    tasks, of which `inv` knows nothing, and where there is no workspace yet."""
+    from autosys_tasks.config.taskfile import finds_ours
+
     folder = found_path()
-    return "inv" if folder and Path(folder, "tasks.py").is_file() else "autosys"
+    found = finds_ours(folder) if folder else None
+    through_inv = "autosys_tasks.console" not in sys.modules
+    return "inv" if found or (found is None and through_inv) else "autosys"
 
 
 def as_typed(text: str) -> str:
