@@ -209,9 +209,8 @@ def test_what_came_since_the_first_bringup_came_though_nothing_was_upgraded_yet(
     assert pid(desk) != before and clean(desk)
 
 
-def test_what_a_pull_broke_is_blocked_as_ever_and_what_mends_it_starts_it_at_once(pulled: tuple[Desk, Repo]) -> None:
-    """Its `restart_on` names what came: nobody waits for the next attempt, and a failed restart is not begun anew."""
-    desk, origin = pulled
+def broken(desk: Desk, origin: Repo) -> str:
+    """The service runs what the repository has, and what was pulled last ends at once; what it was before."""
     command = json.dumps([rig.PYTHON, "앱/하나.py"])
     good = "import time; print('up', flush=True); time.sleep(200)\n"
     rest = "[services.watcher.readiness]\nlog = 'up'\n[watchdog]\nretries = 1\nbackoff_s = [0]\n"
@@ -221,6 +220,13 @@ def test_what_a_pull_broke_is_blocked_as_ever_and_what_mends_it_starts_it_at_onc
     assert desk.upgrade().code == 0
     origin.commit({"앱/하나.py": "raise SystemExit(7)\n"})
     pull(desk)
+    return good
+
+
+def test_what_a_pull_broke_is_blocked_as_ever_and_what_mends_it_starts_it_at_once(pulled: tuple[Desk, Repo]) -> None:
+    """Its `restart_on` names what came: nobody waits for the next attempt, and a failed restart is not begun anew."""
+    desk, origin = pulled
+    good = broken(desk, origin)
     assert desk.upgrade().code == 3, "it was restarted, and is not ready"
     found, _corrupt = service_record(desk.house().place, "watcher")
     assert found and found.starts == 2, "blocked until its next attempt"
@@ -235,15 +241,7 @@ def test_a_restart_in_vain_is_owed_until_what_broke_it_is_gone_and_no_upgrade_is
 ) -> None:
     """The broken commit is reverted: then nothing came since the last upgrade that ended well."""
     desk, origin = pulled
-    command = json.dumps([rig.PYTHON, "앱/하나.py"])
-    rest = "[services.watcher.readiness]\nlog = 'up'\n[watchdog]\nretries = 1\nbackoff_s = [0]\n"
-    good = "import time; print('up', flush=True); time.sleep(200)\n"
-    origin.commit({"autosys.toml": TOML.replace("COMMAND", command) + rest, "앱/하나.py": good})
-    pull(desk)
-    runs.restart(desk.house(), ["watcher"], timeout_s=20)
-    assert desk.upgrade().code == 0
-    origin.commit({"앱/하나.py": "raise SystemExit(7)\n"})
-    pull(desk)
+    good = broken(desk, origin)
     for _again in range(2):
         assert desk.upgrade().code == 3, "whoever asks, it is not ready"
         assert desk.planned() == [("restart", "watcher")] and notice.due(desk.house()) == "", "unasked once is enough"

@@ -23,11 +23,11 @@ from typing import NamedTuple
 from build import CHECKOUT, PYTHONS, Lacking, Python, built
 from wine import PLACE, C, Ended, Machine, text_of
 
-FAILED = re.compile(r"^(?:FAILED|ERROR) (\S+::.*?)(?: - .*)?$", re.MULTILINE)
+FAILED = re.compile(r"^(FAILED|ERROR) (\S+::.*?)(?: - .*)?$", re.MULTILINE)
 CLOSING = re.compile(r"^=+ (.*\bin [\d.]+s.*) =+$", re.MULTILINE)
 LIMIT_S = 1800.0  # of one share, on a machine that many others use too
 EACH = 2  # shares on a core at once: a test waits for about as long as it works
-FEW = 3  # so many failed tests are tried once more, and said so; more are no accident
+FEW = 3  # so many accidents are tried once more, and said so; more are none
 SURVIVAL = ("tests/e2e/test_survival.py", "tests/e2e/test_healing.py")
 BACKUP = "tests/backup"
 HEALTH, WINDOWS = "tests/health", "tests/windows"
@@ -51,6 +51,7 @@ class Counted(NamedTuple):
     failed: int
     skipped: int
     bad: tuple[str, ...] = ()  # the tests that failed
+    accidents: int = 0  # at most: a fixture that a file shares fails once, and each of its tests with it
     again: int = 0  # of those that passed: at the second try
 
 
@@ -115,7 +116,7 @@ def tried(run: Callable[[list[str]], Counted], args: list[str]) -> Counted:
     if first.code is None:
         print(f"windows: {first.name}: did not end in time; once more", flush=True)
         return run(args)
-    if first.code != 1 or not 0 < len(first.bad) <= FEW:
+    if first.code != 1 or not 0 < first.accidents <= FEW:
         return first
     flags = [arg for arg in args if arg.startswith("--") and not arg.startswith("--ignore")]
     second = run([*flags, *first.bad])
@@ -157,7 +158,10 @@ def counted(name: str, said: Ended) -> Counted:
 
     bad = number("failed") + number("error")
     code = said.code if closing or said.code else 1
-    return Counted(name, code, number("passed"), bad, number("skipped"), tuple(FAILED.findall(said.text)))
+    found = FAILED.findall(said.text)
+    accidents = len({test if how == "FAILED" else test.partition("::")[0] for how, test in found})
+    names = tuple(dict.fromkeys(test for _how, test in found))
+    return Counted(name, code, number("passed"), bad, number("skipped"), names, accidents)
 
 
 def from_linux(rig: Path, args: list[str]) -> Counted:

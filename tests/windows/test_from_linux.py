@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import rig
 from build import CHECKOUT, PACKAGES
-from run import counted, lay
-from wine import PLACE, C, Machine, sweep
+from run import Counted, counted, lay, tried
+from wine import PLACE, C, Ended, Machine, sweep
 
 pytestmark = [pytest.mark.windows, pytest.mark.only("linux"), pytest.mark.timeout(300)]
 RUN = "HKCU\\Software\\Microsoft\\Windows\\CurrentVersion\\Run"
@@ -34,6 +34,21 @@ def test_a_test_that_fails_there_fails_here(machine: Machine) -> None:
     assert (one.code, one.passed, one.failed) == (1, 1, 1)
     silent = counted("it", machine.python("-c", "pass"))
     assert silent.code != 0, "no closing line is no success"
+
+
+def test_a_fixture_that_fails_is_one_accident_however_many_tests_wait_for_it() -> None:
+    bad = [f"ERROR tests/a.py::test_{number} - OSError: x" for number in range(9)] + ["FAILED tests/a.py::test_alone"]
+    calls: list[list[str]] = []
+
+    def run(args: list[str]) -> Counted:
+        calls.append(args)
+        closing = "== 10 passed in 1.00s ==" if args[1:] else "== 1 failed, 5 passed, 9 errors in 1.00s =="
+        return counted("it", Ended(1 - bool(args[1:]), "\n".join([*bad, closing]).encode()))
+
+    once_more = tried(run, ["tests"])
+    assert (once_more.code, once_more.passed, once_more.again) == (0, 15, 10) and len(calls[1]) == 10
+    bad += [f"FAILED tests/b.py::test_{number}" for number in range(2)]
+    assert tried(run, ["tests"]).code == 1, "more are no accident"
 
 
 def test_the_workflow_installs_all_that_a_windows_is_made_of() -> None:
