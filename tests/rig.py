@@ -253,6 +253,11 @@ class Workspace:
         path.write_text(text, encoding="utf-8", newline="\n")
         return path
 
+    def journal(self, name: str) -> list[dict[str, object]]:
+        """The lines of a journal, as `backup` or `auto_upgrade`; none where there is none yet."""
+        path = self.outputs / f"{name}_log.jsonl"
+        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
+
     def program(self, name: str, *args: object) -> list[str]:
         """The argv that runs one of tests/programs with the Python of these tests."""
         return [PYTHON, str(PROGRAMS / name), *map(str, args)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -74,8 +73,3 @@ def nothing_is_left_over(desk: rig.Workspace) -> None:
     assert not [name for name in names if name.endswith((".part", ".removed"))], names
     assert not list((desk.state / "backup").glob("staging-*"))
     assert len(names) == 2 * len(store.listed(folder(desk))[0])
-
-
-def lines(desk: rig.Workspace) -> list[dict[str, object]]:
-    text = (desk.outputs / "backup_log.jsonl").read_text(encoding="utf-8")
-    return [json.loads(line) for line in text.splitlines()]

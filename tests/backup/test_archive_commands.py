@@ -46,11 +46,6 @@ def flip(desk: rig.Workspace, stem: str) -> None:
     path.write_bytes(data)
 
 
-def journal(desk: rig.Workspace) -> list[dict[str, object]]:
-    text = (desk.outputs / "backup_log.jsonl").read_text(encoding="utf-8")
-    return [json.loads(line) for line in text.splitlines()]
-
-
 def test_a_file_in_the_place_of_the_folder_of_backups_is_named_with_what_to_do(workspace: rig.Workspace) -> None:
     workspace.write(DATA_ALONE).file("backups", "")
     away = f"move the file `{workspace.root / 'backups'}` away"
@@ -166,7 +161,7 @@ def test_restore_brings_back_what_is_named(desk: rig.Workspace) -> None:
     assert (desk.root / "out/data/a.txt").read_bytes() == b"first\n"
     desk.cli("backup.restore", "latest", "--to", "out", "--overwrite", "changed").rc(0).says("OK: 1 restored")
     assert (desk.root / "out/data/a.txt").read_bytes() == b"second\n"
-    last = journal(desk)[-1]
+    last = desk.journal("backup")[-1]
     assert (last["task"], last["step"], last["ok"], last["counts"]) == (
         "backup.restore", "summary", True, {"done": 1, "failed": 0, "skipped": 0},
     )  # fmt: skip
@@ -238,7 +233,7 @@ def test_a_damaged_archive_ends_4_and_names_what_is_lacking(desk: rig.Workspace)
     bad = [row["target"] for row in outcomes if row["ok"] is False]
     assert bad == ["data/문서/보고서 \U0001f600.txt"] and (desk.root / "out/data/new.txt").exists()
     assert found["summary"] == {"done": len(outcomes) - 1, "failed": 1, "skipped": 0}
-    assert journal(desk)[-1]["ok"] is False
+    assert desk.journal("backup")[-1]["ok"] is False
     desk.cli("backup.restore", SECOND, "--to", "out2").rc(4).says("NG data/문서/보고서", "NG: 1 could not be restored")
 
 
@@ -268,7 +263,7 @@ def test_a_drill_is_proven_or_red(desk: rig.Workspace) -> None:
     flip(desk, f"{FIRST}-full")
     desk.cli("backup.drill").rc(3).says("NG: ", "damaged")
     assert json.loads((desk.state / "backup/drill.json").read_text(encoding="utf-8"))["ok"] is False
-    assert [line["ok"] for line in journal(desk) if line["step"] == "summary"] == [True, False]
+    assert [line["ok"] for line in desk.journal("backup") if line["step"] == "summary"] == [True, False]
     assert sorted(path.name for path in (desk.state / "backup").iterdir()) == ["damaged.json", "drill.json"]
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import rig
-from backup_desk import SETS, folder, lines, nothing_is_left_over, whole, whole_or_none
+from backup_desk import SETS, folder, nothing_is_left_over, whole, whole_or_none
 
 from autosys_tasks import host
 from autosys_tasks.backup import run
@@ -97,7 +97,7 @@ def test_a_disk_that_is_full_costs_no_earlier_backup(small: rig.Workspace) -> No
     assert "No space left on device" in ended.err or "needed" in ended.err
     assert [each.id for each in whole(small)] == [first.id]
     nothing_is_left_over(small)
-    assert lines(small)[-1]["ok"] is False
+    assert small.journal("backup")[-1]["ok"] is False
     noise.unlink()
     small.cli("backup").rc(0)
     assert len(whole(small)) == 2
@@ -135,7 +135,7 @@ def test_ctrl_c_leaves_no_half(desk: rig.Workspace) -> None:
     ended = running.result().rc(130)
     assert "the earlier backups are as they were" in ended.err
     nothing_is_left_over(desk)
-    assert lines(desk)[-1]["detail"] == "interrupted"
+    assert desk.journal("backup")[-1]["detail"] == "interrupted"
 
 
 def test_nothing_has_its_name_before_all_of_it_is_on_the_disk(

@@ -16,7 +16,7 @@ from contextlib import closing
 
 import pytest
 import rig
-from backup_desk import SETS, folder, lines, nothing_is_left_over, whole
+from backup_desk import SETS, folder, nothing_is_left_over, whole
 
 from autosys_tasks.backup import manifest, run, store, verify
 from autosys_tasks.config.load import load
@@ -40,7 +40,7 @@ def test_a_backup_is_written_read_back_and_told(desk: rig.Workspace) -> None:
     assert names == [f"{made.id}-full.7z", f"{made.id}-full.manifest.json"]
     document = json.loads((folder(desk) / f"{made.id}-full.manifest.json").read_text(encoding="utf-8"))
     assert {each["path"] for each in document["entries"]} >= {"autosys.toml", "설정/비밀 아님.txt", "설정/a/b.json"}
-    journal = lines(desk)
+    journal = desk.journal("backup")
     assert [line["step"] for line in journal] == ["write", "verify", "summary"]
     assert journal[-1]["counts"] == document_counts(journal) and journal[-1]["made"] == made.id
     nothing_is_left_over(desk)
@@ -346,4 +346,4 @@ def test_where_nothing_is_declared_a_backup_says_that_nothing_is_in_it(workspace
 def test_a_backup_of_the_year_1_has_a_name_that_is_one(make: Callable[..., run.Report], desk: rig.Workspace) -> None:
     made = make("0001-01-02T00:00:00Z").backup
     assert made and made.id == "0001-01-02T000000Z" and store.ids(folder(desk)) == {made.id}
-    assert lines(desk)[-1]["ts"] == "0001-01-02T00:00:00.000Z"
+    assert desk.journal("backup")[-1]["ts"] == "0001-01-02T00:00:00.000Z"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import threading
 from pathlib import Path
@@ -21,8 +20,7 @@ from autosys_tasks.supervise.ticking import BEATS, Ticks
 
 
 def ticks(workspace: rig.Workspace) -> list[dict[str, object]]:
-    journal = workspace.outputs / "watchdog_log.jsonl"
-    lines = map(json.loads, journal.read_text(encoding="utf-8").splitlines() if journal.exists() else [])
+    lines = workspace.journal("watchdog")
     return [line for line in lines if line["task"] == "watchdog" and line["step"] == "summary"]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -103,15 +102,10 @@ def test_a_missed_night_is_caught_up_once_by_the_next_tick(desk: rig.Workspace) 
     assert backups(desk) == first
     assert "backup: begun" in tick(desk, "2027-01-06T03:36:00")
     assert len(backups(desk)) == 2
-    summary = [line for line in journal(desk) if line["step"] == "summary"]
+    summary = [line for line in desk.journal("backup") if line["step"] == "summary"]
     assert [(line["task"], line["ok"]) for line in summary] == [
         ("backup", True), ("backup.drill", True), ("backup", True),
     ], "and the first is proven by a drill"  # fmt: skip
-
-
-def journal(desk: rig.Workspace) -> list[dict[str, object]]:
-    text = (desk.outputs / "backup_log.jsonl").read_text(encoding="utf-8")
-    return [json.loads(line) for line in text.splitlines()]
 
 
 @pytest.mark.portable

@@ -75,6 +75,12 @@ class Yard:
         self._started.append((who, instance))
         return who
 
+    def told(self, instance: str = "", log: Path | None = None) -> host.Identity:
+        """The process whose pid the log's first line is; it is ended too when the test is over."""
+        who = host.identity(int(self.lines(log=log)[0]))
+        assert who is not None
+        return self.adopt(who, instance)
+
     def lines(self, count: int = 1, log: Path | None = None) -> list[str]:
         """The log's lines, once there are so many."""
         path = log or self.log

@@ -181,9 +181,7 @@ time.sleep(60)
 def test_the_family_leaves_out_what_bears_another_instance(yard, waiter):
     """The guard is the parent of what it starts: its end, and what it costs, are not theirs."""
     leader = yard.start(STARTS_ANOTHER, LIVES)
-    child = host.identity(int(yard.lines()[0]))
-    assert child is not None
-    yard.adopt(child, "another")
+    child = yard.told("another")
     assert [who.pid for who in host.family(leader, yard.instance)] == [leader.pid]
     assert child in host.family(leader, "")
 
@@ -202,9 +200,7 @@ def test_after_a_reboot_a_recorded_pid_has_no_family(yard, waiter):
     """winsw#237: the session that bears a recorded number today may be anybody's."""
     code = PARENT.replace('{"start_new_session": True}', "{}").replace("0x08000200", "0x08000000")
     leader = yard.start(code, env=yard.env(AUTOSYS_INSTANCE=""))
-    stranger = host.identity(int(yard.lines()[0]))
-    assert stranger is not None
-    yard.adopt(stranger)
+    yard.told()  # a stranger
     assert host.family(leader._replace(boot="before the reboot"), "") == []
     waiter.watch("leader", leader)
     host.end(leader)
@@ -328,9 +324,7 @@ def test_a_short_lived_child_is_ended_as_one_tree(yard):
 def test_a_group_lives_as_long_as_a_member_does(yard, waiter):
     code = PARENT.replace('{"start_new_session": True}', "{}")
     leader = yard.start(code)
-    grandchild = host.identity(int(yard.lines()[0]))
-    assert grandchild is not None
-    yard.adopt(grandchild)
+    grandchild = yard.told()
     waiter.watch("leader", leader)
     host.end(leader)
     assert list(waiter.wait(60)) == ["leader"]

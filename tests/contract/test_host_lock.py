@@ -122,9 +122,7 @@ def test_a_grandchild_that_inherits_the_lock_keeps_it_held(yard, waiter):
     lock = taken(yard.lock)
     leader = yard.start(KEEPS, lock=lock)
     lock.release()
-    grandchild = host.identity(int(yard.lines()[0]))
-    assert grandchild is not None
-    yard.adopt(grandchild)
+    grandchild = yard.told()
     waiter.watch("leader", leader)
     host.end(leader)
     assert list(waiter.wait(60)) == ["leader"]

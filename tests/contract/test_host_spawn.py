@@ -98,9 +98,7 @@ def test_a_child_outlives_its_starter(yard, waiter):
     inner = yard.folder / "inner.log"
     order = yard.order(LIVES, log=str(inner))
     starter = yard.start(code, order.cwd, order.log, yard.lock, *order.argv)
-    child = host.identity(int(yard.lines()[0]))
-    assert child is not None
-    yard.adopt(child, yard.instance)
+    child = yard.told(yard.instance)
     yard.lines(1, inner)
     waiter.watch("starter", starter)
     host.end_group(starter.pid) if os.name != "nt" else host.end(starter)

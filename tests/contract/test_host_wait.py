@@ -24,10 +24,9 @@ def of_another(yard, code: str) -> host.Identity:
     inner, outer = (yard.folder / f"{uuid.uuid4().hex}.log" for _ in range(2))
     order = yard.order(code, log=str(inner))
     host.spawn(yard.order(starter, order.cwd, order.log, *order.argv, log=str(outer)), None)
-    who = host.identity(int(yard.lines(1, outer)[0]))
-    assert who is not None
+    who = yard.told(yard.instance, outer)
     yard.lines(1, inner)
-    return yard.adopt(who, yard.instance)
+    return who
 
 
 WAITS_FOR_A_FILE = (

@@ -135,9 +135,7 @@ def test_what_is_started_by_who_became_another_program_outlives_it(yard, waiter)
     starts = yard.order(yard.ours(STARTS_ONE), str(yard.folder / "its.log"), *yard.order(LIVES).argv)
     code = yard.ours("sys.exit(host.become(tuple(sys.argv[1:]), dict(os.environ)))")
     who = yard.start(code, *starts.argv, env=yard.env(AUTOSYS_INSTANCE=""))
-    child = host.identity(int(yard.lines()[0]))
-    assert child is not None
-    yard.adopt(child)
+    child = yard.told()
     waiter.watch("it", who)
     host.end(who)
     assert list(waiter.wait(60)) == ["it"]

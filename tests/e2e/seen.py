@@ -70,15 +70,7 @@ def kill(pid: object) -> None:
     assert isinstance(pid, int)
     with contextlib.suppress(psutil.NoSuchProcess):
         psutil.Process(pid).kill()
-    rig.wait_for(lambda: not lives(pid), what=f"{pid} dead")
-
-
-def lives(pid: int) -> bool:
-    """Whether that pid is a process that still runs."""
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
+    rig.wait_for(lambda: not rig.lives(pid), what=f"{pid} dead")
 
 
 def tree(*roots: Path) -> dict[str, str]:

@@ -9,7 +9,7 @@ import time
 import psutil
 import pytest
 import rig
-from seen import becomes, guard_pid, kill, lives, row, rows
+from seen import becomes, guard_pid, kill, row, rows
 
 from autosys_tasks.supervise.state import Place, read_record, write_record
 
@@ -39,7 +39,7 @@ def test_the_guard_heals_within_moments_and_its_own_death_costs_nothing(workspac
     watching = guard_pid(workspace)
     kill(watching)
     for name in "bc":
-        assert isinstance(before[name], int) and lives(before[name])
+        assert isinstance(before[name], int) and rig.lives(before[name])
     kill(before["b"])
     workspace.cli("watchdog").rc(0)
     after = {name: one["pid"] for name, one in rows(workspace).items()}
@@ -63,7 +63,7 @@ def test_a_guard_that_hangs_is_found_by_the_next_tick(workspace: rig.Workspace) 
     assert record
     write_record(Place(str(workspace.state)), "@guard", record._replace(started_at=record.started_at - 400))
     workspace.cli("watchdog").rc(0)
-    assert guard_pid(workspace) not in (None, watching) and not lives(watching)
+    assert guard_pid(workspace) not in (None, watching) and not rig.lives(watching)
     assert len(workspace.starts()) == 1
     workspace.cli("down").rc(0)
 
@@ -90,7 +90,7 @@ def test_a_grandchild_that_keeps_the_output_open_delays_nothing(workspace: rig.W
     kill(row(workspace, "api")["pid"])
     rig.wait_for(lambda: len(workspace.starts()) >= 3, MOMENTS_S, what="the restart")
     workspace.cli("down").rc(0)
-    assert not [p for p in workspace.alive() if lives(p.pid)]
+    assert not [p for p in workspace.alive() if rig.lives(p.pid)]
 
 
 def test_a_hung_service_is_restarted(workspace: rig.Workspace) -> None:
@@ -131,7 +131,7 @@ def test_a_changed_configuration_reaches_the_guard_and_a_broken_one_does_not(wor
     good = (workspace.root / "autosys.toml").read_text(encoding="utf-8")
     workspace.write(good + "\nnonsense = \n")
     workspace.cli("ps").rc(2)
-    assert len([p for p in workspace.alive() if lives(p.pid)]) == 2
+    assert len([p for p in workspace.alive() if rig.lives(p.pid)]) == 2
     workspace.write(good)
     workspace.service("more", "sleeps.py")
     workspace.cli("watchdog").rc(0)

@@ -10,11 +10,11 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 import rig
+from html_page import Page
 from seen import kill, row, unchanged
 
 from autosys_tasks.core import journal
@@ -26,33 +26,10 @@ from autosys_tasks.services.monitor.store import Gap, Store
 EVIL = "답 <script>alert(1)</script> & 한글 | x"
 
 
-class Fetches(HTMLParser):
-    """What a page would ask the network or a script for."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.found: list[str] = []
-        self.depth: list[str] = []
-        self.feed(text)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.found += [tag] if tag in ("script", "link", "img", "iframe", "base") else []
-        self.found += [name for name, _value in attrs if name in ("src", "href", "srcset") or name.startswith("on")]
-        if tag not in ("meta", "br", "wbr"):
-            self.depth.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        pass
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.depth and self.depth.pop() == tag, tag
-
-
 def well_formed(path: Path) -> str:
     text = path.read_text(encoding="utf-8")
-    page = Fetches(text)
-    assert not page.found and not page.depth and text.rstrip().endswith("</html>")
+    Page(text).needs_nothing_from_outside()
+    assert text.rstrip().endswith("</html>")
     return text
 
 
@@ -238,8 +215,8 @@ def test_a_live_page_is_of_this_moment_says_what_keeps_it_and_writes_nothing(wor
 
     def look() -> None:
         status, text = ask()
-        page = Fetches(text)
-        assert status == 200 and not page.found and "renews itself" in text and "autosys bringup api" in text
+        Page(text).needs_nothing_from_outside()
+        assert status == 200 and "renews itself" in text and "autosys bringup api" in text
 
     unchanged(workspace, look)
     assert ask(host="somewhere.example")[0] == 403 and ask(path="favicon.ico")[0] == 404

@@ -11,7 +11,7 @@ import time
 
 import pytest
 import rig
-from seen import becomes, kill, lives, row, rows, unchanged
+from seen import becomes, kill, row, rows, unchanged
 
 from autosys_tasks.core.clock import parse_utc
 
@@ -121,9 +121,9 @@ def test_leftover_children_are_seen_and_ended(workspace: rig.Workspace) -> None:
     seen = row(workspace, "api")
     assert seen["state"] == "leftover" and seen["safe_to_close"] is True
     orphan = seen["pid"]
-    assert isinstance(orphan, int) and lives(orphan) and str(orphan) in str(seen["reason"])
+    assert isinstance(orphan, int) and rig.lives(orphan) and str(orphan) in str(seen["reason"])
     workspace.cli("down", "api").rc(0)
-    assert not lives(orphan)
+    assert not rig.lives(orphan)
 
 
 @pytest.mark.only("posix")
@@ -134,7 +134,7 @@ def test_a_tick_ends_what_a_dead_leader_left_and_starts_again(workspace: rig.Wor
     kill(row(workspace, "api")["pid"])
     orphan = row(workspace, "api")["pid"]
     workspace.cli("watchdog").rc(0)
-    assert isinstance(orphan, int) and not lives(orphan)
+    assert isinstance(orphan, int) and not rig.lives(orphan)
     assert row(workspace, "api")["state"] == "ready"
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import rig
-from seen import becomes, guard_pid, kill, lives, row, rows
+from seen import becomes, guard_pid, kill, row, rows
 
 from autosys_tasks import host
 from autosys_tasks.config.load import load
@@ -35,7 +35,7 @@ def test_a_tick_killed_at_any_point_starts_nothing_twice(workspace: rig.Workspac
     rig.wait_for(lambda: workspace.cli("watchdog").code == 0, what="a good tick")
     seen = rows(workspace)
     assert {name: one["state"] for name, one in seen.items()} == {"api": "ready", "db": "ready"}
-    living = {process.pid for process in workspace.alive() if lives(process.pid)} - {guard_pid(workspace)}
+    living = {process.pid for process in workspace.alive() if rig.lives(process.pid)} - {guard_pid(workspace)}
     assert living == {one["pid"] for one in seen.values()}
     for name in seen:
         record, corrupt = read_record(Place(str(workspace.state)), name)
@@ -65,7 +65,7 @@ def test_a_full_disk_is_named_and_costs_nothing(workspace: rig.Workspace, point:
     assert "No space left" in document["error"]["message"], document  # type: ignore[index]
     assert document["error"]["hint"]  # type: ignore[index]
     workspace.cli("bringup", "--no-guard").rc(0)
-    assert len([p for p in workspace.alive() if lives(p.pid)]) == 1
+    assert len([p for p in workspace.alive() if rig.lives(p.pid)]) == 1
 
 
 def test_a_journal_that_cannot_be_written_stops_no_work_and_is_named_at_the_end(workspace: rig.Workspace) -> None:
@@ -125,7 +125,7 @@ def test_down_ends_the_whole_tree_although_the_leader_goes_first(workspace: rig.
     workspace.cli("bringup", "--no-guard").rc(0)
     rig.wait_for(lambda: len(workspace.starts()) == 3)
     workspace.cli("down").rc(0)
-    assert not [p for p in workspace.alive() if lives(p.pid)]
+    assert not [p for p in workspace.alive() if rig.lives(p.pid)]
 
 
 def test_restart_has_the_old_one_gone_before_the_new_one_starts(workspace: rig.Workspace) -> None:
@@ -137,7 +137,7 @@ def test_restart_has_the_old_one_gone_before_the_new_one_starts(workspace: rig.W
         old = row(workspace, "api")["pid"]
         workspace.cli("restart", "api").rc(0)
         new = row(workspace, "api")
-        assert new["pid"] != old and new["state"] == "ready" and isinstance(old, int) and not lives(old)
+        assert new["pid"] != old and new["state"] == "ready" and isinstance(old, int) and not rig.lives(old)
     assert len(workspace.starts()) == 3, "the guard kept its hands off"
     workspace.cli("down").rc(0)
 
@@ -174,7 +174,7 @@ def test_a_lost_record_or_state_folder_is_made_again_from_what_runs(workspace: r
     assert len(workspace.starts()) == 1
     assert isinstance(pid, int)
     workspace.cli("down").rc(0)
-    assert not lives(pid)
+    assert not rig.lives(pid)
 
 
 SLOWLY = """\
@@ -346,7 +346,7 @@ def test_a_copy_with_its_state_folder_stops_nothing_of_the_original(workspace: r
     try:
         assert row(copy, "api")["state"] == "down"
         copy.cli("down").rc(0)
-        assert lives(pid) and row(workspace, "api")["pid"] == pid
+        assert rig.lives(pid) and row(workspace, "api")["pid"] == pid
         copy.cli("bringup", "--no-guard").rc(0)
         assert row(copy, "api")["pid"] != pid and row(workspace, "api")["pid"] == pid
         copy.cli("down").rc(0)
@@ -365,6 +365,6 @@ def test_a_state_folder_that_was_moved_keeps_what_runs(workspace: rig.Workspace)
         workspace.state.mkdir()
         assert row(rig.Workspace(workspace.root, moved), "api")["pid"] == pid
         rig.Workspace(workspace.root, moved).cli("down").rc(0)
-        assert not lives(pid)
+        assert not rig.lives(pid)
     finally:
         workspace.end_all()

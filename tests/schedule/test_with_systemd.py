@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import time
@@ -58,9 +57,9 @@ def test_the_logon_timer_starts_everything_at_the_next_logon(workspace: rig.Work
     with user_manager.running(home, workspace.env()) as after:
         rig.wait_for(workspace.starts, what="the service after logon")
         rig.wait_for(lambda: entries(workspace, after)["master"]["last_result"] == 0, what="the master's end")
-        lines = (workspace.outputs / "master_orchestrator_log.jsonl").read_text(encoding="utf-8").splitlines()
-        assert json.loads(lines[-1])["ok"] is True
-        assert [json.loads(line)["step"] for line in lines] == ["upgrade", "bringup", "health", "summary"]
+        lines = workspace.journal("master_orchestrator")
+        assert lines[-1]["ok"] is True
+        assert [line["step"] for line in lines] == ["upgrade", "bringup", "health", "summary"]
         workspace.cli("down").rc(0)
 
 

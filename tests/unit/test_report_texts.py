@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from html.parser import HTMLParser
 from string import Formatter
 
 import pytest
+from html_page import Page
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,44 +20,6 @@ pytestmark = pytest.mark.portable
 END = 1_800_000_000.0
 WINDOW = Window(END - 3600, END)
 EVIL = "<script>alert('한글')</script> & | ` \x1b[31m\x00"
-VOID = {"meta", "rect", "br", "wbr", "link", "img"}
-
-
-class Page(HTMLParser):
-    """What a browser would see: tags that close, attributes, text."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.tags: list[str] = []
-        self.attributes: list[tuple[str, str | None]] = []
-        self.said = ""
-        self.feed(text)
-        self.close()
-        assert not self.open, f"left open: {self.open}"
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        self.attributes += attrs
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        self.attributes += attrs
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open and self.open.pop() == tag, f"</{tag}> closes nothing"
-
-    def handle_data(self, data: str) -> None:
-        self.said += data
-
-    def needs_nothing_from_outside(self) -> None:
-        names = {name for name, _value in self.attributes}
-        assert not names & {"src", "href", "srcset", "action", "data", "poster", "background"}
-        assert not any(name.startswith("on") for name in names)
-        assert not set(self.tags) & {"script", "link", "img", "iframe", "object", "embed", "base", "form"}
-        assert "@import" not in html_text.CSS and "url(" not in html_text.CSS
 
 
 def seen(text: str = EVIL) -> Seen:

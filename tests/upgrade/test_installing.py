@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
@@ -31,8 +30,7 @@ def test_an_environment_that_is_not_there_is_made_and_then_nothing_is_left_to_do
     assert desk.version() == "1.0"
     assert desk.planned() == []
     assert desk.upgrade().outcomes == ()
-    journal = (desk.space.outputs / "auto_upgrade_log.jsonl").read_text(encoding="utf-8").splitlines()
-    assert [json.loads(line)["step"] for line in journal] == ["install", "summary", "summary"]
+    assert [line["step"] for line in desk.space.journal("auto_upgrade")] == ["install", "summary", "summary"]
 
 
 def test_a_link_of_ours_is_no_new_file_for_git_and_where_it_would_be_that_is_said(desk: Desk) -> None:
