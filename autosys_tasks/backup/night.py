@@ -46,7 +46,7 @@ def _is_own(path: Path, config: Config) -> bool:
     try:
         with path.open("rb") as file:
             said = json.loads(file.readline(HEAD_MAX).removesuffix(OPENS) + b"}").get("owner", "")
-    except (OSError, ValueError, AttributeError):
+    except (OSError, ValueError, AttributeError, RecursionError):
         return True
     return not said or is_same(str(said), owner_of(config))
 

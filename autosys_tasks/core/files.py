@@ -233,7 +233,10 @@ def slurp(path: Path | str) -> bytes:
 def read_json(path: Path | str) -> object:
     """The document in a JSON file, None when absent; raises ValueError when it does not parse."""
     text = read_text(path)
-    return None if text is None else json.loads(text)
+    try:
+        return None if text is None else json.loads(text)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
 
 
 def read_tail(path: Path | str, size: int = 4096) -> str:

@@ -185,7 +185,7 @@ def parsed(raws: Sequence[bytes]) -> Iterator[dict[str, object] | None]:
 def _loaded(raw: bytes) -> Any:
     try:
         return json.loads(raw)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 
@@ -221,7 +221,7 @@ def last_run(path: Path, task: str) -> dict[str, object]:
                 line = json.loads(raw)
                 if line["task"] == task and line["step"] == "summary":
                     return {**line, "ts": parse_utc(line["ts"])}
-            except (ValueError, KeyError, TypeError):
+            except (ValueError, KeyError, TypeError, RecursionError):
                 continue
     return {}
 

@@ -10,6 +10,7 @@ from autosys_tasks.tasks.border.verb import is_dry, verb
 from autosys_tasks.tasks.border.workspace import house
 
 ENTRIES = ("master", "watchdog")  # what keeps a workspace running; the backup has its own
+LAST = ("master", "summary")  # the task and the step of the line that a run ends with
 
 
 @verb(interrupted="what was started goes on; `inv ps` shows it")
@@ -128,11 +129,12 @@ def status(c, json=False):  # type: ignore[no-untyped-def]
 
     config = house().config
     lines, _skipped = journal.read(Path(config.path, "outputs", journal.FILES["master"]))
-    last = next((line for line in reversed(lines) if line["step"] == "summary"), None)
+    timed = journal.since(lines, 1.0)  # whose time is none is none of ours
+    last = next((line for line in reversed(timed) if (line.get("task"), line.get("step")) == LAST), None)
     site = place.site_of(config)
     seen = look.see(site, place.chosen(config, "master"))
     no_way = look.no_way_for(config, seen.values())
-    ran = f"last run {last['ts']}: {last['detail']}" if last else "it has never run -> inv master"
+    ran = f"last run {last['ts']}: {last.get('detail')}" if last else "it has never run -> inv master"
     fields: dict[str, object] = {"last": last, "entries": [show.entry_json(each) for each in seen.values()]}
     return finish(config, "master.status", 0, fields, [ran, *show.lines(seen.values(), no_way)], json)
 

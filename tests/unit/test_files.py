@@ -247,3 +247,10 @@ def test_a_folder_that_is_read_as_a_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(IsADirectoryError) as caught:
         files.read_text(tmp_path)
     assert caught.value.filename == str(tmp_path)
+
+
+def test_a_document_that_is_nested_too_deeply_does_not_parse_and_is_no_defect(tmp_path: Path) -> None:
+    path = tmp_path / "health_latest.json"
+    path.write_text("[" * 100_000, encoding="utf-8")
+    with pytest.raises(ValueError, match="too deeply"):
+        files.read_json(path)

@@ -20,7 +20,7 @@ NOON = parse_utc("2026-11-25T12:00:00.000Z")
 HOUR = 3600.0
 FOREIGN = (
     b"not json", b"[1", b"2]", b"{}", b'{"v":1}', b"null", b'{"v":1,"ts":"2026', b'{"a":1},{"a":2}', b'"\xb1\xe8"',
-    b'{"v":1,"ts":"x","detail":"', b"1,2",
+    b'{"v":1,"ts":"x","detail":"', b"1,2", b"[" * 100_000,
 )  # fmt: skip
 
 
@@ -38,6 +38,14 @@ def test_what_is_not_ours_costs_no_line_of_ours(texts: list[bytes], together: in
     assert len(found) == len(raws)
     said = [line["detail"] for line in found if line is not None]
     assert said == [f"답 {number}" for number, text in enumerate(texts) if text == b"ours"]
+
+
+def test_the_last_run_is_found_before_a_line_that_nobody_can_read(tmp_path: Path) -> None:
+    path = tmp_path / "backup_log.jsonl"
+    ran = {"v": 1, "ts": utc_text(NOON), "task": "backup", "step": "summary", "detail": "whole"}
+    foreign = '{"task":"backup","step":"summary","detail":' + "[" * 50_000
+    path.write_text(f"{json.dumps(ran, separators=(',', ':'))}\n{foreign}\n", encoding="utf-8")
+    assert journal.last_run(path, "backup")["detail"] == "whole"
 
 
 def test_what_is_older_is_passed_over_file_by_file_and_line_by_line(tmp_path: Path) -> None:
