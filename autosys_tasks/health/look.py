@@ -27,7 +27,7 @@ from autosys_tasks.health.values import GRACE_S, WITHIN_S, ConfigSeen, Look, Mor
 from autosys_tasks.supervise import look as supervise_look
 from autosys_tasks.supervise.house import House
 from autosys_tasks.supervise.plan import pids_of
-from autosys_tasks.supervise.state import known_names, read_wanted
+from autosys_tasks.supervise.state import read_wanted
 from autosys_tasks.supervise.values import GUARD
 from autosys_tasks.vscode.look import look as see_editor
 
@@ -111,7 +111,7 @@ def see_config(house: House, marks: SharedMarks) -> ConfigSeen:
         problems = [f"{problem.where}: {problem.message}" for problem in error.problems]
         return ConfigSeen(declared, tuple(problems) or (error.message,))
     undeclared, outdated = [], []
-    for name in known_names(house.place):
+    for name in supervise_look.traces(house, marks):
         facts = supervise_look.glance(house, name, marks)
         if name not in house.config.services:
             pids = pids_of(facts)

@@ -25,10 +25,10 @@ class SharedMarks(supervise_look.Marks):
         super().__init__(house)
         self._scanning = threading.Lock()
 
-    def of(self, name: str) -> list[host.Marked]:
-        """The live processes of one service, the oldest first."""
+    def all(self) -> list[host.Marked]:
+        """The live processes of all services, the oldest first."""
         with self._scanning:
-            return super().of(name)
+            return super().all()
 
 
 def patience(service: Service) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Iterable
 from functools import partial
@@ -15,10 +16,11 @@ from autosys_tasks.core.files import read_tail
 from autosys_tasks.core.probe import Probe
 from autosys_tasks.probes import net
 from autosys_tasks.supervise.house import House
-from autosys_tasks.supervise.state import read_ready, read_record, read_wanted, spec_hash
+from autosys_tasks.supervise.state import known_names, read_ready, read_record, read_wanted, spec_hash
 from autosys_tasks.supervise.values import Facts, Record, Reply
 
 TAIL_BYTES = 4096
+NAME = re.compile(r"[^@. /\\:][^/\\:]*")  # of a service, the guard is none; whoever bears it may say anything
 
 
 class Marks:
@@ -28,16 +30,28 @@ class Marks:
         self._state = house.place.folder
         self._found: list[host.Marked] | None = None
 
-    def of(self, name: str) -> list[host.Marked]:
-        """The live processes of one service, the oldest first."""
+    def all(self) -> list[host.Marked]:
+        """The live processes of all services, the oldest first."""
         if self._found is None:
             self._found = sorted(host.marked(self._state), key=lambda mark: host.started_wall(mark.who))
-        return [mark for mark in self._found if mark.service == name and mark.who.pid != os.getpid()]
+        return self._found
+
+    def of(self, name: str) -> list[host.Marked]:
+        """The live processes of one service, the oldest first."""
+        return [mark for mark in self.all() if mark.service == name and mark.who.pid != os.getpid()]
 
 
-def look(house: House, names: Iterable[str], *, ask: bool = False) -> dict[str, Facts]:
+def traces(house: House, marks: Marks) -> list[str]:
+    """Services that left a trace here, declared or not: in the state folder or, where that was lost, in who lives."""
+    living = {mark.service for mark in marks.all() if NAME.fullmatch(mark.service)}
+    return sorted({*known_names(house.place), *living})
+
+
+def look(
+    house: House, names: Iterable[str], *, ask: bool = False, marks: Marks | None = None
+) -> dict[str, Facts]:
     """Facts about these services. `ask` also puts their readiness and liveness questions, all at once."""
-    marks = Marks(house)
+    marks = marks or Marks(house)
     facts = {name: glance(house, name, marks) for name in names}
     return _asked(house, facts) if ask else facts
 

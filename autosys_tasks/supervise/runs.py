@@ -21,7 +21,7 @@ from autosys_tasks.supervise import act, logs, look, plan
 from autosys_tasks.supervise.house import House
 from autosys_tasks.supervise.keeper import Keeper
 from autosys_tasks.supervise.order import closure
-from autosys_tasks.supervise.state import known_names, now, read_record, read_wanted, write_record
+from autosys_tasks.supervise.state import now, read_record, read_wanted, write_record
 from autosys_tasks.supervise.values import GUARD, Decision, Facts
 
 TICK_BUDGET_S = 45.0  # a tick never meets the next one
@@ -185,11 +185,11 @@ def _ask_watched(house: House, keeper: Keeper) -> bool:
 def facts_to_stop(house: House, names: Iterable[str]) -> dict[str, Facts]:
     """What lives of the named services; without names, of everything that ever left a trace here."""
     named = list(names)
-    scope = chosen(house, named)
+    scope, marks = chosen(house, named), look.Marks(house)
     if not named:
-        undeclared = [name for name in known_names(house.place) if name not in house.config.services]
+        undeclared = [name for name in look.traces(house, marks) if name not in house.config.services]
         scope = [*undeclared, *scope, GUARD]
-    return look.look(house, [name for name in scope if house.service(name).managed])
+    return look.look(house, [name for name in scope if house.service(name).managed], marks=marks)
 
 
 def plan_down(house: House, names: Iterable[str]) -> Plan:

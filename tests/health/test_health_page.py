@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import json
+import shutil
 import socket
 import time
 from collections.abc import Iterator
@@ -218,6 +219,22 @@ def test_what_runs_and_is_declared_no_more_is_named(workspace: rig.Workspace) ->
     assert found["verdict"] == "WARN" and "was another: old" in str(found["why"])
     workspace.cli("restart", "old").rc(0)
     assert health(workspace, "--only", "config")["config"]["verdict"] == "OK"
+
+
+@pytest.mark.only("posix")  # Windows removes no folder in which a service holds its lock
+def test_what_runs_and_is_declared_no_more_is_found_and_ended_though_the_state_folder_was_lost(
+    workspace: rig.Workspace,
+) -> None:
+    workspace.service("old", "sleeps.py", 100)
+    workspace.cli("bringup", "--no-guard").rc(0)
+    ((pid, _at),) = rig.wait_for(workspace.starts)
+    shutil.rmtree(workspace.state)
+    workspace.write("").service("new", "sleeps.py", 200)
+    found = health(workspace, "--only", "config")["config"]
+    assert (found["verdict"], found["why"]) == ("WARN", f"runs, and is declared no more: old (pid {pid})")
+    workspace.cli("down", "--dry-run").rc(0).says("would stop old")
+    workspace.cli("down").rc(0).says("stopped old: ended")
+    assert workspace.alive() == []
 
 
 def test_watching_shows_a_configuration_that_breaks_and_ends_with_ctrl_c(workspace: rig.Workspace) -> None:
