@@ -20,7 +20,7 @@ def state_folder() -> str:
     import glob
     import hashlib
 
-    digest = hashlib.sha256(workspace.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    digest = hashlib.sha256(os.fsencode(workspace)).hexdigest()[:8]
     pattern = os.path.join(glob.escape(_state_home()), "autosys", f"*-{digest}", FOLDER, "good.json")
     found = max(glob.glob(pattern), key=os.path.getmtime, default="")
     return os.path.dirname(os.path.dirname(found))

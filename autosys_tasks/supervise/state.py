@@ -72,7 +72,7 @@ def default_folder(config: Config) -> Path:
     """`<user's state folder>/autosys/<name>-<8 hex of the workspace path>`."""
     import hashlib
 
-    digest = hashlib.sha256(config.path.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    digest = hashlib.sha256(os.fsencode(config.path)).hexdigest()[:8]
     return host.state_home() / "autosys" / f"{config.name}-{digest}"
 
 

@@ -34,6 +34,39 @@ def test_the_same_from_any_folder_and_console(workspace: rig.Workspace, tmp_path
     subprocess.run(argv, cwd=workspace.root, env=plain, capture_output=True, check=True)
 
 
+FOLDER_OF_STATE = """
+import os, sys
+from pathlib import Path
+from autosys_tasks.bootstrap import place, tree
+from autosys_tasks.config.load import load
+from autosys_tasks.supervise.state import default_folder
+
+folder = default_folder(load(Path.cwd()))
+(folder / tree.FOLDER).mkdir(parents=True, exist_ok=True)
+(folder / tree.FOLDER / "good.json").touch()
+assert place.state_folder() == str(folder)
+sys.stdout.buffer.write(os.fsencode(folder))
+"""
+
+
+@pytest.mark.only("posix")
+def test_in_another_locale_it_is_the_same_workspace(tmp_path: Path) -> None:
+    """Whoever starts it there (cron, a console without UTF-8) must not take what runs for nobody's."""
+    folder = tmp_path / "책상"
+    folder.mkdir()
+    (folder / "autosys.toml").touch()
+    kept = {key: value for key, value in os.environ.items() if key not in ("AUTOSYS_STATE", "AUTOSYS_WORKSPACE")}
+    kept |= {"HOME": str(tmp_path), "XDG_STATE_HOME": str(tmp_path / "state")}
+    narrow = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0"}
+    found = {
+        subprocess.run(
+            [sys.executable, "-c", FOLDER_OF_STATE], cwd=folder, env={**kept, **more}, capture_output=True, check=True
+        ).stdout
+        for more in ({"PYTHONUTF8": "1"}, {**narrow, "PYTHONUTF8": "0"})
+    }
+    assert len(found) == 1 and "책상-".encode() in found.pop()
+
+
 @pytest.mark.only("posix")
 def test_a_reader_that_leaves_and_a_console_that_is_closed_hurt_nobody(workspace: rig.Workspace) -> None:
     workspace.service("api", "sleeps.py")
