@@ -67,7 +67,7 @@ def told(events: Sequence[Event], watched: Sequence[Span], window: Span, boot_at
         elif event.step == "start" and event.ok is not None:
             if event.reason.startswith(ASKED) and off_since is None and before is None:
                 off_since = window[0]  # it was stopped before the window began
-            _buried(deaths, event, before, watched, window, boot_at)
+            _note_death(deaths, event, before, watched, window, boot_at)
             if event.ok:
                 _count(restarts, event)
                 off += [(off_since, event.at)] if off_since is not None else []
@@ -77,7 +77,7 @@ def told(events: Sequence[Event], watched: Sequence[Span], window: Span, boot_at
     return Told(deaths, dict(restarts), off)
 
 
-def _buried(
+def _note_death(
     deaths: list[Death], event: Event, before: Event | None, watched: Sequence[Span], window: Span, boot_at: float
 ) -> None:
     """Add or end the death that this start, or this failure to start, tells of."""

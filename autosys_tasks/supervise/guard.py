@@ -25,7 +25,7 @@ from autosys_tasks.core.faults import fault
 from autosys_tasks.core.files import is_gone
 from autosys_tasks.core.journal import Journal
 from autosys_tasks.core.plan import Outcome, outcome_line
-from autosys_tasks.supervise import act, environ, runs, ticking, units
+from autosys_tasks.supervise import environ, runs, stopping, ticking, units
 from autosys_tasks.supervise.house import House, house_of
 from autosys_tasks.supervise.keeper import Keeper
 from autosys_tasks.supervise.order import ordered
@@ -207,7 +207,7 @@ def _leave(house: House, workspace: Path) -> None:
     for name in reversed(ordered(house.config.services)):
         if house.service(name).managed:
             try:
-                _tell(outcome_line(act.stop(house, name, f"{workspace} is gone"), DONE))
+                _tell(outcome_line(stopping.stop(house, name, f"{workspace} is gone"), DONE))
             except (AutosysError, OSError) as error:  # which keeps none of the others running
                 _tell(f"could not stop {name}: {error}")
 

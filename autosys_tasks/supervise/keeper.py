@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterable
 from autosys_tasks import host
 from autosys_tasks.core.faults import fault
 from autosys_tasks.core.plan import Outcome, Step
-from autosys_tasks.supervise import act, look, plan, units
+from autosys_tasks.supervise import act, look, plan, stopping, units
 from autosys_tasks.supervise.house import House
 from autosys_tasks.supervise.order import ordered
 from autosys_tasks.supervise.questions import CheckUps, Helpers, Readiness
@@ -187,7 +187,7 @@ class Keeper:
                 self._due[name] = moment + YIELD_S
             else:
                 self._start(name, decision.reason)
-        elif decision.step == "note" or (decision.step == "start" and self._unburied(name)):
+        elif decision.step == "note" or (decision.step == "start" and self._died_unnoted(name)):
             act.note(self.house, name, decision.reason, self.facts[name].exit)
             self._again(name, soon=True)
         elif decision.step == "adopt" and (found := self.facts[name].found):
@@ -202,7 +202,7 @@ class Keeper:
         record = self.facts[name].record
         return record is None or (record.dead and record.starts == 0)
 
-    def _unburied(self, name: str) -> bool:
+    def _died_unnoted(self, name: str) -> bool:
         record = self.facts[name].record
         return record is not None and not record.dead and self.facts[name].leader is None
 
@@ -219,7 +219,7 @@ class Keeper:
             self.decisions[name] = Decision("starting", "just started", due_boot=now().boot)
         if outcome.ok and old is not None and old.leader is not None:
             leader, instance = old.leader, old.instance
-            self._helpers.do(lambda: self._swept(name, act.sweep(self.house, leader, instance)))
+            self._helpers.do(lambda: self._swept(name, stopping.sweep(self.house, leader, instance)))
         self._again(name, soon=outcome.ok is None)
         if outcome.ok:
             self._set_apart(name)
@@ -255,7 +255,7 @@ class Keeper:
         reason = plan.ASKED if forgiven else decision.reason
 
         def stop() -> None:
-            outcome = act.stop(self.house, name, reason, kind=decision.step, forgiven=forgiven)
+            outcome = stopping.stop(self.house, name, reason, kind=decision.step, forgiven=forgiven)
             self._helpers.post(lambda: self._stopped(name, outcome))
 
         self._helpers.do(stop)

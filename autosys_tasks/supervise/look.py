@@ -88,14 +88,14 @@ def _of_dead(house: House, name: str, facts: Facts, marks: Marks, *, unknown: bo
         found = (same[0].who, same[0].instance) if same else None
     elif locked and not living and record.leader:
         living = [host.Marked(who, name, record.instance, "") for who in host.family(record.leader, record.instance)]
-    unburied = record.leader if record and not record.dead else None
+    unnoted = record.leader if record and not record.dead else None
     return facts._replace(
         locked=locked,
         found=found,
         being_started=found is not None and host.lock_held(place.starting(name)),
         leftovers=() if found else tuple(mark.who.pid for mark in living),
-        exit=host.exit_of(unburied) if unburied else None,
-        log_tail=last_words(house, name) if unburied else "",
+        exit=host.exit_of(unnoted) if unnoted else None,
+        log_tail=last_words(house, name) if unnoted else "",
         program=_program(house, name),
         foreign=None if locked or found or living else foreign_owner(house.service(name)),
     )

@@ -17,7 +17,7 @@ from autosys_tasks.core.errors import StateError, unknown_name
 from autosys_tasks.core.files import forget_unfinished, must_take_files
 from autosys_tasks.core.journal import Journal
 from autosys_tasks.core.plan import Outcome, Plan, Step
-from autosys_tasks.supervise import act, logs, look, plan
+from autosys_tasks.supervise import act, logs, look, plan, stopping
 from autosys_tasks.supervise.house import House
 from autosys_tasks.supervise.keeper import Keeper
 from autosys_tasks.supervise.order import closure
@@ -233,7 +233,7 @@ def _stop_all(
     house: House, wave: dict[str, Facts], journal: Journal, tell: Callable[[Outcome], None], why: str = plan.ASKED
 ) -> None:
     def stop(name: str) -> None:
-        outcome = act.stop(house, name, why)
+        outcome = stopping.stop(house, name, why)
         journal.add(outcome)
         tell(outcome)
 

@@ -17,7 +17,7 @@ from seen import becomes, guard_pid, kill, row, rows
 from autosys_tasks import host
 from autosys_tasks.config.load import load
 from autosys_tasks.core.faults import POINTS
-from autosys_tasks.supervise import act, look
+from autosys_tasks.supervise import act, look, stopping
 from autosys_tasks.supervise.house import house_of
 from autosys_tasks.supervise.state import Place, read_record, write_record
 
@@ -154,8 +154,8 @@ def test_a_stop_is_told_as_asked_for_although_the_guard_saw_the_death_first(
     assert record
     kill(record.pid)
     act.note(home, "api", "died", host.Exit(signal=15))
-    act.bury(home, "api", None, "asked to be down", instance=record.instance, forgiven=True)
-    act.bury(home, "api", None, "of another one", instance="another", forgiven=True)
+    stopping.note_death(home, "api", None, "asked to be down", instance=record.instance, forgiven=True)
+    stopping.note_death(home, "api", None, "of another one", instance="another", forgiven=True)
     ended = row(workspace, "api")["last_exit"]
     assert isinstance(ended, dict) and (ended["signal"], ended["why"]) == (15, "asked to be down")
 
