@@ -24,6 +24,7 @@ from autosys_tasks.backup.values import DECLARE, GIT, SQLITE, Entry
 from autosys_tasks.core.clock import counted, size, utc_text
 from autosys_tasks.core.errors import AutosysError, NotSo
 from autosys_tasks.core.files import make_folder
+from autosys_tasks.core.garbage import uncollected
 from autosys_tasks.host import git
 
 UNPACK_S = 600.0
@@ -36,7 +37,7 @@ def drill(
 ) -> Drill:  # fmt: skip
     """Restore this owner's newest verified backup below `state`, compare, remove, and write down what came of it."""
     found = Drill(utc_text(), "", 0, ())
-    with own_folder(state, "drill") as scratch:
+    with own_folder(state, "drill") as scratch, uncollected():
         try:
             backup = store.last(folder, owner)
             found = found._replace(id=backup.id)

@@ -27,11 +27,24 @@ def maker(folder: str) -> Iterator[Maker | None]:
             os.close(numbers)
 
 
+@contextlib.contextmanager
+def again(made: Maker | None) -> Iterator[Maker | None]:
+    """The same in a copy of the process that it was made in: the numbers of open files are those of one process."""
+    if made is None:
+        yield None
+        return
+    numbers = os.open(NUMBERS, os.O_RDONLY)
+    try:
+        yield Maker(numbers, made.disk)
+    finally:
+        os.close(numbers)
+
+
 class Maker:
     """Makes files without a name on one disk, and names them."""
 
     def __init__(self, numbers: int, disk: int) -> None:
-        self._numbers, self._disk = numbers, disk
+        self._numbers, self.disk = numbers, disk
         self._kept: dict[str, int] = {}  # bits of a mode that a folder leaves to a new file; -1: it is on another disk
 
     def open(self, folder: str, mode: int) -> tuple[int, int]:
@@ -53,7 +66,7 @@ class Maker:
             status = os.fstat(fd)
         finally:
             os.close(fd)
-        kept = self._kept[folder] = status.st_mode & 0o777 if status.st_dev == self._disk else -1
+        kept = self._kept[folder] = status.st_mode & 0o777 if status.st_dev == self.disk else -1
         return kept
 
 

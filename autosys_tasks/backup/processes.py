@@ -124,6 +124,8 @@ class Crew(Generic[T, R]):
         if self._orders >= 0:
             os.close(self._orders)
             self._orders = -1
+        for pid in self._copies.values():  # all of them at once: a second Ctrl-C may come while one is waited for
+            os.kill(pid, signal.SIGTERM)
         while self._copies:
             _end(*self._copies.popitem())
 

@@ -12,14 +12,14 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from autosys_tasks.backup import manifest, restore_look, restore_plan
+from autosys_tasks.backup import manifest, restore_crowds, restore_look, restore_plan
 from autosys_tasks.backup.damaged import Damaged
 from autosys_tasks.backup.manifest_text import NOTHING
 from autosys_tasks.backup.names_text import Rules
 from autosys_tasks.backup.progress import Progress
 from autosys_tasks.backup.restore_bytes import NO_SPACE, Begun
 from autosys_tasks.backup.restore_plan import KEEP, MAKE, POINT, REFUSE, REPLACE, SAME, WRITE, Item
-from autosys_tasks.backup.restore_put import Site
+from autosys_tasks.backup.restore_put import DAMAGED, Site
 from autosys_tasks.backup.scratch import leftovers, remove_tree
 from autosys_tasks.backup.seven_zip_parse import Member
 from autosys_tasks.backup.seven_zip_read import Archive
@@ -32,7 +32,6 @@ from autosys_tasks.core.garbage import uncollected
 from autosys_tasks.core.plan import Outcome
 
 Tell = Callable[[str], object]
-DAMAGED = "damaged: "
 
 
 class Order(NamedTuple):
@@ -212,24 +211,22 @@ def _from_archive(site: Site, order: Order, share: _Share, begun: dict[str, Begu
             try:
                 begun[entry.member] = site.begin(entry.tail[0], chunks)
             except Damaged as error:
-                _all(site, tails, f"{in_base}{error.message}")
+                site.lost(tails, f"{in_base}{error.message}")
         elif same := waiting.pop(member.name, None):
-            try:
-                site.files(same, chunks, begun.pop(member.name, None))
-            except Damaged as error:
-                _all(site, same, f"{DAMAGED}{error.message}")
+            site.files(same, chunks, begun.pop(member.name, None))
 
     why = "it is not in the archive"
     try:
         with Archive(order.folder / share.backup.archive, order.passphrase) as archive:
+            restore_crowds.put(site, archive, waiting, {*beginnings, *begun})
             archive.read({*waiting, *beginnings}, put)
     except Damaged as error:
         why = error.message
     for tails in beginnings.values():
-        _all(site, tails, f"{in_base}{why}")
+        site.lost(tails, f"{in_base}{why}")
     for same in waiting.values():
         if same[0].wanted.entry.size:
-            _all(site, same, f"{DAMAGED}{why}")
+            site.lost(same, f"{DAMAGED}{why}")
         else:
             site.files(same, ())
 
@@ -239,11 +236,6 @@ def _by_member(items: Iterable[Item], member_of: Callable[[Entry], str]) -> dict
     for item in items:
         found.setdefault(member_of(item.wanted.entry), []).append(item)
     return found
-
-
-def _all(site: Site, items: Iterable[Item], why: str) -> None:
-    for item in items:
-        site.done(item, False, why)
 
 
 def notes(items: Iterable[Item]) -> list[str]:

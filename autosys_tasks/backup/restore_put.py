@@ -8,6 +8,7 @@ renamed. What a kill leaves is that scratch folder, which the next restore remov
 from __future__ import annotations
 
 import contextlib
+import copy
 import errno
 import hashlib
 import itertools
@@ -15,11 +16,12 @@ import os
 import shutil
 import stat
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 
 from autosys_tasks.backup import nameless
+from autosys_tasks.backup.damaged import Damaged
 from autosys_tasks.backup.restore_bytes import Begun, Different, Pourer, compare, dress, dressed, reason
 from autosys_tasks.backup.restore_look import SCRATCH, at, hash_of, there
 from autosys_tasks.backup.restore_plan import WRITE, Item, There, folders_of
@@ -33,15 +35,18 @@ READ_ONLY = 5  # ERROR_ACCESS_DENIED: what Windows says of replacing a file that
 BY_NUMBER = os.utime in os.supports_fd and os.chmod in os.supports_fd  # an open file takes mode and time: not Windows
 NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 MORE = os.O_WRONLY | getattr(os, "O_BINARY", 0)
+DAMAGED = "damaged: "
 Done = Callable[[Item, bool, str], None]
+Tell = Callable[[int], None]
 
 
 class Site:
     """The folder that is restored to, while it is. Several threads may put files into it, each its own."""
 
-    def __init__(self, to: Path, done: Done, tell: Callable[[int], None] = lambda count: None) -> None:
+    def __init__(self, to: Path, done: Done, tell: Tell) -> None:
         self.to = to
         self.done = done  # told of each item once: how it ended
+        self.tell = tell  # told of bytes that are written
         self.scratch = Path(at(to, f"{SCRATCH}{os.getpid()}"))
         self.top = at(to, "")
         self.ends = contextlib.ExitStack()
@@ -70,6 +75,14 @@ class Site:
     def __exit__(self, *_: object) -> None:
         self.ends.close()
 
+    @contextlib.contextmanager
+    def copied(self, done: Done, tell: Tell) -> Iterator[Site]:
+        """The same in a copy of this process, with others to tell."""
+        mine = copy.copy(self)
+        mine.done, mine.tell, mine.pour = done, tell, Pourer(tell, self.fault).poured
+        with nameless.again(self.nameless) as mine.nameless:
+            yield mine
+
     def folder(self, item: Item) -> None:
         """Make an empty folder; its own mode and time come at the end."""
         with _Named(self, item):
@@ -86,10 +99,18 @@ class Site:
             raise
 
     def files(self, items: Sequence[Item], chunks: Iterable[bytes], begun: Begun | None = None) -> None:
-        """Write one stream of bytes, behind what is `begun`, to every item that has them.
+        """Write one stream of bytes, behind what is `begun`, to every item that has them, or why they are Damaged."""
+        try:
+            self._files(items, chunks, begun)
+        except Damaged as error:
+            self.lost(items, f"{DAMAGED}{error.message}")
 
-        What `chunks` raises, and only that, is raised.
-        """
+    def lost(self, items: Iterable[Item], why: str) -> None:
+        """Say of all why they could not be restored."""
+        for item in items:
+            self.done(item, False, why)
+
+    def _files(self, items: Sequence[Item], chunks: Iterable[bytes], begun: Begun | None) -> None:
         if begun is None and len(items) == 1 and self._straight(items[0], chunks):
             return
         begun, first = begun or self._begun(), items[0].wanted.entry
@@ -278,7 +299,7 @@ class Site:
                 raise
 
     def _new_name(self) -> str:
-        return f"{self.scratch}{os.sep}{next(self.numbers)}.part"
+        return f"{self.scratch}{os.sep}{os.getpid()}-{next(self.numbers)}.part"
 
 
 class _Named:
@@ -291,9 +312,9 @@ class _Named:
         pass
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> bool:
-        wanted, done = self.item.wanted, self.site.done
+        done = self.site.done
         if error is None:
-            done(self.item, True, f"as `{wanted.target}`: {wanted.why}" if wanted.why else self.item.reason)
+            done(self.item, True, well(self.item))
         elif isinstance(error, Different):
             done(self.item, False, "damaged: its bytes are not those that the manifest names")
         elif isinstance(error, (OSError, ValueError)):
@@ -301,6 +322,12 @@ class _Named:
         else:
             return False
         return True
+
+
+def well(item: Item) -> str:
+    """What is said of an item that was put."""
+    wanted = item.wanted
+    return f"as `{wanted.target}`: {wanted.why}" if wanted.why else item.reason
 
 
 def _named(scratch: str, target: str) -> bool:

@@ -32,6 +32,8 @@ AT_ONCE = 64 << 10  # few enough for the cache of a CPU
 MOST_CYCLES = 24
 CROWD = 1 << 9  # members of a block: where one has more, they are small, and several threads wait for one another
 BLOCKS = 64  # that wait to be read by several threads
+ReadAt = Callable[[int, int, int], bytes]
+READ_AT: ReadAt | None = getattr(os, "pread", None)  # a file's place is one for all copies of a process: not Windows
 Going = Callable[[], None]  # raises when nobody wants more
 HINT = "set AUTOSYS_BACKUP_PASSPHRASE to the passphrase that it was made with"
 
@@ -93,6 +95,24 @@ class Archive:
                     waiting.clear()
             threads.share(iter(waiting), give)
 
+    def crowds(self) -> list[int]:
+        """The numbers of the blocks that many small members share."""
+        return [number for number, block in enumerate(self._blocks) if block.members > CROWD]
+
+    def block_by_block(self) -> Callable[[int], Iterator[tuple[Member, Iterator[bytes]]]]:
+        """What gives the members of a block and their bytes, by its number, each time of one that comes later.
+
+        No thread is begun for it: it may be asked in a copy of this process, which must not be asked here, too.
+        """
+        placed = ((member, stream, at) for member, stream, at in self._placed() if stream)
+        blocks = itertools.groupby(placed, key=lambda place: place[1].number)
+
+        def block(number: int) -> Iterator[tuple[Member, Iterator[bytes]]]:
+            for member, stream, at in next(inside for found, inside in blocks if found == number):
+                yield member, self._bytes(member, stream, at, _always)
+
+        return block
+
     def stream(self, name: str) -> Iterator[bytes]:
         """The bytes of the one member of that name; Damaged when there is none."""
         for member, stream, at in self._placed():
@@ -105,23 +125,25 @@ class Archive:
 
         A crowd's stream is decoded by `pools`.
         """
-        blocks, left, at = iter(self._blocks), 0, 0
+        blocks, left, at = enumerate(self._blocks), 0, 0
         stream: _Stream | None = None
         for member in self._members:
             if member.size and not left:
-                block = next(blocks)
-                stream, left, at = self._stream(block, pools), block.members, 0
+                number, block = next(blocks)
+                stream, left, at = self._stream(number, block, pools), block.members, 0
             yield member, stream, at
             if member.size:
                 left, at = left - 1, at + member.size
 
-    def _stream(self, block: Packed, pools: _Pools | None) -> _Stream:
+    def _stream(self, number: int, block: Packed, pools: _Pools | None) -> _Stream:
         is_crowd = block.members > CROWD
         if not pools or not is_crowd:
-            return _Stream(self._decoded(block, fast=self._fast), is_crowd)
-        if block.codec == LZMA2 and block.size <= seven_zip_runs.MOST:
-            return _Stream(self._by_runs(block, pools.several), is_crowd)
-        return _Stream(threads.ahead(self._decoded(block, fast=self._fast), pools.one), is_crowd)
+            pieces = self._decoded(block, fast=self._fast)
+        elif block.codec == LZMA2 and block.size <= seven_zip_runs.MOST:
+            pieces = self._by_runs(block, pools.several)
+        else:
+            pieces = threads.ahead(self._decoded(block, fast=self._fast), pools.one)
+        return _Stream(pieces, number, is_crowd)
 
     def _bytes(self, member: Member, stream: _Stream | None, at: int, going: Going) -> Iterator[bytes]:
         """What `sink` takes: of a small one that is good and at hand, all at once."""
@@ -161,13 +183,22 @@ class Archive:
 
     def _pieces(self, at: int, size: int) -> Iterator[bytes]:
         while size:
-            with self._turn:
-                self._file.seek(at)
-                piece = self._file.read(min(size, AT_ONCE))
+            piece = self._at(at, min(size, AT_ONCE))
             if len(piece) < min(size, AT_ONCE):
                 raise Damaged("the archive ends too early")
             at, size = at + len(piece), size - len(piece)
             yield piece
+
+    def _at(self, at: int, size: int) -> bytes:
+        """So many bytes from there, fewer only at the file's end."""
+        if READ_AT:
+            data = READ_AT(self._file.fileno(), size, at)
+            while len(data) < size and (more := READ_AT(self._file.fileno(), size - len(data), at + len(data))):
+                data += more
+            return data
+        with self._turn:
+            self._file.seek(at)
+            return self._file.read(size)
 
     def _key(self, settings: bytes) -> tuple[Key, bytes]:
         """The key and the initial vector that AES-256's settings name; a key is derived once."""
@@ -255,8 +286,9 @@ class _Pools(NamedTuple):
 class _Stream:
     """What comes out of a block, taken member by member, forward only."""
 
-    def __init__(self, pieces: Iterator[bytes], is_crowd: bool) -> None:
+    def __init__(self, pieces: Iterator[bytes], number: int, is_crowd: bool) -> None:
         self._pieces, self._piece, self._at = pieces, b"", 0  # _at: where _piece begins
+        self.number = number  # of the block
         self.is_crowd = is_crowd  # many members share it
 
     def at_hand(self, at: int, size: int) -> bytes:
