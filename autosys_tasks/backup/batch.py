@@ -27,7 +27,7 @@ from autosys_tasks.backup.walk import reason
 from autosys_tasks.core.files import is_full
 from autosys_tasks.core.garbage import uncollected
 
-MANY = 10_000  # small files for which copies of this process are worth it
+MANY = 10_000  # things for which copies of this process are worth it
 MOST = 4_096  # things in a batch: empty files never fill one
 Thing = tuple[Found, Entry | None]  # with what the base has under its path
 
@@ -65,8 +65,7 @@ def batches(things: Sequence[Thing], codec: bytes, required: frozenset[str]) -> 
         with uncollected():
             return _Reading(codec, required, patience).told(things[slice(*job)], packed=os.getpid() != here)
 
-    many = sum(_is_small(*thing) for thing in things) >= MANY
-    with Crew(jobs, work) if many else contextlib.nullcontext(map(work, jobs)) as results:
+    with Crew(jobs, work) if len(things) >= MANY else contextlib.nullcontext(map(work, jobs)) as results:
         yield itertools.starmap(_heard, results)
 
 
@@ -77,12 +76,12 @@ def _heard(chunks: list[Any], runs: list[Any], secrets: int) -> Batch:
 def _jobs(things: Sequence[Thing]) -> list[tuple[int, int]]:
     """From which to which of them: each with as many bytes of small files as are compressed at once."""
     jobs, begin, size = list[tuple[int, int]](), 0, 0
-    for at, thing in enumerate(things):
-        more = thing[0].size if _is_small(*thing) else 0
-        if size + more > CHUNK or at - begin == MOST:
-            jobs.append((begin, at))
-            begin, size = at, 0
+    for at, (found, before) in enumerate(things):
+        more = found.size if before is None and found.size <= SMALL else 0
         size += more
+        if size > CHUNK or at - begin == MOST:
+            jobs.append((begin, at))
+            begin, size = at, more
     return [*jobs, (begin, len(things))] if things else []
 
 
@@ -118,14 +117,16 @@ class _Reading:
         return None if data is None else self._kept(found, data)
 
     def _kept(self, found: Found, data: bytes) -> Entry:
-        codec, mode = fitting(self._codec, found.path, data), stat.S_IFREG | stat.S_IMODE(found.mode)
-        raw, columns = self._members.setdefault(codec, (bytearray(), Columns()))
+        path, time, mode, size = found.path, found.mtime_ns, found.mode, len(data)
+        codec = fitting(self._codec, path, data)
+        if codec not in self._members:
+            self._members[codec] = bytearray(), Columns()
+        raw, columns = self._members[codec]
         raw += data
-        columns.add(found.path, DATA if data else EMPTY, found.mtime_ns, mode, len(data), crc32(data))
+        columns.add(path, DATA if data else EMPTY, time, stat.S_IFREG | stat.S_IMODE(mode), size, crc32(data))
         flags = with_secret(found.flags, data)
         self._secrets += flags != found.flags
-        sha256 = hashlib.sha256(data).hexdigest()
-        return Entry(found.path, FILE, len(data), found.mtime_ns, found.mode, sha256, "", "", flags, found.stamp)
+        return Entry(path, FILE, size, time, mode, hashlib.sha256(data).hexdigest(), "", "", flags, found.stamp)
 
 
 def _in_runs(came: Iterable[Entry | Failed | None]) -> Iterator[tuple[list[Entry | Failed], int]]:

@@ -65,9 +65,10 @@ def _tried(read: Callable[[bool], T], patience: Patience) -> T:
 def _at_once(found: Found, most: int, proven: bool) -> bytes | None:
     fd = host.open_read(found.source)
     try:
-        if found.size <= most and not _is_to_be_proven(found.mtime_ns, proven):
-            data = os.read(fd, found.size) if found.size else b""
-            if len(data) == found.size and _is_as_it_was(fd, found.size, found.mtime_ns):
+        size, time_ns = found.size, found.mtime_ns
+        if size <= most and not _is_to_be_proven(time_ns, proven):
+            data = os.read(fd, size) if size else b""
+            if len(data) == size and _is_as_it_was(fd, size, time_ns):
                 return data  # nor was it another in between; nearly all are done with here
         return _as_it_is_now(fd, most, proven)
     finally:
@@ -115,8 +116,8 @@ def _is_to_be_proven(mtime_ns: int, proven: bool) -> bool:
 
 
 def _is_as_it_was(fd: int, size: int, mtime_ns: int) -> bool:
-    now = _status(fd)
-    return now.st_size == size and now.st_mtime_ns == mtime_ns
+    now = os.fstat(fd)
+    return now.st_size == size and now.st_mtime_ns == mtime_ns and stat.S_ISREG(now.st_mode)
 
 
 @contextmanager

@@ -90,6 +90,7 @@ def link_bytes(text: str) -> bytes:
         return text.encode("utf-8", "surrogatepass")  # half a character, as Windows allows
 
 
+@functools.lru_cache(1 << 8)  # few modes come again and again
 def _attributes(shape: int, mode: int) -> int:
     kind = IS_FOLDER if shape == FOLDER else ARCHIVED
     return kind | UNIX | (0 if mode & stat.S_IWUSR else READ_ONLY) | (mode & 0xFFFF) << 16
