@@ -80,13 +80,15 @@ def collect(
 
 
 def site_of(config: Config, *own: Path) -> Site:
-    """The workspace as a place to walk; the state folder, copies within it and `own` are ours."""
+    """The workspace as a place to walk; the state folder and `own` are ours, and so are copies of
+    backups wherever they lie in it."""
     root = os.path.abspath(config.path)
     fold = os.path.normcase("A") == "a"
-    near = [_path(place) for place in config.backup.copies if place.startswith("file://")]
-    folders = [os.path.join(root, "backups"), place_of(config).folder, *map(str, own), *near]
+    near = (_inside(_path(place), root) for place in config.backup.copies if place.startswith("file://"))
+    folders = [os.path.join(root, "backups"), place_of(config).folder, *map(str, own)]
     inside = (_inside(path, root) for path in folders)
-    return Site(root, tuple(dict.fromkeys(path for path in inside if path)), fold)
+    places = frozenset(path for path in near if path is not None)
+    return Site(root, tuple(dict.fromkeys(path for path in inside if path)), fold, places)
 
 
 def _path(url: str) -> str:
@@ -95,13 +97,13 @@ def _path(url: str) -> str:
     return re.sub(r"^/(?=[A-Za-z]:)", "", unquote(urlsplit(url).path))
 
 
-def _inside(path: str, root: str) -> str:
-    """A folder as seen from the root, "" when it is not below it."""
+def _inside(path: str, root: str) -> str | None:
+    """A folder as seen from the root, "" when it is that, None when it is not below it."""
     try:
         seen = os.path.relpath(os.path.realpath(path), os.path.realpath(root)).replace(os.sep, "/")
     except ValueError:  # another drive
-        return ""
-    return "" if seen == "." or seen.split("/")[0] == ".." else seen
+        return None
+    return "" if seen == "." else None if seen.split("/")[0] == ".." else seen
 
 
 class _Gathered:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from autosys_tasks.backup.ignore_text import NAME, Level, left_out_by, read_rules
 from autosys_tasks.backup.patience import Patience
+from autosys_tasks.backup.store import NAME as BACKUP
 from autosys_tasks.backup.wanted_text import HEAVY, Pattern
 from autosys_tasks.core.files import decode, long_path, slurp
 
@@ -57,6 +58,7 @@ class Site(NamedTuple):
     root: str
     own: tuple[str, ...] = ()  # folders of ours, from the root: never kept
     fold: bool = False  # `A` is `a` here
+    places: frozenset[str] = frozenset()  # folders of the person's in which copies of backups lie, from the root
 
     def source(self, path: str) -> str:
         """A path of the archive as a path of this system."""
@@ -69,6 +71,12 @@ class Site(NamedTuple):
         if self.fold:
             return path.casefold() in (one.casefold() for one in self.own)
         return path in self.own
+
+    def is_place(self, folder: str) -> bool:
+        """Whether copies of backups lie in the folder, beside whatever else is there."""
+        if self.fold and self.places:
+            return folder.casefold() in (one.casefold() for one in self.places)
+        return folder in self.places
 
 
 class _Room(NamedTuple):
@@ -99,6 +107,8 @@ def _in_room(site: Site, room: _Room, patience: Patience) -> Iterator[Seen | Lef
     with ExitStack() as stack:
         try:
             entries = patience.twice(partial(_listed, site.source(folder), stack))
+            if site.is_place(folder):
+                entries = [entry for entry in entries if not BACKUP.match(entry.name)]
             has_rules = any(entry.is_file(follow_symlinks=False) for entry in entries if entry.name == NAME)
         except OSError as error:
             yield Unread(folder or ".", reason(error), active)

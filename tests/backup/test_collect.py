@@ -124,14 +124,24 @@ def test_backups_the_state_folder_and_copies_are_never_collected(desk: Path, mon
     state = desk / "var" / "state"
     monkeypatch.setenv("AUTOSYS_STATE", str(state))
     tree(desk, "backups/2026-11-29T033000Z-full.7z", "backups/x.7z.part", "var/state/lock", "var/log.txt")
-    tree(desk, ".autosys-restoring-12/x.txt", "second place/2026.7z", "third/2026.7z", "a.txt")
+    tree(desk, ".autosys-restoring-12/x.txt", "third/2026.7z", "a.txt")
     config = config_of(desk, "**", "backups/*", "var/state/lock")
-    copies = ((desk / "second place").as_uri(),)
-    config = config._replace(backup=config.backup._replace(copies=copies))
     found = collected(config, folder=desk / "third")
     assert paths(found) == ["a.txt", "var", "var/log.txt"]
     assert [one.path for one in found.missing] == ["backups/*", "var/state/lock"]
     assert all("autosys keeps its own things" in one.why for one in found.missing)
+
+
+@pytest.mark.parametrize("place", [".", "data", "data/.deep"])
+def test_where_copies_lie_in_the_workspace_they_alone_are_left_out(desk: Path, place: str) -> None:
+    """A folder of the person's that is named as a second place is still theirs: what a set names there is kept."""
+    archive = f"{place}/2026-11-29T033000Z-full"
+    tree(desk, "a.txt", "data/mine.7z", "data/.deep/b.txt", f"{archive}.7z", f"{archive}.manifest.json")
+    tree(desk, f"{archive}.7z.part", f"{place}/2026-11-30T033000Z-differential.7z")
+    config = config_of(desk, "**")
+    config = config._replace(backup=config.backup._replace(copies=((desk / place).as_uri(),)))
+    found = collected(config)
+    assert paths(found, FILE) == ["a.txt", "data/.deep/b.txt", "data/mine.7z"] and not found.missing
 
 
 def test_a_backups_folder_behind_a_link_is_never_collected_either(desk: Path) -> None:
