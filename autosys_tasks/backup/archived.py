@@ -45,13 +45,13 @@ def folder_of(house: House) -> Path:
     return act.folder_of(house.config.path)
 
 
-def one(house: House, words: Sequence[str], task: str, folder: Path, tell: Tell, *, most: int = 1) -> Backup:
+def backup_named(house: House, words: Sequence[str], task: str, folder: Path, tell: Tell, *, most: int = 1) -> Backup:
     """The backup that the first word names; raises UsageError without one, or with more words than `most`."""
     if not words or len(words) > most:
         takes = "one or two ids of backups" if most == 2 else "one id of a backup"
         given = f", and {len(words)} words are given" if words else ""
         raise UsageError(f"{task} takes {takes}{given}", hint=f"inv {task} latest; all of them: inv backup.list")
-    return _found(house, words[0], folder, tell)
+    return _backup_of(house, words[0], folder, tell)
 
 
 def known_damage(house: House, backups: Iterable[Backup]) -> dict[str, str]:
@@ -68,7 +68,7 @@ def _must_be_whole(house: House, backup: Backup) -> None:
         raise Damaged(why, where=backup.stem, hint="what of it is good: inv backup.verify")
 
 
-def _found(house: House, word: str, folder: Path, tell: Tell) -> Backup:
+def _backup_of(house: House, word: str, folder: Path, tell: Tell) -> Backup:
     """The backup of that id; `tell` is told of another workspace's that is taken, and of later ones left out."""
     owner = owner_of(house.config)
     backup = store.find(folder, word, owner)
@@ -143,13 +143,13 @@ def _asked(
 ) -> tuple[list[Backup], list[Damage]]:
     """The backups to read; and, when none is named, the manifests that tell of none: one may be the newest."""
     if words:
-        return [one(house, words, "backup.verify", folder, tell)], []
+        return [backup_named(house, words, "backup.verify", folder, tell)], []
     there, others = store.listed(folder)
     backups = own(there, owner_of(house.config)) or there
     ours = [other for other in others if store.NAME.match(other)]
     damaged = [Damage(*_split(other)) for other in ours if other.partition(":")[0].endswith(MANIFEST_END)]
     if not damaged and not (every and backups):
-        return [_found(house, "latest", folder, tell)], []  # or the error that says there is nothing to read
+        return [_backup_of(house, "latest", folder, tell)], []  # or the error that says there is nothing to read
     return backups if every else [backup for backup in backups if backup.verified][-1:], damaged
 
 
@@ -160,7 +160,7 @@ def order_of(
     if words and not to:
         hint = f"inv backup.restore {words[0]} --to restored"
         raise UsageError("backup.restore needs --to: the folder that it writes into", hint=hint)
-    backup = one(house, words[:1], "backup.restore", folder, tell)  # the others are paths
+    backup = backup_named(house, words[:1], "backup.restore", folder, tell)  # the others are paths
     secret = _secret_of(house, backup)
     into = Path(os.path.expanduser(to))  # as a shell does it, unless there are quotes around it
     left_out = store.left_out(folder, backup) if words[0] == "latest" else ()
@@ -280,8 +280,8 @@ def differences(
     house: House, words: Sequence[str], folder: Path, tell: Tell
 ) -> tuple[dict[str, object], list[diff.Difference]]:
     """What differs from one backup to another, or to what a backup would find now; and which two that were."""
-    old = one(house, words, "backup.diff", folder, tell, most=2)
-    new = _found(house, words[1], folder, tell) if len(words) == 2 else None
+    old = backup_named(house, words, "backup.diff", folder, tell, most=2)
+    new = _backup_of(house, words[1], folder, tell) if len(words) == 2 else None
     secret = _secret_of(house, new if new and new.encrypted else old)
     for each in (old, new) if folder == folder_of(house) else ():
         if each:

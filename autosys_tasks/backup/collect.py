@@ -68,7 +68,7 @@ def collect(
     if config.backup.git:
         tell(f"git: {repository.summary}")
     return Collected(
-        tuple(sorted(gathered.things(copies, repository.found), key=itemgetter(0))),
+        tuple(sorted(gathered.all_found(copies, repository.found), key=itemgetter(0))),
         (*gathered.in_vain(), *gathered.failed, *damaged, *repository.failed),
         tuple(gathered.skipped),
         (*gathered.too_old(), *repository.notes),
@@ -160,7 +160,7 @@ class _Gathered:
         here = os.path.join(self.site.source(seen.folder), "")
         sets = tuple(dict.fromkeys(one.of.name for one in seen.patterns))
         already = self.count
-        others = self._others(prefix, seen.things)
+        others = self._to_examine(prefix, seen.things)
         has_secrets = some_look_secret(seen.folder, [name for name, _ in others])
         for name, status in others:
             path, mode, size = prefix + name, status.st_mode, status.st_size
@@ -178,8 +178,8 @@ class _Gathered:
         if self.count > already:
             self.folders.add(seen.folder)
 
-    def _others(self, prefix: str, things: Sequence[Thing]) -> list[Thing]:
-        """Those that are no files as the base has them, or of which more is to be known than that they stayed."""
+    def _to_examine(self, prefix: str, things: Sequence[Thing]) -> list[Thing]:
+        """All but plain files that are as the base has them: new and changed ones, links, folders, databases."""
         others = []
         for thing in things:
             name, status = thing
@@ -219,7 +219,7 @@ class _Gathered:
             if thing:
                 self.found.append(thing)
 
-    def things(self, copies: Mapping[str, Found], more: Iterable[Found]) -> list[Found]:
+    def all_found(self, copies: Mapping[str, Found], more: Iterable[Found]) -> list[Found]:
         """All of them, with these copies of databases in place of what lies there, and `more`."""
         gone = {f"{path}{side}" for path in copies for side in ITS_OWN}
         instead, first = dict(copies), dict[tuple[int, int], str]()

@@ -14,7 +14,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from autosys_tasks.backup.copies_memory import found, remember, remembered
+from autosys_tasks.backup.copies_memory import remember, remember_checked, remembered
 from autosys_tasks.backup.copies_plan import Held, Memory, Retain, decide, let_go, may_leave, sound
 from autosys_tasks.backup.owner import is_same, said_by
 from autosys_tasks.backup.place import CHUNK, PART, TIMEOUT_S, Full, Lost, Place, PlaceError, full
@@ -252,7 +252,7 @@ class Visit:
             sent += length
         held = {**self.memory.held, one.stem: Held(one, length)}
         self._keep(self.memory._replace(held=held, sending=""))
-        found(self.work.state, self.work.address, (), [one.id])
+        remember_checked(self.work.state, self.work.address, (), [one.id])
         return f"{size(sent)} sent and read back" if sent else "it was there already, and is right"
 
     def _is_there(self, place: Place, names: Mapping[str, int], one: Backup, digest: str) -> bool:

@@ -35,7 +35,7 @@ def remember(state: Path, address: str, memory: Memory) -> None:
     write_atomic(state / FILE, json.dumps({"v": 1, "places": known}, indent=1), durable=True, mode=0o600)
 
 
-def found(state: Path, address: str, damaged: Iterable[str], good: Iterable[str] = ()) -> None:
+def remember_checked(state: Path, address: str, damaged: Iterable[str], good: Iterable[str] = ()) -> None:
     """Write down what was read back from a place, by id, for the next copy; raises StateError.
 
     Where nothing was ever sent there, or nobody knows any more, all that is there will be read anyway.

@@ -20,7 +20,7 @@ Tell = Callable[[str], object]
 
 
 @contextlib.contextmanager
-def brought(
+def fetched(
     house: House, written: str, ids: Sequence[str] | None, tell: Tell, *, archives: bool = True
 ) -> Iterator[Path]:
     """The folder with the backups that are asked for: `backups/`, or, of a place, one that goes away afterwards.
@@ -33,7 +33,7 @@ def brought(
     source, owner = copies_fetch.source(written, os.environ), owner_of(house.config)
     names = bool(passphrase(house.config.name))
     with own_folder(Path(house.place.folder), "fetched") as into:
-        with _minded(house, source, tell) as damaged:
+        with _remembering_damage(house, source, tell) as damaged:
             if ids is None:
                 copies_fetch.fetch_all(source, into, tell, owner=owner, damaged=damaged)
             else:
@@ -44,21 +44,21 @@ def brought(
 
 
 def bring(house: House, written: str, stems: Collection[str], folder: Path, tell: Tell) -> None:
-    """The archives of these backups, to where `brought` has told of them."""
+    """The archives of these backups, to where `fetched` has told of them."""
     source = copies_fetch.source(written, os.environ)
-    with _minded(house, source, tell) as damaged:
+    with _remembering_damage(house, source, tell) as damaged:
         copies_fetch.fetch_archives(source, stems, folder, tell, damaged=damaged)
 
 
 @contextlib.contextmanager
-def _minded(house: House, source: copies_fetch.Source, tell: Tell) -> Iterator[set[str]]:
+def _remembering_damage(house: House, source: copies_fetch.Source, tell: Tell) -> Iterator[set[str]]:
     """Ids that are found damaged at the place, for whoever copies next: what is here still is sent there again."""
     damaged: set[str] = set()
     try:
         yield damaged
     finally:
         try:
-            copies_memory.found(Path(house.place.folder, "backup"), source.address, damaged)
+            copies_memory.remember_checked(Path(house.place.folder, "backup"), source.address, damaged)
         except StateError as error:
             tell(f"WARN {error.message}: what was found is not remembered")
 
@@ -77,7 +77,7 @@ def verified(
 ) -> tuple[list[Backup], int, list[Damage]]:
     """Read backups back: which, how many files, and what is damaged."""
     try:
-        with brought(house, written, None if every and not words else words or ("",), tell) as folder:
+        with fetched(house, written, None if every and not words else words or ("",), tell) as folder:
             return archived.verified(house, words, every=every, tell=tell, folder=folder)
     except Damaged as error:
         return [], 0, [Damage(error.where, error.message)]

@@ -128,7 +128,7 @@ def look(repository: git.Repository, workspace: Path, apart: Path, timeout_s: fl
         settings=found,
         status=tuple(changed),
         unjudged=tuple(_or_none(lacks, "what is not staged", lambda: modified(reader))) if len(lacks) > known else (),
-        others=tuple(_or_none(lacks, "untracked files", lambda: others(reader, workspace))),
+        others=tuple(_or_none(lacks, "untracked files", lambda: untracked(reader, workspace))),
         submodules=tuple(_path(line) for line in listed if line[2:8] == SUBMODULE),
         skipped=tuple(_path(line) for line in listed if line[0] in "Ss"),
         assumed=tuple(_path(line) for line in listed if line[0].islower()),
@@ -203,7 +203,7 @@ def remotes(reader: Reader, found: Mapping[str, list[tuple[str, str]]]) -> tuple
     return tuple(rows)
 
 
-def others(reader: Reader, workspace: Path) -> list[str]:
+def untracked(reader: Reader, workspace: Path) -> list[str]:
     """Files that git neither tracks nor ignores, below the workspace, by their path from the repository's top."""
     inside = os.path.relpath(os.path.realpath(workspace), os.path.realpath(reader.top)).replace(os.sep, "/")
     prefix = "" if inside == "." else f"{inside}/"

@@ -70,11 +70,11 @@ def capture_git(root: str, own: Iterable[str], staging: Path) -> Staged:
         return Staged(failed=(Failed(GIT, str(error)),), summary="not captured")
     failed = tuple(Failed(LACKING, why) for why in captured.partial)
     notes = tuple(f"git: {why}" for why in (*captured.notes, *captured.left_out))
-    found = tuple(_things(into, set(captured.secrets))) if captured.there else ()
+    found = tuple(_captured(into, set(captured.secrets))) if captured.there else ()
     return Staged(found, failed, notes, captured.summary)
 
 
-def _things(into: Path, secrets: set[str]) -> Iterable[Found]:
+def _captured(into: Path, secrets: set[str]) -> Iterable[Found]:
     """Every file that was captured, with the folders."""
     for folder, _, names in os.walk(into):
         inside = Path(folder).relative_to(into).as_posix()

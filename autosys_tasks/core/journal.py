@@ -156,7 +156,7 @@ def _move_up(path: Path, keep: int) -> None:
     patiently(lambda: os.replace(path, f"{path}.1"), for_s=0.2)
 
 
-def each(path: Path, *, start: float = 0.0) -> Iterator[dict[str, object] | None]:
+def each_line(path: Path, *, start: float = 0.0) -> Iterator[dict[str, object] | None]:
     """Every line of a journal, older files first, None for a torn or foreign one; few of them are held at a time.
 
     Of before `start` (seconds since 1970), files are not opened, and lines of ours are passed over without parsing.
@@ -191,7 +191,7 @@ def _loaded(raw: bytes) -> Any:
 
 def read(path: Path, *, start: float = 0.0) -> tuple[list[dict[str, object]], int]:
     """The lines of a journal since `start`, older files first, and how many torn or foreign ones were passed over."""
-    found = list(each(path, start=start))
+    found = list(each_line(path, start=start))
     lines = [line for line in found if line is not None]
     return lines, len(found) - len(lines)
 

@@ -60,7 +60,7 @@ def read_events(house: House, window: Window) -> tuple[tuple[Event, ...], int]:
     events, skipped = [], 0
     with uncollected():
         for name in journal.FILES.values():
-            for line in journal.each(house.outputs / name, start=window.began):
+            for line in journal.each_line(house.outputs / name, start=window.began):
                 event = _event(line)
                 skipped += event is None
                 if event is not None and window.began <= event.at <= window.ended and tells(event):

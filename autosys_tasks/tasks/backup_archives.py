@@ -42,8 +42,8 @@ def show(c, id, from_="", json=False):  # type: ignore[no-untyped-def]
     from autosys_tasks.backup.owner import owner_of
 
     home = house()
-    with elsewhere.brought(home, from_ if id else "", id, say, archives=False) as folder:
-        backup = archived.one(home, id, "backup.show", folder, say)
+    with elsewhere.fetched(home, from_ if id else "", id, say, archives=False) as folder:
+        backup = archived.backup_named(home, id, "backup.show", folder, say)
         entries, owner = archived.entries(home, backup, folder), owner_of(home.config)
         damaged = {} if from_ else archived.known_damage(home, [backup])
         fields = archived_show.shown_fields(backup, entries, owner, damaged) if json else {}
@@ -72,7 +72,7 @@ def restore(c, id, to="", overwrite="never", git=False, from_="", dry_run=False,
 
     home = house()
     dry = is_dry(c, dry_run)
-    with elsewhere.brought(home, from_ if id and to else "", id[:1], say, archives=False) as folder:
+    with elsewhere.fetched(home, from_ if id and to else "", id[:1], say, archives=False) as folder:
         order = archived.order_of(home, id, to, overwrite, folder, say)
         if dry:
             plan = archived.git_plan(order) if git else shown("backup.restore", room.planned(order, say).items)
@@ -92,7 +92,7 @@ def diff(c, id, from_="", json=False):  # type: ignore[no-untyped-def]
     from autosys_tasks.backup import diff as room
 
     home = house()
-    with elsewhere.brought(home, from_ if id else "", id, say, archives=False) as folder:
+    with elsewhere.fetched(home, from_ if id else "", id, say, archives=False) as folder:
         between, found = archived.differences(home, id, folder, say)
     return finish(home.config, "backup.diff", 0, between | room.fields(found), room.lines(found), json)
 

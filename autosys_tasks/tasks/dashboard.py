@@ -43,7 +43,7 @@ def dashboard(  # type: ignore[no-untyped-def]
         say(unknown)
     if live:
         return show_live(span, open)
-    at, board, language = seen(home, span, act.latest_health(home) or checked(home))
+    at, board, language = board_now(home, span, act.latest_health(home) or health_kept(home))
     act.write(path, as_typed(html(board, language)))
     if open:
         show_in_browser(path.as_uri())
@@ -53,7 +53,7 @@ def dashboard(  # type: ignore[no-untyped-def]
     return finish(home.config, "dashboard", 0, document, said, json)
 
 
-def seen(home: House, hours: float, health: dict[str, object]) -> tuple[str, Any, str]:
+def board_now(home: House, hours: float, health: dict[str, object]) -> tuple[str, Any, str]:
     """When it was looked, what the page shows, and in which language."""
     from autosys_tasks.report import act, dashboard_text, look
     from autosys_tasks.report.figures import figures
@@ -65,7 +65,7 @@ def seen(home: House, hours: float, health: dict[str, object]) -> tuple[str, Any
     return look.at(found), board, look.language(home)
 
 
-def looked(home: House) -> dict[str, object]:
+def health_now(home: House) -> dict[str, object]:
     """A health page made now."""
     from autosys_tasks.health import run
     from autosys_tasks.tasks.health import document
@@ -73,11 +73,11 @@ def looked(home: House) -> dict[str, object]:
     return document(home, run.page(home))
 
 
-def checked(home: House) -> dict[str, object]:
+def health_kept(home: House) -> dict[str, object]:
     """A health page made now, and kept, because there is none yet."""
     from autosys_tasks.health import run
 
-    document = looked(home)
+    document = health_now(home)
     trouble = run.keep(home, document)
     if trouble:
         say(trouble)
@@ -91,7 +91,7 @@ def show_live(hours: float, browse: bool) -> None:
 
     def make() -> str:
         home = house()
-        _at, board, language = seen(home, hours, looked(home))
+        _at, board, language = board_now(home, hours, health_now(home))
         return as_typed(html(board, language, live.RENEW_S))
 
     def tell(url: str) -> None:

@@ -26,7 +26,7 @@ def head(folder: str) -> Head | None:
 
     Raises ValueError where its files do not tell (references in a reftable, a damaged HEAD): ask git then.
     """
-    found = place(folder)
+    found = repository_of(folder)
     if found is None:
         return None
     top, git_dir = found
@@ -41,7 +41,7 @@ def head(folder: str) -> Head | None:
     return Head(_commit(git_dir, name), name.removeprefix("refs/heads/"), top, git_dir)
 
 
-def place(folder: str) -> tuple[str, str] | None:
+def repository_of(folder: str) -> tuple[str, str] | None:
     """(work tree, git's folder) of the repository that `folder` lies in: its own `.git`, or the next one above."""
     at = os.path.realpath(folder)
     while True:
@@ -59,7 +59,7 @@ def place(folder: str) -> tuple[str, str] | None:
 
 def ignores(folder: str) -> list[str]:
     """What outside of `folder` tells git to leave something in it out, there or not: its own list, those above."""
-    found = place(folder)
+    found = repository_of(folder)
     if found is None:
         return []
     top, git_dir = found

@@ -82,7 +82,7 @@ class Line:
             say(f"worker: the queue server does not serve: {trouble}; trying again until it does")
             self._told.add(str(trouble))
 
-    def rest(self) -> None:
+    def pause(self) -> None:
         """Sleep before the next try: 0.1 s, doubled up to 5 s, less at random so that workers spread."""
         delay = min(RETRY_MAX_S, 0.1 * 2.0 ** min(self._tries, 10)) * random.uniform(0.7, 1.0)
         self._tries += 1
@@ -119,7 +119,7 @@ def take(me: Me, line: Line) -> Lease | None:
         answer = _accepted(line.client.ask("POST", "/v1/leases", wish, patience_s=POLL_S + 10, turn=beat))
     except Unreachable as trouble:
         line.down(trouble)
-        line.rest()
+        line.pause()
         return None
     line.up()
     return Lease(str(answer["token"]), _object(answer["task"])) if answer else None
@@ -244,7 +244,7 @@ def settle(lease: Lease, finish: Finish, line: Line) -> None:
             line.down(trouble)
             if line.ending.asked:
                 raise Interrupted from trouble
-            line.rest()
+            line.pause()
     if status != 200:
         raise Lost
 
