@@ -11,6 +11,7 @@ from typing import NamedTuple, TypeVar
 
 from autosys_tasks.backup import manifest, store
 from autosys_tasks.backup.damaged import Damaged
+from autosys_tasks.backup.far_archive import must_open
 from autosys_tasks.backup.owner import own
 from autosys_tasks.backup.place import LATER, PART, TIMEOUT_S, Lost, Place, PlaceError
 from autosys_tasks.backup.places import opened
@@ -72,13 +73,14 @@ def listed(at: Source, into: Path, timeout_s: float = TIMEOUT_S) -> tuple[list[B
 
 
 def fetch(at: Source, wanted: Sequence[str], into: Path, tell: Tell = lambda line: None, *, owner: str = "",
-          archives: bool = True, names: bool = True, damaged: set[str] | None = None, timeout_s: float = TIMEOUT_S,
+          archives: bool = True, secret: str = "", damaged: set[str] | None = None, timeout_s: float = TIMEOUT_S,
 ) -> list[Backup]:  # fmt: skip
     """Bring backups (ids, or "latest": see store.find) and their bases to `into`; those that were asked for.
 
-    Without `archives` only what tells of them: of an encrypted one the archive, if anybody can read its `names`.
-    `damaged` is given the ids of what is not as its manifest says. Raises UsageError for an unknown one, and with
-    `archives` Damaged for such a one; else `tell` is told: what of it is good may be all that is left.
+    Without `archives` only what tells of them: of an encrypted one the archive, if there is a `secret` for its names.
+    `damaged` is given the ids of what is not as its manifest says. Raises UsageError for an unknown one; before one is
+    brought that `secret` does not open NeedsPassphrase; and with `archives` Damaged for what is damaged, else `tell` is
+    told: what of it is good may be all that is left.
     """
     came: dict[str, str] = {}
 
@@ -86,7 +88,10 @@ def fetch(at: Source, wanted: Sequence[str], into: Path, tell: Tell = lambda lin
         shelf = _Shelf(place, at, into, tell, damaged, came)
         chosen = [shelf.latest(owner) if word in ("", "latest") else shelf.named(word) for word in wanted]
         needed = {one.stem: one for one in [*map(shelf.base, chosen), *chosen]}
-        shelf.bring([one for one in needed.values() if archives or (one.encrypted and names)], whatever=not archives)
+        wanted_here = [one for one in needed.values() if archives or (one.encrypted and secret)]
+        for one in wanted_here:
+            must_open(place, one, secret)
+        shelf.bring(wanted_here, whatever=not archives)
         for one in needed.values():
             (into / one.archive).touch()
         return chosen

@@ -31,14 +31,14 @@ def fetched(
         yield archived.folder_of(house)
         return
     source, owner = copies_fetch.source(written, os.environ), owner_of(house.config)
-    names = bool(passphrase(house.config.name))
+    secret = passphrase(house.config.name)
     with own_folder(Path(house.place.folder), "fetched") as into:
         with _remembering_damage(house, source, tell) as damaged:
             if ids is None:
                 copies_fetch.fetch_all(source, into, tell, owner=owner, damaged=damaged)
             else:
                 copies_fetch.fetch(
-                    source, ids, into, tell, owner=owner, archives=archives, names=names, damaged=damaged
+                    source, ids, into, tell, owner=owner, archives=archives, secret=secret, damaged=damaged
                 )
         yield into
 

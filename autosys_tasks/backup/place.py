@@ -48,6 +48,9 @@ class Place(Protocol):
     def read(self, name: str) -> Iterator[bytes]:
         """The bytes of what lies there."""
 
+    def piece(self, name: str, at: int, size: int) -> bytes:
+        """So many of them (at least one) from there, fewer only at its end."""
+
     def remove(self, name: str) -> None:
         """Take it away, and what an interrupted `put` of it left; no error when there is nothing."""
 

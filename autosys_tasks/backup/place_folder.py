@@ -65,6 +65,12 @@ class Folder:
             while chunk := file.read(CHUNK):
                 yield chunk
 
+    def piece(self, name: str, at: int, size: int) -> bytes:
+        """So many of its bytes from there."""
+        with self._said("read"), patiently(lambda: (self.path / name).open("rb")) as file:
+            file.seek(at)
+            return file.read(size)
+
     def remove(self, name: str) -> None:
         """Take it and its `.part` away."""
         with self._said("remove"):

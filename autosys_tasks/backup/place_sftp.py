@@ -77,6 +77,12 @@ class Server:
             while chunk := file.read(CHUNK):
                 yield chunk
 
+    def piece(self, name: str, at: int, size: int) -> bytes:
+        """So many of its bytes from there."""
+        with self._said("read"), self._file(name, "rb") as file:
+            file.seek(at)
+            return bytes(file.read(size))
+
     def remove(self, name: str) -> None:
         """Take it and its `.part` away."""
         with self._said("remove"):

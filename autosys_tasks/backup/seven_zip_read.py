@@ -42,15 +42,19 @@ class Archive:
     """An archive of ours, open for reading; a context manager.
 
     `proving`: no code that may have packed it unpacks it, where there is other code for that.
+    `file`: is read instead of what lies at `path`; it may be none of this machine's.
     """
 
-    def __init__(self, path: Path, passphrase: str = "", *, proving: bool = False) -> None:
+    def __init__(
+        self, path: Path, passphrase: str = "", *, proving: bool = False, file: BinaryIO | None = None
+    ) -> None:
         self._path, self._passphrase, self._fast = path, passphrase, not proving
+        self._read_at = READ_AT if file is None else None
         self._sum_of = zlib.crc32 if proving else crc32
         self._keys: dict[tuple[int, bytes], Key] = {}
         self._turn = threading.Lock()  # whose it is, may move in the file
         with self._damage():
-            self._file: BinaryIO = patiently(lambda: open(path, "rb"))  # noqa: SIM115 - closed at exit
+            self._file = file or patiently(lambda: open(path, "rb"))  # noqa: SIM115 - closed at exit
         try:
             with self._damage():
                 self._blocks, self._members = contents(self._header())
@@ -191,9 +195,9 @@ class Archive:
 
     def _at(self, at: int, size: int) -> bytes:
         """So many bytes from there, fewer only at the file's end."""
-        if READ_AT:
-            data = READ_AT(self._file.fileno(), size, at)
-            while len(data) < size and (more := READ_AT(self._file.fileno(), size - len(data), at + len(data))):
+        if read_at := self._read_at:
+            data = read_at(self._file.fileno(), size, at)
+            while len(data) < size and (more := read_at(self._file.fileno(), size - len(data), at + len(data))):
                 data += more
             return data
         with self._turn:
@@ -215,7 +219,7 @@ class Archive:
     # The header
 
     def _header(self) -> bytes:
-        first, size = self._file.read(START), os.fstat(self._file.fileno()).st_size
+        first, size = self._file.read(START), self._file.seek(0, os.SEEK_END)
         if first == bytes(START):
             raise Damaged("it was never finished: its first bytes are zero")
         if len(first) < START or not first.startswith(MAGIC):

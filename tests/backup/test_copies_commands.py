@@ -214,6 +214,20 @@ def test_an_encrypted_one_is_not_fetched_by_who_has_no_passphrase(desk: rig.Work
     assert (desk.root / "back/data/a.txt").read_text(encoding="utf-8") == "first"
 
 
+def test_a_wrong_passphrase_is_said_before_an_archive_is_fetched(desk: rig.Workspace, tmp_path: Path) -> None:
+    (desk.root / "data/big.bin").write_bytes(os.urandom(2_000_000))
+    secret = {"AUTOSYS_BACKUP_PASSPHRASE": "암호 1"}
+    desk.cli("backup", env=secret).rc(0)
+    place = ["--from", (tmp_path / "b").as_uri()]
+    for wrong in ({"AUTOSYS_BACKUP_PASSPHRASE": "암호 2"}, {"AUTOSYS_BACKUP_PASSPHRASE": None}):
+        for words in (["backup.restore", "latest", "--to", "back"], ["backup.verify", "latest"]):
+            said = desk.cli(*words, *place, env=wrong).rc(2)
+            assert "fetching" not in said.err and "AUTOSYS_BACKUP_PASSPHRASE" in said.err, said
+    said = desk.cli("backup.show", "latest", *place, env={"AUTOSYS_BACKUP_PASSPHRASE": "암호 2"}).rc(2)
+    assert "fetching" not in said.err and "the passphrase is not the one" in said.err, said
+    desk.cli("backup.verify", "latest", *place, env=secret).rc(0).says("fetching")
+
+
 def test_every_backup_there_is_verified(new: Away) -> None:
     found = new.cli("backup.verify", "--all", "--from", new.place, "--json").rc(0).json()
     assert found["backups"] == [FIRST, SECOND] and left(new) == []

@@ -31,6 +31,16 @@ def test_what_is_put_can_be_read_and_gets_its_name_when_it_is_finished(place: Pl
     assert place.names() == {"a.7z": len(data)} and b"".join(place.read("a.7z")) == data
 
 
+def test_a_piece_of_what_is_there_is_read_alone(place: Place) -> None:
+    data = os.urandom(100_000)
+    put(place, "a.7z", data)
+    place.finish("a.7z")
+    assert place.piece("a.7z", 70_000, 20_000) == data[70_000:90_000]
+    assert place.piece("a.7z", 99_999, 5) == data[-1:], "fewer only at its end"
+    with pytest.raises(PlaceError, match="the place"):
+        place.piece("nothing", 0, 1)
+
+
 def test_nothing_at_all_is_a_file_too(place: Place) -> None:
     put(place, "empty", b"")
     place.finish("empty")
