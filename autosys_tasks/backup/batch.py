@@ -77,7 +77,7 @@ def _jobs(things: Sequence[Thing]) -> list[tuple[int, int]]:
     """From which to which of them: each with as many bytes of small files as are compressed at once."""
     jobs, begin, size = list[tuple[int, int]](), 0, 0
     for at, (found, before) in enumerate(things):
-        more = found.size if before is None and found.size <= SMALL else 0
+        more = 0 if before or found.size > SMALL else found.size
         size += more
         if size > CHUNK or at - begin == MOST:
             jobs.append((begin, at))

@@ -67,18 +67,15 @@ def pack(load: Load, part: Path, spool: Spool, secret: str, say: Say) -> Packed:
 
     `spool` takes the entries.
     """
-    progress = Progress("writing", plan.to_store(load.found), say)
     bulk = sum(each.size for each, _before in load.found) >= BULK
-    with (
-        batches(load.found, codec_of(bulk), load.required) as read,  # first: its copies of this process have no threads
-        Writer(part, passphrase=secret, bulk=bulk, tell=progress.add) as writer,
-        tail.Ahead(load.found) as ahead,
-    ):
-        packing = _Packing(load, writer, ahead, spool)
-        for batch in read:
-            packing.take(batch)
-        backup = packing.described(secret)
-        archive_bytes, archive_sha256 = writer.finish()
+    with batches(load.found, codec_of(bulk), load.required) as read:  # first: copies of this process have no threads
+        progress = Progress("writing", plan.to_store(load.found), say)
+        with Writer(part, passphrase=secret, bulk=bulk, tell=progress.add) as writer, tail.Ahead(load.found) as ahead:
+            packing = _Packing(load, writer, ahead, spool)
+            for batch in read:
+                packing.take(batch)
+            backup = packing.described(secret)
+            archive_bytes, archive_sha256 = writer.finish()
     backup = backup._replace(archive_bytes=archive_bytes, archive_sha256=archive_sha256)
     return Packed(backup, spool, packing.secrets)
 

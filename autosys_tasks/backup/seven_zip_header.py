@@ -148,9 +148,9 @@ def _members(blocks: Sequence[Block], columns: Columns) -> bytes:
 
 
 def _files(columns: Columns) -> bytes:
-    empty = [shape != DATA for shape in columns.shapes]
-    parts = [number(len(empty))]
-    if any(empty):
+    parts = [number(len(columns.shapes))]
+    if columns.shapes.count(DATA) < len(columns.shapes):
+        empty = [shape != DATA for shape in columns.shapes]
         parts.append(_property(IS_EMPTY, _bits(empty)))
         parts.append(_property(IS_FILE, _bits([shape == EMPTY for shape in columns.shapes if shape != DATA])))
     parts.append(_property(NAMES, b"\0" + columns.names))
