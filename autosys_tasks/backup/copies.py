@@ -7,17 +7,17 @@ has not brought there is neither replaced nor removed; of two that send one name
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 from autosys_tasks.backup.copies_memory import remember, remember_checked, remembered
 from autosys_tasks.backup.copies_plan import Held, Memory, Retain, decide, let_go, may_leave, sound
+from autosys_tasks.backup.copies_send import OneError, TakenError, chunks_of, is_right, measured, send
 from autosys_tasks.backup.owner import is_same, said_by
-from autosys_tasks.backup.place import CHUNK, PART, TIMEOUT_S, Full, Lost, Place, PlaceError, full
+from autosys_tasks.backup.place import PART, TIMEOUT_S, Full, Lost, Place, PlaceError, full
 from autosys_tasks.backup.place_folder import folder_of, mount_of
 from autosys_tasks.backup.places import opened
 from autosys_tasks.backup.values import Backup, Kept, archive_of, manifest_of
@@ -28,21 +28,7 @@ from autosys_tasks.core.faults import fault
 from autosys_tasks.core.files import is_full
 from autosys_tasks.core.plan import Outcome, Step
 
-SLOWEST = 10_000  # bytes a second, after PATIENCE_S: a place that drips would hold up the backups for good
-PATIENCE_S = 120.0
 COPY, REMOVE = "copy", "remove-copy"
-
-
-class OneError(PlaceError):
-    """One backup cannot be copied; the others can."""
-
-
-class TakenError(OneError):
-    """Another backup has the name, and is not touched."""
-
-    def __init__(self) -> None:
-        hint = "give each workspace and machine a folder of its own in `copies` of [backup]"
-        super().__init__("another backup has this name there, and is not touched", hint=hint)
 
 
 class Work(NamedTuple):
@@ -237,18 +223,18 @@ class Visit:
 
     def _sent(self, place: Place, names: Mapping[str, int], one: Backup) -> str:
         here = self.work.folder / one.manifest
-        length, digest = _measured(_bytes(here))
+        length, digest = measured(chunks_of(here))
         sent = 0
         if not self._is_there(place, names, one, digest):
             self._keep(self.memory._replace(sending=one.stem))
             if one.manifest in names:
                 place.remove(one.manifest)
-            if not _is_right(place, names, one.archive, one.archive_bytes, one.archive_sha256):
+            if not is_right(place, names, one.archive, one.archive_bytes, one.archive_sha256):
                 self.work.tell(f"copying {one.stem} ({size(one.archive_bytes)}) to {self.memory.place}")
-                _deliver(place, names, self.work.folder / one.archive, one.archive_bytes, one.archive_sha256)
+                send(place, names, self.work.folder / one.archive, one.archive_bytes, one.archive_sha256)
                 sent += one.archive_bytes
             fault("copies.after-archive")
-            _deliver(place, names, here, length, digest)
+            send(place, names, here, length, digest)
             sent += length
         held = {**self.memory.held, one.stem: Held(one, length)}
         self._keep(self.memory._replace(held=held, sending=""))
@@ -258,87 +244,12 @@ class Visit:
     def _is_there(self, place: Place, names: Mapping[str, int], one: Backup, digest: str) -> bool:
         """Whether all of it lies there, read to its end; raises OneError when something else has its name."""
         ours = one.stem in self.memory.held or one.stem == self.memory.sending
-        right = _is_right(place, names, one.manifest, None, digest)
-        if right and _is_right(place, names, one.archive, one.archive_bytes, one.archive_sha256):
+        right = is_right(place, names, one.manifest, None, digest)
+        if right and is_right(place, names, one.archive, one.archive_bytes, one.archive_sha256):
             return True
         strange = one.manifest in names and not right
         if not ours and not strange and not right and one.archive in names:
-            strange = not _is_right(place, names, one.archive, one.archive_bytes, one.archive_sha256)
+            strange = not is_right(place, names, one.archive, one.archive_bytes, one.archive_sha256)
         if strange and (not ours or self._is_anothers(place, one.stem)):
             raise TakenError
         return False
-
-
-def _is_right(place: Place, names: Mapping[str, int], name: str, length: int | None, digest: str) -> bool:
-    """Whether it lies there and holds what it should: it is read."""
-    if name not in names or (length is not None and names[name] != length):
-        return False
-    return _measured(_paced(place.read(name), name))[1] == digest
-
-
-def _deliver(place: Place, names: Mapping[str, int], path: Path, length: int, digest: str) -> None:
-    """Send one file, read it back, and only then give it its name, if nobody else has meanwhile (`names`: before)."""
-    seen = hashlib.sha256()
-    try:
-        lies = place.put(path.name, _paced(_chunks(path, seen), path.name), length)
-        if seen.hexdigest() != digest:
-            raise OneError(f"`{path}` is damaged: it is not what its manifest says", hint="inv backup.verify --all")
-        fault("copies.after-put")
-        if _measured(_paced(place.read(lies), path.name))[1] != digest:
-            if lies == path.name and lies not in names:  # a bucket took another's after ours
-                raise TakenError
-            hint = "the next backup tries again; if it goes on, its disk or the way there is not sound"
-            raise OneError("what arrived is not what was sent", hint=hint)
-    except TakenError:
-        raise
-    except OneError:
-        with suppress(Lost):
-            place.remove(path.name)
-        raise
-    fault("copies.before-finish")
-    if path.name != lies and path.name not in names and path.name in place.names():
-        place.drop(path.name)
-        raise TakenError
-    try:
-        place.finish(path.name)
-    except PlaceError as error:
-        if not isinstance(error, Lost):
-            place.drop(path.name)
-        raise
-
-
-def _chunks(path: Path, seen: hashlib._Hash) -> Iterator[bytes]:
-    for chunk in _bytes(path):
-        seen.update(chunk)
-        fault("copies.during-put")
-        yield chunk
-
-
-def _bytes(path: Path) -> Iterator[bytes]:
-    try:
-        with path.open("rb") as file:
-            while chunk := file.read(CHUNK):
-                yield chunk
-    except OSError as error:
-        raise OneError(f"`{path}` cannot be read: {error.strerror or error}", hint="inv backup.verify --all") from error
-
-
-def _measured(chunks: Iterable[bytes]) -> tuple[int, str]:
-    """How many bytes these are, and their SHA-256."""
-    seen, length = hashlib.sha256(), 0
-    for chunk in chunks:
-        seen.update(chunk)
-        length += len(chunk)
-    return length, seen.hexdigest()
-
-
-def _paced(chunks: Iterable[bytes], name: str, clock: Callable[[], float] = time.monotonic) -> Iterator[bytes]:
-    """The same bytes; raises PlaceError when fewer than SLOWEST a second get through."""
-    began, done = clock(), 0
-    for chunk in chunks:
-        yield chunk
-        done += len(chunk)
-        spent = clock() - began
-        if spent > PATIENCE_S and done < spent * SLOWEST:
-            hint = "the next backup tries again; if it goes on, copy to a nearer place"
-            raise PlaceError(f"too slow: {size(done)} of `{name}` in {spent:.0f} s", hint=hint)

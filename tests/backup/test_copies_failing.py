@@ -13,9 +13,9 @@ import pytest
 from copies_desk import NOW, Desk
 from copying import declared, keep_all
 
-from autosys_tasks.backup import copies, copies_memory, place_folder
+from autosys_tasks.backup import copies_memory, copies_send, place_folder
 from autosys_tasks.backup.copies import copy_all
-from autosys_tasks.backup.place import PART, Lost
+from autosys_tasks.backup.place import PART, Lost, PlaceError
 
 
 def test_a_failure_is_an_outcome_with_what_to_do_and_the_other_place_gets_its_copy(disk: Desk) -> None:
@@ -95,11 +95,11 @@ def test_a_place_that_is_full_once_it_was_sent_is_the_one_that_is_named(disk: De
 
 def test_a_place_that_drips_is_given_up() -> None:
     clock = iter(range(0, 10_000, 100))
-    with pytest.raises(copies.PlaceError) as caught:
-        list(copies._paced([b"x" * 1000] * 50, "a.7z", lambda: float(next(clock))))
+    with pytest.raises(PlaceError) as caught:
+        list(copies_send.paced([b"x" * 1000] * 50, "a.7z", lambda: float(next(clock))))
     assert "too slow" in caught.value.message
     clock = iter(range(0, 10_000, 100))
-    assert len(list(copies._paced([b"x" * 1_000_001] * 50, "a.7z", lambda: float(next(clock))))) == 50
+    assert len(list(copies_send.paced([b"x" * 1_000_001] * 50, "a.7z", lambda: float(next(clock))))) == 50
 
 
 def test_health_can_tell_how_long_a_place_has_been_behind(disk: Desk) -> None:
