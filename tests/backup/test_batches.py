@@ -209,6 +209,6 @@ def test_the_command_has_no_other_thread_when_it_makes_copies(desk: rig.Workspac
     argv = [sys.executable, "-c", COMMAND, "backup"]
     done = subprocess.run(argv, cwd=desk.root, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done
-    assert [line for line in done.stderr.splitlines() if line in ("a copy", "none")][0] == "a copy", done
+    assert next(line for line in done.stderr.splitlines() if line in ("a copy", "none")) == "a copy", done
     (made,) = whole(desk)
     assert made.files == 103
