@@ -84,6 +84,21 @@ def ready(folder: Path, to_store: int) -> None:
         must_take_files(folder)  # else no room made there would help
         said = f"cannot write `{folder}`: {size(free)} free, at least {size(least)} needed"
         raise StateError(said, where=str(folder), hint=f"{SPACE_HINT}; inv backup.prune removes what is kept too long")
+    _hide(folder)
+
+
+def _hide(folder: Path) -> None:
+    """Have git leave the folder out, unless somebody has said otherwise: an archive may hold secrets in clear."""
+    path = folder / ".gitignore"
+    if not any((above / ".git").exists() for above in folder.resolve().parents):
+        return
+    with contextlib.suppress(FileNotFoundError):
+        if path.stat().st_size:
+            return
+    try:
+        path.write_text("*\n", encoding="ascii", newline="\n")
+    except OSError as error:
+        raise cannot_write(path, error) from error
 
 
 # --- after ----------------------------------------------------------------------------------------------------

@@ -228,6 +228,24 @@ def test_secrets_in_clear_are_for_this_user_alone_and_said_once(desk: rig.Worksp
     assert "hunter2" not in (desk.outputs / "backup_log.jsonl").read_text(encoding="utf-8")
 
 
+@pytest.mark.only("posix")
+def test_git_takes_no_backup_with_all_else_unless_the_person_says_so(desk: rig.Workspace) -> None:
+    """P55: `git add .` stages no archive, which may hold secrets in clear; what somebody wrote there stays."""
+
+    def git(*words: str) -> str:
+        return subprocess.run(["git", *words], cwd=desk.root, capture_output=True, text=True, check=True).stdout
+
+    desk.write(f'{SETS}[backup.sets.env]\ninclude = [".env"]\n').file(".env", SECRET)
+    folder(desk).mkdir()
+    (folder(desk) / ".gitignore").touch()  # as a kill leaves it
+    git("init", "-q")
+    desk.cli("backup").rc(0)
+    assert "autosys.toml" in git("add", "--dry-run", ".") and "backups/" not in git("add", "--dry-run", ".")
+    (folder(desk) / ".gitignore").write_text("*.json\n", encoding="utf-8")
+    desk.cli("backup").rc(0)
+    assert "-full.7z" in git("add", "--dry-run", ".") and whole(desk)
+
+
 def test_with_a_passphrase_contents_and_names_are_encrypted(desk: rig.Workspace) -> None:
     desk.write(f'{SETS}[backup.sets.env]\ninclude = [".env"]\n').file(".env", SECRET)
     env = {"AUTOSYS_BACKUP_PASSPHRASE": "열려라 참깨"}
