@@ -113,6 +113,8 @@ class Places:
         folder, _, name = path.rpartition("/")
         above = self._folder(folder)
         why = impossible(name, self.rules)
+        if not why and above == (folder, "") and self.taken.setdefault(self._seen(path), path) == path:
+            return Place(path)  # nearly all
         found = self._free(path, above.target, mapped(name, self.rules) if why else name)
         if found.why or why:
             said = f"`{name}`: {why}" if why else found.why

@@ -219,7 +219,8 @@ def _from_archive(site: Site, order: Order, share: _Share, begun: dict[str, Begu
     try:
         with Archive(order.folder / share.backup.archive, order.passphrase) as archive:
             restore_crowds.put(site, archive, waiting, {*beginnings, *begun})
-            archive.read({*waiting, *beginnings}, put)
+            if left := {*waiting, *beginnings}:
+                archive.read(left, put)
     except Damaged as error:
         why = error.message
     for tails in beginnings.values():

@@ -91,8 +91,10 @@ def _grown(fd: int, size: int) -> str:
 def dressed(fd: int, entry: Entry, mode: int) -> str:
     """Give an open file that was made with `mode` its time and its mode; why not, "" when it has them."""
     try:
-        with contextlib.suppress(OverflowError):
+        try:  # not `suppress`, whose cost tells when files are small
             os.utime(fd, ns=(entry.mtime_ns, entry.mtime_ns))
+        except OverflowError:
+            pass
         if entry.mode & BITS != mode:
             os.chmod(fd, entry.mode & BITS)
     except OSError as error:
