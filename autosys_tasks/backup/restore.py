@@ -187,9 +187,10 @@ def _by_archive(items: Iterable[Item]) -> list[_Share]:
     """What each archive has to give, the full one first."""
     found: dict[str, _Share] = {}
     for item in items:
-        backup = item.wanted.backup
-        found.setdefault(backup.id, _Share(backup, [], [])).items.append(item)
-        if item.wanted.entry.beginning:
+        entry, backup = item.wanted.entry, item.wanted.backup
+        share = found.get(backup.id) or found.setdefault(backup.id, _Share(backup, [], []))
+        share.items.append(item)
+        if entry.tail[0]:
             base = backup._replace(id=backup.base, kind=FULL)
             found.setdefault(base.id, _Share(base, [], [])).beginnings.append(item)
     return sorted(found.values(), key=lambda share: (share.backup.kind != FULL, share.backup.id))

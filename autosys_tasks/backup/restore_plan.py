@@ -19,6 +19,7 @@ NEVER, CHANGED, ALWAYS = "never", "changed", "always"
 OVERWRITE = (NEVER, CHANGED, ALWAYS)
 MAKE, WRITE, REPLACE, POINT, KEEP, REFUSE = "make", "write", "replace", "link", "keep", "refuse"
 ORDER = (MAKE, WRITE, REPLACE, POINT, KEEP, REFUSE)
+NEW = {FOLDER: MAKE, LINK: POINT}  # what is done where nothing is: all else is written
 OTHER = "other"  # what is neither a file, nor a folder, nor a link
 NOT_THERE = "not there"
 SAME = "there already, the same"  # of a folder: it has the time that it had, so nothing has come into it since
@@ -114,7 +115,7 @@ def with_bytes(
     found: Iterable[tuple[Entry, Backup]], firsts: Mapping[str, tuple[Entry, Backup]]
 ) -> list[tuple[Entry, Backup]]:
     """The same, where each hard link says itself which bytes are its own: it may be restored without the first one."""
-    return [_with_bytes(*each, firsts) for each in found]
+    return [_with_bytes(*each, firsts) for each in found] if firsts else list(found)
 
 
 def _with_bytes(entry: Entry, backup: Backup, firsts: Mapping[str, tuple[Entry, Backup]]) -> tuple[Entry, Backup]:
@@ -186,7 +187,7 @@ def _item(
     if now is not None and now.why:
         return Item(REFUSE, wanted, now.why)
     if now is None:
-        return Item({FOLDER: MAKE, LINK: POINT}.get(entry.kind, WRITE), wanted, NOT_THERE)
+        return Item(NEW.get(entry.kind, WRITE), wanted, NOT_THERE)
     if FOLDER in (entry.kind, now.kind):
         if entry.kind == now.kind:
             return Item(KEEP, wanted, SAME if now.mtime_ns == entry.mtime_ns else "there already")

@@ -244,6 +244,15 @@ def test_nothing_is_shared_where_a_fault_is_ordered(
     assert came.shared == 0 and [ok for ok, _ in came.details.values()].count(False) == 1
 
 
+def test_beside_another_thread_no_copy_is_made_and_all_is_put_here(crowded: Path, tmp_path: Path) -> None:
+    keep(tmp_path / "backups", crowded)
+    came = forked(tmp_path / "backups", tmp_path / "to", """
+import threading
+threading.Thread(target=time.sleep, args=(3600,), daemon=True).start()
+""")  # fmt: skip
+    assert came.shared == 0 and things(tmp_path / "to") == things(crowded)
+
+
 @settings(max_examples=rig.examples(12))
 @given(tree=TREES, second=TREES)
 def test_any_tree_comes_back_from_a_full_and_from_a_differential(
