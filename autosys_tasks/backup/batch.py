@@ -41,7 +41,7 @@ class Run(NamedTuple):
     first: str  # the path of the first of them
     last: str
     size: int  # bytes of them all
-    failed: list[tuple[str, str, bool]]  # what Failed says of the others
+    failed: list[tuple[str, str, bool, bool]]  # the others, as Failed has them
 
 
 class Batch(NamedTuple):
