@@ -41,7 +41,7 @@ PURE_NAMES = {"subprocess.list2cmdline"}  # a function of its argument
 PURE_ROOMS = ("core.errors", "core.plan", "core.probe", "core.verdict", "core.clock", "config.model", "host.types")
 MAY_PRINT = ("tasks", "services", "bootstrap")
 PRINTERS = ("live.py", "guard.py", "follow.py", "program.py", "reference.py")
-LIGHT_TOP = ("invoke", "autosys_tasks.tasks.border", "autosys_tasks.tasks.parsing", "__future__", "typing")
+LIGHT_TOP = ("invoke", "autosys_tasks.tasks.border", "__future__", "typing")
 LONGEST = 400
 
 

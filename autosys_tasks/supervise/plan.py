@@ -148,7 +148,7 @@ def _living(service: Service, facts: Facts, now: Now, *, up: bool) -> Decision:
     if facts.held_by is not None:
         return Decision(state, f"pid {facts.held_by} is restarting it")
     if facts.liveness is not None and not facts.liveness.ok:
-        return Decision("unready", f"liveness: {facts.liveness.why}", "" if facts.liveness.misput else "restart")
+        return Decision("unready", f"liveness: {facts.liveness.why}", "" if facts.liveness.misconfigured else "restart")
     if facts.memory is not None:
         limit = service.memory_max or 0
         return Decision(state, f"memory {facts.memory / 1e6:.0f} MB over {limit / 1e6:.0f} MB", "restart")
@@ -160,14 +160,14 @@ def _living(service: Service, facts: Facts, now: Now, *, up: bool) -> Decision:
     if facts.readiness is None:
         return Decision(state, reason)  # it is asked, and judged by what it answers
     because = f": {facts.readiness.why}" if facts.readiness.why else ""
-    step = "" if facts.readiness.misput else "restart"
+    step = "" if facts.readiness.misconfigured else "restart"
     return Decision("unready", f"not ready within {limit_s:g} s{because}", step)
 
 
 def asked_wrongly(facts: Facts, decision: Decision) -> bool:
     """Whether only another question can make it ready: nothing to wait for, and no reason to restart it."""
     replies = (facts.liveness, None if facts.ready_seen else facts.readiness)
-    return decision.state == "unready" and not decision.step and any(r and not r.ok and r.misput for r in replies)
+    return decision.state == "unready" and not decision.step and any(r and not r.ok and r.misconfigured for r in replies)
 
 
 def _readiness(service: Service, facts: Facts, age: float) -> tuple[str, str]:

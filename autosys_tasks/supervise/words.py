@@ -12,7 +12,7 @@ from autosys_tasks.supervise.plan import IN_ITS, LEFT, ended_text
 from autosys_tasks.supervise.runs import Report
 from autosys_tasks.supervise.values import GUARD, label
 
-MISPUT = "check misconfigured"  # as probes say of a 404
+MISCONFIGURED = "check misconfigured"  # as probes say of a 404
 DONE = {"start": "started", "stop": "stopped", "restart": "stopped", "adopt": "adopted", "note": "noted"}
 
 
@@ -68,7 +68,7 @@ def next_step(name: str, report: Report) -> str:
         return f"end that process or change the port of {name}; then inv bringup {name}"
     if decision.state == "unmanaged":
         return f"start or mend it: {name} is only watched (managed = false)"
-    if MISPUT in decision.reason:
+    if MISCONFIGURED in decision.reason:
         return f"correct what is asked of services.{name} in autosys.toml; then inv bringup {name}"
     if watched := [other for other in decision.after if _is_watched(other, report)]:
         return f"start or mend {', '.join(watched)}: only watched (managed = false)"

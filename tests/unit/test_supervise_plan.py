@@ -22,7 +22,7 @@ WHO = Identity(42, "7", "this-boot")
 HELD = Wanted(True, NOW.wall, WHO)  # stopped by who was to start it again
 PLAIN = Service("api", ("run",), shown=("run",))
 ASKED = PLAIN._replace(readiness=Probe("tcp", "127.0.0.1:1"))
-WRONG = Reply(False, "status 404", misput=True)
+WRONG = Reply(False, "status 404", misconfigured=True)
 JOB = PLAIN._replace(oneshot=True)
 
 
