@@ -1,4 +1,4 @@
-"""Looks for everything that the sets name, in one walk: what goes into a backup, and what is asked for in vain."""
+"""Looks for everything that the sets name, in one walk: what goes into a backup, and which patterns match nothing."""
 
 from __future__ import annotations
 

@@ -92,7 +92,7 @@ def _brought(work: Work) -> tuple[Memory, list[Outcome]]:
 
 @contextmanager
 def _named(shown: str) -> Iterator[None]:
-    """That there is no room, said of no file by name, is said of the place."""
+    """An error for lack of room that names no file names the place instead."""
     try:
         yield
     except OSError as error:

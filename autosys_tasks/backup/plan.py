@@ -1,4 +1,4 @@
-"""Decides what a backup is to be: a full or a differential one, and what of the found things it has to hold. Pure."""
+"""Decides what a backup is to be: a full or a differential one, and which of the found files it has to hold. Pure."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Choice(NamedTuple):
 
 
 class Changes(NamedTuple):
-    """What of the found things is as it was; what has to be read, with what it was; and what of the base is gone."""
+    """Which files are as the base has them, which have to be read (with what they were), and which are gone."""
 
     same: tuple[Found, ...]
     read: tuple[tuple[Found, Entry | None], ...]  # things without bytes (folders, links) are there too when they differ

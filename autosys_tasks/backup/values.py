@@ -77,7 +77,7 @@ class Failed(NamedTuple):
 
 
 class Collected(NamedTuple):
-    """What the sets name: in order of path; what they name in vain, what was skipped, and what a person should know."""
+    """What the sets name, in order of path; which patterns match nothing, what was skipped, and notes."""
 
     found: tuple[Found, ...]
     missing: tuple[Failed, ...] = ()  # patterns that match nothing, folders that cannot be read

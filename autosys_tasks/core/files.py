@@ -162,7 +162,7 @@ def _whose(path: Path | str) -> str:
 
 
 def make_folder(path: Path) -> Path:
-    """`path` as an existing folder, private to this user when new, and so what of its way is new; raises StateError."""
+    """Make a folder, and those above it that are missing, private to this user; raises StateError."""
     try:
         missing = list(takewhile(lambda each: not each.exists(), path.parents))
         for folder in (*reversed(missing), path):

@@ -1,4 +1,4 @@
-"""What the resident keeper and those who ask about it share: whom it keeps, and how each run ended. Small files."""
+"""Small files that the resident keeper and those who ask about it share: its entries, and how each run ended."""
 
 from __future__ import annotations
 

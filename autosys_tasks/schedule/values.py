@@ -129,7 +129,7 @@ class Listing(NamedTuple):
 
 
 class Rival(NamedTuple):
-    """A starter that starts this workspace beside our own entry, or in vain, and how that is known."""
+    """A starter that starts this workspace beside our own entry, or tries to and fails, and how that is known."""
 
     starter: Starter
     why: str

@@ -166,8 +166,10 @@ def _living(service: Service, facts: Facts, now: Now, *, up: bool) -> Decision:
 
 def asked_wrongly(facts: Facts, decision: Decision) -> bool:
     """Whether only another question can make it ready: nothing to wait for, and no reason to restart it."""
+    if decision.state != "unready" or decision.step:
+        return False
     replies = (facts.liveness, None if facts.ready_seen else facts.readiness)
-    return decision.state == "unready" and not decision.step and any(r and not r.ok and r.misconfigured for r in replies)
+    return any(reply is not None and not reply.ok and reply.misconfigured for reply in replies)
 
 
 def _readiness(service: Service, facts: Facts, age: float) -> tuple[str, str]:
@@ -330,7 +332,7 @@ def settled(name: str, decisions: Mapping[str, Decision]) -> bool:
 
 
 def awaited(decisions: Mapping[str, Decision]) -> tuple[str, ...]:
-    """Of whom it is still to be seen whether they become what is wanted."""
+    """The services that may still become what is wanted."""
     return tuple(name for name in decisions if not settled(name, decisions))
 
 

@@ -233,7 +233,7 @@ def _facts(house: House) -> Iterable[tuple[str, ServiceFacts]]:
 
 
 def owing(house: House, owed: Mapping[str, str]) -> dict[str, str]:
-    """Those of the services that were restarted in vain which are wanted, and not ready still."""
+    """The services whose restart failed and that are wanted and still not ready."""
     known = [name for name in owed if name in house.config.services and house.config.services[name].managed]
     wanted = [name for name in known if read_wanted(house.place, name).up]
     well = ready(house, wanted) if wanted else ()

@@ -125,7 +125,7 @@ def _install(seen: EnvironmentSeen, found: Finding) -> Step:
 def _restarts(
     facts: Facts, services: Mapping[str, Service], environments: Collection[Environment], *, pulled: bool
 ) -> tuple[Step, ...]:
-    """What runs, or would: bound to an environment that changes, asked for with `restart_on`, or restarted in vain."""
+    """What to restart: bound to an environment that changes, named by `restart_on`, or not ready since."""
     if not (facts.running or facts.owed):
         return ()
     from autosys_tasks.supervise.order import ordered
