@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
 from autosys_tasks.backup.values import DIFFERENTIAL, FILE, FULL, OWN, SECRET, SQLITE, Backup, Entry, Found
-from autosys_tasks.core.clock import size
+from autosys_tasks.core.clock import counted, size
 
 DAY_S = 86_400.0
 WEEKLY_S = 6.5 * DAY_S  # a full a week: the seventh night may come some minutes early
@@ -64,7 +64,7 @@ def _against(
     if base.encrypted != encrypted:
         return f"the full backup {base.id} is {'encrypted' if base.encrypted else 'not encrypted'}, unlike this one"
     if now - base.created >= WEEKLY_S:
-        return f"the full backup {base.id} is {(now - base.created) / DAY_S:.0f} days old"
+        return f"the full backup {base.id} is {counted(round((now - base.created) / DAY_S), 'day')} old"
     upon = [one for one in known if one.base == base.id]
     last = max(upon, key=lambda one: one.created, default=None)
     if last and last.archive_bytes > max(GROWN_BYTES, GROWN * base.archive_bytes):

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 
 from autosys_tasks.backup.values import DIFFERENTIAL, Backup, Kept
 from autosys_tasks.config.model import Backup as Policy
+from autosys_tasks.core.clock import counted
 
 DAY_S, WEEK_S = 86_400.0, 7 * 86_400.0
 ALWAYS = 3  # points that stay whatever their age
@@ -89,7 +90,7 @@ def _always(points: Sequence[Backup]) -> Iterator[tuple[str, str]]:
 def _by_age(backups: Sequence[Backup], policy: Policy, now: float) -> Iterator[tuple[str, str]]:
     for id_, age in ages(backups, now).items():
         if age <= policy.keep_days * DAY_S:
-            yield id_, f"{max(0.0, age) / DAY_S:.0f} days old (keep_days = {policy.keep_days})"
+            yield id_, f"{counted(round(max(0.0, age) / DAY_S), 'day')} old (keep_days = {policy.keep_days})"
 
 
 def _by_rules(points: Sequence[Backup], policy: Policy) -> Iterator[tuple[str, str]]:

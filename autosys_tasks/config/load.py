@@ -37,6 +37,8 @@ def find_workspace(start: Path, environ: Mapping[str, str]) -> Path:
         folder = Path(os.path.realpath(start / named))
         if not (folder / FILE).is_file():
             hint = f"correct or unset AUTOSYS_WORKSPACE, or run `inv init` in {folder}"
+            if folder.name == FILE and folder.is_file():
+                hint = f"name the folder, and not the file: {folder.parent}"
             raise ConfigError(
                 f"AUTOSYS_WORKSPACE names `{named}`, which holds no {FILE}", where=str(folder), hint=hint
             )

@@ -64,8 +64,8 @@ def must(command: Command, bench: Bench) -> None:
         if code == 0:
             return
         if attempt == RETRIES or not HELD.search("\n".join(said)):
-            told = reason(said) or "and said nothing"
-            raise Trouble(f"`{shown(command)}` {_how(code)}: {told} (all of it: {bench.log})")
+            told = f": {why}" if (why := reason(said)) else ", and said nothing"
+            raise Trouble(f"`{shown(command)}` {_how(code)}{told} (all of it: {bench.log})")
         time.sleep(PAUSE_S * attempt)
 
 

@@ -256,6 +256,14 @@ def test_a_variable_names_the_workspace_from_anywhere(tmp_path: Path) -> None:
     assert found == Path(os.path.realpath(tmp_path / "ws"))
 
 
+def test_who_names_the_file_is_told_its_folder(tmp_path: Path) -> None:
+    path = tmp_path / "autosys.toml"
+    path.touch()
+    with pytest.raises(ConfigError) as caught:
+        find_workspace(tmp_path, {"AUTOSYS_WORKSPACE": str(path)})
+    assert caught.value.hint.endswith(f": {os.path.realpath(tmp_path)}")
+
+
 @pytest.mark.parametrize("environ", [{}, {"AUTOSYS_WORKSPACE": "gone"}])
 def test_no_workspace_is_told_with_the_command_that_makes_one(
     tmp_path: Path, environ: Mapping[str, str]

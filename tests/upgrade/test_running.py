@@ -84,4 +84,6 @@ def test_every_line_of_a_command_is_kept_the_first_too_and_no_login(bench: Bench
     with pytest.raises(Trouble, match=r"ended with 1: complaint 10 \| complaint 11") as caught:
         must(Command(("sh", "-c", script), str(tmp_path)), bench)
     assert "secret" not in str(caught.value)
+    with pytest.raises(Trouble, match=r"ended with 3, and said nothing \(all of it"):
+        must(Command(("sh", "-c", "exit 3"), str(tmp_path)), bench)
     bench.lock.release()
