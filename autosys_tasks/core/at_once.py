@@ -37,7 +37,7 @@ def at_once(*works: Callable[[], Any]) -> list[Any]:
             ends[number] = None, error
 
     threads = [threading.Thread(target=end, args=each, daemon=True) for each in enumerate(others, 1)]
-    begun = [_begin(thread) for thread in threads]
+    begun = [begins(thread) for thread in threads]
     end(0, first)
     if isinstance(ends[0][1], Exception | None):  # Ctrl-C waits for nobody
         for number, (thread, runs) in enumerate(zip(threads, begun, strict=True), 1):
@@ -67,7 +67,7 @@ def in_time(works: Mapping[K, tuple[Callable[[], T], float]]) -> dict[K, T]:
         name: threading.Thread(target=bring, args=(name, work), name=str(name), daemon=True)
         for name, (work, _within_s) in works.items()
     }
-    left = [name for name, thread in threads.items() if not _begin(thread)]
+    left = [name for name, thread in threads.items() if not begins(thread)]
     for name in left:
         bring(name, works[name][0])
     for name in threads.keys() - set(left):
@@ -75,7 +75,7 @@ def in_time(works: Mapping[K, tuple[Callable[[], T], float]]) -> dict[K, T]:
     return dict(brought)
 
 
-def _begin(thread: Thread) -> bool:
+def begins(thread: Thread) -> bool:
     """Whether it runs; False where the system has none left."""
     try:
         thread.start()

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from functools import partial
 
 from autosys_tasks.config.model import Service
+from autosys_tasks.core.at_once import begins
+from autosys_tasks.core.errors import StateError
 from autosys_tasks.core.probe import Probe
 from autosys_tasks.host import Identity
 from autosys_tasks.supervise import look
@@ -28,7 +30,10 @@ class Helpers:
         self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
 
     def do(self, work: Callable[[], None]) -> threading.Thread:
-        """Do it in a thread; what it raises is raised in the loop, where it is seen."""
+        """Do it in a thread; what it raises is raised in the loop, where it is seen.
+
+        Raises StateError where the system has no thread left: the guard looks again later, and goes on.
+        """
 
         def run() -> None:
             try:
@@ -37,7 +42,8 @@ class Helpers:
                 self.post(partial(_throw, error))
 
         thread = threading.Thread(target=run, daemon=True)
-        thread.start()
+        if not begins(thread):
+            raise StateError("the system has no thread left", hint="end what runs away, then the same command again")
         return thread
 
     def post(self, news: Callable[[], None]) -> None:
