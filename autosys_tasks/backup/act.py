@@ -89,8 +89,10 @@ def ready(folder: Path, to_store: int) -> None:
 
 def _hide(folder: Path) -> None:
     """Have git leave the folder out, unless somebody has said otherwise: an archive may hold secrets in clear."""
+    from autosys_tasks.host import git
+
     path = folder / ".gitignore"
-    if not any((above / ".git").exists() for above in folder.resolve().parents):
+    if not git.above(folder.resolve()):
         return
     with contextlib.suppress(FileNotFoundError):
         if path.stat().st_size:

@@ -65,7 +65,7 @@ def capture_git(root: str, own: Iterable[str], staging: Path) -> Staged:
             is_secret=lambda top, path: looks_secret(path) or text_tells(os.path.join(top, path)),
         )
     except (git.GitError, OSError) as error:
-        if not any(os.path.lexists(above / ".git") for above in (Path(root), *Path(root).parents)):
+        if not git.above(root):
             return Staged(summary="no git repository here")  # nor, perhaps, a git
         return Staged(failed=(Failed(GIT, str(error)),), summary="not captured")
     failed = tuple(Failed(LACKING, why) for why in captured.partial)

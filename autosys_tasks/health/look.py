@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from autosys_tasks import probes
@@ -33,6 +34,8 @@ from autosys_tasks.vscode.look import look as see_editor
 
 TRIALS_S = 30.0  # asking the scheduler, then each command once
 BACKUPS_S = 5.0  # the head and the foot of each manifest
+WRITTEN = ("backups", "outputs")
+MARKERS = (".gitkeep", ".gitignore")  # by which git keeps a folder itself
 FINDS = "environment"  # the check that finds others
 FIND_S = 10.0  # a walk through the workspace, and git's word on it
 LISTS_S = 10.0  # a Task Scheduler has hundreds of tasks
@@ -118,7 +121,21 @@ def see_config(house: House, marks: SharedMarks) -> ConfigSeen:
             undeclared += [(name, tuple(pids))] if pids else []
         elif facts.leader and facts.record and facts.record.spec != facts.spec:
             outdated.append(name)
-    return ConfigSeen(declared, (), tuple(undeclared), tuple(outdated))
+    return ConfigSeen(declared, (), tuple(undeclared), tuple(outdated), _staged(house.config.path))
+
+
+def _staged(root: str) -> tuple[str, ...]:
+    """What git has of the folders that runs write to; where git cannot be asked, the check of upgrades says so."""
+    from autosys_tasks.host import git
+
+    if not git.above(root):
+        return ()
+    try:
+        said = git.ask(root, "ls-files", "-z", "--", *WRITTEN)
+    except git.GitError:
+        return ()
+    paths = os.fsdecode(said.out).split("\0")
+    return tuple(path for path in paths if path and path.rpartition("/")[2] not in MARKERS)
 
 
 def _declared(config: Config) -> str:

@@ -17,6 +17,7 @@ def see_backup(house: House) -> BackupSeen:
     """What is known of this workspace's backups."""
     from autosys_tasks.backup import damage_memory, store
     from autosys_tasks.backup.owner import foreign, own, owner_of
+    from autosys_tasks.host import git
     from autosys_tasks.schedule import wanted
 
     root, place = Path(house.config.path), house.place
@@ -26,7 +27,7 @@ def see_backup(house: House) -> BackupSeen:
     newest = next((each for each in reversed(backups) if each.verified), None)
     seen = BackupSeen(
         sets=len(house.config.backup.sets),
-        git=house.config.backup.git and any((folder / ".git").exists() for folder in (root, *root.parents)),
+        git=house.config.backup.git and git.above(root),
         newest=newest,
         lost=_lost(root / "backups", newest, backups, damaged) if newest else "",
         halves=tuple(each for each in strange if (match := store.NAME.match(each)) and not match[3]),

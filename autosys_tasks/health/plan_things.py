@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from autosys_tasks.config.model import Service
-from autosys_tasks.core.clock import counted, size, span
+from autosys_tasks.core.clock import counted, few, size, span
 from autosys_tasks.core.verdict import NG, OK, SKIP, UNKNOWN, WARN, Fix
 from autosys_tasks.health.values import (
     ConfigSeen,
@@ -40,6 +40,11 @@ def of_config(scene: Scene, name: str, seen: ConfigSeen) -> Finding:
     if seen.outdated:
         why = f"started when autosys.toml, or a variable in it, was another: {', '.join(seen.outdated)}"
         return Finding(WARN, seen.declared, why, Fix(text=f"inv restart {' '.join(seen.outdated)}"))
+    if seen.staged:
+        folders = sorted({path.partition("/")[0] for path in seen.staged})
+        lines = " and ".join(f"`/{each}/`" for each in folders)
+        text = f"git rm -r --cached {' '.join(folders)}; and for it to stay so: {lines} in .gitignore"
+        return Finding(WARN, seen.declared, f"git has what may hold secrets: {few(seen.staged)}", Fix(text=text))
     return Finding(OK, seen.declared)
 
 

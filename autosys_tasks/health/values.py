@@ -70,6 +70,7 @@ class ConfigSeen(NamedTuple):
     problems: tuple[str, ...] = ()
     undeclared: tuple[tuple[str, tuple[int, ...]], ...] = ()  # (name, live pids)
     outdated: tuple[str, ...] = ()  # the services that were started as another declaration said
+    staged: tuple[str, ...] = ()  # paths in `backups/` and `outputs/` that git takes into a commit
 
 
 class AutostartSeen(NamedTuple):

@@ -114,6 +114,12 @@ def _why(said: str) -> str:
     return lines[at].removeprefix("fatal: ").removeprefix("error: ").strip() if lines else ""
 
 
+def above(folder: Path | str) -> bool:
+    """Whether a folder may lie in a work tree, told without running git: it, or one above it, has a `.git`."""
+    here = Path(folder)
+    return any(os.path.lexists(each / ".git") for each in (here, *here.parents))
+
+
 def find(folder: Path | str) -> Repository | None:
     """The repository that `folder` lies in, or None; raises GitError when one is there that git does not take."""
     words = ["--absolute-git-dir", "--git-common-dir", "--is-shallow-repository", "--is-bare-repository"]

@@ -294,6 +294,12 @@ def test_what_runs_as_another_declaration_said_is_named() -> None:
     assert found.verdict == WARN and "api, db" in found.why and found.fix == Fix(text="inv restart api db")
 
 
+def test_what_git_has_of_our_folders_is_named() -> None:
+    found = page(GUARDED, "config", ConfigSeen("2 services", staged=("outputs/logs/api.log", "backups/a.7z")))
+    assert found.verdict == WARN and "outputs/logs/api.log" in found.why
+    assert found.fix and found.fix.text.startswith("git rm -r --cached backups outputs; ")
+
+
 OLD = NOW.wall - 5_000.0 - 100_000.0  # long before the machine started, 5000 s ago
 
 

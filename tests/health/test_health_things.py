@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -15,7 +16,7 @@ from health_pages import health
 
 from autosys_tasks import host
 from autosys_tasks.config.load import load
-from autosys_tasks.core.verdict import NG, OK, UNKNOWN
+from autosys_tasks.core.verdict import NG, OK, UNKNOWN, WARN
 from autosys_tasks.health import look, run
 from autosys_tasks.supervise.house import house_of
 
@@ -32,6 +33,29 @@ def test_without_a_guard_only_a_recent_tick_proves_that_somebody_watches(workspa
     later = {"AUTOSYS_NOW": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 690))}
     stale = workspace.cli("health", "--only", "watchdog", env=later).rc(3)
     stale.says("last tick 11 min ago", "nobody watches")
+
+
+@pytest.mark.only("posix")
+def test_nothing_of_backups_or_outputs_is_staged_unnoticed(workspace: rig.Workspace) -> None:
+    """P55: journals and logs may hold secrets; what is said against it helps when it is typed."""
+
+    def git(*words: str) -> None:
+        subprocess.run(["git", *words], cwd=workspace.root, check=True, stdout=subprocess.DEVNULL)
+
+    workspace.write("")
+    workspace.file("outputs/logs/api.log", "token")
+    workspace.file("outputs/.gitkeep")
+    git("init", "-q")
+    git("add", "autosys.toml", "-f", "outputs/.gitkeep")
+    assert health(workspace, "--only", "config")["config"]["verdict"] == OK, "not staged"
+    git("add", ".")
+    found = health(workspace, "--only", "config")["config"]
+    assert found["verdict"] == WARN and "outputs/logs/api.log" in str(found["why"])
+    command, ignored = str(found["fix"]["text"]).split("; and for it to stay so: ")  # type: ignore[index]
+    git(*command.split()[1:])
+    workspace.file(".gitignore", ignored.split("`")[1])
+    git("add", ".")
+    assert health(workspace, "--only", "config")["config"]["verdict"] == OK
 
 
 def test_an_environment_that_is_not_there_is_red(workspace: rig.Workspace) -> None:
