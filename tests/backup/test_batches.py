@@ -162,13 +162,14 @@ def none_is_left(copies: list[int]) -> None:
 
 
 @pytest.mark.only("linux")
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
-def test_no_copy_outlives_the_one_that_packs(root: Path, tmp_path: Path, number: int) -> None:
+@pytest.mark.parametrize("name", ["SIGKILL", "SIGINT", "SIGTERM"])
+def test_no_copy_outlives_the_one_that_packs(root: Path, tmp_path: Path, name: str) -> None:
     """Whether it is killed, or Ctrl-C is pressed, which all of them are told of."""
+    number = signal.Signals[name]
     process = begun(root, tmp_path / "copies", many=1, act=f"{TOLD}wait_s = 60\nos.setpgid(0, 0)")
     copies = json.loads(process.stdout.readline())
     assert len(copies) == 2 and all(copies)
-    (os.killpg if number == signal.SIGINT else os.kill)(process.pid, number)
+    (os.killpg if name == "SIGINT" else os.kill)(process.pid, number)
     out, _err = process.communicate(timeout=60)
     assert process.returncode and "somebody is left" not in out
     none_is_left(copies)
