@@ -28,6 +28,7 @@ from autosys_tasks.core.files import is_full
 from autosys_tasks.core.garbage import uncollected
 
 MANY = 10_000  # things for which copies of this process are worth it
+NOBODYS = b""  # the codec of files without a byte: they are in no block
 MOST = 4_096  # things in a batch: empty files never fill one
 Thing = tuple[Found, Entry | None]  # with what the base has under its path
 
@@ -102,7 +103,7 @@ class _Reading:
         """What a Batch is made of, in marshal's types; its bytes are compressed if they are to be `packed`."""
         came = [self._tried(found) if _is_small(found, before) else None for found, before in things]
         chunks = [
-            (codec, len(data), compress(codec, data) if packed else data, packed, columns.told())
+            (codec, len(data), compress(codec, data) if packed and data else data, packed, columns.told())
             for codec, (data, columns) in self._members.items()
         ]
         return chunks, [_run(*each) for each in _in_runs(came)], self._secrets
@@ -118,7 +119,7 @@ class _Reading:
 
     def _kept(self, found: Found, data: bytes) -> Entry:
         path, time, mode, size = found.path, found.mtime_ns, found.mode, len(data)
-        codec = fitting(self._codec, path, data)
+        codec = fitting(self._codec, path, data) if data else NOBODYS  # py7zr loses its place at one among others
         if codec not in self._members:
             self._members[codec] = bytearray(), Columns()
         raw, columns = self._members[codec]

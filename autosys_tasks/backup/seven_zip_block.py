@@ -102,4 +102,4 @@ class Filling:
     def block(self) -> Block:
         """What the header says of it."""
         sizes = (self.coded, self.raw) if self._cipher else (self.raw,)
-        return Block(self._coders, self.packed, sizes, len(self.columns.sizes))
+        return Block(self._coders, self.packed, sizes, len(self.columns.shapes))

@@ -73,7 +73,7 @@ def root(tmp_path: Path) -> Path:
         squeezed = number % 9 == 0
         path = folder / f"{number % 7:02d}" / f"노트-{number:04d}.{'zip' if squeezed else 'md'}"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(noise(900, number) if squeezed else text(40 * number, number))
+        path.write_bytes(noise(900, number) if squeezed else text(40 * (number % 5) * number, number))
     for name, data in {
         "00/setup.txt": KEY.encode(),
         "01/large.log": text(1_300_000),
@@ -126,6 +126,21 @@ def test_copies_make_the_same_backup(root: Path, tmp_path: Path, bulk: bool, sec
     assert [row[0] for row in rows] == sorted(path.relative_to(root).as_posix() for path in root.rglob("*"))
     gone, of_gone = "vanished before it could be read", "the file that it shares its content with could not be read"
     assert Backup(*head).failed == [["03/gone", gone, False, False], ["06/of gone", of_gone, False, False]]
+
+
+@pytest.mark.only("linux")
+@pytest.mark.parametrize("many", [1, 1 << 60])
+def test_py7zr_takes_each_file_out_from_among_empty_ones(root: Path, tmp_path: Path, many: int) -> None:
+    """It loses its place in a block with a file of no bytes among the others, and no CRC tells."""
+    import py7zr
+
+    made(root, tmp_path / "made", many=many)
+    names = ["00/노트-0007.md", "02/노트-0212.md", "06/노트-0349.md", "05/노트-0355.md"]
+    assert not (root / names[-1]).stat().st_size
+    for number, name in enumerate(names):
+        with py7zr.SevenZipFile(tmp_path / "made" / "a.7z") as archive:
+            archive.extract(tmp_path / str(number), [name])
+        assert (tmp_path / str(number) / name).read_bytes() == (root / name).read_bytes()
 
 
 KILLED = """
