@@ -7,11 +7,14 @@ stops no other.
 from __future__ import annotations
 
 import os
+import shlex
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from subprocess import list2cmdline
 from typing import NamedTuple
 
+from autosys_tasks import host
 from autosys_tasks.backup import manifest, restore_crowds, restore_look, restore_plan
 from autosys_tasks.backup.damaged import Damaged
 from autosys_tasks.backup.manifest_text import NOTHING
@@ -25,6 +28,7 @@ from autosys_tasks.backup.seven_zip_parse import Member
 from autosys_tasks.backup.seven_zip_read import Archive
 from autosys_tasks.backup.threads import in_turn
 from autosys_tasks.backup.values import FOLDER, FULL, LINK, Backup, Entry
+from autosys_tasks.config.addresses import masked
 from autosys_tasks.core.clock import size, span
 from autosys_tasks.core.errors import UsageError, unknown_name
 from autosys_tasks.core.files import SPACE_HINT
@@ -262,3 +266,26 @@ def lines(order: Order, report: Report) -> list[str]:
     said += f", {stays} left as they are" if stays else ""
     verdict = f"NG: {len(bad)} could not be restored, {said}" if bad else f"OK: {said}"
     return [*restore_plan.first_few(bad), *report.notes, f"{verdict}, after {span(report.seconds)}"]
+
+
+def next_steps(order: Order, report: Report, source: str = "", *, git: bool = False) -> list[str]:
+    """What to type where something is lacking. `source`: the second place that the backup came from, as typed."""
+    spoiled = sum(one.detail.startswith(DAMAGED) for one in report.failed)
+    place = ["--from", masked(source)] if source else []
+    said = []
+    if spoiled:
+        said.append(f"what is damaged may be whole in an earlier one: {_typed(['backup.list', *place])}")
+    if spoiled < len(report.failed):
+        again, to, kind = "again (what came stays)", str(order.to), list[str]()
+        if git:
+            again, to, kind = "into a new folder", f"{order.to}-2", ["--git"]
+        elif order.overwrite != restore_plan.NEVER:
+            kind = ["--overwrite", order.overwrite]
+        words = ["backup.restore", order.backup.id, *order.paths, *kind, "--to", to, *place]
+        said.append(f"mend what is said of each, then {again}: {_typed(words)}")
+    return said
+
+
+def _typed(words: Sequence[str]) -> str:
+    """The words of a command as they are typed in a terminal of this system."""
+    return f"inv {list2cmdline(words) if host.PLATFORM == 'windows' else shlex.join(words)}"

@@ -80,9 +80,10 @@ def restore(c, id, to="", overwrite="never", git=False, from_="", dry_run=False,
         if from_:
             elsewhere.bring(home, from_, archived.holding(order, git=git), folder, say)
         report = (archived.rebuilt if git else archived.restored)(home, order, say)
-    left_out = [f"left out is {other}" for other in order.left_out]
-    fields = run_fields("backup.restore", report.outcomes, [*left_out, *report.notes]) if json else {}
-    return finish(home.config, "run", report.code, fields, room.lines(order, report), json)
+    left_out, steps = [f"left out is {each}" for each in order.left_out], room.next_steps(order, report, from_, git=git)
+    fields = run_fields("backup.restore", report.outcomes, [*left_out, *report.notes, *steps]) if json else {}
+    lines = [*room.lines(order, report), *(f"   -> {step}" for step in steps)]
+    return finish(home.config, "run", report.code, fields, lines, json)
 
 
 @verb(many=["id"], help={"id": f"{ID}; with a second one: from the first to that, else to now", "from_": FROM})

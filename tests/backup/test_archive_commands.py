@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
@@ -165,6 +166,21 @@ def test_restore_brings_back_what_is_named(desk: rig.Workspace) -> None:
     assert (last["task"], last["step"], last["ok"], last["counts"]) == (
         "backup.restore", "summary", True, {"done": 1, "failed": 0, "skipped": 0},
     )  # fmt: skip
+
+
+@pytest.mark.portable
+def test_a_restore_that_lacks_something_says_what_to_type_and_that_is_enough(desk: rig.Workspace) -> None:
+    write(desk.root / "out put/data/a.txt/mine", b"mine")
+    said = desk.cli("backup.restore", FIRST, "data/", "--to", "out put").rc(4)
+    (step,) = [line for line in said.out.splitlines() if line.startswith("   -> ")]
+    program, *words = shlex.split(step.rpartition(": ")[2])
+    assert program == "autosys" and words == ["backup.restore", FIRST, "data/", "--to", "out put"], step
+    found = desk.cli(*words, "--json").rc(4).json()["notes"]
+    assert isinstance(found, list) and f"   -> {found[-1]}" == step
+    shutil.rmtree(desk.root / "out put/data/a.txt")
+    desk.cli(*words).rc(0)
+    flip(desk, f"{FIRST}-full")
+    desk.cli("backup.restore", FIRST, "--to", "again").rc(4).says("whole in an earlier one: autosys backup.list")
 
 
 @pytest.mark.portable
