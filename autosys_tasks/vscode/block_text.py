@@ -98,6 +98,12 @@ def without(text: str) -> str:
     return _without_list(text[:start] + text[end:])
 
 
+def before_ours(bare: str) -> str | None:
+    """What stands above what `created` made, in a file without our block; None when there is more than that."""
+    shells = (SHELL.replace("\n", eol) for eol in ("\n", "\r\n", "\r"))
+    return next((bare.removesuffix(shell) for shell in shells if bare.endswith(shell)), None)
+
+
 def _cut(text: str, block: Block) -> tuple[int, int]:
     start = len(text[: block.start].rstrip(" \t"))
     before = _eol_before(text, start)
@@ -129,9 +135,12 @@ def _without_list(text: str) -> str:
 # --- putting in -------------------------------------------------------------------------------------------
 
 
-def created(items: Sequence[entries_text.Task]) -> str:
-    """A whole new tasks.json with nothing but our block."""
-    return with_block(SHELL, items)
+def created(items: Sequence[entries_text.Task], comments: str = "") -> str:
+    """A tasks.json with nothing but our block, below the comments of one that held nothing else."""
+    found = EOL.search(comments)
+    eol = found[0] if found else "\n"
+    ends = not comments.strip("\ufeff") or comments.endswith(("\n", "\r"))
+    return with_block(comments + ("" if ends else eol) + SHELL.replace("\n", eol), items)
 
 
 def with_block(text: str, items: Sequence[entries_text.Task]) -> str:

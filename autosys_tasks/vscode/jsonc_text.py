@@ -69,14 +69,16 @@ class Document(NamedTuple):
 
 def parse(text: str) -> Document:
     """The document in a text; raises Broken."""
-    odd = NOT_UTF8.search(text)
-    if odd:
-        raise Broken("this is not UTF-8", text, odd.start())
     tokens = list(_tokens(text))
     reader = _Reader(text, [token for token in tokens if token.kind != "comment"])
     root = reader.value(0)
     reader.expect("end")
     return Document(text, root, tuple(token for token in tokens if token.kind == "comment"))
+
+
+def is_empty(text: str) -> bool:
+    """Whether there are blanks and comments alone, which VS Code takes for an empty document; raises Broken."""
+    return all(token.kind in ("comment", "end") for token in _tokens(text))
 
 
 def plain(node: Node) -> object:
@@ -99,6 +101,8 @@ def _read(raw: str) -> object:
 
 
 def _tokens(text: str) -> Iterator[Token]:
+    if odd := NOT_UTF8.search(text):
+        raise Broken("this is not UTF-8", text, odd.start())
     at = 1 if text.startswith("\ufeff") else 0
     while at < len(text):
         found = TOKEN.match(text, at)

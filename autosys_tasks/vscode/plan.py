@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from autosys_tasks.core.plan import Plan, Step
 from autosys_tasks.vscode import block_text, entries_text
-from autosys_tasks.vscode.jsonc_text import Broken, Node, member, parse, plain
+from autosys_tasks.vscode.jsonc_text import Broken, Node, is_empty, member, parse, plain
 from autosys_tasks.vscode.values import AUTO_RUN, FILE, Change, Facts, Status
 
 VERSION = "2.0.0"
@@ -15,6 +15,8 @@ def status(facts: Facts) -> Status:
     if facts.text is None:
         return Status("missing", why=f"there is no {FILE}")
     try:
+        if is_empty(facts.text):
+            return Status("missing", why=f"{FILE} is empty")
         document = parse(facts.text)
         block, array = block_text.block_of(document), block_text.tasks_of(document)
     except Broken as broken:
@@ -70,8 +72,9 @@ def sync(facts: Facts) -> Change:
     items = entries_text.tasks(facts.launcher)
     if now.state == "in_sync":
         return Change(Plan("vscode.sync", (), now.notes), facts.text, facts.text)
-    kind = "create" if facts.text is None else "insert" if now.state == "missing" else "renew"
-    after = block_text.created(items) if facts.text is None else block_text.with_block(facts.text, items)
+    is_new = facts.text is None or is_empty(facts.text)
+    kind = "create" if is_new else "insert" if now.state == "missing" else "renew"
+    after = block_text.created(items, facts.text or "") if is_new else block_text.with_block(facts.text or "", items)
     detail = {"entries": [str(task["label"]) for task in items]}
     order = Plan("vscode.sync", (Step(kind, FILE, now.why, detail),), (*now.notes, AUTO_RUN))
     return Change(order, facts.text, after)
@@ -79,14 +82,13 @@ def sync(facts: Facts) -> Change:
 
 def remove(facts: Facts) -> Change:
     """Take our block out; a file that we made and that holds nothing else goes with it. Raises Broken."""
-    bare = None if facts.text is None else block_text.without(facts.text)
-    if bare is None or bare == facts.text:
+    if facts.text is None or is_empty(facts.text) or (bare := block_text.without(facts.text)) == facts.text:
         return Change(Plan("vscode.remove"), facts.text, facts.text)
-    assert facts.text is not None
     if block_text.foreign(bare) != block_text.foreign(facts.text):
         raise block_text.Unsafe("the block cannot be taken out of this file without a change elsewhere")
-    if bare.lstrip("\ufeff").replace("\r\n", "\n") == block_text.SHELL:
+    comments = block_text.before_ours(bare)
+    if comments is not None and not comments.strip("\ufeff"):
         step = Step("delete", FILE, "it was made by inv vscode.sync, and nothing else is in it")
         return Change(Plan("vscode.remove", (step,)), facts.text, None)
     step = Step("take-out", FILE, "asked to be removed")
-    return Change(Plan("vscode.remove", (step,)), facts.text, bare)
+    return Change(Plan("vscode.remove", (step,)), facts.text, bare if comments is None else comments)

@@ -243,6 +243,33 @@ def test_a_file_that_lost_a_letter_is_read_or_refused_with_its_place(text: str, 
         assert 1 <= broken.line <= len(hurt) + 1 and broken.column >= 1
 
 
+EMPTY = (
+    "", "\ufeff", "\n", " \t\r\n", "// mine\n", "\ufeff// mine\r\n/* {\r\n */\r\n",
+    "// mine\r", "/* mine */", "// mine",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("text", EMPTY)
+def test_what_vscode_takes_for_empty_gets_our_block_below_its_comments(text: str) -> None:
+    facts = Facts("tasks.json", text, VENV)
+    assert plan.status(facts).state == "missing" and not plan.remove(facts).plan.steps
+    made = plan.sync(facts)
+    assert [step.kind for step in made.plan.steps] == ["create"] and made.after and made.after.startswith(text)
+    after = Facts("tasks.json", made.after, VENV)
+    assert plan.status(after).state == "in_sync" and not plan.sync(after).plan.steps
+    left = plan.remove(after).after or ""
+    ends = "\n" if text.endswith("mine") or text.endswith("*/") else ""  # a comment's line ends, once it has a next one
+    assert left == (text.strip("\ufeff") and text + ends)
+
+
+def test_comments_that_do_not_end_or_are_no_utf_8_are_not_taken_for_an_empty_file() -> None:
+    for text in ("/* mine", "// \udcff\n", "null", "//x\n]"):
+        facts = Facts("tasks.json", text, VENV)
+        assert plan.status(facts).state == "broken"
+        with pytest.raises(Broken):
+            plan.sync(facts)
+
+
 def test_an_interpreter_with_an_awkward_path_is_written_as_it_is() -> None:
     launcher = Launcher('/opt/파이썬 "3"/bin/python', None, "autosys_tasks.program")
     after = block_text.created(entries_text.tasks(launcher))
