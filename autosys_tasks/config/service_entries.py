@@ -98,7 +98,7 @@ SERVICES: Mapping[str, Entry] = {
     ),
     "stop_http": Entry(
         "An address that is asked (POST) to end it, before the system's polite signal.",
-        implies="`localhost` means 127.0.0.1.",
+        implies="Of `localhost` 127.0.0.1 is asked first, then ::1.",
         does_not="A refusal is no failure: the polite signal follows.",
         example='stop_http = "http://127.0.0.1:8200/shutdown"',
     ),
@@ -129,13 +129,13 @@ SERVICES: Mapping[str, Entry] = {
 ASK: Mapping[str, Entry] = {
     "http": Entry(
         "An http or https address that answers with `status`.",
-        implies="In an http address `localhost` means 127.0.0.1, which spares the two seconds that IPv6 costs on "
-        "Windows. An https `localhost` stays: its certificate has that name.",
+        implies="Of `localhost` 127.0.0.1 is asked first, which spares the two seconds that IPv6 costs on Windows, "
+        "then ::1.",
         example='http = "http://127.0.0.1:8200/readyz"',
     ),
     "tcp": Entry(
         "`host:port` that accepts a connection.",
-        implies="`localhost` means 127.0.0.1.",
+        implies="Of `localhost` 127.0.0.1 is asked first, then ::1.",
         does_not="Nothing is sent; a port that somebody else holds would also answer.",
         example='tcp = "127.0.0.1:5432"',
     ),

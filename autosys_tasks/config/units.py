@@ -59,33 +59,25 @@ def budget(text: str) -> tuple[int, float]:
 
 
 def web_address(text: str) -> str:
-    """An http or https address, its `localhost` as 127.0.0.1 (lesson P61) and its path in ASCII.
-
-    An https `localhost` stays: its certificate is made out to that name.
-    """
+    """An http or https address, its path in ASCII."""
     found = _URL.fullmatch(text)
     if not found or not _port_ok(found[4] or "80"):
         raise ValueError('is not an http or https address, as "http://127.0.0.1:8200/readyz" is')
     scheme, user, host, port, rest = found[1].lower(), found[2], found[3], found[4], found[5] or "/"
-    host = _numeric(host) if scheme == "http" else host
     rest = rest if rest.startswith("/") else f"/{rest}"
     return f"{scheme}://{f'{user}@' if user else ''}{host}{f':{port}' if port else ''}{_ascii(rest)}"
 
 
 def tcp_address(text: str) -> str:
-    """`host:port`, its `localhost` as 127.0.0.1 (lesson P61)."""
+    """`host:port`, as it is written."""
     found = _TCP.fullmatch(text)
     if not found or not _port_ok(found[2]):
         raise ValueError('is not host:port, as "127.0.0.1:5432" is')
-    return f"{_numeric(found[1])}:{found[2]}"
+    return text
 
 
 def _port_ok(port: str) -> bool:
     return 1 <= int(port) <= 65535
-
-
-def _numeric(host: str) -> str:
-    return "127.0.0.1" if host.lower() in ("localhost", "localhost.") else host
 
 
 def _ascii(path: str) -> str:

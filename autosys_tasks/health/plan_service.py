@@ -8,7 +8,7 @@ from autosys_tasks.core.verdict import NG, OK, SKIP, UNKNOWN, WARN, Fix
 from autosys_tasks.health.values import Finding, Scene, ServiceSeen
 from autosys_tasks.probes.values import Answer
 from autosys_tasks.supervise.order import closure
-from autosys_tasks.supervise.plan import VERDICTS, pids_of
+from autosys_tasks.supervise.plan import VERDICTS, into_background, pids_of
 from autosys_tasks.supervise.values import Decision, Now
 
 
@@ -94,6 +94,8 @@ def fix_of(scene: Scene, name: str, seen: ServiceSeen) -> Fix:
         return Fix(text=f"see who holds its lock, end that process, then inv bringup {name}")
     if facts.held_by is not None:
         return Fix(text=f"wait for pid {facts.held_by}, then inv health --only service.{name}")
+    if decision.state == "blocked" and into_background(facts):
+        return Fix(text=f"keep {name} in the foreground: it ends and leaves others running; then inv bringup {name}")
     if not facts.wanted.up:
         return Fix(("inv", "down", name))
     if service.restart == "never" and decision.state == "down":

@@ -63,7 +63,7 @@ def rotate_running(path: str, log_max: int, keep: int) -> int:
     except FileNotFoundError:
         return 0
     try:
-        size = os.fstat(fd).st_size
+        size = os.fstat(fd).st_size - 1  # the last block stays: no file system takes out all that a file holds
         scratch = f"{path}.rotating"
         size -= size % 65536
         if size == 0 or not _can_cut(scratch):

@@ -33,6 +33,12 @@ SETTLED = ("ready", "done", "stopped", "blocked", "foreign", "unmanaged")
 VERDICTS = {"ready": OK, "done": OK, "stopped": SKIP, "starting": WARN, "unknown": UNKNOWN}  # any other state is NG
 
 
+def into_background(facts: Facts) -> bool:
+    """Whether it ended last by leaving its work to others, as what puts itself into the background does."""
+    last = facts.record.last_exit if facts.record else None
+    return last is not None and last.why.startswith(LEFT)
+
+
 def delay_s(starts: int, watchdog: Watchdog, seed: str) -> float:
     """How long to wait before the next start of an incident that has had `starts` of them.
 

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from autosys_tasks.core.clock import span
 from autosys_tasks.core.plan import outcome_line
 from autosys_tasks.supervise.house import House
-from autosys_tasks.supervise.plan import IN_ITS, LEFT, ended_text
+from autosys_tasks.supervise.plan import IN_ITS, ended_text, into_background
 from autosys_tasks.supervise.runs import Report
 from autosys_tasks.supervise.values import GUARD, label
 
@@ -74,8 +74,7 @@ def next_step(name: str, report: Report) -> str:
         return f"start or mend {', '.join(watched)}: only watched (managed = false)"
     if decision.state == "waiting":
         return f"inv bringup {' '.join(decision.after)}"
-    last = facts.record.last_exit if facts.record else None
-    if decision.state == "blocked" and last and last.why.startswith(LEFT):
+    if decision.state == "blocked" and into_background(facts):
         return f"keep {name} in the foreground: it ends and leaves others running; then inv bringup {name}"
     if decision.state == "blocked":
         return f"inv logs {name}; when mended: inv watchdog --reset {name}"

@@ -22,6 +22,21 @@ def test_of_a_flood_a_log_keeps_as_much_as_all_its_older_ones_may_hold(tmp_path:
     assert 190_000 < (tmp_path / "flood.log.1").stat().st_size <= 200_000
 
 
+@pytest.mark.only("posix")
+@pytest.mark.parametrize("blocks", [16, 17])
+def test_a_log_that_ends_with_a_block_is_rotated_once(tmp_path: Path, blocks: int) -> None:
+    """P56: nothing was cut from such a one, and the same lines pushed the older ones out every half minute."""
+    log = tmp_path / "full.log"
+    wrote = (f"{'x' * 63}\n" * 1024).encode("ascii") * blocks
+    log.write_bytes(wrote)
+    (tmp_path / "full.log.1").write_bytes(b"older\n")
+    assert logs.rotate_running(str(log), 1 << 20, 2) == (0 if blocks == 16 else (1 << 20))
+    if blocks == 17:
+        assert (tmp_path / "full.log.1").read_bytes() + log.read_bytes() == wrote
+        assert (tmp_path / "full.log.2").read_bytes() == b"older\n"
+    assert logs.rotate_running(str(log), 1 << 20, 2) == 0, "and not again"
+
+
 @pytest.mark.parametrize(
     ("after_s", "limits", "again_s"),
     [(BEAT_S, 0.0, BEAT_S), (BEAT_S, 1.0, BEAT_S), (BEAT_S, 6.0, BEAT_S / 6), (BEAT_S, 600.0, TRIM_S)],

@@ -17,6 +17,7 @@ from autosys_tasks.probes import ask
 from autosys_tasks.probes.values import Answer, Subject
 from autosys_tasks.supervise.values import LastExit, Reply, Wanted
 
+DAEMON = LastExit(None, None, 1.0, 1.0, "", "its leader is gone and left behind pid 7")
 STATES = [
     ("ready", living(), API, OK, None),
     ("a finished job", dead(record=DEAD._replace(last_exit=LastExit(0, None, 1.0, 1.0, ""))), JOB, OK, None),
@@ -34,6 +35,13 @@ STATES = [
     ("never started", dead(), API, NG, ("inv", "bringup", "api")),
     ("backing off", dead(record=DEAD._replace(starts=3)), API, NG, ("inv", "bringup", "api")),
     ("blocked", dead(record=BLOCKED), API, NG, ("inv", "bringup", "api")),
+    (
+        "blocked, since it goes into the background",
+        dead(record=BLOCKED._replace(last_exit=DAEMON)),
+        API,
+        NG,
+        "keep api in the foreground",
+    ),
     ("left behind", dead(leftovers=(50, 51), record=DEAD), API, NG, ("inv", "bringup", "api")),
     (
         "left behind, unwanted",

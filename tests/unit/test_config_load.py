@@ -170,8 +170,8 @@ def test_a_bom_and_windows_line_ends_are_fine(read: Callable[..., Config], tmp_p
     assert load(tmp_path, {}).services["api"].argv == ("api",)
 
 
-def test_localhost_is_asked_by_number(read: Callable[..., Config]) -> None:
-    """P61: a server on 127.0.0.1 alone costs two seconds when `localhost` is tried as ::1 first."""
+def test_localhost_stays_a_name_which_the_probes_know(read: Callable[..., Config]) -> None:
+    """P61: they ask 127.0.0.1 first, and then ::1, where Vite and others listen alone."""
     config = read(
         API + 'stop_http = "http://LOCALHOST:8200/down"\n'
         '[services.api.readiness]\nhttp = "http://localhost:8200/ready?x=localhost"\n'
@@ -179,10 +179,10 @@ def test_localhost_is_asked_by_number(read: Callable[..., Config]) -> None:
         '[probes.tls]\nhttp = "https://localhost/"\n[probes.other]\nhttp = "http://localhost.example.org"\n'
     )
     api = config.services["api"]
-    assert api.stop_http == "http://127.0.0.1:8200/down"
-    assert api.readiness is not None and api.readiness.target == "http://127.0.0.1:8200/ready?x=localhost"
-    assert api.liveness is not None and api.liveness.target == "127.0.0.1:8200"
-    assert config.probes["tls"].target == "https://localhost/"  # its certificate is made out to that name
+    assert api.stop_http == "http://LOCALHOST:8200/down"
+    assert api.readiness is not None and api.readiness.target == "http://localhost:8200/ready?x=localhost"
+    assert api.liveness is not None and api.liveness.target == "localhost:8200"
+    assert config.probes["tls"].target == "https://localhost/"
     assert config.probes["other"].target == "http://localhost.example.org/"
 
 
