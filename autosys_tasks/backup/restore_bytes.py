@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
-from autosys_tasks.backup.values import Entry
+from autosys_tasks.backup.values import FOLDER, Entry
 from autosys_tasks.core.files import is_full, write_all
 
 NO_RIGHT = 1314  # ERROR_PRIVILEGE_NOT_HELD: Windows keeps links for administrators and its developer mode
 NO_SPACE = "no space is left"
-HOLE = 1 << 16  # bytes of 0 at once that take no room on a disk
-BITS = 0o1777  # of a mode; who may become whom by a program is not for an archive to say
+PAGE = 1 << 12  # bytes; whole pages of 0 take no room on a disk
+NOUGHT = bytes(PAGE)
+BITS = 0o1777  # of a file's mode; who may become whom by a program is not for an archive to say
+FOLDER_BITS = 0o3777  # what is made in a folder may take its group: that gives nobody a right
 
 if TYPE_CHECKING:
     from hashlib import _Hash
@@ -45,25 +47,27 @@ class Pourer:
         hole = False
         for chunk in chunks:
             digest.update(chunk)
+            if not lost and size + len(chunk) <= most:
+                lost, hole = self._written(fd, chunk, size)
             size += len(chunk)
-            hole = len(chunk) >= HOLE and _is_hole(chunk)
-            lost = lost or ("" if size > most else self._written(fd, chunk, hole))
             self.tell(len(chunk))
         if hole and not lost:
             lost = _grown(fd, min(size, most))
         return Begun(scratch, digest, size, lost)
 
-    def _written(self, fd: int, chunk: bytes, hole: bool) -> str:
-        """Why the bytes could not be written, "" when they are."""
+    def _written(self, fd: int, chunk: bytes, at: int) -> tuple[str, bool]:
+        """Why the bytes could not be written, "" when they are; and whether they end in a hole."""
+        done = end = 0
         try:
             self.fault("restore.during-write")
-            if hole:
-                os.lseek(fd, len(chunk), os.SEEK_CUR)
-            else:
-                write_all(fd, chunk)
+            for begin, end in _holes(chunk, at):
+                write_all(fd, chunk[done:begin])
+                os.lseek(fd, end - begin, os.SEEK_CUR)
+                done = end
+            write_all(fd, chunk[done:] if done else chunk)
         except OSError as error:
-            return reason(error)
-        return ""
+            return reason(error), False
+        return "", 0 < end == len(chunk)
 
 
 def compare(begun: Begun, entry: Entry) -> None:
@@ -74,9 +78,26 @@ def compare(begun: Begun, entry: Entry) -> None:
         raise OSError(begun.lost)
 
 
-def _is_hole(chunk: bytes) -> bool:
-    """Whether all are 0; only what begins with one is looked at further."""
-    return not chunk[0] and chunk == bytes(len(chunk))
+def _holes(chunk: bytes, at: int) -> Iterator[tuple[int, int]]:
+    """From where to where in a piece of a file, which begins at `at` there, the file's pages are 0.
+
+    What the piece has of the pages at its two ends goes along: its neighbours have the rest. Only a page that begins
+    with 0 is looked at further.
+    """
+    first = -at % PAGE
+    pages = (len(chunk) - first) // PAGE
+    begins = chunk[first::PAGE]
+    page = begins.find(0, 0, max(pages, 0))
+    while page >= 0:
+        end = page
+        while end < pages and chunk.startswith(NOUGHT, first + end * PAGE):
+            end += 1
+        if end > page:
+            begin, behind = first + page * PAGE, first + end * PAGE
+            with_head = not page and not any(chunk[:first])
+            with_tail = end == pages and not any(chunk[behind:])
+            yield 0 if with_head else begin, len(chunk) if with_tail else behind
+        page = begins.find(0, end + 1, pages)
 
 
 def _grown(fd: int, size: int) -> str:
@@ -106,7 +127,7 @@ def dress(path: str, entry: Entry) -> None:
     """Mode and time; the time first: what is read-only takes none on Windows."""
     with contextlib.suppress(OverflowError):
         os.utime(path, ns=(entry.mtime_ns, entry.mtime_ns))
-    os.chmod(path, entry.mode & BITS)
+    os.chmod(path, entry.mode & (FOLDER_BITS if entry.kind == FOLDER else BITS))
 
 
 def reason(error: BaseException) -> str:

@@ -14,7 +14,7 @@ from kept_trees import SECOND, keep, things, write
 from restoring import POSIX, details, order
 
 from autosys_tasks import host
-from autosys_tasks.backup import restore_put
+from autosys_tasks.backup import restore_bytes, restore_put
 from autosys_tasks.backup.restore import carry_out, planned, restore
 from autosys_tasks.backup.restore_plan import shown
 from autosys_tasks.core.errors import StateError, UsageError
@@ -126,6 +126,61 @@ def test_what_is_a_hole_takes_no_room_when_it_is_restored(tmp_path: Path, ends: 
     assert report.code == 0 and things(tmp_path / "out") == things(top)
     assert (top / "image").stat().st_blocks * 512 < 4 << 20, "this disk has holes"
     assert made.st_blocks * 512 < 8 << 20 and made.st_size == (32 << 20) + len(ends)
+
+
+@pytest.mark.only("linux")
+@pytest.mark.parametrize("size", [4095, 4096, 5 * 4096 + 7, (3 << 20) + 4097])
+def test_a_file_takes_no_more_room_than_before_wherever_its_holes_are(tmp_path: Path, size: int) -> None:
+    top = tmp_path / "desk"
+    write(top / "before", b"x" * 777)  # what follows begins within a page of the archive's pieces
+    for number, at in enumerate((0, 1, 4096, size // 2, size - 1)):
+        write(top / f"sparse {number}", b"")
+        os.truncate(top / f"sparse {number}", size)
+        with (top / f"sparse {number}").open("r+b") as file:
+            file.seek(at)
+            file.write(b"x"[: size - at])
+        os.utime(top / f"sparse {number}", (1, 1))
+    backup = keep(tmp_path / "backups", top)
+    assert restore(order(tmp_path / "backups", backup, tmp_path / "out")).code == 0
+    assert things(tmp_path / "out") == things(top)
+    for path in top.iterdir():
+        took, takes = (one.stat().st_blocks * 512 for one in (path, tmp_path / "out" / path.name))
+        assert takes <= took + 4096, path.name
+
+
+@given(
+    st.lists(st.sampled_from([b"\0" * 5, b"\0" * 4096, b"\0" * 9000, b"ab", b"a" + b"\0" * 4095]), max_size=12),
+    st.lists(st.integers(0, 30_000), max_size=4),
+)
+def test_holes_are_never_where_bytes_are(parts: list[bytes], cuts: list[int]) -> None:
+    data, at, made = b"".join(parts), 0, bytearray()
+    for cut in [*sorted(each for each in cuts if each < len(data)), len(data)]:
+        chunk, end = data[at:cut], 0
+        for begin, behind in restore_bytes._holes(chunk, at):
+            assert end <= begin < behind <= len(chunk) and not any(chunk[begin:behind])
+            end = behind
+        made += chunk
+        at = cut
+    whole = [begin for begin, _ in restore_bytes._holes(data, 0)]
+    pages = [data[at : at + 4096] for at in range(0, len(data) - 4095, 4096)]
+    assert bool(whole) == (bytes(4096) in pages), "every whole page of 0 is one"
+
+
+@POSIX
+def test_a_folder_keeps_its_group_and_a_file_gains_no_owner(tmp_path: Path) -> None:
+    top = tmp_path / "desk"
+    for path, mode in (("team/in", 0o2775), ("drop/in", 0o1777)):
+        write(top / path, b"x")
+        (top / path).parent.chmod(mode)
+    write(top / "as another", b"x", mode=0o6755)
+    write(top / "as another too", b"y" * 100_000, mode=0o4711)
+    os.link(top / "as another", top / "by two names")
+    backup = keep(tmp_path / "backups", top)
+    assert restore(order(tmp_path / "backups", backup, tmp_path / "out")).code == 0
+    modes = {path.name: f"{path.stat().st_mode & 0o7777:o}" for path in (tmp_path / "out").iterdir()}
+    assert modes == {
+        "team": "2775", "drop": "1777", "as another": "755", "as another too": "711", "by two names": "755",
+    }  # fmt: skip
 
 
 # A part of it
