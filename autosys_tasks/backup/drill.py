@@ -20,7 +20,7 @@ from autosys_tasks.backup.progress import Progress
 from autosys_tasks.backup.restore_look import at, hash_of
 from autosys_tasks.backup.restore_plan import POINT, REPLACE, WRITE, Item
 from autosys_tasks.backup.scratch import own_folder, remove_tree
-from autosys_tasks.backup.values import DECLARE, GIT, SQLITE, Entry
+from autosys_tasks.backup.values import DECLARE, FILE, GIT, SQLITE, Entry
 from autosys_tasks.core.clock import counted, size, utc_text
 from autosys_tasks.core.errors import AutosysError, NotSo
 from autosys_tasks.core.files import make_folder
@@ -64,7 +64,7 @@ def _drilled(order: restore.Order, workspace: Path, tell: Callable[[str], object
     progress, count = Progress("comparing", amount, tell), 0
     for item in files:
         if item.wanted.entry.path not in bad:
-            count += 1
+            count += item.wanted.entry.kind == FILE  # as every command counts: a hard link is a name, and no file
             why += _differing(order.to, item, progress.add)
     return count, [*why, *_broken_bundles(order.to / GIT, workspace, order.to.parent / "bundle")]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import shutil
 import subprocess
@@ -149,6 +150,26 @@ def test_a_manifest_that_is_damaged_is_red_and_never_passed_over(desk: rig.Works
         damaged = desk.cli("backup.verify", *words, "--json").rc(3).json()["damaged"]
         assert isinstance(damaged, list) and damaged[0]["path"].startswith(SECOND), damaged
     desk.cli("backup.verify", FIRST).rc(0)
+
+
+@pytest.mark.only("linux")
+def test_every_command_counts_the_same_files_and_links_of_two_names_come_back(workspace: rig.Workspace) -> None:
+    workspace.write(DATA_ALONE)
+    data = workspace.root / "data"
+    for name, text in (("a", b"a"), ("same", b"a"), ("empty", b"")):
+        write(data / name, text)
+    os.link(data / "a", data / "a too")
+    os.symlink("a", data / "link")
+    os.link(data / "link", data / "link too", follow_symlinks=False)
+    workspace.cli("backup").rc(0).says("3 files")
+    (row,) = workspace.cli("backup.list", "--json").rc(0).json()["backups"]  # type: ignore[misc]
+    shown = workspace.cli("backup.show", "latest", "--json").rc(0).json()
+    assert row["files"] == shown["backup"]["files"] == 3  # type: ignore[index]
+    assert workspace.cli("backup.verify", "--json").rc(0).json()["files_checked"] == 3
+    assert workspace.cli("backup.drill", "--json").rc(0).json()["files"] == 3
+    workspace.cli("backup.restore", "latest", "--to", "out").rc(0)
+    assert things(workspace.root / "out/data") == things(data)
+    assert os.readlink(workspace.root / "out/data/link too") == "a"
 
 
 def test_restore_brings_back_what_is_named(desk: rig.Workspace) -> None:
