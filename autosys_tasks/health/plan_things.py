@@ -21,11 +21,12 @@ from autosys_tasks.health.values import (
 from autosys_tasks.probes.values import Answer
 from autosys_tasks.supervise.plan import decide
 from autosys_tasks.supervise.values import GUARD
+from autosys_tasks.vscode.entries_text import MARK
 from autosys_tasks.vscode.plan import status
 from autosys_tasks.vscode.values import FILE, Facts
 
 LEAST = ((NG, 0.01, 500_000_000), (WARN, 0.05, 2_000_000_000))
-MARKS = (">>> autosys", "<<< autosys")
+MARKS = (">>> autosys", "<<< autosys", MARK.strip())
 AHEAD_S = 60.0  # a time this far in the future is no evidence of youth
 
 

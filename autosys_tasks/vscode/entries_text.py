@@ -1,7 +1,8 @@
 """The tasks that the editor's menu gets, and how each is written. Pure.
 
 Only what VS Code's own schema knows (jsonSchema_v2.ts); `process`, so that no shell reads our words; and
-nothing refers to a label, because emoji in labels did not survive other people's scripts.
+nothing refers to a label, because emoji in labels did not survive other people's scripts. What a task says of itself
+ends with the mark by which it is found again.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import NamedTuple
 
 FOLDER = "${workspaceFolder}"
 OPEN = "Auto: Bring-up on VS Code Open (safe)"
+MARK = " (autosys)"
 Task = dict[str, object]
 
 
@@ -46,6 +48,7 @@ ENTRIES = (
     Entry("💾 Backup: Run Now", ("backup",), "a backup now"),
     Entry(OPEN, ("vscode.open",), "runs when this folder is opened, if VS Code is allowed to run tasks by itself"),
 )
+LABELS = frozenset(entry.label for entry in ENTRIES)
 
 
 def tasks(launcher: Launcher) -> list[Task]:
@@ -59,7 +62,7 @@ def _task(entry: Entry, launcher: Launcher) -> Task:
     presentation = {"reveal": "silent" if by_itself else "always", "focus": False, "showReuseMessage": False}
     task: Task = {
         "label": entry.label,
-        "detail": entry.detail,
+        "detail": entry.detail + MARK,
         "type": "process",
         "command": launcher.command,
         **windows,

@@ -40,10 +40,8 @@ def file_of(space: rig.Workspace) -> Path:
 
 
 def tasks_in(space: rig.Workspace) -> list[dict[str, object]]:
-    """Our tasks as they stand in the file, read by another parser."""
-    text = file_of(space).read_text(encoding="utf-8")
-    inside = text.split(">>> autosys", 1)[1].split("\n", 1)[1].split("// <<< autosys", 1)[0]
-    found = json.loads(f"[{inside.strip().rstrip(',')}]")
+    """The tasks in the file, read by another parser (P36: strict JSON)."""
+    found = json.loads(file_of(space).read_text(encoding="utf-8"))["tasks"]
     assert isinstance(found, list)
     return found
 
@@ -146,6 +144,14 @@ def test_a_block_edited_by_hand_is_red_and_mended_by_health(desk: rig.Workspace)
     assert (page[0]["verdict"], page[0]["fixed"]) == ("OK", "verified")  # type: ignore[index, call-overload]
     assert "not verifiable" in page[0]["evidence"]  # type: ignore[index, call-overload]
     assert file_of(desk).read_text(encoding="utf-8") == text
+
+
+@pytest.mark.only("posix")
+def test_a_broken_file_that_holds_our_tasks_is_red_on_a_machine_that_wrote_none(desk: rig.Workspace) -> None:
+    """P37: git brought it, so no copy is kept here."""
+    desk.file(".vscode/tasks.json", '{"tasks": [{"label": "a, "detail": "a backup now (autosys)"}]}')
+    page = desk.cli("health", "--only", "vscode", "--json").rc(3).json()["checks"]
+    assert "line 1, column" in page[0]["why"]  # type: ignore[index, call-overload]
 
 
 @pytest.mark.only("posix")

@@ -55,8 +55,17 @@ FILES = {
     "tasks at the end of a line": '{ "tasks":\n[\n{"label": "a"},\n]}',
     "two lists": '{"tasks": [{"label": "first"}],\n"tasks": [{"label": "second"}]}',
     "mixed line ends": '{\r\n"tasks": [\n{"label": "a"},\r\n{"label": "b"}]\n}',
-    "no more than a shell of ours": block_text.SHELL.replace(block_text.HEAD, "// mine"),
+    "no more than a shell of ours": f"// mine\n{block_text.SHELL}",
 }
+
+
+@pytest.mark.parametrize("text", [None, *(text for text in FILES.values() if '"tasks"' in text)])
+def test_what_is_strict_json_stays_strict_json(text: str | None) -> None:
+    """P36: a generated tasks.json is strict JSON, and so is a person's to which our tasks came."""
+    after = block_text.created(OURS) if text is None else block_text.with_block(text, OURS)
+    assert block_text.is_strict(after) == (text is None or block_text.is_strict(text))
+    if block_text.is_strict(after):
+        assert [each for each in json.loads(after.removeprefix("\ufeff"))["tasks"] if each in OURS] == OURS
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -87,13 +96,13 @@ def test_the_lines_of_the_block_are_as_promised() -> None:
 
 def test_what_the_person_adds_around_the_block_survives_its_renewal_and_its_removal() -> None:
     text = block_text.created(FEWER)
-    text = text.replace("    ]\n}", '        {"label": "mine"}, // kept\n    ],\n    "inputs": []\n}')
+    text = text.replace("}\n    ]\n}", '},\n        {"label": "mine"}, // kept\n    ],\n    "inputs": []\n}')
     text = text.replace('"tasks": [', '"tasks": [{"label": "before"},')
     renewed = block_text.with_block(text, OURS)
     bare = block_text.without(renewed)
     for left in (renewed, bare):
         assert '{"label": "mine"}, // kept' in left and '{"label": "before"},' in left and '"inputs": []' in left
-    assert "autosys" not in bare.replace(block_text.HEAD, "")
+    assert "autosys" not in bare
     assert block_text.foreign(renewed) == block_text.foreign(text) == block_text.foreign(bare)
 
 
@@ -113,7 +122,7 @@ def test_a_list_that_we_made_is_cut_out_only_as_we_wrote_it() -> None:
     moved = text.replace(block_text.MADE, f'{block_text.MADE}\n    "mine": [1],')
     assert '"mine": [1],' in block_text.without(moved)
     twice = block_text.with_block(FILES["two lists"], FEWER)
-    assert twice.index('"first"') < twice.index(block_text.BEGIN) < twice.index('"second"'), "the one that counts"
+    assert twice.index('"first"') < twice.index(entries_text.MARK) < twice.index('"second"'), "the one that counts"
 
 
 @pytest.mark.parametrize("eol", ["\n", "\r\n"])
@@ -122,10 +131,37 @@ def test_a_file_that_we_made_goes_and_one_that_a_person_wrote_stays(eol: str) ->
     text = block_text.created(FEWER).replace("\n", eol)
     change = plan.remove(Facts("/w/.vscode/tasks.json", text, VENV))
     assert [step.kind for step in change.plan.steps] == ["delete"] and change.after is None
-    mine = text.replace(block_text.HEAD, "// mine")
+    mine = f"// mine{eol}{text}"
     change = plan.remove(Facts("/w/.vscode/tasks.json", mine, VENV))
     assert [step.kind for step in change.plan.steps] == ["take-out"] and change.after is not None
     assert plan.remove(Facts("/w/.vscode/tasks.json", change.after, VENV)).plan.steps == ()
+
+
+def test_our_tasks_in_strict_json_are_told_from_a_persons() -> None:
+    """P38: one of the same label, a changed copy of ours, and what was put behind ours stay; a changed one is ours."""
+    twin, copy = {"label": OURS[1]["label"], "type": "shell"}, {**OURS[0], "label": "mine"}
+    text = json.dumps({"tasks": [twin, {"label": "other"}, copy]}, ensure_ascii=False)
+    text = block_text.with_block(text.replace(entries_text.MARK, ""), FEWER)
+    assert [json.loads(text)["tasks"][at]["label"] for at in (2, 4)] == [OURS[1]["label"], "mine"]
+    added = block_text.created(OURS).replace("}\n    ]", '},\n        {"label": "mine"}\n    ]')
+    assert json.loads(block_text.without(added))["tasks"] == [{"label": "mine"}]
+    before = block_text.created(OURS).replace('"tasks": [', '"tasks": [{"label": "mine"},')
+    assert json.loads(block_text.without(before))["tasks"] == [{"label": "mine"}]
+    said = str(OURS[1]["detail"])
+    changed = block_text.with_block(block_text.created(OURS).replace(said, "mine"), OURS)
+    assert changed == block_text.created(OURS)
+
+
+def test_a_file_of_ours_with_comments_becomes_one_without() -> None:
+    """P36: what an earlier version made is renewed, and goes as a whole when the block goes."""
+    rows = [line for each in FEWER for line in entries_text.lines(each, "    ")]
+    body = "\n        ".join([block_text.BEGIN, *rows, block_text.END])
+    earlier = f"{block_text.HEAD}\n" + block_text.SHELL.replace("[\n", f"[\n        {body}\n", 1)
+    facts = Facts("/w/.vscode/tasks.json", earlier, VENV)
+    assert plan.remove(facts).after is None
+    made = plan.sync(facts).after
+    assert made == block_text.created(OURS)
+    assert plan.remove(facts._replace(text=made)).after is None
 
 
 BROKEN = [
