@@ -124,6 +124,8 @@ def _syntax_hint(said: str, line: str) -> str:
         return "each table and each key may stand in the file once"
     if _SHORT_TIME.search(line):
         return "a time has seconds in TOML: 03:30:00"
+    if line.startswith(("<<<<<<< ", "=======", ">>>>>>> ")):
+        return "a merge left a conflict there: keep one side of it, and take its marks away"
     return "text stands in quotes, lists in [ ], tables in { } or below a [header]"
 
 

@@ -73,6 +73,7 @@ def see_upgrade(house: House) -> UpgradeSeen:
         hooks=hooks.look(house).state,
         old=tuple((step.target, step.reason) for step in restarts),
         unseen=tuple(dict.fromkeys(step.target for step in steps if kept and step.kind in plan.OF_SCRIPTS)),
+        held=picture.held,
         taken=tuple(seen.name for seen, _each in stale if seen.taken),
     )
 

@@ -118,11 +118,13 @@ def of_upgrade(scene: Scene, name: str, seen: UpgradeSeen) -> Finding:
         *told, back = seen.broken
         why = f"autosys as it was pulled does not work, the last good version runs: {'; '.join(told)}"
         return Finding(NG, "autosys runs from a copy of its last good version", why, Fix(text=back.removeprefix("-> ")))
-    if not (seen.names or seen.warnings or seen.faults or seen.old or seen.unseen):
+    if not (seen.names or seen.warnings or seen.faults or seen.old or seen.unseen or seen.held):
         return Finding(SKIP, "no evidence", "no environment is declared, and none was found")
     mended = [each for each, _why in seen.stale if each not in seen.taken]
     fix = _free_folder(seen.taken) if seen.taken and not mended else Fix(("inv", "upgrade"))
     evidence = f"{', '.join(seen.names) or 'no environment'}; {_upgrade_text(seen, scene)}"
+    if seen.held:
+        return Finding(NG, evidence, seen.held, Fix(text="solve them (git status says how), then inv upgrade"))
     if seen.failed:
         ago = {each: span(scene.now.wall - at) for each, _why, at in seen.failed}
         told = [f"the last upgrade of {each} failed {ago[each]} ago: {why}" for each, why, _at in seen.failed]

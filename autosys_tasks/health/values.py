@@ -150,6 +150,7 @@ class UpgradeSeen(NamedTuple):
     hooks: str = ""  # installed | missing | differs | managed | no repository
     old: tuple[tuple[str, str], ...] = ()  # (service that still runs what it was before a pull, why)
     unseen: tuple[str, ...] = ()  # scripts that came, and that no upgrade has looked at
+    held: str = ""  # why no upgrade does anything now
     taken: tuple[str, ...] = ()  # the stale environments whose folders hold other things: no upgrade mends that
 
 

@@ -44,6 +44,7 @@ class History(NamedTuple):
     edited: tuple[str, ...] = ()  # tracked, and not as HEAD has them: staged or not
     adrift: tuple[str, ...] = ()  # submodules that lie at another commit than is staged: no pull takes that away
     untracked: tuple[str, ...] = ()  # and not ignored
+    conflicts: tuple[str, ...] = ()  # of a merge, a rebase and the like, that nobody has solved yet
     behind: tuple[str, ...] = ()  # submodules of which another commit came than the one that lies there
 
 
@@ -124,6 +125,7 @@ def _status(said: bytes, prefix: str) -> History:
     edited: list[str] = []
     adrift: list[str] = []
     untracked: list[str] = []
+    conflicts: list[str] = []
     for line in decoded(said).split("\0"):
         kind, _, rest = line.partition(" ")
         if kind == "#":
@@ -132,7 +134,9 @@ def _status(said: bytes, prefix: str) -> History:
         elif kind == "?":
             untracked.append(rest)
         elif kind in FIELDS:
-            (adrift if rest.startswith(ADRIFT) else edited).append(line.split(" ", FIELDS[kind])[-1])
+            path = line.split(" ", FIELDS[kind])[-1]
+            (adrift if rest.startswith(ADRIFT) else edited).append(path)
+            conflicts += [path] if kind == "u" else []
     commit, branch = (heads.get(name, "") for name in ("branch.oid", "branch.head"))
     return History(
         commit="" if commit == "(initial)" else commit,
@@ -141,6 +145,7 @@ def _status(said: bytes, prefix: str) -> History:
         edited=tuple(path[len(prefix) :] for path in edited),
         adrift=tuple(path[len(prefix) :] for path in adrift),
         untracked=tuple(path[len(prefix) :] for path in untracked),
+        conflicts=tuple(path[len(prefix) :] for path in conflicts),
     )
 
 
@@ -163,6 +168,15 @@ def _compared(folder: str, last_commit: str, commit: str, timeout_s: float) -> H
     kinds, paths = said[:-1:2], tuple(said[1::2])
     added = frozenset(path for kind, path in zip(kinds, paths, strict=True) if kind == "A")
     return History(last="rewritten" if leads.code else "ancestor", changed=paths, added=added)
+
+
+def conflicts(folder: str) -> tuple[str, ...]:
+    """The files that a merge left with conflicts; none where git does not say."""
+    try:
+        said = git.ask(folder, "ls-files", "--unmerged", "-z", timeout_s=TIMEOUT_S)
+    except git.GitError:
+        return ()
+    return tuple(dict.fromkeys(line.partition("\t")[2] for line in decoded(said.out).split("\0")[:-1]))
 
 
 def decoded(raw: bytes) -> str:

@@ -46,6 +46,20 @@ def plan(facts: Facts, services: Mapping[str, Service], *, only: Collection[str]
     return Plan("upgrade", (*scripts, *installs, *restarts), tuple(notes))
 
 
+def held_back(plan: Plan, conflicts: Collection[str]) -> Plan:
+    """The same, less what would install from files, or restart into files, that hold the marks of a merge."""
+    kept = tuple(step for step in plan.steps if step.kind in OF_SCRIPTS)
+    if not conflicts or kept == plan.steps:
+        return plan
+    return plan._replace(steps=kept, notes=(*plan.notes, f"NG {held(conflicts)}"))
+
+
+def held(conflicts: Collection[str]) -> str:
+    """Why nothing is done while a merge, a rebase and the like have conflicts."""
+    where = few(sorted(conflicts))
+    return f"conflicts in {where}: nothing is installed or restarted before they are solved (git status)"
+
+
 def loose(path: str) -> str:
     """What is said of a manifest that belongs to no environment."""
     return (

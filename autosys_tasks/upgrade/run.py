@@ -53,6 +53,7 @@ class Picture(NamedTuple):
     facts: Facts
     memory: Memory
     came: Came
+    held: str = ""  # why nothing is installed or restarted, though it should be
 
 
 class Report(NamedTuple):
@@ -83,7 +84,16 @@ def planned(house: House, only: Collection[str] = (), *, force: bool = False) ->
         facts = facts._replace(owed=look.owing(house, kept.owed))
     if force or facts.pulled.files or any(each.why for _seen, each in plan.findings(facts)):
         facts = facts._replace(running=look.running(house))  # asked only where a restart may follow
-    return Picture(plan.plan(facts, house.config.services, only=only, force=force), facts, memory, found)
+    made = plan.plan(facts, house.config.services, only=only, force=force)
+    conflicts = _conflicts(root, told) if made.steps else ()
+    less = plan.held_back(made, conflicts)
+    return Picture(less, facts, memory, found, plan.held(conflicts) if less != made else "")
+
+
+def _conflicts(root: str, told: Told | None) -> Collection[str]:
+    from autosys_tasks.upgrade import history
+
+    return told.history.conflicts if told else history.conflicts(root)
 
 
 def _looked(house: House, memory: Memory, *, since: str | None) -> tuple[Facts, Told | None]:
@@ -177,7 +187,8 @@ def _upgraded(order: Order, lock: host.Lock) -> Report:
             tell(outcomes)
         tell(_started_again(order) if recovered or stuck else ())
         _try_again(house, seen, journal.outcomes)
-        stale, notes = _still_stale(order, seen), (*recovered, *seen.plan.notes)
+        stale = _still_stale(order, seen)
+        notes = (*recovered, *(note for note in seen.plan.notes if note.removeprefix("NG ") not in stale))
         report = Report(tuple(journal.outcomes), stale, notes, time.monotonic() - began)
         if not order.only:
             _keep(house, seen, report)
@@ -300,7 +311,8 @@ def _still_stale(order: Order, seen: Picture) -> tuple[str, ...]:
     found = plan.findings(facts, only=order.only)
     broken = lastgood.verdict(order.house.place.folder)
     ours = [f"autosys itself: {' '.join(broken.lines())}"] if broken else []
-    return (*(f"{each.name}: {'; '.join(said.why)}" for each, said in found if said.why), *ours)
+    held = [seen.held] if seen.held else [f"{each.name}: {'; '.join(said.why)}" for each, said in found if said.why]
+    return (*held, *ours)
 
 
 def verdict(report: Report) -> str:

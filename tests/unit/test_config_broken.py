@@ -290,6 +290,7 @@ def test_a_broken_file_has_exactly_this_problem(
 SYNTAX = [
     ("[a\n", "autosys.toml:1:3", "is not TOML: Expected ']' at the end of a table declaration", ""),
     ("x = 1\ny = what\n", "autosys.toml:2:5", "is not TOML: Invalid value", "text stands in quotes"),
+    ("[a]\n<<<<<<< HEAD\nb = 1\n", "autosys.toml:2:1", "is not TOML: Invalid statement", "a merge left a conflict"),
     ("[backup]\nat = 03:30  # night\n", "autosys.toml:2:", "is not TOML: ", "03:30:00"),
     ("x = 'C:\\work'\ny = \"C:\\work\"\n", "autosys.toml:2:", "is not TOML: Unescaped", "backslash"),
     ("[a]\n[a]\n", "autosys.toml:2:", "is not TOML: Cannot declare", "once"),

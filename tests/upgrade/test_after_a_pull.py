@@ -118,6 +118,30 @@ def test_a_tick_restarts_what_a_pull_changed_though_an_environment_of_others_wai
     assert notice.due(desk.house()).startswith("watcher: ")
 
 
+@pytest.mark.parametrize("how", ["--rebase", "--no-rebase"])
+def test_nothing_is_installed_or_restarted_while_a_merge_has_conflicts(pulled: tuple[Desk, Repo], how: str) -> None:
+    """P49: a service that worked was restarted into the marks of a conflict, and was down until that was solved."""
+    desk, origin = pulled
+    here, before = Repo(desk.root), pid(desk)
+    ours = {"앱/하나.py": "2\n", "requirements.txt": "--no-index\n--find-links ./wheels\ntiny==2.0\n"}
+    here.commit(ours, "ours")
+    origin.commit({"앱/하나.py": "3\n", "앱/둘.py": "3\n"}, "theirs")
+    here.git("pull", "--quiet", how, code=1)
+    assert desk.planned() == [] and notice.due(desk.house()) == ""
+    desk.space.cli("watchdog").rc(0)
+    desk.space.cli("health", "--only", "upgrade").rc(3).says("conflicts in 앱/하나.py", "git status")
+    desk.space.cli("upgrade").rc(3).says("conflicts in 앱/하나.py", "git status")
+    assert pid(desk) == before and desk.version() == "1.0"
+    here.put(ours).git("add", "--all")
+    if how == "--rebase":
+        here.git("-c", "core.editor=true", "rebase", "--continue")
+    else:
+        here.git("commit", "--quiet", "--no-edit")
+    assert notice.due(desk.house()).startswith("main: ")
+    assert desk.upgrade().code == 0
+    assert pid(desk) != before and desk.version() == "2.0" and desk.planned() == []
+
+
 def test_a_script_with_a_fault_is_red_until_it_is_mended(pulled: tuple[Desk, Repo]) -> None:
     desk, origin = pulled
     origin.commit({"도구/고장.py": "#!/usr/bin/env python3\nx = 1\nif\n"})
