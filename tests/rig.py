@@ -27,6 +27,7 @@ T = TypeVar("T")
 REPOSITORY = Path(__file__).resolve().parent.parent
 PYTHON = getattr(sys, "_base_executable", sys.executable)  # one process on Windows too, where a venv's makes two
 PROGRAMS = Path(__file__).resolve().parent / "programs"
+NO_STARTS = "--between"  # forks.py on its way to a grandchild: no start of a service
 PATIENCE_S = 100.0  # for the end of a command; a test may take thrice as long
 WAIT_S = 60.0  # for what takes a moment where nobody else is at work
 CTRL_C = """
@@ -272,7 +273,22 @@ class Workspace:
         return self.state.parent / "starts"
 
     def starts(self) -> list[tuple[int, float]]:
-        """(pid, seconds since 1970) of each start of a program, in order."""
+        """(pid, seconds since 1970) of each start of a program, in order; who has not said it yet is waited for.
+
+        Without a readiness a service counts as ready after 0.3 s, when on a busy machine its Python may not have begun.
+        """
+        wait_for(lambda: self._silent() <= {pid for pid, _at in self._said()}, what="the first word of each program")
+        return self._said()
+
+    def _silent(self) -> set[int]:
+        """Who runs one of tests/programs that says so at its start."""
+        found = set()
+        for pid, command in living_of(str(self.starts_folder), "STARTS"):
+            if str(PROGRAMS) in command and not command.endswith(NO_STARTS):
+                found.add(pid)
+        return found
+
+    def _said(self) -> list[tuple[int, float]]:
         notes = sorted(path.name.split() for path in self.starts_folder.glob("*"))
         return [(int(pid), float(at)) for at, pid in notes]
 

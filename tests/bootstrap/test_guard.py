@@ -14,9 +14,11 @@ pytestmark = pytest.mark.portable
 
 def run_test(folder: Path, body: str, **env: str) -> rig.Result:
     """Run one test of our fixtures in a suite of its own."""
-    for name in ("conftest.py", "rig.py", "forked.py", "programs"):
-        source = rig.REPOSITORY / "tests" / name
-        (shutil.copytree if source.is_dir() else shutil.copy)(source, folder / name)
+    tests = rig.REPOSITORY / "tests"
+    for name in ("conftest.py", "rig.py", "forked.py"):
+        shutil.copy(tests / name, folder)
+    leave = shutil.ignore_patterns("__pycache__")  # others compile into it now
+    shutil.copytree(tests / "programs", folder / "programs", ignore=leave)
     code = f"import pytest, rig\nfrom pathlib import Path\n{body}\n"
     (folder / "test_it.py").write_text(code, encoding="utf-8", newline="\n")
     (folder / "pytest.ini").write_text(

@@ -116,7 +116,7 @@ def test_leftover_children_are_seen_and_ended(workspace: rig.Workspace) -> None:
     """Pains 2 and 3: a grandchild in a session of its own outlives its leader."""
     workspace.service("api", "forks.py")
     workspace.cli("bringup", "--no-guard").rc(0)
-    rig.wait_for(lambda: len(workspace.alive()) == 2)
+    rig.wait_for(lambda: len(workspace.starts()) == len(workspace.alive()) == 2, what="it, and its grandchild")
     kill(row(workspace, "api")["pid"])
     seen = row(workspace, "api")
     assert seen["state"] == "leftover" and seen["safe_to_close"] is True
@@ -130,7 +130,7 @@ def test_leftover_children_are_seen_and_ended(workspace: rig.Workspace) -> None:
 def test_a_tick_ends_what_a_dead_leader_left_and_starts_again(workspace: rig.Workspace) -> None:
     workspace.service("api", "forks.py")
     workspace.cli("bringup", "--no-guard").rc(0)
-    rig.wait_for(lambda: len(workspace.alive()) == 2)
+    rig.wait_for(lambda: len(workspace.starts()) == len(workspace.alive()) == 2, what="it, and its grandchild")
     kill(row(workspace, "api")["pid"])
     orphan = row(workspace, "api")["pid"]
     workspace.cli("watchdog").rc(0)

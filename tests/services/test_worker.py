@@ -43,10 +43,10 @@ def test_ping_wait_and_an_allowed_command_are_done(queue: desk.Queue, ended: Kee
 def test_a_task_of_a_killed_worker_is_done_by_another_exactly_once(queue: desk.Queue, ended: Keep) -> None:
     """The lease and its fencing token: nothing lost, nothing done twice by the book."""
     first = ended(desk.worker(queue, "--name", "first", "--lease", "1"))
-    task = queue.enqueue("wait", {"seconds": 1.5})
+    task = queue.enqueue("wait", {"seconds": 3})
     wait_until(queue, task, "leased")
     first.kill()
-    second = ended(desk.worker(queue, "--name", "second", "--lease", "1"))
+    second = ended(desk.worker(queue, "--name", "second"))  # whose lease outlasts whatever holds it up
     found = wait_until(queue, task, "succeeded")
     assert found["attempts"] == 2 and found["result"]["worker"] == "second"  # type: ignore[index]
     assert found["result"]["pid"] == second.pid  # type: ignore[index]
@@ -130,5 +130,5 @@ def test_an_idle_worker_ends_at_once_and_costs_nothing(queue: desk.Queue, ended:
     before = process.cpu_times()
     rig.wait_for(lambda: time.time() - process.create_time() > 3)
     after = process.cpu_times()
-    assert after.user + after.system - before.user - before.system < 0.1
+    assert after.user + after.system - before.user - before.system < 0.1 * rig.stretched()
     assert worker.ask_to_end() == 0

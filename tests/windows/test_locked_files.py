@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import json
+import msvcrt
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -17,20 +21,28 @@ from autosys_tasks.core.errors import StateError
 
 pytestmark = pytest.mark.only("win32")
 READ, SHARE_NOTHING, SHARE_READ_WRITE, EXISTING = 0x80000000, 0, 3, 3
+WRITE, APPEND, FILE_ACCESS_INFORMATION = 2, 4, 8
 
 
 @contextmanager
-def held(path: Path, share: int, for_s: float) -> Iterator[None]:
-    """Somebody has the file open for so long: a virus scanner, an editor, a backup."""
+def held(path: Path, share: int, for_s: float = 600.0) -> Iterator[None]:
+    """Somebody has the file open for so long, and not beyond this block: a virus scanner, an editor, a backup."""
     from autosys_tasks.host import win32
 
     handle = win32.checked(win32.CreateFile(str(path), READ, share, None, EXISTING, 0x80, None))
-    closer = threading.Timer(for_s, win32.CloseHandle, (handle,))
-    closer.start()
+    over = threading.Event()
+
+    def close() -> None:
+        over.wait(for_s)
+        win32.CloseHandle(handle)
+
+    holder = threading.Thread(target=close)
+    holder.start()
     try:
         yield
     finally:
-        closer.join()
+        over.set()
+        holder.join()
 
 
 def test_a_replace_waits_for_who_holds_the_target_for_a_moment(tmp_path: Path) -> None:
@@ -45,7 +57,7 @@ def test_a_replace_waits_for_who_holds_the_target_for_a_moment(tmp_path: Path) -
 def test_a_target_that_stays_held_is_named_and_nothing_is_lost(tmp_path: Path) -> None:
     path = tmp_path / "기록.json"
     path.write_text("old", encoding="utf-8")
-    with held(path, SHARE_READ_WRITE, 2.0), pytest.raises(StateError) as caught:
+    with held(path, SHARE_READ_WRITE), pytest.raises(StateError) as caught:
         files.write_atomic(path, "new")
     assert str(path) in caught.value.message and caught.value.hint
     assert path.read_text(encoding="utf-8") == "old"
@@ -58,7 +70,7 @@ def test_a_read_waits_too(tmp_path: Path) -> None:
     path.write_text("text", encoding="utf-8")
     with held(path, SHARE_NOTHING, 0.3):
         assert files.read_text(path) == "text"
-    with held(path, SHARE_NOTHING, 2.0), pytest.raises(PermissionError):
+    with held(path, SHARE_NOTHING), pytest.raises(PermissionError):
         files.read_text(path)
 
 
@@ -74,7 +86,7 @@ def test_a_full_journal_that_is_held_grows_on_and_is_rotated_later(tmp_path: Pat
     path = tmp_path / "log.jsonl"
     path.write_bytes(b'{"v":1,"ts":"x"}\n' * (journal.ROTATE_BYTES // 17 + 2))
     before = path.stat().st_size
-    with held(path, SHARE_READ_WRITE, 0.8):
+    with held(path, SHARE_READ_WRITE):
         journal.append(path, {"v": 1, "ts": "held"}, host)
         assert path.stat().st_size > before and not Path(f"{path}.1").exists()
     journal.append(path, {"v": 1, "ts": "free"}, host)
@@ -84,13 +96,36 @@ def test_a_full_journal_that_is_held_grows_on_and_is_rotated_later(tmp_path: Pat
     assert [line["ts"] for line in lines[-3:]] == ["held", "free", "next"] and skipped == 0
 
 
+def test_a_journal_is_opened_for_appending_and_nothing_else(tmp_path: Path) -> None:
+    """Then the system itself puts each write at the end, in one step. Python's own append may write anywhere: it seeks
+    and then writes, and of two processes one can write over the other's line."""
+    fd = host.open_append(str(tmp_path / "log.jsonl"))
+    try:
+        assert granted(msvcrt.get_osfhandle(fd)) & (APPEND | WRITE) == APPEND
+    finally:
+        os.close(fd)
+    with (tmp_path / "log.jsonl").open("ab") as file:
+        assert granted(msvcrt.get_osfhandle(file.fileno())) & (APPEND | WRITE) == APPEND | WRITE
+
+
+def granted(handle: int) -> int:
+    """What may be done with an open file, as the system keeps it."""
+    said, status = ctypes.c_uint32(), (ctypes.c_void_p * 2)()
+    query = ctypes.WinDLL("ntdll").NtQueryInformationFile
+    query.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint32, ctypes.c_int]
+    assert query(handle, status, ctypes.byref(said), 4, FILE_ACCESS_INFORMATION) == 0
+    return said.value
+
+
 def test_many_writers_lose_no_line_of_a_journal(tmp_path: Path) -> None:
-    """Python's own append seeks and then writes: two processes can write over one another."""
+    """Under Wine, which looks for the end and writes there in a second step, they take turns."""
     path = tmp_path / "log.jsonl"
+    turn = threading.Lock() if hasattr(ctypes.WinDLL("ntdll"), "wine_get_version") else contextlib.nullcontext()
 
     def write(who: int) -> None:
         for number in range(50):
-            journal.append(path, {"v": 1, "ts": f"{who}-{number}", "pad": "x" * 200}, host)
+            with turn:
+                journal.append(path, {"v": 1, "ts": f"{who}-{number}", "pad": "x" * 200}, host)
 
     threads = [threading.Thread(target=write, args=(who,)) for who in range(4)]
     for thread in threads:
