@@ -69,7 +69,7 @@ def _verify(tool: str, archive: Path, folder: Path, head: object) -> None:
 def _restore(tool: str, archive: Path, folder: Path, head: object) -> None:
     """Every file, or the last one, as `inv backup.restore` does it."""
     from autosys_tasks.backup import manifest
-    from autosys_tasks.backup.restore import Order, restore
+    from autosys_tasks.backup.restore.run import Order, restore
 
     beside = archive.with_name(archive.name.replace(".7z", ".manifest.json"))
     backup = manifest.read_backup(beside)

@@ -32,8 +32,8 @@ BELOW = {
 PURE = (
     "due.py", "plan.py", "plan_service.py", "plan_things.py", "values.py", "model.py", "types.py", "verdict.py",
     "spans.py", "watched.py", "told.py", "figures.py", "report/words.py", "plan_rivals.py", "rivals.py",
-    "globs.py", "manifests.py", "mapping.py", "names.py", "restore_plan.py", "damaged.py", "retain.py",
-    "copies_plan.py", "addresses.py", "nights.py", "plan_backup.py", "plan_autostart.py", "supervise/order.py",
+    "globs.py", "manifests.py", "mapping.py", "names.py", "backup/errors.py", "retain.py",
+    "addresses.py", "nights.py", "plan_backup.py", "plan_autostart.py", "supervise/order.py",
     "core/probe.py",
 )  # fmt: skip
 IMPURE_MODULES = {"os", "sys", "time", "subprocess", "socket", "random", "psutil", "git", "threading", "pathlib"}
@@ -158,10 +158,10 @@ MUTANTS = {
     "upgrade/plan.py": "from autosys_tasks.upgrade import stamps",
     "upgrade/manifests.py": "import os",
     "upgrade/look.py": "from autosys_tasks.health.run import page",
-    "backup/git_state.py": "from autosys_tasks.schedule import keep",
-    "backup/git_text.py": "import os",
-    "backup/copies_plan.py": "import time",
-    "host/git.py": "from autosys_tasks.backup import git_state",
+    "backup/git/capture.py": "from autosys_tasks.schedule import keep",
+    "backup/git/output_text.py": "import os",
+    "backup/copies/plan.py": "import time",
+    "host/git.py": "from autosys_tasks.backup.git import capture",
     "supervise/keeper.py": "x = 1\n" * 401,
 }
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 
 from autosys_tasks.backup import manifest
-from autosys_tasks.backup.damaged import Damaged
+from autosys_tasks.backup.errors import Damaged
 from autosys_tasks.backup.store import FILE, PART
 from autosys_tasks.backup.threads import share
 from autosys_tasks.backup.values import ARCHIVE_END, MANIFEST_END, Backup

@@ -9,26 +9,16 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from autosys_tasks import host
-from autosys_tasks.backup import (
-    act,
-    collect,
-    damage_memory,
-    diff,
-    drill,
-    drill_memory,
-    manifest,
-    restore,
-    store,
-    verify,
-)
-from autosys_tasks.backup.damaged import Damaged, NeedsPassphrase
-from autosys_tasks.backup.drill_memory import Drill
-from autosys_tasks.backup.git_rebuild import must_be_new, rebuild
+from autosys_tasks.backup import act, collect, damage_list, diff, drill, drill_result, manifest, store, verify
+from autosys_tasks.backup.drill_result import Drill
+from autosys_tasks.backup.errors import Damaged, NeedsPassphrase
+from autosys_tasks.backup.git.rebuild import must_be_new, rebuild
 from autosys_tasks.backup.owner import foreign, own, owner_of
 from autosys_tasks.backup.passphrase import passphrase
 from autosys_tasks.backup.progress import Progress
+from autosys_tasks.backup.restore import run as restore
 from autosys_tasks.backup.scratch import own_folder
-from autosys_tasks.backup.seven_zip_read import HINT
+from autosys_tasks.backup.seven_zip.read import HINT
 from autosys_tasks.backup.values import DIFFERENTIAL, GIT, MANIFEST_END, Backup, Damage, Entry
 from autosys_tasks.core.clock import counted, size, wall
 from autosys_tasks.core.errors import StateError, UsageError
@@ -56,7 +46,7 @@ def backup_named(house: House, words: Sequence[str], task: str, folder: Path, te
 
 def known_damage(house: House, backups: Iterable[Backup]) -> dict[str, str]:
     """Of each backup in `backups/` that is known to be damaged, or seems so at a glance: why."""
-    folder, known = folder_of(house), damage_memory.remembered(Path(house.place.folder))
+    folder, known = folder_of(house), damage_list.remembered(Path(house.place.folder))
     whys = {each.id: known.get(each.id) or store.lost(folder, each) for each in backups}
     return {identity: why for identity, why in whys.items() if why}
 
@@ -123,7 +113,7 @@ def verified(
         whys[backup.id] = f"{bad[0].path}: {bad[0].why}" if bad else ""
     if folder == folder_of(house):
         try:
-            damage_memory.remember(Path(house.place.folder), whys)
+            damage_list.remember(Path(house.place.folder), whys)
         except StateError as error:
             tell(f"WARN {error.message}: what was found is not remembered")
     return backups, checked, [*damaged, *locked]
@@ -272,8 +262,8 @@ def drilled(house: House, tell: Tell) -> Drill:
 
 def drilled_when_due(house: House, tell: Tell) -> Drill | None:
     """The same, where the last one is a week old or failed; None when it is not time yet."""
-    last = drill_memory.remembered(Path(house.place.folder))
-    return drilled(house, tell) if drill_memory.due(last, wall()) else None
+    last = drill_result.remembered(Path(house.place.folder))
+    return drilled(house, tell) if drill_result.due(last, wall()) else None
 
 
 def differences(

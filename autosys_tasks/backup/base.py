@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from autosys_tasks.backup.damaged import Damaged
+from autosys_tasks.backup.errors import Damaged
 from autosys_tasks.backup.manifest_text import entry_of, says_the_same
 from autosys_tasks.backup.plan import NO_STAMP, RACY_S
 from autosys_tasks.backup.values import Entry

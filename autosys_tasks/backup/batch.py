@@ -13,15 +13,15 @@ import stat
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
+from autosys_tasks.backup.fork_pool import Crew
 from autosys_tasks.backup.manifest_text import listed, rows_of
-from autosys_tasks.backup.patience import Patience
-from autosys_tasks.backup.processes import Crew
 from autosys_tasks.backup.read import SMALL, read_small
+from autosys_tasks.backup.retry import Patience
 from autosys_tasks.backup.secret_files import with_secret
-from autosys_tasks.backup.seven_zip_block import Chunk
-from autosys_tasks.backup.seven_zip_codec import compress, crc32
-from autosys_tasks.backup.seven_zip_header import DATA, EMPTY, Columns
-from autosys_tasks.backup.seven_zip_write import CHUNK, fitting
+from autosys_tasks.backup.seven_zip.block import Chunk
+from autosys_tasks.backup.seven_zip.codec import compress, crc32
+from autosys_tasks.backup.seven_zip.header import DATA, EMPTY, Columns
+from autosys_tasks.backup.seven_zip.write import CHUNK, fitting
 from autosys_tasks.backup.values import FILE, Entry, Failed, Found
 from autosys_tasks.backup.walk import reason
 from autosys_tasks.core.files import is_full

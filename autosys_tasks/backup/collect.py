@@ -10,13 +10,13 @@ from operator import itemgetter
 from pathlib import Path
 
 from autosys_tasks.backup.base import Base
-from autosys_tasks.backup.patience import Patience
+from autosys_tasks.backup.patterns_text import Pattern, patterns
+from autosys_tasks.backup.retry import Patience
 from autosys_tasks.backup.secrets_text import looks_secret, some_look_secret
 from autosys_tasks.backup.sqlite_copy import ITS_OWN, PAGE
 from autosys_tasks.backup.staged import Staged, capture_git, copy_databases
 from autosys_tasks.backup.values import FILE, FOLDER, HARDLINK, LINK, SECRET, Collected, Failed, Found
 from autosys_tasks.backup.walk import LeftOut, Seen, Site, Thing, Unread, is_link, reason, walk
-from autosys_tasks.backup.wanted_text import Pattern, patterns
 from autosys_tasks.config.model import Config
 from autosys_tasks.core.clock import span
 from autosys_tasks.supervise.state import place_of

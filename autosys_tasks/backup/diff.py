@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from autosys_tasks.backup.plan import side_by_side
-from autosys_tasks.backup.restore_look import hash_of
+from autosys_tasks.backup.restore.look import hash_of
 from autosys_tasks.backup.sqlite_copy import is_copy
 from autosys_tasks.backup.values import FILE, HARDLINK, LINK, SQLITE, Entry, Found
 from autosys_tasks.core.clock import counted

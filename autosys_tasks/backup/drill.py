@@ -11,14 +11,15 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from autosys_tasks.backup import restore, store
-from autosys_tasks.backup.drill_memory import Drill, reasons, remember
-from autosys_tasks.backup.git_bundle import read_head
-from autosys_tasks.backup.git_record import read_state
-from autosys_tasks.backup.git_state import BUNDLE
+from autosys_tasks.backup import store
+from autosys_tasks.backup.drill_result import Drill, reasons, remember
+from autosys_tasks.backup.git.bundle import read_head
+from autosys_tasks.backup.git.capture import BUNDLE
+from autosys_tasks.backup.git.record import read_state
 from autosys_tasks.backup.progress import Progress
-from autosys_tasks.backup.restore_look import at, hash_of
-from autosys_tasks.backup.restore_plan import POINT, REPLACE, WRITE, Item
+from autosys_tasks.backup.restore import run as restore
+from autosys_tasks.backup.restore.look import at, hash_of
+from autosys_tasks.backup.restore.plan import POINT, REPLACE, WRITE, Item
 from autosys_tasks.backup.scratch import own_folder, remove_tree
 from autosys_tasks.backup.values import DECLARE, FILE, GIT, SQLITE, Entry
 from autosys_tasks.core.clock import counted, size, utc_text

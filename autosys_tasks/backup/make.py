@@ -12,10 +12,10 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from autosys_tasks.backup import act, damage_memory, manifest, pack, plan, secrets_text, store
+from autosys_tasks.backup import act, damage_list, manifest, pack, plan, secrets_text, store
 from autosys_tasks.backup.base import Base
 from autosys_tasks.backup.collect import collect
-from autosys_tasks.backup.damaged import Damaged, NeedsPassphrase
+from autosys_tasks.backup.errors import Damaged, NeedsPassphrase
 from autosys_tasks.backup.owner import marks, number, owner_of
 from autosys_tasks.backup.pack import Load, Packed
 from autosys_tasks.backup.passphrase import VARIABLE, passphrase
@@ -141,7 +141,7 @@ def _drafted(house: House, look: Callable[..., Collected], note: str = "") -> Dr
     config, folder, now, digest = house.config, act.folder_of(house.config.path), wall(), sets_digest(house.config)
     secret, backups = passphrase(config.name), store.owned(folder, owner_of(config))
     glances = {each.id: why for each in backups if (why := store.lost(folder, each))}
-    spoiled = {**damage_memory.remembered(Path(house.place.folder)), **glances}
+    spoiled = {**damage_list.remembered(Path(house.place.folder)), **glances}
     kind, base, reason = plan.choose(backups, digest, now, encrypted=bool(secret), spoiled=spoiled)
     if base:
         try:

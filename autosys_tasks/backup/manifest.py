@@ -15,7 +15,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import BinaryIO, TypeVar, cast
 
-from autosys_tasks.backup.damaged import Damaged, NeedsPassphrase
+from autosys_tasks.backup.errors import Damaged, NeedsPassphrase
 from autosys_tasks.backup.manifest_text import (
     CLOSES,
     ENDS,
@@ -198,7 +198,7 @@ def _source(path: Path, passphrase: str, stack: contextlib.ExitStack) -> Iterato
     if not opened(first)["encrypted"]:
         file.seek(0)
         return iter(partial(file.read, PIECE), b"")
-    from autosys_tasks.backup.seven_zip_read import Archive
+    from autosys_tasks.backup.seven_zip.read import Archive
 
     archive = path.with_name(path.name.removesuffix(MANIFEST_END) + ARCHIVE_END)
     return stack.enter_context(Archive(archive, passphrase)).stream(MANIFEST)

@@ -14,7 +14,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
-from autosys_tasks.backup.damaged import Damaged
+from autosys_tasks.backup.errors import Damaged
 from autosys_tasks.backup.values import (
     DIFFERENTIAL,
     FILE,

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from autosys_tasks.backup.damaged import Damaged
+from autosys_tasks.backup.errors import Damaged
 from autosys_tasks.backup.manifest_text import opened
 from autosys_tasks.backup.values import OPENS, Backup, owner_parts
 from autosys_tasks.config.model import Config

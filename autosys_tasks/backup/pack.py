@@ -12,13 +12,13 @@ from typing import BinaryIO, NamedTuple
 
 from autosys_tasks.backup import manifest, plan, tail, verify
 from autosys_tasks.backup.batch import Batch, batches
-from autosys_tasks.backup.damaged import Damaged
-from autosys_tasks.backup.patience import Patience
+from autosys_tasks.backup.errors import Damaged
 from autosys_tasks.backup.progress import Progress
 from autosys_tasks.backup.read import SMALL, read_small, read_steadily
 from autosys_tasks.backup.readme_text import readme
+from autosys_tasks.backup.retry import Patience
 from autosys_tasks.backup.secret_files import with_secret
-from autosys_tasks.backup.seven_zip_write import Writer, codec_of
+from autosys_tasks.backup.seven_zip.write import Writer, codec_of
 from autosys_tasks.backup.spool import Spool
 from autosys_tasks.backup.values import (
     FILE,

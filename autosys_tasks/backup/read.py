@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from typing import BinaryIO, TypeVar, cast
 
 from autosys_tasks import host
-from autosys_tasks.backup.patience import Patience
+from autosys_tasks.backup.retry import Patience
 from autosys_tasks.backup.values import Found
 
 T = TypeVar("T")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from autosys_tasks.backup import act, damage_memory, store
+from autosys_tasks.backup import act, damage_list, store
 from autosys_tasks.backup.make import WRITE, drafted, make
 from autosys_tasks.backup.owner import owner_of
 from autosys_tasks.backup.plan import to_store
@@ -67,7 +67,7 @@ def planned(house: House, *, due: bool = False) -> Plan:
     import tempfile
 
     from autosys_tasks.backup import night
-    from autosys_tasks.backup.copies import COPY
+    from autosys_tasks.backup.copies.run import COPY
 
     if due and not night.lacking(house):
         return Plan("backup", (), ("this night has its backup",))
@@ -89,7 +89,7 @@ def planned_prune(house: House) -> Plan:
 
 
 def _judged(house: House, backups: Sequence[Backup]) -> list[Kept]:
-    return retain(backups, house.config.backup, wall(), damage_memory.remembered(Path(house.place.folder)))
+    return retain(backups, house.config.backup, wall(), damage_list.remembered(Path(house.place.folder)))
 
 
 def _own(house: House) -> list[Backup]:
@@ -116,8 +116,8 @@ def _copy(run: Record) -> None:
     declared, folder, now = run.house.config.backup, act.folder_of(run.house.config.path), wall()
     if not declared.copies:
         return
-    from autosys_tasks.backup.copies import copy_all
-    from autosys_tasks.backup.place_folder import inside
+    from autosys_tasks.backup.copies.place_folder import inside
+    from autosys_tasks.backup.copies.run import copy_all
 
     state = Path(run.house.place.folder, "backup")
     done, notes = copy_all(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 
-from autosys_tasks.backup.patience import Patience
 from autosys_tasks.backup.read import read_steadily
+from autosys_tasks.backup.retry import Patience
 from autosys_tasks.backup.secrets_text import LARGEST, holds_secret
 from autosys_tasks.backup.values import FILE, SECRET, Found
 

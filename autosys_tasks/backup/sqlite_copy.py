@@ -15,8 +15,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import BinaryIO
 
-from autosys_tasks.backup.patience import Patience
 from autosys_tasks.backup.read import read_steadily
+from autosys_tasks.backup.retry import Patience
 from autosys_tasks.backup.values import FILE, Found
 
 MAGIC = b"SQLite format 3\0"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from autosys_tasks.backup import sqlite_copy
-from autosys_tasks.backup.patience import Patience
+from autosys_tasks.backup.retry import Patience
 from autosys_tasks.backup.secrets_text import looks_secret
 from autosys_tasks.backup.values import FILE, FOLDER, GIT, SECRET, SQLITE, Failed, Found
 from autosys_tasks.backup.walk import reason
@@ -51,7 +51,7 @@ def copy_databases(
 
 def capture_git(root: str, own: Iterable[str], staging: Path) -> Staged:
     """The state of the repository that the workspace lies in, as things below `.autosys/git`."""
-    from autosys_tasks.backup import git_state
+    from autosys_tasks.backup.git import capture as git_state
     from autosys_tasks.backup.secret_files import text_tells
     from autosys_tasks.host import git
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from autosys_tasks.backup.damaged import Damaged
+from autosys_tasks.backup.errors import Damaged
 from autosys_tasks.backup.manifest import read_backup
 from autosys_tasks.backup.owner import is_own, is_same, own
 from autosys_tasks.backup.values import ARCHIVE_END, ID_LENGTH, MANIFEST_END, Backup

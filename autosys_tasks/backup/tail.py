@@ -11,11 +11,11 @@ from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import BinaryIO, NamedTuple, cast
 
-from autosys_tasks.backup.patience import Patience
 from autosys_tasks.backup.plan import is_longer
 from autosys_tasks.backup.read import PART, SMALL, open_steadily, read_steadily
+from autosys_tasks.backup.retry import Patience
 from autosys_tasks.backup.secret_files import with_secret
-from autosys_tasks.backup.seven_zip_write import Writer
+from autosys_tasks.backup.seven_zip.write import Writer
 from autosys_tasks.backup.threads import count
 from autosys_tasks.backup.values import SECRET, TAILS, Entry, Found, as_entry
 

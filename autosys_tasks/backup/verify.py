@@ -8,10 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
-from autosys_tasks.backup.damaged import Damaged
+from autosys_tasks.backup.errors import Damaged
 from autosys_tasks.backup.manifest import base_of, beside, read_entries
-from autosys_tasks.backup.seven_zip_header import link_bytes
-from autosys_tasks.backup.seven_zip_read import Archive, Member
+from autosys_tasks.backup.seven_zip.header import link_bytes
+from autosys_tasks.backup.seven_zip.read import Archive, Member
 from autosys_tasks.backup.threads import in_turn
 from autosys_tasks.backup.values import DIFFERENTIAL, FILE, HARDLINK, LINK, MANIFEST, OWN, TAILS, Backup, Damage, Entry
 from autosys_tasks.core.garbage import uncollected

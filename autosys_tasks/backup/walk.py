@@ -11,16 +11,16 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from autosys_tasks.backup.ignore_text import NAME, Level, left_out_by, read_rules
-from autosys_tasks.backup.patience import Patience
+from autosys_tasks.backup.patterns_text import HEAVY, Pattern
+from autosys_tasks.backup.retry import Patience
 from autosys_tasks.backup.store import NAME as BACKUP
-from autosys_tasks.backup.wanted_text import HEAVY, Pattern
 from autosys_tasks.core.files import decode, long_path, slurp
 
 JUNCTION = 0xA0000003  # IO_REPARSE_TAG_MOUNT_POINT: Windows' link between folders; `is_dir` says yes to it
 HAS_TAGS = hasattr(os.stat_result, "st_reparse_tag")
 BY_FD = os.scandir in os.supports_fd
 MOST = 200  # things that are told of at once: more would not stay in the cache of a CPU
-RESTORING = ".autosys-restoring-"  # what a restore is writing (restore_put)
+RESTORING = ".autosys-restoring-"  # what a restore is writing (restore.put)
 OURS = "autosys keeps its own things there"
 HEAVY_WHY = "such a folder is entered only when the pattern has its very name in it"
 EXCLUDED = "`exclude` of its set names it"

@@ -15,7 +15,7 @@ from autosys_tasks.supervise.state import Place
 
 def see_backup(house: House) -> BackupSeen:
     """What is known of this workspace's backups."""
-    from autosys_tasks.backup import damage_memory, store
+    from autosys_tasks.backup import damage_list, store
     from autosys_tasks.backup.owner import foreign, own, owner_of
     from autosys_tasks.host import git
     from autosys_tasks.schedule import wanted
@@ -23,7 +23,7 @@ def see_backup(house: House) -> BackupSeen:
     root, place = Path(house.config.path), house.place
     (there, strange), owner = store.listed(root / "backups"), owner_of(house.config)
     backups = own(there, owner)
-    damaged = damage_memory.remembered(Path(place.folder))
+    damaged = damage_list.remembered(Path(place.folder))
     newest = next((each for each in reversed(backups) if each.verified), None)
     seen = BackupSeen(
         sets=len(house.config.backup.sets),
@@ -44,8 +44,8 @@ def _late(house: House) -> tuple[str, ...]:
     """Of each second place that lies in the workspace, or lacks the newest backup for too long: why."""
     if not house.config.backup.copies:
         return ()
-    from autosys_tasks.backup.copies_memory import remembered
-    from autosys_tasks.backup.place_folder import inside
+    from autosys_tasks.backup.copies.place_folder import inside
+    from autosys_tasks.backup.copies.state import remembered
 
     now = wall()
     known = remembered(Path(house.place.folder, "backup"), house.config.backup, now)
@@ -83,7 +83,7 @@ def _with_run(seen: BackupSeen, house: House) -> BackupSeen:
 
 
 def _with_drill(seen: BackupSeen, place: Place) -> BackupSeen:
-    from autosys_tasks.backup.drill_memory import reasons, remembered
+    from autosys_tasks.backup.drill_result import reasons, remembered
 
     last = remembered(Path(place.folder))
     if last is None:

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from git_repos import Repo, every_byte, new_repo, served
 
-from autosys_tasks.backup.git_rebuild import rebuild
-from autosys_tasks.backup.git_state import Captured, capture
+from autosys_tasks.backup.git.capture import Captured, capture
+from autosys_tasks.backup.git.rebuild import rebuild
 
 LARGE = 1_000_000
 

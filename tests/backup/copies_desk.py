@@ -12,8 +12,9 @@ import rig
 from copying import DAY, backup, declared, keep_all
 from other_places import Site
 
-from autosys_tasks.backup import copies, copies_memory
-from autosys_tasks.backup.copies import copy_all
+from autosys_tasks.backup.copies import run as copies
+from autosys_tasks.backup.copies import state as copies_memory
+from autosys_tasks.backup.copies.run import copy_all
 from autosys_tasks.backup.values import Backup, Kept
 from autosys_tasks.core.plan import Outcome
 

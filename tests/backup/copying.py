@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from autosys_tasks.backup.copies import copy_all
+from autosys_tasks.backup.copies.run import copy_all
 from autosys_tasks.backup.values import Backup, Kept
 from autosys_tasks.config import model
 from autosys_tasks.config.addresses import masked

@@ -11,10 +11,11 @@ from kept_trees import DATA_ALONE, Thing, things, write
 from packing import noise
 from restoring import order
 
-from autosys_tasks.backup import drill, manifest, restore, run, store, verify
-from autosys_tasks.backup.drill_memory import Drill
+from autosys_tasks.backup import drill, manifest, run, store, verify
+from autosys_tasks.backup.drill_result import Drill
 from autosys_tasks.backup.owner import owner_of
 from autosys_tasks.backup.passphrase import VARIABLE
+from autosys_tasks.backup.restore import run as restore
 from autosys_tasks.backup.values import Backup, Entry
 from autosys_tasks.config.load import load
 from autosys_tasks.supervise.house import house_of

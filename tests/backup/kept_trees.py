@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from autosys_tasks.backup import manifest
-from autosys_tasks.backup.seven_zip_write import Writer
+from autosys_tasks.backup.seven_zip.write import Writer
 from autosys_tasks.backup.values import DIFFERENTIAL, FILE, FOLDER, FULL, HARDLINK, LINK, MANIFEST, Backup, Entry
 from autosys_tasks.core.files import long_path
 

@@ -17,8 +17,8 @@ from typing import Any, NamedTuple
 import pytest
 import rig
 
-from autosys_tasks.backup.place import Place
-from autosys_tasks.backup.places import opened
+from autosys_tasks.backup.copies.place import Place
+from autosys_tasks.backup.copies.places import opened
 
 KEYS = {"AWS_ACCESS_KEY_ID": "AKIDTEST", "AWS_SECRET_ACCESS_KEY": "secret-of-the-test"}
 AWS = {

@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from autosys_tasks.backup.damaged import Damaged
-from autosys_tasks.backup.seven_zip_read import Archive, Member
-from autosys_tasks.backup.seven_zip_write import Writer
+from autosys_tasks.backup.errors import Damaged
+from autosys_tasks.backup.seven_zip.read import Archive, Member
+from autosys_tasks.backup.seven_zip.write import Writer
 
 CODECS = ("lzma2", "deflate", "copy")
 WHEN = 1_700_000_000_123_456_700  # a time to 100 ns, as 7z keeps it

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from kept_trees import write
 
-from autosys_tasks.backup.restore import Order, Report
+from autosys_tasks.backup.restore.run import Order, Report
 from autosys_tasks.backup.values import Backup
 
 POSIX = pytest.mark.only("posix")

@@ -14,7 +14,7 @@ import rig
 from git_repos import Repo, new_repo
 from kept_trees import DATA_ALONE, FIRST, SECOND, keep, things, write
 
-from autosys_tasks.backup.git_state import capture
+from autosys_tasks.backup.git.capture import capture
 from autosys_tasks.backup.values import Backup
 
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from packing import CODECS, damage_of, noise, pack, tree, unpacked
 
-from autosys_tasks.backup.damaged import Damaged, NeedsPassphrase
-from autosys_tasks.backup.seven_zip_codec import coder, compress
-from autosys_tasks.backup.seven_zip_header import DATA, EMPTY, FOLDER, Block, Columns, header, start
-from autosys_tasks.backup.seven_zip_read import Archive
+from autosys_tasks.backup.errors import Damaged, NeedsPassphrase
+from autosys_tasks.backup.seven_zip.codec import coder, compress
+from autosys_tasks.backup.seven_zip.header import DATA, EMPTY, FOLDER, Block, Columns, header, start
+from autosys_tasks.backup.seven_zip.read import Archive
 
 FAULTS = 240
 Fault = Callable[[bytearray, random.Random], None]

@@ -15,16 +15,16 @@ import pytest
 import rig
 from packing import WHEN, Item, by_py7zr, pack, seven_zip, unpacked
 
-from autosys_tasks.backup.damaged import Damaged
-from autosys_tasks.backup.seven_zip_read import Archive
-from autosys_tasks.backup.seven_zip_write import Writer
+from autosys_tasks.backup.errors import Damaged
+from autosys_tasks.backup.seven_zip.read import Archive
+from autosys_tasks.backup.seven_zip.write import Writer
 
 MB = 1 << 20
 STREAMED = """
     import sys
     from pathlib import Path
-    from autosys_tasks.backup.seven_zip_read import Archive
-    from autosys_tasks.backup.seven_zip_write import Writer
+    from autosys_tasks.backup.seven_zip.read import Archive
+    from autosys_tasks.backup.seven_zip.write import Writer
 
     class Zeros:
         left = int(sys.argv[2])
@@ -65,8 +65,9 @@ ENTRIES = """
 KEPT = """
     import io, sys
     from pathlib import Path
-    from autosys_tasks.backup import manifest, restore
-    from autosys_tasks.backup.seven_zip_write import Writer
+    from autosys_tasks.backup import manifest
+    from autosys_tasks.backup.restore import run as restore
+    from autosys_tasks.backup.seven_zip.write import Writer
     from autosys_tasks.backup.values import FULL, MANIFEST, Backup, Entry
     from autosys_tasks.backup.verify import verify
 
@@ -92,7 +93,7 @@ KEPT = """
 KILLED = """
     import io, os, sys
     from pathlib import Path
-    from autosys_tasks.backup.seven_zip_write import Writer
+    from autosys_tasks.backup.seven_zip.write import Writer
 
     with Writer(Path(sys.argv[1]), bulk=True, threads=2) as writer:
         for number in range(20):

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from packing import Item, noise, text, unpacked
 
-from autosys_tasks.backup import seven_zip_write
-from autosys_tasks.backup.seven_zip_write import Writer
+from autosys_tasks.backup.seven_zip import write as seven_zip_write
+from autosys_tasks.backup.seven_zip.write import Writer
 
 pytestmark = pytest.mark.portable
 

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from autosys_tasks.backup import seven_zip_write
 from autosys_tasks.backup.manifest_text import rows_of
-from autosys_tasks.backup.seven_zip_codec import DICT_BYTE, LZMA2, PIECE, TAIL, TOGETHER, compress, decoded
-from autosys_tasks.backup.seven_zip_read import Archive
-from autosys_tasks.backup.seven_zip_write import Writer
+from autosys_tasks.backup.seven_zip import write as seven_zip_write
+from autosys_tasks.backup.seven_zip.codec import DICT_BYTE, LZMA2, PIECE, TAIL, TOGETHER, compress, decoded
+from autosys_tasks.backup.seven_zip.read import Archive
+from autosys_tasks.backup.seven_zip.write import Writer
 from autosys_tasks.backup.values import FILE, MANIFEST, Entry
 
 PRESET = {"id": lzma.FILTER_LZMA2, "preset": 1}  # a dictionary of 1 MiB: what archives of autosys 0.1.0 were made with

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autosys_tasks.backup.base import Base
-from autosys_tasks.backup.damaged import Damaged
+from autosys_tasks.backup.errors import Damaged
 from autosys_tasks.backup.manifest_text import listed, rows_of, split
 from autosys_tasks.backup.plan import TAIL_FROM, Changes, choose, is_longer, to_store
 from autosys_tasks.backup.plan import changed as changed_of_entries

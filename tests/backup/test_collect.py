@@ -15,8 +15,8 @@ from desk_tree import NOW, as_nobody, collected, config_of, for_nobody, paths, t
 from hypothesis import given
 from hypothesis import strategies as st
 
+from autosys_tasks.backup.patterns_text import patterns
 from autosys_tasks.backup.values import FILE, FOLDER, HARDLINK, LINK
-from autosys_tasks.backup.wanted_text import patterns
 from autosys_tasks.config.model import Backup, BackupSet, Config
 
 DAY = 86_400

@@ -10,7 +10,7 @@ from desk_tree import collected, config_of, paths, tree
 from git_repos import Repo, new_repo
 
 from autosys_tasks.backup.collect import collect
-from autosys_tasks.backup.git_rebuild import rebuild
+from autosys_tasks.backup.git.rebuild import rebuild
 from autosys_tasks.backup.secret_files import text_tells
 from autosys_tasks.backup.values import FILE, GIT, Collected, Found
 from autosys_tasks.config.model import Backup, Config

@@ -14,9 +14,10 @@ from copies_desk import NOW, Desk
 from copying import backup, declared, keep_all
 from other_places import Site
 
-from autosys_tasks.backup import copies, place_folder, place_s3
-from autosys_tasks.backup.copies import copy_all
-from autosys_tasks.backup.place import PART
+from autosys_tasks.backup.copies import place_folder, place_s3
+from autosys_tasks.backup.copies import run as copies
+from autosys_tasks.backup.copies.place import PART
+from autosys_tasks.backup.copies.run import copy_all
 from autosys_tasks.backup.values import OPENS, Kept
 
 

@@ -15,7 +15,7 @@ from kept_trees import DATA_ALONE, FIRST, SECOND, keep, things, write
 from other_places import Site
 
 from autosys_tasks.backup import store
-from autosys_tasks.backup.copies import copy_all
+from autosys_tasks.backup.copies.run import copy_all
 
 pytestmark = pytest.mark.portable
 

@@ -13,9 +13,11 @@ import pytest
 from copies_desk import NOW, Desk
 from copying import declared, keep_all
 
-from autosys_tasks.backup import copies_memory, copies_send, place_folder
-from autosys_tasks.backup.copies import copy_all
-from autosys_tasks.backup.place import PART, Lost, PlaceError
+from autosys_tasks.backup.copies import place_folder
+from autosys_tasks.backup.copies import send as copies_send
+from autosys_tasks.backup.copies import state as copies_memory
+from autosys_tasks.backup.copies.place import PART, Lost, PlaceError
+from autosys_tasks.backup.copies.run import copy_all
 
 
 def test_a_failure_is_an_outcome_with_what_to_do_and_the_other_place_gets_its_copy(disk: Desk) -> None:

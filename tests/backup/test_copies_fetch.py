@@ -9,11 +9,13 @@ import pytest
 from copying import DAY, declared, keep_all
 from other_places import Site
 
-from autosys_tasks.backup import copies_fetch, manifest, place_folder, store
-from autosys_tasks.backup.copies import copy_all
-from autosys_tasks.backup.damaged import Damaged
-from autosys_tasks.backup.place import LATER, Lost
-from autosys_tasks.backup.seven_zip_write import Writer
+from autosys_tasks.backup import manifest, store
+from autosys_tasks.backup.copies import fetch as copies_fetch
+from autosys_tasks.backup.copies import place_folder
+from autosys_tasks.backup.copies.place import LATER, Lost
+from autosys_tasks.backup.copies.run import copy_all
+from autosys_tasks.backup.errors import Damaged
+from autosys_tasks.backup.seven_zip.write import Writer
 from autosys_tasks.backup.values import FILE, Backup, Entry
 from autosys_tasks.core.errors import StateError, UsageError
 

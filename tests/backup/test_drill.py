@@ -14,8 +14,8 @@ from kept_trees import SECOND, keep, things, write
 
 from autosys_tasks.backup import drill as room
 from autosys_tasks.backup.drill import drill
-from autosys_tasks.backup.drill_memory import Drill, due, reasons, remember, remembered
-from autosys_tasks.backup.git_state import capture
+from autosys_tasks.backup.drill_result import Drill, due, reasons, remember, remembered
+from autosys_tasks.backup.git.capture import capture
 from autosys_tasks.core.clock import utc_text
 
 

@@ -10,8 +10,8 @@ import pytest
 from capturing import LARGE, again, captured, messy
 from git_repos import Repo, new_repo
 
-from autosys_tasks.backup.git_rebuild import rebuild
-from autosys_tasks.backup.git_state import capture
+from autosys_tasks.backup.git.capture import capture
+from autosys_tasks.backup.git.rebuild import rebuild
 
 pytestmark = [pytest.mark.capability("git"), pytest.mark.only("posix")]
 

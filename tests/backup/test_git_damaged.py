@@ -8,8 +8,8 @@ import pytest
 from capturing import captured, messy
 from git_repos import Repo
 
-from autosys_tasks.backup.git_rebuild import rebuild
-from autosys_tasks.backup.git_text import without_secret
+from autosys_tasks.backup.git.output_text import without_secret
+from autosys_tasks.backup.git.rebuild import rebuild
 from autosys_tasks.host import git
 
 TOKEN = f"ghp_{'x' * 36}"

@@ -13,8 +13,8 @@ from git_repos import Repo, every_byte, new_repo
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from autosys_tasks.backup.git_rebuild import rebuild
-from autosys_tasks.backup.git_state import capture
+from autosys_tasks.backup.git.capture import capture
+from autosys_tasks.backup.git.rebuild import rebuild
 
 pytestmark = [pytest.mark.capability("git"), pytest.mark.only("posix")]
 PATHS = st.sampled_from(

@@ -11,7 +11,7 @@ import pytest
 from capturing import again, captured, messy
 from git_repos import Repo, served
 
-from autosys_tasks.backup.git_rebuild import rebuild
+from autosys_tasks.backup.git.rebuild import rebuild
 from autosys_tasks.host import child, git
 
 pytestmark = [pytest.mark.capability("git"), pytest.mark.only("posix")]

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from autosys_tasks.backup import manifest
 from autosys_tasks.backup.base import Base
-from autosys_tasks.backup.damaged import Damaged, NeedsPassphrase
+from autosys_tasks.backup.errors import Damaged, NeedsPassphrase
 from autosys_tasks.backup.manifest_text import (
     backup_of,
     closed,
@@ -28,7 +28,7 @@ from autosys_tasks.backup.manifest_text import (
     split,
 )
 from autosys_tasks.backup.manifest_text import lines as manifest_lines
-from autosys_tasks.backup.seven_zip_write import Writer
+from autosys_tasks.backup.seven_zip.write import Writer
 from autosys_tasks.backup.values import DIFFERENTIAL, FULL, MANIFEST, Backup, Entry, Failed
 
 ID, LATER = "2026-11-29T033000Z", "2026-11-30T033000Z"

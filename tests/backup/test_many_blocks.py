@@ -16,10 +16,12 @@ from packing import CODECS, Item, noise, pack, text, unpacked
 from restoring import details, order
 from test_restore_damaged import flipped, run
 
-from autosys_tasks.backup import seven_zip_read, seven_zip_write, threads
-from autosys_tasks.backup.damaged import Damaged
-from autosys_tasks.backup.restore import restore
-from autosys_tasks.backup.seven_zip_read import Archive, Member
+from autosys_tasks.backup import threads
+from autosys_tasks.backup.errors import Damaged
+from autosys_tasks.backup.restore.run import restore
+from autosys_tasks.backup.seven_zip import read as seven_zip_read
+from autosys_tasks.backup.seven_zip import write as seven_zip_write
+from autosys_tasks.backup.seven_zip.read import Archive, Member
 from autosys_tasks.backup.verify import verify
 
 LIMIT_S = 20.0

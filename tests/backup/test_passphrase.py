@@ -12,7 +12,7 @@ import pytest
 import rig
 from packing import Item, pack, unpacked
 
-from autosys_tasks.backup.damaged import NeedsPassphrase
+from autosys_tasks.backup.errors import NeedsPassphrase
 from autosys_tasks.backup.passphrase import SERVICE, VARIABLE, passphrase
 
 pytestmark = pytest.mark.portable

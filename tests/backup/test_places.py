@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from other_places import Site, put
 
-from autosys_tasks.backup.place import Lost, Place, PlaceError
-from autosys_tasks.backup.place_folder import folder_of
-from autosys_tasks.backup.places import opened
+from autosys_tasks.backup.copies.place import Lost, Place, PlaceError
+from autosys_tasks.backup.copies.place_folder import folder_of
+from autosys_tasks.backup.copies.places import opened
 from autosys_tasks.config.addresses import parse
 
 

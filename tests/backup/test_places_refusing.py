@@ -16,9 +16,9 @@ import pytest
 import rig
 from other_places import Site, Sshd, put
 
-from autosys_tasks.backup import place_s3
-from autosys_tasks.backup.place import Full, Lost, PlaceError
-from autosys_tasks.backup.places import opened
+from autosys_tasks.backup.copies import place_s3
+from autosys_tasks.backup.copies.place import Full, Lost, PlaceError
+from autosys_tasks.backup.copies.places import opened
 from autosys_tasks.config.addresses import masked
 
 

@@ -14,8 +14,8 @@ import pytest
 import rig
 from desk_tree import as_nobody, for_nobody
 
-from autosys_tasks.backup.patience import PAUSE_S, Patience
 from autosys_tasks.backup.read import Changed, open_steadily, read_small, read_steadily
+from autosys_tasks.backup.retry import PAUSE_S, Patience
 from autosys_tasks.backup.values import FILE, Found
 
 COLD = time.time() - 1000

@@ -14,9 +14,10 @@ from kept_trees import SECOND, keep, things, write
 from restoring import POSIX, details, order
 
 from autosys_tasks import host
-from autosys_tasks.backup import restore_bytes, restore_put
-from autosys_tasks.backup.restore import carry_out, planned, restore
-from autosys_tasks.backup.restore_plan import shown
+from autosys_tasks.backup.restore import file_bytes as restore_bytes
+from autosys_tasks.backup.restore import put as restore_put
+from autosys_tasks.backup.restore.plan import shown
+from autosys_tasks.backup.restore.run import carry_out, planned, restore
 from autosys_tasks.core.errors import StateError, UsageError
 
 # Exact

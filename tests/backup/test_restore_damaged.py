@@ -14,9 +14,9 @@ import pytest
 from kept_trees import SECOND, keep, things, write
 from restoring import POSIX, details, order
 
-from autosys_tasks.backup import restore_put
-from autosys_tasks.backup.damaged import Damaged, NeedsPassphrase
-from autosys_tasks.backup.restore import restore
+from autosys_tasks.backup.errors import Damaged, NeedsPassphrase
+from autosys_tasks.backup.restore import put as restore_put
+from autosys_tasks.backup.restore.run import restore
 from autosys_tasks.backup.values import FILE
 
 # Damage
@@ -103,7 +103,7 @@ RUN = """
 import sys
 from pathlib import Path
 from autosys_tasks.backup import manifest
-from autosys_tasks.backup.restore import Order, restore
+from autosys_tasks.backup.restore.run import Order, restore
 folder, to = Path(sys.argv[1]), Path(sys.argv[2])
 (path,) = folder.glob("*.manifest.json")
 report = restore(Order(folder, manifest.read_backup(path), (), to))

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autosys_tasks.backup.names_text import Places, Rules, impossible, leads_out, link_stays, mapped, measure
+from autosys_tasks.backup.restore.names_text import Places, Rules, impossible, leads_out, link_stays, mapped, measure
 
 LINUX, WINDOWS = Rules(), Rules(windows=True, folds=True)
 MACOS, CASED_MACOS = Rules(folds=True, composes=True), Rules(composes=True)

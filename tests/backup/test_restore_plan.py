@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autosys_tasks.backup.names_text import Rules
 from autosys_tasks.backup.progress import Progress
-from autosys_tasks.backup.restore_plan import (
+from autosys_tasks.backup.restore.names_text import Rules
+from autosys_tasks.backup.restore.plan import (
     ALWAYS,
     CHANGED,
     KEEP,

@@ -11,10 +11,11 @@ import pytest
 from kept_trees import FIRST, keep, write
 from restoring import POSIX, details, order
 
-from autosys_tasks.backup import manifest, restore_look
-from autosys_tasks.backup.names_text import Rules
-from autosys_tasks.backup.restore import carry_out, planned, restore
-from autosys_tasks.backup.seven_zip_write import Writer
+from autosys_tasks.backup import manifest
+from autosys_tasks.backup.restore import look as restore_look
+from autosys_tasks.backup.restore.names_text import Rules
+from autosys_tasks.backup.restore.run import carry_out, planned, restore
+from autosys_tasks.backup.seven_zip.write import Writer
 from autosys_tasks.backup.values import FILE, FULL, LINK, Backup, Entry
 
 # Never out

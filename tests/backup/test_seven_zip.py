@@ -19,12 +19,13 @@ import pytest
 import rig
 from packing import CODECS, WHEN, Item, by_py7zr, noise, on_disk, pack, seven_zip, text, tree, unpacked
 
-from autosys_tasks.backup import seven_zip_codec, seven_zip_write
-from autosys_tasks.backup.damaged import Damaged, NeedsPassphrase
-from autosys_tasks.backup.seven_zip_codec import DICT_BYTE, _deflater, coder
-from autosys_tasks.backup.seven_zip_header import FILES, Block, Columns, _coders, _packed, header, number
-from autosys_tasks.backup.seven_zip_read import Archive, Member
-from autosys_tasks.backup.seven_zip_write import BLOCK, CHUNK, Writer
+from autosys_tasks.backup.errors import Damaged, NeedsPassphrase
+from autosys_tasks.backup.seven_zip import codec as seven_zip_codec
+from autosys_tasks.backup.seven_zip import write as seven_zip_write
+from autosys_tasks.backup.seven_zip.codec import DICT_BYTE, _deflater, coder
+from autosys_tasks.backup.seven_zip.header import FILES, Block, Columns, _coders, _packed, header, number
+from autosys_tasks.backup.seven_zip.read import Archive, Member
+from autosys_tasks.backup.seven_zip.write import BLOCK, CHUNK, Writer
 from autosys_tasks.core.errors import StateError
 
 PASSPHRASES = ("", "비밀 🔑 word")
@@ -366,7 +367,7 @@ def test_the_parts_of_py7zr_that_are_not_public_are_as_we_know_them() -> None:
 def test_the_parser_of_py7zr_comes_alone_and_leaves_py7zr_as_it_is() -> None:
     """What it would have loaded takes as long as a night in which nothing changed."""
     code = (
-        "import sys; from autosys_tasks.backup.seven_zip_foreign import parser; one = parser();"
+        "import sys; from autosys_tasks.backup.seven_zip.py7zr_parser import parser; one = parser();"
         "print(one.__name__, [name for name in ('py7zr', 'bcj', 'Cryptodome') if name in sys.modules]);"
         "import py7zr, py7zr.archiveinfo as whole; print(whole is one, whole.SevenZipDecompressor.__name__)"
     )

@@ -14,7 +14,7 @@ import pytest
 import rig
 from desk_tree import collected, config_of, paths
 
-from autosys_tasks.backup.patience import Patience
+from autosys_tasks.backup.retry import Patience
 from autosys_tasks.backup.sqlite_copy import Unusable, copy, is_sqlite, stamp_of
 from autosys_tasks.backup.values import FILE
 from autosys_tasks.core.files import long_path

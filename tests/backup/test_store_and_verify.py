@@ -15,8 +15,8 @@ import pytest
 from packing import noise, text
 
 from autosys_tasks.backup import act, manifest
-from autosys_tasks.backup.damaged import Damaged, NeedsPassphrase
-from autosys_tasks.backup.seven_zip_write import Writer
+from autosys_tasks.backup.errors import Damaged, NeedsPassphrase
+from autosys_tasks.backup.seven_zip.write import Writer
 from autosys_tasks.backup.store import find, listed
 from autosys_tasks.backup.values import DIFFERENTIAL, FULL, MANIFEST, Backup, Entry
 from autosys_tasks.backup.verify import check, verify

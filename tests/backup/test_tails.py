@@ -18,7 +18,7 @@ from autosys_tasks.backup.pack import Load
 from autosys_tasks.backup.passphrase import VARIABLE
 from autosys_tasks.backup.plan import TAIL_FROM
 from autosys_tasks.backup.read import SMALL
-from autosys_tasks.backup.seven_zip_read import Archive
+from autosys_tasks.backup.seven_zip.read import Archive
 from autosys_tasks.backup.spool import Spool
 from autosys_tasks.backup.values import DIFFERENTIAL, FILE, FULL, TAILS, Backup, Found
 

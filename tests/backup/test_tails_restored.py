@@ -18,11 +18,12 @@ from kept_trees import DATA_ALONE, things
 from packing import noise
 from restoring import details, order
 
-from autosys_tasks.backup import manifest, pack, restore, store, verify
-from autosys_tasks.backup.damaged import Damaged
+from autosys_tasks.backup import manifest, pack, store, verify
+from autosys_tasks.backup.errors import Damaged
 from autosys_tasks.backup.manifest_text import entry_of
 from autosys_tasks.backup.passphrase import VARIABLE
-from autosys_tasks.backup.seven_zip_read import Archive
+from autosys_tasks.backup.restore import run as restore
+from autosys_tasks.backup.seven_zip.read import Archive
 from autosys_tasks.backup.values import FILE, TAILS, Backup, Entry
 
 

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 from autosys_tasks.backup import walk as module
 from autosys_tasks.backup.ignore_text import NAME, Level, left_out_by, read_rules
-from autosys_tasks.backup.patience import Patience
+from autosys_tasks.backup.patterns_text import HEAVY, Pattern, patterns
+from autosys_tasks.backup.retry import Patience
 from autosys_tasks.backup.walk import EXCLUDED, HEAVY_WHY, OURS, LeftOut, Seen, Site, Unread, walk
-from autosys_tasks.backup.wanted_text import HEAVY, Pattern, patterns
 from autosys_tasks.config.model import BackupSet
 
 OWN = ("backups", "a/own")

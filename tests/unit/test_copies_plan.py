@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autosys_tasks.backup.copies_plan import LATE_S, Held, Memory, decide, may_leave
+from autosys_tasks.backup.copies.plan import LATE_S, Held, Memory, decide, may_leave
 from autosys_tasks.backup.values import Backup, Kept, archive_of, manifest_of
 
 HOUR = 3600.0

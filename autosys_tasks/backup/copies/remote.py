@@ -1,0 +1,85 @@
+"""`--from`: what is done with backups in `backups/`, done with those of a second place."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Collection, Iterator, Sequence
+from pathlib import Path
+
+from autosys_tasks.backup import archived, store
+from autosys_tasks.backup.copies import fetch as copies_fetch
+from autosys_tasks.backup.copies import state as copies_memory
+from autosys_tasks.backup.errors import Damaged
+from autosys_tasks.backup.owner import owner_of
+from autosys_tasks.backup.passphrase import passphrase
+from autosys_tasks.backup.scratch import own_folder
+from autosys_tasks.backup.values import Backup, Damage
+from autosys_tasks.core.errors import StateError
+from autosys_tasks.supervise.house import House
+
+Tell = Callable[[str], object]
+
+
+@contextlib.contextmanager
+def fetched(
+    house: House, written: str, ids: Sequence[str] | None, tell: Tell, *, archives: bool = True
+) -> Iterator[Path]:
+    """The folder with the backups that are asked for: `backups/`, or, of a place, one that goes away afterwards.
+
+    `ids` None: all of this owner's. Without `archives` only what tells of them (see bring).
+    """
+    if not written:
+        yield archived.folder_of(house)
+        return
+    source, owner = copies_fetch.source(written, os.environ), owner_of(house.config)
+    secret = passphrase(house.config.name)
+    with own_folder(Path(house.place.folder), "fetched") as into:
+        with _remembering_damage(house, source, tell) as damaged:
+            if ids is None:
+                copies_fetch.fetch_all(source, into, tell, owner=owner, damaged=damaged)
+            else:
+                copies_fetch.fetch(
+                    source, ids, into, tell, owner=owner, archives=archives, secret=secret, damaged=damaged
+                )
+        yield into
+
+
+def bring(house: House, written: str, stems: Collection[str], folder: Path, tell: Tell) -> None:
+    """The archives of these backups, to where `fetched` has told of them."""
+    source = copies_fetch.source(written, os.environ)
+    with _remembering_damage(house, source, tell) as damaged:
+        copies_fetch.fetch_archives(source, stems, folder, tell, damaged=damaged)
+
+
+@contextlib.contextmanager
+def _remembering_damage(house: House, source: copies_fetch.Source, tell: Tell) -> Iterator[set[str]]:
+    """Ids that are found damaged at the place, for whoever copies next: what is here still is sent there again."""
+    damaged: set[str] = set()
+    try:
+        yield damaged
+    finally:
+        try:
+            copies_memory.remember_checked(Path(house.place.folder, "backup"), source.address, damaged)
+        except StateError as error:
+            tell(f"WARN {error.message}: what was found is not remembered")
+
+
+def listed(house: House, written: str) -> tuple[list[Backup], list[str]]:
+    """The backups, oldest first, and what is none (see store.listed)."""
+    if not written:
+        return store.listed(archived.folder_of(house))
+    source = copies_fetch.source(written, os.environ)
+    with own_folder(Path(house.place.folder), "listed") as into:
+        return copies_fetch.listed(source, into)
+
+
+def verified(
+    house: House, written: str, words: Sequence[str], *, every: bool, tell: Tell
+) -> tuple[list[Backup], int, list[Damage]]:
+    """Read backups back: which, how many files, and what is damaged."""
+    try:
+        with fetched(house, written, None if every and not words else words or ("",), tell) as folder:
+            return archived.verified(house, words, every=every, tell=tell, folder=folder)
+    except Damaged as error:
+        return [], 0, [Damage(error.where, error.message)]

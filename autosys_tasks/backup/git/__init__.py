@@ -1,0 +1,1 @@
+"""The state of a git repository: captured from the repository, and rebuilt elsewhere. docs/backup-git.md."""

@@ -1,0 +1,1 @@
+"""Restores a backup into a folder: look, plan, put. docs/restore.md."""

@@ -1,0 +1,68 @@
+"""Puts many small files by several processes, each a copy of this one, where such can be; it leaves the rest as it is.
+
+Of a small file nearly all is Python and the system's own work, and of threads one at a time would get on with that.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Callable, Collection, Iterator, Mapping
+
+from autosys_tasks.backup.fork_pool import Crew
+from autosys_tasks.backup.restore.plan import Item
+from autosys_tasks.backup.restore.put import Site, well
+from autosys_tasks.backup.seven_zip.parse import Member
+from autosys_tasks.backup.seven_zip.read import Archive
+from autosys_tasks.backup.threads import Ended
+from autosys_tasks.core import faults
+
+MANY = 10_000  # files; of fewer there is too little to share
+Put = tuple[list[str], list[tuple[str, str]], int]  # members; the paths that could not be, and why; and their bytes
+NOTHING: Put = [], [], 0
+
+
+def put(site: Site, archive: Archive, waiting: dict[str, list[Item]], later: Collection[str]) -> None:
+    """Put what crowds hold of what is `waiting`, by its members, and take it from there.
+
+    What could not be done so stays: `later` names members that shall, and nothing is done where no copy can be made.
+    """
+    crowds = archive.crowds()
+    if len(waiting) < MANY or len(crowds) < 2 or faults.ordered():
+        return
+    here, block = os.getpid(), archive.block_by_block()
+
+    def of(number: int) -> Put:
+        if os.getpid() == here:
+            return NOTHING  # threads are better than one alone
+        wanted = ((member, pieces) for member, pieces in block(number) if member.name not in later)
+        return _put(site, wanted, waiting, lambda: os.getppid() == here)
+
+    with Crew(crowds, of) as results:
+        for names, failed, count in results:
+            why = dict(failed)
+            for item in itertools.chain.from_iterable(map(waiting.pop, names)):
+                path = item.wanted.entry.path
+                site.done(item, path not in why, why.get(path) or well(item))
+            site.tell(count)
+
+
+def _put(
+    site: Site, members: Iterator[tuple[Member, Iterator[bytes]]], waiting: Mapping[str, list[Item]],
+    is_wanted: Callable[[], bool],
+) -> Put:  # fmt: skip
+    """What a copy does with a block; between two files it ends, when the process is no more that asked for them."""
+    names, failed, counts = list[str](), list[tuple[str, str]](), list[int]()
+
+    def done(item: Item, ok: bool, why: str) -> None:
+        if not ok:
+            failed.append((item.wanted.entry.path, why))
+
+    with site.copied(done, counts.append) as mine:
+        for member, pieces in members:
+            if not is_wanted():
+                raise Ended
+            if same := waiting.get(member.name):
+                mine.files(same, pieces)
+                names.append(member.name)
+    return names, failed, sum(counts)

@@ -1,0 +1,130 @@
+"""Looks at the folder that is restored to: what names its disk takes, and what lies at the places of a restore."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from autosys_tasks import host
+from autosys_tasks.backup import sqlite_copy as databases
+from autosys_tasks.backup.restore.names_text import Rules
+from autosys_tasks.backup.restore.plan import CHANGED, NEVER, OTHER, There, Wanted, folders_of
+from autosys_tasks.backup.values import FILE, FOLDER, LINK, SQLITE, Entry
+from autosys_tasks.backup.walk import is_link
+from autosys_tasks.core.files import long_path, patiently
+
+SCRATCH = ".autosys-restoring-"  # and a pid: where a restore writes
+CHUNK = 1 << 20
+
+
+def rules_of(to: Path) -> Rules:
+    """What the disk of `to`, there or not, takes for names; nothing is written to find out."""
+    return Rules(
+        windows=host.PLATFORM == "windows",
+        folds=_folds(to),
+        composes=host.PLATFORM == "macos",
+    )
+
+
+def _folds(to: Path) -> bool:
+    """Whether `A` is `a` there, by the nearest folder that has a letter in its name."""
+    for folder in (to, *to.parents):
+        other = folder.with_name(folder.name.swapcase()) if folder.name else folder
+        if other != folder and folder.exists():
+            return other.exists() and os.path.samefile(folder, other)
+    return host.PLATFORM != "linux"
+
+
+def at(to: Path, target: str) -> str:
+    """A target as a path of this system, of any length."""
+    return long_path(f"{to}{os.sep}{target.replace('/', os.sep)}")
+
+
+def look(to: Path, wanted: Iterable[Wanted], overwrite: str, tell: Callable[[int], None]) -> dict[str, There]:
+    """What is at each target, and at the folders above it. `tell` is given the bytes that were read for a hash."""
+    found: dict[str, There | None] = {}
+    if _is_empty(to):
+        return {}
+    for each in wanted:
+        if not each.target:
+            continue
+        if all(_seen(found, to, above) for above in folders_of(each.target)):
+            now = _seen(found, to, each.target)
+            if overwrite == CHANGED and now and now.kind == FILE and each.entry.sha256:
+                found[each.target] = now._replace(sha256=_hash_of(at(to, each.target), each.entry, tell))
+            if SQLITE in each.entry.flags and (side := databases.side_of(at(to, each.target))):
+                found[each.target] = _beside_journal(found[each.target], each.entry, side, overwrite)
+    return {target: now for target, now in found.items() if now is not None}
+
+
+def _is_empty(to: Path) -> bool:
+    """Whether nothing is there, or a folder with nothing in it."""
+    try:
+        with os.scandir(to) as inside:
+            return next(inside, None) is None
+    except OSError:
+        return not to.is_dir()
+
+
+def _seen(found: dict[str, There | None], to: Path, target: str) -> There | None:
+    if target not in found:
+        try:
+            found[target] = there(at(to, target))
+        except OSError as error:
+            found[target] = There(OTHER, why=f"cannot be looked at: {error.strerror or error}")
+    return found[target]
+
+
+def there(path: str) -> There | None:
+    """What is at a path now, itself and not what it leads to; None: nothing. Raises what the OS raises."""
+    try:
+        status = os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    if is_link(status):
+        return There(LINK, link=_text(path))
+    kind = FOLDER if stat.S_ISDIR(status.st_mode) else FILE if stat.S_ISREG(status.st_mode) else OTHER
+    return There(kind, mtime_ns=status.st_mtime_ns if kind == FOLDER else 0)
+
+
+def _text(path: str) -> str:
+    try:
+        return os.readlink(path).replace(os.sep, "/")
+    except OSError:
+        return ""
+
+
+def _hash_of(path: str, entry: Entry, tell: Callable[[int], None]) -> str:
+    """A file's SHA-256, "" when its size says already that it is another, or when it cannot be read.
+
+    A database has that of the copy that was kept, when a copy of it made now would be the same: what lies in its
+    journal counts.
+    """
+    try:
+        there = hash_of(path, tell) if os.stat(path).st_size == entry.size else ""
+        if SQLITE not in entry.flags or (there == entry.sha256 and not databases.side_of(path)):
+            return there
+        return entry.sha256 if databases.is_copy(path, entry.sha256) else ""
+    except OSError:
+        return ""
+
+
+def _beside_journal(now: There | None, entry: Entry, side: str, overwrite: str) -> There | None:
+    """What is there, refused where another database would get the journal that lies there (it would be spoiled)."""
+    if now and now.kind == FILE and (overwrite == NEVER or (overwrite == CHANGED and now.sha256 == entry.sha256)):
+        return now
+    why = f"`{side}` lies there, which SQLite would play back into it: end what uses the database, or move that away"
+    return There(now.kind if now else OTHER, why=why)
+
+
+def hash_of(path: str, tell: Callable[[int], None] = lambda count: None) -> str:
+    """The SHA-256 of a file's bytes, hex; raises what the OS raises."""
+    digest = hashlib.sha256()
+    with patiently(lambda: open(path, "rb")) as file:
+        while chunk := file.read(CHUNK):
+            digest.update(chunk)
+            tell(len(chunk))
+    return digest.hexdigest()

@@ -1,0 +1,352 @@
+"""Puts restored bytes in their places: each file whole under its name, or not at all; never through a link, never out.
+
+A new file is written without a name (anonymous_files.py), compared with its hash, given its mode and time, and then its
+name. Where the disk has no such files, and for all else, it is written into a scratch folder below the target, then
+renamed. What a kill leaves is that scratch folder, which the next restore removes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import errno
+import hashlib
+import itertools
+import os
+import shutil
+import stat
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+
+from autosys_tasks.backup.errors import Damaged
+from autosys_tasks.backup.restore import anonymous_files
+from autosys_tasks.backup.restore.file_bytes import Begun, Different, Pourer, compare, dress, dressed, reason
+from autosys_tasks.backup.restore.look import SCRATCH, at, hash_of, there
+from autosys_tasks.backup.restore.plan import WRITE, Item, There, folders_of
+from autosys_tasks.backup.scratch import remove_tree
+from autosys_tasks.backup.values import FILE, FOLDER, HARDLINK, LINK, Entry
+from autosys_tasks.core.errors import StateError
+from autosys_tasks.core.faults import for_a_loop
+from autosys_tasks.core.files import cannot_write, is_full, long_path, patiently
+
+READ_ONLY = 5  # ERROR_ACCESS_DENIED: what Windows says of replacing a file that is read-only
+BY_NUMBER = os.utime in os.supports_fd and os.chmod in os.supports_fd  # an open file takes mode and time: not Windows
+NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+MORE = os.O_WRONLY | getattr(os, "O_BINARY", 0)
+DAMAGED = "damaged: "
+Done = Callable[[Item, bool, str], None]
+Tell = Callable[[int], None]
+
+
+class Site:
+    """The folder that is restored to, while it is. Several threads may put files into it, each its own."""
+
+    def __init__(self, to: Path, done: Done, tell: Tell) -> None:
+        self.to = to
+        self.done = done  # told of each item once: how it ended
+        self.tell = tell  # told of bytes that are written
+        self.scratch = Path(at(to, f"{SCRATCH}{os.getpid()}"))
+        self.top = at(to, "")
+        self.ends = contextlib.ExitStack()
+        self.anonymous: anonymous_files.Maker | None = None
+        self.safe: set[str] = {""}  # folders that are there and no links
+        self.kept = 0  # bits of a mode that this disk leaves to what is made there, as the umask says
+        self.numbers = itertools.count(1)
+        self.turn = threading.Lock()  # whose it is, may make folders
+        self.fault = for_a_loop()
+        self.pour = Pourer(tell, self.fault).poured
+
+    def __enter__(self) -> Site:
+        try:
+            os.makedirs(long_path(os.fspath(self.to)), exist_ok=True)
+            remove_tree(self.scratch)
+            os.mkdir(self.scratch)  # with a mode of 0o700, Windows would let nobody else read what was in it, ever
+            self.kept = stat.S_IMODE(os.stat(self.scratch).st_mode) & 0o777
+        except OSError as error:
+            said = cannot_write(self.to, error)
+            hint = said.hint if is_full(error) else "name a folder that this user may write into: --to DIR"
+            raise StateError(said.message, where=said.where, hint=hint) from error
+        self.ends.callback(remove_tree, self.scratch)
+        self.anonymous = self.ends.enter_context(anonymous_files.maker(os.fspath(self.scratch)))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.ends.close()
+
+    @contextlib.contextmanager
+    def copied(self, done: Done, tell: Tell) -> Iterator[Site]:
+        """The same in a copy of this process, with others to tell."""
+        mine = copy.copy(self)
+        mine.done, mine.tell, mine.pour = done, tell, Pourer(tell, self.fault).poured
+        with anonymous_files.again(self.anonymous) as mine.anonymous:
+            yield mine
+
+    def folder(self, item: Item) -> None:
+        """Make an empty folder; its own mode and time come at the end."""
+        with _Named(self, item):
+            self._open_way(item.wanted.target)
+            self._open(item.wanted.target)
+
+    def begin(self, most: int, chunks: Iterable[bytes]) -> Begun:
+        """Write the beginning of a file, of `most` bytes; it gets no name. What `chunks` raises, and only that, is."""
+        begun = self._begun()
+        try:
+            return self._received(begun, most, chunks)
+        except BaseException:
+            _forget(begun.scratch)
+            raise
+
+    def files(self, items: Sequence[Item], chunks: Iterable[bytes], begun: Begun | None = None) -> None:
+        """Write one stream of bytes, behind what is `begun`, to every item that has them, or why they are Damaged."""
+        try:
+            self._files(items, chunks, begun)
+        except Damaged as error:
+            self.lost(items, f"{DAMAGED}{error.message}")
+
+    def lost(self, items: Iterable[Item], why: str) -> None:
+        """Say of all why they could not be restored."""
+        for item in items:
+            self.done(item, False, why)
+
+    def _files(self, items: Sequence[Item], chunks: Iterable[bytes], begun: Begun | None) -> None:
+        if begun is None and len(items) == 1 and self._straight(items[0], chunks):
+            return
+        begun, first = begun or self._begun(), items[0].wanted.entry
+        scratch = begun.scratch
+        try:
+            if len(items) > 1:
+                items = sorted(items, key=lambda item: item.wanted.entry.kind == HARDLINK)
+                all_of_it = self._received(begun, first.size, chunks)
+            else:
+                all_of_it = self._received(begun, first.size, chunks, first if BY_NUMBER else None)
+            if self._placed(items, all_of_it):
+                return
+        except BaseException:
+            _forget(scratch)
+            raise
+        _forget(scratch)
+
+    def _straight(self, item: Item, chunks: Iterable[bytes]) -> bool:
+        """Write what is new without a name, then give it its own; False when that cannot be, and nothing was taken."""
+        entry, target = item.wanted.entry, item.wanted.target
+        if self.anonymous is None or item.kind != WRITE:
+            return False
+        folder = target.rpartition("/")[0]
+        try:
+            if folder not in self.safe:
+                self._open_way(target)
+            fd, mode = self.anonymous.open(self.top + folder, entry.mode & 0o777)
+        except OSError:
+            return False
+        with _Named(self, item):
+            try:
+                written = self.pour(fd, Begun("", hashlib.sha256()), entry.size, chunks)
+                compare(written, entry)
+                if lost := dressed(fd, entry, mode):
+                    raise OSError(lost)
+                self.fault("restore.before-rename")
+                self._name(fd, item)
+                self.fault("restore.after-rename")
+            finally:
+                os.close(fd)
+        return True
+
+    def _name(self, fd: int, item: Item) -> None:
+        target = self.top + item.wanted.target
+        assert self.anonymous
+        try:
+            self.anonymous.name(fd, target)
+        except FileExistsError:
+            now = there(target)
+            if now is None or not _is_it(now, target, item.wanted.entry):
+                raise OSError(f"{now.said if now else 'something'} has appeared there meanwhile") from None
+
+    def _begun(self) -> Begun:
+        return Begun(self._new_name(), hashlib.sha256())
+
+    def _received(self, begun: Begun, most: int, chunks: Iterable[bytes], entry: Entry | None = None) -> Begun:
+        """The same with the stream behind it. No more than `most` bytes in all are written; zeros become holes.
+
+        With `entry` it gets its mode and time, too, while it is open.
+        """
+        scratch, digest, size, lost, _ = begun
+        mode = entry.mode & self.kept if entry and not size else 0o600
+        fd = -1
+        try:
+            try:
+                fd = -1 if lost else os.open(scratch, MORE if size else NEW, mode)
+            except OSError as error:
+                lost = reason(error)
+            if fd >= 0 and size:
+                os.lseek(fd, 0, os.SEEK_END)
+            _, _, size, lost, _ = self.pour(fd, Begun(scratch, digest, size, lost), most, chunks)
+            if entry and not lost:
+                lost = dressed(fd, entry, mode)
+        finally:
+            if fd >= 0:
+                os.close(fd)
+        return Begun(scratch, digest, size, lost, entry is not None)
+
+    def _placed(self, items: Sequence[Item], begun: Begun) -> bool:
+        """Give the bytes to each item; whether the last one took the file itself."""
+        taken, scratch = False, begun.scratch
+        written: dict[str, str] = {}  # a path of the backup -> where its bytes are now
+        for number, item in enumerate(items):
+            entry = item.wanted.entry
+            with _Named(self, item):
+                compare(begun, entry)
+                other = written.get(entry.link) if entry.kind == HARDLINK else None
+                last = number == len(items) - 1
+                source = self._linked(other) or (scratch if last else self._copied(scratch))
+                if not begun.dressed:
+                    dress(source, entry)
+                self._file(item, source)
+                taken = source == scratch
+                if not last:
+                    written[entry.link or entry.path] = at(self.to, item.wanted.target)
+        return taken
+
+    def _linked(self, other: str | None) -> str | None:
+        """Another name for a file that was just restored; None where the disk has no such thing."""
+        if other is None:
+            return None
+        name = self._new_name()
+        with contextlib.suppress(OSError):
+            os.link(other, name)
+            return name
+        return None
+
+    def _copied(self, scratch: str) -> str:
+        name = self._new_name()
+        shutil.copyfile(scratch, name)
+        return name
+
+    def _file(self, item: Item, scratch: str) -> None:
+        self._open_way(item.wanted.target)
+        self.fault("restore.before-rename")
+        self._rename(scratch, item)
+        self.fault("restore.after-rename")
+
+    def link(self, item: Item) -> None:
+        """Make a link; nothing is asked of what it leads to."""
+        with _Named(self, item):
+            self._open_way(item.wanted.target)
+            target, text = at(self.to, item.wanted.target), item.wanted.entry.link
+            text, scratch = text.replace("/", os.sep), self._new_name()
+            is_folder = os.path.isdir(os.path.join(os.path.dirname(target), text))
+            os.symlink(text, scratch, target_is_directory=is_folder)
+            mtime = item.wanted.entry.mtime_ns
+            with contextlib.suppress(OSError, NotImplementedError):  # not every system sets the time of a link itself
+                os.utime(scratch, ns=(mtime, mtime), follow_symlinks=False)
+            self._rename(scratch, item)
+
+    def dress_folders(self, items: Sequence[Item], *, whole: bool) -> None:
+        """Modes and times of folders, the innermost first: whatever is put into one changes its time.
+
+        Unless all is `whole` this user may write into each: what is lacking comes by the next restore.
+        """
+        self.fault("restore.before-folders")
+        for item in reversed(items):
+            path = at(self.to, item.wanted.target)
+            now = there(path)
+            if now is not None and now.kind == FOLDER:
+                entry = item.wanted.entry
+                with contextlib.suppress(OSError):
+                    dress(path, entry if whole else entry._replace(mode=entry.mode | stat.S_IRWXU))
+
+    def _open_way(self, target: str) -> None:
+        """Make the folders above a target that are not there; raises OSError when one of them is anything else."""
+        if target.rpartition("/")[0] in self.safe:
+            return
+        with self.turn:
+            for above in folders_of(target):
+                if above not in self.safe:
+                    self._open(above)
+
+    def _open(self, folder: str) -> None:
+        path = at(self.to, folder)
+        with contextlib.suppress(FileExistsError):  # another restore into the same folder may make it, too
+            os.mkdir(path)
+        now = there(path)
+        if now is None or now.kind != FOLDER:
+            said = now.said if now else "gone"
+            raise OSError(f"`{folder}` is {said} there: nothing is written through it")
+        self.safe.add(folder)
+
+    def _rename(self, scratch: str, item: Item) -> None:
+        """Give it its name. What has appeared there since the plan was made stays."""
+        target = at(self.to, item.wanted.target)
+        if item.kind == WRITE and BY_NUMBER and _named(scratch, target):
+            return
+        now = there(target)
+        if now is not None and (item.is_new or now.kind == FOLDER):
+            if _is_it(now, target, item.wanted.entry):
+                return _forget(scratch)
+            raise OSError(f"{now.said} has appeared there meanwhile")
+        try:
+            patiently(lambda: os.replace(scratch, target))
+        except OSError as error:
+            if getattr(error, "winerror", None) == READ_ONLY and now is not None and now.kind == FILE:
+                os.chmod(target, 0o600)
+                os.replace(scratch, target)
+            elif error.errno == errno.EXDEV:  # another disk begins below the folder that is restored to
+                beside = os.path.join(os.path.dirname(target), f"{self.scratch.name}-{os.path.basename(scratch)}")
+                shutil.copy2(scratch, beside, follow_symlinks=False)
+                os.replace(beside, target)
+            else:
+                raise
+
+    def _new_name(self) -> str:
+        return f"{self.scratch}{os.sep}{os.getpid()}-{next(self.numbers)}.part"
+
+
+class _Named:
+    """Whatever goes wrong with one item within is said of it, and stops nothing else. (A generator costs six times.)"""
+
+    def __init__(self, site: Site, item: Item) -> None:
+        self.site, self.item = site, item
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> bool:
+        done = self.site.done
+        if error is None:
+            done(self.item, True, well(self.item))
+        elif isinstance(error, Different):
+            done(self.item, False, "damaged: its bytes are not those that the manifest names")
+        elif isinstance(error, (OSError, ValueError)):
+            done(self.item, False, reason(error))
+        else:
+            return False
+        return True
+
+
+def well(item: Item) -> str:
+    """What is said of an item that was put."""
+    wanted = item.wanted
+    return f"as `{wanted.target}`: {wanted.why}" if wanted.why else item.reason
+
+
+def _named(scratch: str, target: str) -> bool:
+    """Give a file its name by a link, which replaces nothing and costs less than a rename; False where it has none."""
+    try:
+        os.link(scratch, target)
+    except OSError:  # something has that name, or the disk has no links: a rename says which
+        return False
+    _forget(scratch)
+    return True
+
+
+def _is_it(now: There, target: str, entry: Entry) -> bool:
+    """Whether what has appeared is just what is wanted: another restore into the same folder was quicker."""
+    if now.kind == LINK:
+        return (entry.kind, entry.link) == (LINK, now.link)
+    return now.kind == FILE and hash_of(target) == entry.sha256
+
+
+def _forget(path: str) -> None:
+    with contextlib.suppress(OSError):
+        os.unlink(path)

@@ -1,0 +1,48 @@
+"""LZMA2 decoded by several threads: a block is runs that know nothing of one another, as several threads made it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Executor
+
+from autosys_tasks.backup import threads
+from autosys_tasks.backup.seven_zip.codec import LZMA2, TAIL, sized, unpacker
+
+HEAD = 5  # bytes that tell how long what follows is: a control byte, and two sizes of two
+FORGETS = (0x01, *range(0xE0, 0x100))  # control bytes that begin with an empty dictionary
+MOST = 32 << 20  # bytes of a block whose runs are decoded at once: of a larger one they may be too long
+
+
+def decoded(settings: bytes, packed: Iterator[bytes], size: int, pool: Executor) -> Iterator[bytes]:
+    """The `size` bytes of a block, a run of it at a time, the next ones made meanwhile; raises Damaged or LZMAError."""
+    made = unpacker(settings)
+
+    def run(data: bytes) -> bytes:
+        return made().decompress(data, size)
+
+    return sized(threads.each(run, runs(packed), pool), size)
+
+
+def runs(packed: Iterable[bytes]) -> Iterator[bytes]:
+    """LZMA2's data, cut where the dictionary is forgotten; each run with an end of its own.
+
+    What is no LZMA2 is given as it is.
+    """
+    data, at = bytearray(), 0  # at: where the next header is
+    for piece in packed:
+        data += piece
+        while at + HEAD <= len(data) and (length := _length(data, at)):
+            if at and data[at] in FORGETS:
+                yield bytes(data[:at]) + TAIL[LZMA2]
+                del data[:at]
+                at = 0
+            at += length
+    yield bytes(data)
+
+
+def _length(data: bytearray, at: int) -> int:
+    """How long what the header at `at` tells of is, itself included; 0: nothing follows, or it is no header."""
+    control = data[at]
+    if control >= 0x80:
+        return (6 if control >= 0xC0 else 5) + 1 + int.from_bytes(data[at + 3 : at + 5], "big")
+    return 3 + 1 + int.from_bytes(data[at + 1 : at + 3], "big") if control in (1, 2) else 0

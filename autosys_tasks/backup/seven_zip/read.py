@@ -1,0 +1,322 @@
+"""Reads our 7z archives: a few blocks at a time, each decoded once, in bounded memory, every CRC compared.
+
+Whatever is wrong with an archive is Damaged, or NeedsPassphrase: never another exception. What is wrong with a member's
+bytes is raised where they are taken: a sink that catches it goes on with the next member.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import lzma
+import os
+import threading
+import zlib
+from collections.abc import Callable, Collection, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from operator import itemgetter
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+from autosys_tasks.backup import threads
+from autosys_tasks.backup.errors import Damaged, NeedsPassphrase
+from autosys_tasks.backup.passphrase import forms
+from autosys_tasks.backup.seven_zip import lzma2_runs
+from autosys_tasks.backup.seven_zip.codec import LZMA2, Key, crc32, decoded, decrypted
+from autosys_tasks.backup.seven_zip.header import MAGIC, START
+from autosys_tasks.backup.seven_zip.parse import Member, Packed, contents, encoded_header
+from autosys_tasks.core.files import patiently
+
+__all__ = ["Archive", "Member"]
+LARGEST_HEADER = 1 << 29
+AT_ONCE = 64 << 10  # few enough for the cache of a CPU
+MOST_CYCLES = 24
+CROWD = 1 << 9  # members of a block: where one has more, they are small, and several threads wait for one another
+BLOCKS = 64  # that wait to be read by several threads
+ReadAt = Callable[[int, int, int], bytes]
+READ_AT: ReadAt | None = getattr(os, "pread", None)  # a file's place is one for all copies of a process: not Windows
+Going = Callable[[], None]  # raises when nobody wants more
+HINT = "set AUTOSYS_BACKUP_PASSPHRASE to the passphrase that it was made with"
+
+
+class Archive:
+    """An archive of ours, open for reading; a context manager.
+
+    `proving`: no code that may have packed it unpacks it, where there is other code for that.
+    `file`: is read instead of what lies at `path`; it may be none of this machine's.
+    """
+
+    def __init__(
+        self, path: Path, passphrase: str = "", *, proving: bool = False, file: BinaryIO | None = None
+    ) -> None:
+        self._path, self._passphrase, self._fast = path, passphrase, not proving
+        self._read_at = READ_AT if file is None else None
+        self._sum_of = zlib.crc32 if proving else crc32
+        self._keys: dict[tuple[int, bytes], Key] = {}
+        self._turn = threading.Lock()  # whose it is, may move in the file
+        with self._damage():
+            self._file = file or patiently(lambda: open(path, "rb"))  # noqa: SIM115 - closed at exit
+        try:
+            with self._damage():
+                self._blocks, self._members = contents(self._header())
+        except BaseException:
+            self._file.close()
+            raise
+
+    def __enter__(self) -> Archive:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def members(self) -> Iterator[Member]:
+        """Every member, in the archive's order."""
+        return iter(self._members)
+
+    def read(self, names: Collection[str] | None, sink: Callable[[Member, Iterator[bytes]], None]) -> None:
+        """Give `sink` each member of that name (None: all) and its bytes; those of a block in the archive's order.
+
+        Several blocks are read at a time: `sink` is called by several threads. A block of many small ones is given by
+        this thread alone, while another decodes what comes next. A block that holds none of them is not looked at. When
+        the last byte was taken the CRC has been compared.
+        """
+        wanted = None if names is None else frozenset(names)
+
+        def give(of_a_block: Iterable[_Place], going: Going) -> None:
+            for member, stream, at in of_a_block:
+                going()
+                sink(member, self._bytes(member, stream, at, going))
+
+        with _Pools(ThreadPoolExecutor(1, "unpack"), ThreadPoolExecutor(threads.count(), "unpack-run")) as pools:
+            placed = (one for one in self._placed(pools) if wanted is None or one[0].name in wanted)
+            waiting: list[list[_Place]] = []
+            for stream, group in itertools.groupby(placed, key=itemgetter(1)):
+                if stream and stream.is_crowd:
+                    give(group, _always)
+                    continue
+                waiting.append(list(group))
+                if len(waiting) == BLOCKS:
+                    threads.share(iter(waiting), give)
+                    waiting.clear()
+            threads.share(iter(waiting), give)
+
+    def crowds(self) -> list[int]:
+        """The numbers of the blocks that many small members share."""
+        return [number for number, block in enumerate(self._blocks) if block.members > CROWD]
+
+    def block_by_block(self) -> Callable[[int], Iterator[tuple[Member, Iterator[bytes]]]]:
+        """What gives the members of a block and their bytes, by its number, each time of one that comes later.
+
+        No thread is begun for it: it may be asked in a copy of this process, which must not be asked here, too.
+        """
+        placed = ((member, stream, at) for member, stream, at in self._placed() if stream)
+        blocks = itertools.groupby(placed, key=lambda place: place[1].number)
+
+        def block(number: int) -> Iterator[tuple[Member, Iterator[bytes]]]:
+            for member, stream, at in next(inside for found, inside in blocks if found == number):
+                yield member, self._bytes(member, stream, at, _always)
+
+        return block
+
+    def stream(self, name: str) -> Iterator[bytes]:
+        """The bytes of the one member of that name; Damaged when there is none."""
+        for member, stream, at in self._placed():
+            if member.name == name:
+                return self._bytes(member, stream, at, _always)
+        raise Damaged(f"there is no `{name}` in it", where=str(self._path))
+
+    def _placed(self, pools: _Pools | None = None) -> Iterator[_Place]:
+        """Every member with the stream its bytes come from, and where they begin in it; with no bytes, the last one.
+
+        A crowd's stream is decoded by `pools`.
+        """
+        blocks, left, at = enumerate(self._blocks), 0, 0
+        stream: _Stream | None = None
+        for member in self._members:
+            if member.size and not left:
+                number, block = next(blocks)
+                stream, left, at = self._stream(number, block, pools), block.members, 0
+            yield member, stream, at
+            if member.size:
+                left, at = left - 1, at + member.size
+
+    def _stream(self, number: int, block: Packed, pools: _Pools | None) -> _Stream:
+        is_crowd = block.members > CROWD
+        if not pools or not is_crowd:
+            pieces = self._decoded(block, fast=self._fast)
+        elif block.codec == LZMA2 and block.size <= lzma2_runs.MOST:
+            pieces = self._by_runs(block, pools.several)
+        else:
+            pieces = threads.ahead(self._decoded(block, fast=self._fast), pools.one)
+        return _Stream(pieces, number, is_crowd)
+
+    def _bytes(self, member: Member, stream: _Stream | None, at: int, going: Going) -> Iterator[bytes]:
+        """What `sink` takes: of a small one that is good and at hand, all at once."""
+        data = stream.at_hand(at, member.size) if stream else b""
+        if data and self._sum_of(data) == member.crc:
+            return iter((data,))
+        return self._streamed(member, stream, at, going)
+
+    def _streamed(self, member: Member, stream: _Stream | None, at: int, going: Going) -> Iterator[bytes]:
+        crc, sum_of = 0, self._sum_of
+        if stream is not None:
+            try:  # not `with self._damage()`, whose cost tells when it is a file's
+                for piece in stream.part(at, member.size):
+                    going()
+                    crc = sum_of(piece, crc)
+                    yield piece
+            except Exception as error:
+                with self._damage():
+                    raise error
+        if crc != member.crc:
+            raise Damaged("its bytes are not those that were packed: the CRC differs", where=str(self._path))
+
+    # Blocks
+
+    def _decoded(self, block: Packed, *, fast: bool = False) -> Iterator[bytes]:
+        return decoded(block.codec, block.settings, self._in_clear(block), block.size, fast)
+
+    def _by_runs(self, block: Packed, pool: ThreadPoolExecutor) -> Iterator[bytes]:
+        yield from lzma2_runs.decoded(block.settings, self._in_clear(block), block.size, pool)
+
+    def _in_clear(self, block: Packed) -> Iterator[bytes]:
+        pieces = self._pieces(START + block.at, block.packed)
+        if block.aes:
+            key, iv = self._key(block.aes)
+            pieces = decrypted(pieces, key.cipher(iv), block.coded)
+        return pieces
+
+    def _pieces(self, at: int, size: int) -> Iterator[bytes]:
+        while size:
+            piece = self._at(at, min(size, AT_ONCE))
+            if len(piece) < min(size, AT_ONCE):
+                raise Damaged("the archive ends too early")
+            at, size = at + len(piece), size - len(piece)
+            yield piece
+
+    def _at(self, at: int, size: int) -> bytes:
+        """So many bytes from there, fewer only at the file's end."""
+        if read_at := self._read_at:
+            data = read_at(self._file.fileno(), size, at)
+            while len(data) < size and (more := read_at(self._file.fileno(), size - len(data), at + len(data))):
+                data += more
+            return data
+        with self._turn:
+            self._file.seek(at)
+            return self._file.read(size)
+
+    def _key(self, settings: bytes) -> tuple[Key, bytes]:
+        """The key and the initial vector that AES-256's settings name; a key is derived once."""
+        if not self._passphrase:
+            raise NeedsPassphrase(f"`{self._path.name}` is encrypted", where=str(self._path), hint=HINT)
+        cycles, salted = settings[0] & 0x3F, 2 + (settings[0] >> 7) + (settings[1] >> 4)
+        salt, iv = settings[2:salted], settings[salted:].ljust(16, b"\0")
+        if cycles > MOST_CYCLES or len(iv) != 16:
+            raise Damaged("it is encrypted in a way that none of ours is")
+        if (cycles, salt) not in self._keys:
+            self._keys[cycles, salt] = Key(self._passphrase, salt, cycles)
+        return self._keys[cycles, salt], iv
+
+    # The header
+
+    def _header(self) -> bytes:
+        first, size = self._file.read(START), self._file.seek(0, os.SEEK_END)
+        if first == bytes(START):
+            raise Damaged("it was never finished: its first bytes are zero")
+        if len(first) < START or not first.startswith(MAGIC):
+            raise Damaged("it is no 7z archive")
+        if zlib.crc32(first[12:]) != int.from_bytes(first[8:12], "little"):
+            raise Damaged("its first bytes are not what was written")
+        at, length, crc = (int.from_bytes(first[a:b], "little") for a, b in ((12, 20), (20, 28), (28, 32)))
+        if START + at + length > size:
+            raise Damaged(f"it ends too early: {size} bytes of {START + at + length}")
+        following = b"".join(self._pieces(START + at, length))
+        if zlib.crc32(following) != crc:
+            raise Damaged("its header is not what was written")
+        packed = encoded_header(following)
+        return following if packed is None else self._unpacked(packed)
+
+    def _unpacked(self, block: Packed) -> bytes:
+        if block.size > LARGEST_HEADER or block.packed_crc is None:
+            raise Damaged("its header is none of ours: another program wrote it")
+        crc = 0
+        for piece in self._pieces(START + block.at, block.packed):
+            crc = zlib.crc32(piece, crc)
+        if crc != block.packed_crc:
+            raise Damaged("its header is not what was written")
+        for form in forms(self._passphrase) if block.aes else (self._passphrase,):
+            self._passphrase = form
+            self._keys.clear()
+            with contextlib.suppress(Damaged, zlib.error, lzma.LZMAError):
+                header = b"".join(self._decoded(block))
+                if zlib.crc32(header) == block.crc:
+                    return header
+        if block.aes:
+            message = f"the passphrase is not the one that `{self._path.name}` was made with"
+            raise NeedsPassphrase(message, where=str(self._path), hint=HINT)
+        raise Damaged("its header is not what was written")
+
+    @contextlib.contextmanager
+    def _damage(self) -> Iterator[None]:
+        """Whatever goes wrong within is damage."""
+        where = str(self._path)
+        try:
+            yield
+        except NeedsPassphrase:
+            raise
+        except Damaged as error:
+            raise Damaged(error.message, where=where) from error
+        except FileNotFoundError as error:
+            raise Damaged(f"there is no `{self._path.name}`", where=where) from error
+        except OSError as error:
+            raise Damaged(f"it cannot be read: {error.strerror or error}", where=where) from error
+        except Exception as error:
+            raise Damaged(f"it cannot be decoded ({type(error).__name__}: {error})", where=where) from error
+
+
+class _Pools(NamedTuple):
+    """The threads that decode what many small members share. One has a thread alone, as `threads.ahead` wants it."""
+
+    one: ThreadPoolExecutor
+    several: ThreadPoolExecutor
+
+    def __enter__(self) -> _Pools:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for pool in self:
+            pool.shutdown(cancel_futures=True)
+
+
+class _Stream:
+    """What comes out of a block, taken member by member, forward only."""
+
+    def __init__(self, pieces: Iterator[bytes], number: int, is_crowd: bool) -> None:
+        self._pieces, self._piece, self._at = pieces, b"", 0  # _at: where _piece begins
+        self.number = number  # of the block
+        self.is_crowd = is_crowd  # many members share it
+
+    def at_hand(self, at: int, size: int) -> bytes:
+        """The same as `part`, where nothing has to be decoded for it; else b""."""
+        begins = at - self._at
+        return self._piece[begins : begins + size] if 0 <= begins <= len(self._piece) - size else b""
+
+    def part(self, at: int, size: int) -> Iterator[bytes]:
+        """The `size` bytes that begin at `at`."""
+        end = at + size
+        while at < end:
+            while self._at + len(self._piece) <= at:
+                self._at, self._piece = self._at + len(self._piece), b""
+                self._piece = next(self._pieces, b"")
+                if not self._piece:
+                    raise Damaged("the block that holds it is broken before it")
+            piece = self._piece[at - self._at : end - self._at]
+            at += len(piece)
+            yield piece
+
+
+_Place = tuple[Member, _Stream | None, int]
+
+
+def _always() -> None:
+    """Nobody ends it."""
