@@ -15,7 +15,7 @@ from pathlib import Path
 from autosys_tasks.backup import manifest
 from autosys_tasks.backup.errors import Damaged
 from autosys_tasks.backup.store import FILE, PART
-from autosys_tasks.backup.threads import share
+from autosys_tasks.backup.threads import for_each
 from autosys_tasks.backup.values import ARCHIVE_END, MANIFEST_END, Backup
 from autosys_tasks.core.clock import size
 from autosys_tasks.core.errors import StateError
@@ -25,11 +25,6 @@ from autosys_tasks.core.files import SPACE_HINT, cannot_write, make_folder, must
 REMOVED = ".removed"
 LEFT = re.compile(f"{FILE}({REMOVED}|{PART})")
 RESERVE = 1_000_000  # bytes that stay free
-
-
-def folder_of(workspace: str) -> Path:
-    """Where a workspace's backups lie."""
-    return Path(workspace, "backups")
 
 
 # --- before ---------------------------------------------------------------------------------------------------
@@ -108,10 +103,10 @@ def _hide(folder: Path) -> None:
 
 def flush(*paths: Path) -> None:
     """Bring what these files have to the disk, which is waited for once; raises StateError."""
-    share(iter(paths), _flush)
+    for_each(iter(paths), _flush)
 
 
-def _flush(path: Path, _going: Callable[[], None]) -> None:
+def _flush(path: Path, _check_cancelled: Callable[[], None]) -> None:
     try:
         with patiently(lambda: path.open("r+b")) as file:  # Windows flushes no file that is only read
             os.fsync(file.fileno())

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from autosys_tasks import host
-from autosys_tasks.backup import act, collect, damage_list, diff, drill, drill_result, manifest, store, verify
+from autosys_tasks.backup import collect, damage_list, diff, drill, drill_result, manifest, store, verify
 from autosys_tasks.backup.drill_result import Drill
 from autosys_tasks.backup.errors import Damaged, NeedsPassphrase
 from autosys_tasks.backup.git.rebuild import must_be_new, rebuild
@@ -32,7 +32,7 @@ Tell = Callable[[str], object]
 
 def folder_of(house: House) -> Path:
     """Where the workspace's backups lie."""
-    return act.folder_of(house.config.path)
+    return store.folder_of(house.config.path)
 
 
 def backup_named(house: House, words: Sequence[str], task: str, folder: Path, tell: Tell, *, most: int = 1) -> Backup:
@@ -46,7 +46,7 @@ def backup_named(house: House, words: Sequence[str], task: str, folder: Path, te
 
 def known_damage(house: House, backups: Iterable[Backup]) -> dict[str, str]:
     """Of each backup in `backups/` that is known to be damaged, or seems so at a glance: why."""
-    folder, known = folder_of(house), damage_list.remembered(Path(house.place.folder))
+    folder, known = folder_of(house), damage_list.load(Path(house.place.folder))
     whys = {each.id: known.get(each.id) or store.lost(folder, each) for each in backups}
     return {identity: why for identity, why in whys.items() if why}
 
@@ -113,7 +113,7 @@ def verified(
         whys[backup.id] = f"{bad[0].path}: {bad[0].why}" if bad else ""
     if folder == folder_of(house):
         try:
-            damage_list.remember(Path(house.place.folder), whys)
+            damage_list.update(Path(house.place.folder), whys)
         except StateError as error:
             tell(f"WARN {error.message}: what was found is not remembered")
     return backups, checked, [*damaged, *locked]
@@ -262,7 +262,7 @@ def drilled(house: House, tell: Tell) -> Drill:
 
 def drilled_when_due(house: House, tell: Tell) -> Drill | None:
     """The same, where the last one is a week old or failed; None when it is not time yet."""
-    last = drill_result.remembered(Path(house.place.folder))
+    last = drill_result.load(Path(house.place.folder))
     return drilled(house, tell) if drill_result.due(last, wall()) else None
 
 

@@ -13,11 +13,11 @@ import stat
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from autosys_tasks.backup.fork_pool import Crew
+from autosys_tasks.backup.fork_pool import ForkPool
 from autosys_tasks.backup.manifest_text import listed, rows_of
 from autosys_tasks.backup.read import SMALL, read_small
-from autosys_tasks.backup.retry import Patience
-from autosys_tasks.backup.secret_files import with_secret
+from autosys_tasks.backup.retry import RetryBudget
+from autosys_tasks.backup.secrets_text import with_secret
 from autosys_tasks.backup.seven_zip.block import Chunk
 from autosys_tasks.backup.seven_zip.codec import compress, crc32
 from autosys_tasks.backup.seven_zip.header import DATA, EMPTY, Columns
@@ -28,7 +28,7 @@ from autosys_tasks.core.files import is_full
 from autosys_tasks.core.garbage import uncollected
 
 MANY = 10_000  # things for which copies of this process are worth it
-NOBODYS = b""  # the codec of files without a byte: they are in no block
+NO_BLOCK = b""  # the codec of files without a byte: they are in no block
 MOST = 4_096  # things in a batch: empty files never fill one
 Thing = tuple[Found, Entry | None]  # with what the base has under its path
 
@@ -58,15 +58,15 @@ def batches(things: Sequence[Thing], codec: bytes, required: frozenset[str]) -> 
     """A context that gives what came of all things, in their order. It is to be entered before any thread is begun.
 
     `codec` is for what shrinks; of the sets in `required` nothing may be lacking. What is no small file, or is longer
-    now than it was found, is left. Each process has a `Patience` of its own.
+    now than it was found, is left. Each process has a `RetryBudget` of its own.
     """
-    jobs, patience, here = _jobs(things), Patience(), os.getpid()
+    jobs, retries, here = _jobs(things), RetryBudget(), os.getpid()
 
     def work(job: tuple[int, int]) -> tuple[Any, ...]:
         with uncollected():
-            return _Reading(codec, required, patience).told(things[slice(*job)], packed=os.getpid() != here)
+            return _Reading(codec, required, retries).told(things[slice(*job)], packed=os.getpid() != here)
 
-    with Crew(jobs, work) if len(things) >= MANY else contextlib.nullcontext(map(work, jobs)) as results:
+    with ForkPool(jobs, work) if len(things) >= MANY else contextlib.nullcontext(map(work, jobs)) as results:
         yield itertools.starmap(_heard, results)
 
 
@@ -94,8 +94,8 @@ def _is_small(found: Found, before: Entry | None) -> bool:
 class _Reading:
     """One batch while it is read: the bytes and the columns of its files, by their codec."""
 
-    def __init__(self, codec: bytes, required: frozenset[str], patience: Patience) -> None:
-        self._codec, self._required, self._patience = codec, required, patience
+    def __init__(self, codec: bytes, required: frozenset[str], retries: RetryBudget) -> None:
+        self._codec, self._required, self._retries = codec, required, retries
         self._members: dict[bytes, tuple[bytearray, Columns]] = {}
         self._secrets = 0
 
@@ -110,7 +110,7 @@ class _Reading:
 
     def _tried(self, found: Found) -> Entry | Failed | None:
         try:
-            data = read_small(found, found.size, self._patience)
+            data = read_small(found, found.size, self._retries)
         except OSError as error:
             if is_full(error):
                 raise
@@ -119,7 +119,7 @@ class _Reading:
 
     def _kept(self, found: Found, data: bytes) -> Entry:
         path, time, mode, size = found.path, found.mtime_ns, found.mode, len(data)
-        codec = fitting(self._codec, path, data) if data else NOBODYS  # py7zr loses its place at one among others
+        codec = fitting(self._codec, path, data) if data else NO_BLOCK  # py7zr loses its place at one among others
         if codec not in self._members:
             self._members[codec] = bytearray(), Columns()
         raw, columns = self._members[codec]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from autosys_tasks.backup.base import Base
 from autosys_tasks.backup.patterns_text import Pattern, patterns
-from autosys_tasks.backup.retry import Patience
+from autosys_tasks.backup.retry import RetryBudget
 from autosys_tasks.backup.secrets_text import looks_secret, some_look_secret
 from autosys_tasks.backup.sqlite_copy import ITS_OWN, PAGE
 from autosys_tasks.backup.staged import Staged, capture_git, copy_databases
@@ -51,7 +51,7 @@ def collect(
     wanted = patterns(config.backup.sets.values(), fold=site.fold)
     gathered = _Gathered(site, wanted, now, base)
     told = 0
-    for event in walk(site, wanted, gathered.patience):
+    for event in walk(site, wanted, gathered.retries):
         gathered.take(event)
         if gathered.count >= told + EVERY:
             told = gathered.count
@@ -62,7 +62,7 @@ def collect(
     if databases:
         required = {one.name for one in config.backup.sets.values() if one.required}
         copies, damaged = copy_databases(
-            gathered.paged, staging, gathered.patience, lambda one: not required.isdisjoint(one.sets), apart=apart
+            gathered.paged, staging, gathered.retries, lambda one: not required.isdisjoint(one.sets), apart=apart
         )
     repository = capture_git(site.root, site.own, staging) if config.backup.git else Staged()
     if config.backup.git:
@@ -111,7 +111,7 @@ class _Gathered:
 
     def __init__(self, site: Site, wanted: Sequence[Pattern], now: float, base: Base) -> None:
         self.site, self.wanted, self.now, self.base = site, wanted, now, base
-        self.patience = Patience()
+        self.retries = RetryBudget()
         self.found: list[Found] = []
         self.paged: list[Found] = []  # of these, what has the size of a database
         self.failed: list[Failed] = []
@@ -193,7 +193,7 @@ class _Gathered:
         self, path: str, source: str, status: os.stat_result, by: Sequence[Pattern], sets: tuple[str, ...]
     ) -> None:
         try:
-            thing = _other(self.site, path, source, status, sets, self.patience)
+            thing = _other(self.site, path, source, status, sets, self.retries)
         except OSError as error:
             self._fail(path, reason(error), by)
             return
@@ -213,7 +213,7 @@ class _Gathered:
         for path in parents - self.others:
             source = self.site.source(path)
             try:
-                thing = _other(self.site, path, source, os.lstat(source), (), self.patience)
+                thing = _other(self.site, path, source, os.lstat(source), (), self.retries)
             except OSError:
                 continue  # vanished since, with what is in it: that is named when it is read
             if thing:
@@ -240,7 +240,7 @@ class _Gathered:
             why = f"`{one.of.name}` asks for it, and nothing matches"
             if near := self.left_out.get(key):
                 why += f"; not looked at: `{near.path}` ({near.why})"
-            rows.append(Failed(one.written, why, one.of.required, idle=True))
+            rows.append(Failed(one.written, why, one.of.required, unmatched=True))
         return rows
 
     def too_old(self) -> list[str]:
@@ -253,12 +253,12 @@ class _Gathered:
 
 
 def _other(
-    site: Site, path: str, source: str, status: os.stat_result, sets: tuple[str, ...], patience: Patience
+    site: Site, path: str, source: str, status: os.stat_result, sets: tuple[str, ...], retries: RetryBudget
 ) -> Found | None:
     """A link or a folder, None for what can be kept in no way; raises OSError."""
     mtime_ns, mode, stamp = status.st_mtime_ns, status.st_mode & BITS, (status.st_ino, status.st_ctime_ns)
     if is_link(status):
-        link = patience.twice(lambda: os.readlink(source))
+        link = retries.twice(lambda: os.readlink(source))
         flags = () if _leads_within(site, path, link) else (LEADS_OUT,)
         return Found(path, source, LINK, 0, mtime_ns, mode, link=link.replace(os.sep, "/"), flags=flags, sets=sets)
     if stat.S_ISDIR(status.st_mode):

@@ -12,7 +12,7 @@ from pathlib import Path
 from autosys_tasks.core.files import make_folder, read_json, write_atomic
 
 
-def remembered(state: Path) -> dict[str, str]:
+def load(state: Path) -> dict[str, str]:
     """Why each is damaged, by id."""
     try:
         said = read_json(_file(state))
@@ -21,9 +21,9 @@ def remembered(state: Path) -> dict[str, str]:
     return {str(one): str(why) for one, why in said.items()} if isinstance(said, dict) else {}
 
 
-def remember(state: Path, found: Mapping[str, str]) -> None:
+def update(state: Path, found: Mapping[str, str]) -> None:
     """Write down what reading backups back has found, by id; "" for a good one."""
-    known = remembered(state)
+    known = load(state)
     now = {one: why for one, why in {**known, **found}.items() if why}
     if now != known:
         make_folder(_file(state).parent)

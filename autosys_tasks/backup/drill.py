@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from autosys_tasks.backup import store
-from autosys_tasks.backup.drill_result import Drill, reasons, remember
+from autosys_tasks.backup.drill_result import Drill, reasons, save
 from autosys_tasks.backup.git.bundle import read_head
 from autosys_tasks.backup.git.capture import BUNDLE
 from autosys_tasks.backup.git.record import read_state
@@ -47,7 +47,7 @@ def drill(
             found = found._replace(files=files, why=tuple(why))
         except AutosysError as error:
             found = found._replace(why=(f"{error.message} ({error.hint})" if error.hint else error.message,))
-    remember(state, found)
+    save(state, found)
     return found
 
 

@@ -38,13 +38,13 @@ def fields(found: Drill) -> dict[str, object]:
     return {"id": found.id or None, "files": found.files, "ok": found.ok, "why": reasons(found) or None}
 
 
-def remember(state: Path, found: Drill) -> None:
+def save(state: Path, found: Drill) -> None:
     """Write it down."""
     path = make_folder(state / "backup") / "drill.json"
     write_atomic(path, json.dumps({"at": found.at, **fields(found)}) + "\n", mode=0o600)
 
 
-def remembered(state: Path) -> Drill | None:
+def load(state: Path) -> Drill | None:
     """The last one, None when nothing is known of any."""
     try:
         said = read_json(state / "backup" / "drill.json")

@@ -1,6 +1,7 @@
-"""Work shared among processes: copies of this one, which know all that it does. Where none can be, it does all itself.
+"""A pool of forked worker processes, for work that holds the interpreter's lock (Python at each of many small files).
 
-For what is Python at each of many small things: of threads only one at a time would get on with that.
+Forked workers need not be told what to work on: they have this process's memory. Where no process can be forked (not
+Linux, or a thread runs already), the caller does all of it. Requests and replies go through pipes.
 """
 
 from __future__ import annotations
@@ -20,27 +21,28 @@ from autosys_tasks.backup import threads
 
 T = TypeVar("T")
 R = TypeVar("R")
-NUMBER, HEAD = struct.Struct("<I"), struct.Struct("<II")  # of a job; and of what came of it, with its length
-MOST = 1 << 20  # bytes that are read at once
-EACH = 2  # jobs that wait for each process, so that none waits for one
+REQUEST = struct.Struct("<I")  # the number of a job
+REPLY_HEAD = struct.Struct("<II")  # the number of a job, and how many bytes of result follow
+READ_BYTES = 1 << 20  # bytes that are read at once
+QUEUED = 2  # requests in the pipe for each worker, so that none is idle
 
 
-class Crew(Generic[T, R]):
-    """A context that gives, in their order, `work(job)` of each job; at its end no process of it is left.
+class ForkPool(Generic[T, R]):
+    """A context manager that gives an iterator of `work(job)` for each job, in order; no worker outlives it.
 
-    What `work` returns is of marshal's types (numbers, texts, bytes, tuples, lists of them). What no copy could do,
-    for it raised something or was killed, is done here once all of them have ended, and raises here.
+    `work` returns what marshal can write (numbers, strings, bytes, tuples and lists of them). A job whose worker raised
+    or was killed is done by this process once all workers have ended, so its error is raised here.
     """
 
     def __init__(self, jobs: Sequence[T], work: Callable[[T], R]) -> None:
         self._jobs, self._work = jobs, work
-        self._given = 0  # jobs that were handed out, from the first
-        self._orders = -1  # where their numbers are written to
-        self._copies: dict[int, int] = {}  # the pid of each, by where it is heard
+        self._requested = 0  # how many of the jobs were requested
+        self._requests = -1  # file descriptor: the pipe from which all workers take requests; -1 once closed
+        self._workers: dict[int, int] = {}  # file descriptor of its replies -> pid
 
     def __enter__(self) -> Iterator[R]:
         try:
-            self._begin()
+            self._start()
         except BaseException:
             self._end()
             raise
@@ -49,98 +51,98 @@ class Crew(Generic[T, R]):
     def __exit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
         self._end()
 
-    def _begin(self) -> None:
-        taken, self._orders = os.pipe()
+    def _start(self) -> None:
+        requests, self._requests = os.pipe()
         try:
-            for _ in range(min(threads.count(), len(self._jobs))):
-                if not self._one_more(taken):
+            for _ in range(min(threads.worker_count(), len(self._jobs))):
+                if not self._start_worker(requests):
                     break
         finally:
-            os.close(taken)
-        for _ in range(EACH * len(self._copies)):
-            self._give()
+            os.close(requests)
+        for _ in range(QUEUED * len(self._workers)):
+            self._request_next()
 
-    def _one_more(self, taken: int) -> bool:
-        heard, mouth = os.pipe()
+    def _start_worker(self, requests: int) -> bool:
+        replies, replies_in = os.pipe()
         try:
-            pid = host.fork(lambda: self._copy(taken, heard, mouth))
+            pid = host.fork(lambda: self._serve(requests, replies, replies_in))
         finally:
-            os.close(mouth)
+            os.close(replies_in)
         if pid is None:
-            os.close(heard)
+            os.close(replies)
         else:
-            self._copies[heard] = pid
+            self._workers[replies] = pid
         return pid is not None
 
-    def _copy(self, taken: int, heard: int, mouth: int) -> None:
-        """What each copy does: jobs by their numbers, until nobody gives any or hears of them any more."""
-        for fd in (self._orders, heard, *self._copies):
+    def _serve(self, requests: int, replies: int, replies_in: int) -> None:
+        """What a worker does: take requests until the pipe is closed, or nobody reads the replies."""
+        for fd in (self._requests, replies, *self._workers):
             os.close(fd)
-        with os.fdopen(mouth, "wb") as out:
-            while order := os.read(taken, NUMBER.size):
-                (number,) = NUMBER.unpack(order)
+        with os.fdopen(replies_in, "wb") as out:
+            while request := os.read(requests, REQUEST.size):
+                (number,) = REQUEST.unpack(request)
                 result: Any = self._work(self._jobs[number])
-                said = marshal.dumps(result)
-                out.write(HEAD.pack(number, len(said)))
-                out.write(said)
+                reply = marshal.dumps(result)
+                out.write(REPLY_HEAD.pack(number, len(reply)))
+                out.write(reply)
                 out.flush()
 
-    def _give(self) -> None:
-        """Hand out the next job; when there is none, whoever asks for one ends."""
-        if self._given < len(self._jobs):
-            with contextlib.suppress(BrokenPipeError):  # all have ended: that is seen where they are heard
-                os.write(self._orders, NUMBER.pack(self._given))
-            self._given += 1
-        elif self._orders >= 0:
-            os.close(self._orders)
-            self._orders = -1
+    def _request_next(self) -> None:
+        """Request the next job; after the last one close the pipe, which ends the workers."""
+        if self._requested < len(self._jobs):
+            with contextlib.suppress(BrokenPipeError):  # all workers have ended, which `_receive` sees
+                os.write(self._requests, REQUEST.pack(self._requested))
+            self._requested += 1
+        elif self._requests >= 0:
+            os.close(self._requests)
+            self._requests = -1
 
     def _results(self) -> Iterator[R]:
         done: dict[int, R] = {}
         for number in range(len(self._jobs)):
-            while number not in done and self._copies:
-                self._hear(done)
+            while number not in done and self._workers:
+                self._receive(done)
             yield done.pop(number) if number in done else self._work(self._jobs[number])
 
-    def _hear(self, done: dict[int, R]) -> None:
-        """Take what the copies have to say, once one of them has."""
-        with selectors.DefaultSelector() as all_of_them:
-            for heard in self._copies:
-                all_of_them.register(heard, selectors.EVENT_READ)
-            ready = [key.fd for key, _ in all_of_them.select()]
-        for heard in ready:
-            head = _read(heard, HEAD.size)
-            number, length = HEAD.unpack(head) if head else (-1, 0)
-            if said := _read(heard, length):
-                done[number] = marshal.loads(said)
-                self._give()
-            elif self._orders < 0:
-                _end(heard, self._copies.pop(heard))
-            else:  # one that was killed: which of the jobs it had nobody knows
+    def _receive(self, done: dict[int, R]) -> None:
+        """Wait for a reply, and take one from each worker that has one."""
+        with selectors.DefaultSelector() as selector:
+            for replies in self._workers:
+                selector.register(replies, selectors.EVENT_READ)
+            ready = [key.fd for key, _ in selector.select()]
+        for replies in ready:
+            head = _read(replies, REPLY_HEAD.size)
+            number, length = REPLY_HEAD.unpack(head) if head else (-1, 0)
+            if reply := _read(replies, length):
+                done[number] = marshal.loads(reply)
+                self._request_next()
+            elif self._requests < 0:
+                _stop(replies, self._workers.pop(replies))
+            else:  # a worker was killed, and nobody knows which job it had
                 self._end()
                 break
 
     def _end(self) -> None:
-        if self._orders >= 0:
-            os.close(self._orders)
-            self._orders = -1
-        for pid in self._copies.values():  # all of them at once: a second Ctrl-C may come while one is waited for
+        if self._requests >= 0:
+            os.close(self._requests)
+            self._requests = -1
+        for pid in self._workers.values():  # all of them at once: a second Ctrl-C may come while one is waited for
             os.kill(pid, signal.SIGTERM)
-        while self._copies:
-            _end(*self._copies.popitem())
+        while self._workers:
+            _stop(*self._workers.popitem())
 
 
-def _end(heard: int, pid: int) -> None:
-    """Have one end, if it has not, and wait until it has."""
-    os.close(heard)
+def _stop(replies: int, pid: int) -> None:
+    """End a worker, if it has not ended, and wait for it."""
+    os.close(replies)
     os.kill(pid, signal.SIGTERM)
     os.waitpid(pid, 0)
 
 
 def _read(fd: int, size: int) -> bytes:
-    """So many bytes, or none when there are fewer."""
+    """Exactly `size` bytes, or b"" when the pipe ends before."""
     parts, lacking = list[bytes](), size
-    while lacking and (part := os.read(fd, min(lacking, MOST))):
+    while lacking and (part := os.read(fd, min(lacking, READ_BYTES))):
         parts.append(part)
         lacking -= len(part)
     return b"" if lacking else b"".join(parts)

@@ -26,7 +26,7 @@ from autosys_tasks.backup.values import FILE, FULL, SECRET, Backup, Collected, F
 from autosys_tasks.config.model import Config
 from autosys_tasks.core.clock import counted, size, wall
 from autosys_tasks.core.faults import fault
-from autosys_tasks.core.garbage import kept
+from autosys_tasks.core.garbage import frozen
 from autosys_tasks.core.plan import Step
 from autosys_tasks.supervise.house import House
 
@@ -47,15 +47,15 @@ class Draft(NamedTuple):
 def make(run: Record, note: str) -> None:
     """The whole of it; what was cut short before is tidied up first."""
     config, place = run.house.config, run.house.place
-    folder = act.folder_of(config.path)
+    folder = store.folder_of(config.path)
     number(place.folder)
     run.notes += act.tidy(folder, marks(owner_of(config)))
     with own_folder(Path(place.folder), "staging") as staging, _unfrozen_afterwards():
-        with kept():
-            draft = _drafted(run.house, partial(collect, config, folder, wall(), staging, tell=run.say), note)
-        _tell_of(run, draft.found)
+        with frozen():
+            draft = _draft(run.house, partial(collect, config, folder, wall(), staging, tell=run.say), note)
+        _report_missing(run, draft.found)
         with Spool(staging / "entries") as spool:
-            run.made = _stored(run, folder, spool, draft)
+            run.made = _store(run, folder, spool, draft)
 
 
 @contextlib.contextmanager
@@ -67,42 +67,42 @@ def _unfrozen_afterwards() -> Iterator[None]:
         gc.unfreeze()
 
 
-def _tell_of(run: Record, found: Collected) -> None:
+def _report_missing(run: Record, found: Collected) -> None:
     """What the sets name in vain, what could not even be looked at, and what was left out."""
     for each in found.missing:
-        if each.idle and not each.required:
-            run.idle.append(each.path)
+        if each.unmatched and not each.required:
+            run.unmatched.append(each.path)
             run.add(Step(LOOK, each.path, NAMED), None, each.why)
         else:
-            _failed(run, each)
+            _report_failed(run, each)
     run.notes += [*found.notes, *(f"skipped {each}" for each in found.skipped)]
 
 
-def _failed(run: Record, each: Failed) -> None:
+def _report_failed(run: Record, each: Failed) -> None:
     run.add(Step(KEEP, each.path, NEEDED if each.required else NAMED), False, each.why)
 
 
 def drafted(house: House, scratch: Path) -> tuple[Load, str, tuple[str, ...]]:
     """What a backup would store now, why as a full or a differential one, and what a person should know."""
-    folder = act.folder_of(house.config.path)
+    folder = store.folder_of(house.config.path)
     look = partial(collect, house.config, folder, wall(), scratch, databases=False)
-    load, reason, found, backups = _drafted(house, look)
+    load, reason, found, backups = _draft(house, look)
     lacking = [f"{each.path}: {each.why}" for each in found.missing]
     return load, reason, (*lacking, *found.notes, *_warnings(load.head, found, backups))
 
 
-def _stored(run: Record, folder: Path, spool: Spool, draft: Draft) -> Backup:
+def _store(run: Record, folder: Path, spool: Spool, draft: Draft) -> Backup:
     """The new backup, verified and with its name; whatever goes wrong before that leaves nothing of it."""
     secret, load = passphrase(run.house.config.name), draft.load
     part = folder / f"{load.head.archive}{load.head.part}"
     act.ready(folder, plan.to_store(load.found))
     try:
-        packed = _written(run, load, part, spool, secret, draft.reason)
+        packed = _write(run, load, part, spool, secret, draft.reason)
         warnings = _warnings(packed.backup, draft.found, draft.backups, packed.secrets)
         run.notes += warnings
         for warning in warnings:
             run.say(warning)
-        _proven(run, packed, part, secret)
+        _prove(run, packed, part, secret)
         described = folder / f"{load.head.manifest}{load.head.part}"
         manifest.write(described, packed.backup, packed.entries, load.deleted, packed.backup)
         act.publish(folder, load.head)
@@ -112,18 +112,18 @@ def _stored(run: Record, folder: Path, spool: Spool, draft: Draft) -> Backup:
     return packed.backup
 
 
-def _written(run: Record, load: Load, part: Path, spool: Spool, secret: str, reason: str) -> Packed:
+def _write(run: Record, load: Load, part: Path, spool: Spool, secret: str, reason: str) -> Packed:
     fault("backup.before-write")
     began = time.monotonic()
     packed = pack.pack(load, part, spool, secret, run.say)
     fault("backup.after-write")
     for each in packed.backup.failed[len(load.head.failed) :]:
-        _failed(run, each)
+        _report_failed(run, each)
     run.add(Step(WRITE, load.head.stem, reason), True, made_text(packed.backup), began)
     return packed
 
 
-def _proven(run: Record, packed: Packed, part: Path, secret: str) -> None:
+def _prove(run: Record, packed: Packed, part: Path, secret: str) -> None:
     began = time.monotonic()
     pack.check(packed, part, secret, run.say)
     fault("backup.after-verify")
@@ -136,16 +136,16 @@ def made_text(backup: Backup) -> str:
     return f"{counted(backup.files, 'file')} of {size(backup.bytes)} in {size(backup.archive_bytes)}"
 
 
-def _drafted(house: House, look: Callable[..., Collected], note: str = "") -> Draft:
+def _draft(house: House, look: Callable[..., Collected], note: str = "") -> Draft:
     """What is to be stored, and why as a full or a differential one; `look` collects it, but for what a base has."""
-    config, folder, now, digest = house.config, act.folder_of(house.config.path), wall(), sets_digest(house.config)
+    config, folder, now, digest = house.config, store.folder_of(house.config.path), wall(), sets_digest(house.config)
     secret, backups = passphrase(config.name), store.owned(folder, owner_of(config))
-    glances = {each.id: why for each in backups if (why := store.lost(folder, each))}
-    spoiled = {**damage_list.remembered(Path(house.place.folder)), **glances}
-    kind, base, reason = plan.choose(backups, digest, now, encrypted=bool(secret), spoiled=spoiled)
+    lost = {each.id: why for each in backups if (why := store.lost(folder, each))}
+    unusable = {**damage_list.load(Path(house.place.folder)), **lost}
+    kind, base, reason = plan.choose(backups, digest, now, encrypted=bool(secret), unusable=unusable)
     if base:
         try:
-            found = look(base=Base(manifest.read_lines(manifest.beside(folder, base), secret), base.created))
+            found = look(base=Base(manifest.read_lines(folder / base.manifest, secret), base.created))
         except (Damaged, NeedsPassphrase) as error:
             reason = f"the full backup {base.id} cannot be built upon: {error.message}"
             kind, base = FULL, None
@@ -154,8 +154,8 @@ def _drafted(house: House, look: Callable[..., Collected], note: str = "") -> Dr
     identity = next_id(now, [each.id for each in backups], store.ids(folder))
     head = Backup(
         identity, kind, now, owner=owner_of(config), sets=digest, git=found.git, note=note, encrypted=bool(secret),
-        failed=tuple(each for each in found.missing if each.required or not each.idle),
-        local_only=not secret and (_were_encrypted(backups) or any(SECRET in each.flags for each in found.found)),
+        failed=tuple(each for each in found.missing if each.required or not each.unmatched),
+        local_only=not secret and (_any_encrypted(backups) or any(SECRET in each.flags for each in found.found)),
     )  # fmt: skip
     load = Load(head, tuple((each, None) for each in found.found), required=_required(config))
     return Draft(_differential(load, base, found) if base else load, reason, found, backups)
@@ -163,7 +163,7 @@ def _drafted(house: House, look: Callable[..., Collected], note: str = "") -> Dr
 
 def _differential(load: Load, base: Backup, found: Collected) -> Load:
     """Only what is not in the base as it is now."""
-    unread = [each.path for each in found.missing if not each.idle]
+    unread = [each.path for each in found.missing if not each.unmatched]
     changes = plan.changed(found.found, found.left, base.created, unread)
     same = [each.size for each in changes.same if each.kind == FILE]
     return load._replace(
@@ -181,7 +181,7 @@ def _required(config: Config) -> frozenset[str]:
 def _warnings(head: Backup, found: Collected, backups: Sequence[Backup], more: int = 0) -> list[str]:
     """What a person should know before it is too late, each once."""
     said = [] if found.found or found.files else [NOTHING]
-    bare = _were_encrypted(backups) and not head.encrypted
+    bare = _any_encrypted(backups) and not head.encrypted
     count = more + sum(SECRET in each.flags for each in found.found)
     if head.local_only and (count or not bare):
         files = counted(count, "file that looks like a secret", "files that look like secrets")
@@ -192,7 +192,7 @@ def _warnings(head: Backup, found: Collected, backups: Sequence[Backup], more: i
     return said
 
 
-def _were_encrypted(backups: Sequence[Backup]) -> bool:
+def _any_encrypted(backups: Sequence[Backup]) -> bool:
     """Whether somebody wanted them encrypted; a keyring that nobody has opened yet is no other wish."""
     return any(one.encrypted for one in backups)
 

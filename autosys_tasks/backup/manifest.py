@@ -110,12 +110,12 @@ def state(folder: Path, backup: Backup, passphrase: str = "") -> Iterator[tuple[
 
     Raises Damaged, also when a differential's base is not in `folder` as it was; NeedsPassphrase.
     """
-    own = ((entry, backup) for entry in read_entries(beside(folder, backup), passphrase))
+    own = ((entry, backup) for entry in read_entries(folder / backup.manifest, passphrase))
     if backup.kind == FULL:
         return own
     base = base_of(folder, backup)
-    before = ((entry, base) for entry in read_entries(beside(folder, base), passphrase))
-    return _merged(before, own, read_deleted(beside(folder, backup), passphrase))
+    before = ((entry, base) for entry in read_entries(folder / base.manifest, passphrase))
+    return _merged(before, own, read_deleted(folder / backup.manifest, passphrase))
 
 
 def base_of(folder: Path, backup: Backup) -> Backup:

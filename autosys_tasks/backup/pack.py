@@ -16,8 +16,8 @@ from autosys_tasks.backup.errors import Damaged
 from autosys_tasks.backup.progress import Progress
 from autosys_tasks.backup.read import SMALL, read_small, read_steadily
 from autosys_tasks.backup.readme_text import readme
-from autosys_tasks.backup.retry import Patience
-from autosys_tasks.backup.secret_files import with_secret
+from autosys_tasks.backup.retry import RetryBudget
+from autosys_tasks.backup.secrets_text import with_secret
 from autosys_tasks.backup.seven_zip.write import Writer, codec_of
 from autosys_tasks.backup.spool import Spool
 from autosys_tasks.backup.values import (
@@ -86,7 +86,7 @@ class _Packing:
     def __init__(self, load: Load, writer: Writer, ahead: tail.Ahead, spool: Spool) -> None:
         self._load, self._writer, self._ahead, self._spool = load, writer, ahead, spool
         self._at = 0  # of what was found, the first that was not yet seen
-        self._patience, self._failed = Patience(), list(load.head.failed)
+        self._retries, self._failed = RetryBudget(), list(load.head.failed)
         self._files, self._size, self.secrets = load.files, load.bytes, 0
 
     def take(self, batch: Batch) -> None:
@@ -106,11 +106,11 @@ class _Packing:
 
     def _one(self, each: Found, before: Entry | None) -> None:
         try:
-            entry = before if before and _is_as_before(each, before, self._patience) else None
+            entry = before if before and _is_as_before(each, before, self._retries) else None
             if each.kind == HARDLINK and any(one.path == each.link for one in self._failed):
                 raise OSError("the file that it shares its content with could not be read")
             if entry is None:
-                entry = _stored(self._writer, each, before, self._ahead, self._patience)
+                entry = _stored(self._writer, each, before, self._ahead, self._retries)
                 self._spool.add(entry)
                 self.secrets += entry.flags != each.flags
         except OSError as error:
@@ -132,7 +132,7 @@ class _Packing:
         return backup
 
 
-def _is_as_before(found: Found, before: Entry, patience: Patience) -> bool:
+def _is_as_before(found: Found, before: Entry, retries: RetryBudget) -> bool:
     """Whether its bytes are those of the base, and so is all else of it that matters; raises OSError.
 
     A staged copy is made anew each time: its own times tell nothing.
@@ -144,7 +144,7 @@ def _is_as_before(found: Found, before: Entry, patience: Patience) -> bool:
         return False
     if not staged and {*found.flags, SECRET} != {*before.flags, SECRET}:  # its text told that it is one, perhaps
         return False
-    return read_steadily(found, _sha256_of, patience) == before.sha256
+    return read_steadily(found, _sha256_of, retries) == before.sha256
 
 
 def _sha256_of(source: BinaryIO) -> str:
@@ -155,13 +155,13 @@ def _sha256_of(source: BinaryIO) -> str:
 
 
 def _stored(
-    writer: Writer, found: Found, before: Entry | None, ahead: tail.Ahead, patience: Patience
+    writer: Writer, found: Found, before: Entry | None, ahead: tail.Ahead, retries: RetryBudget
 ) -> Entry:
     """One thing in the archive, or what is new at its end, and its line of the manifest."""
     if found.kind == FILE:
         before = before if before and plan.is_longer(found, before) else None
-        only_grew = before and found.size > SMALL and tail.stored(writer, found, before, ahead, patience)
-        return only_grew or _file(writer, found, before, patience)
+        only_grew = before and found.size > SMALL and tail.stored(writer, found, before, ahead, retries)
+        return only_grew or _file(writer, found, before, retries)
     if found.kind == FOLDER:
         writer.folder(found.path, found.mtime_ns, found.mode)
     elif found.kind == LINK:
@@ -169,15 +169,15 @@ def _stored(
     return as_entry(found)
 
 
-def _file(writer: Writer, found: Found, before: Entry | None, patience: Patience) -> Entry:
+def _file(writer: Writer, found: Found, before: Entry | None, retries: RetryBudget) -> Entry:
     """The file as a whole; of a small one its tail is enough when it is `before` and more behind it."""
     path, time, mode = found.path, found.mtime_ns, found.mode
-    if (data := read_small(found, SMALL, patience)) is not None:
+    if (data := read_small(found, SMALL, retries)) is not None:
         if before and (only_grew := tail.of_small(writer, found, before, data)):
             return only_grew
         sha256, flags = writer.small(path, data, time, mode), with_secret(found.flags, data)
         return Entry(path, FILE, len(data), time, mode, sha256, "", "", flags, found.stamp)
-    size, sha256 = read_steadily(found, lambda source: writer.file(path, source, time, mode), patience)
+    size, sha256 = read_steadily(found, lambda source: writer.file(path, source, time, mode), retries)
     return as_entry(found)._replace(size=size, sha256=sha256)
 
 

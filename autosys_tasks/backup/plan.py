@@ -37,9 +37,9 @@ class Changes(NamedTuple):
 
 
 def choose(
-    backups: Iterable[Backup], sets: str, now: float, *, encrypted: bool = False, spoiled: Mapping[str, str] = NOTHING
+    backups: Iterable[Backup], sets: str, now: float, *, encrypted: bool = False, unusable: Mapping[str, str] = NOTHING
 ) -> Choice:
-    """Full or differential. `sets`: the digest of what is asked for now; `spoiled`: ids that cannot be a base, and why.
+    """Full or differential. `sets`: the digest of what is asked for now; `unusable`: why one is no base, by id.
 
     A full is made every week, and whenever a differential against the newest one would be impossible or wasteful.
     """
@@ -48,17 +48,17 @@ def choose(
     if not fulls:
         return Choice(FULL, None, "there is no full backup yet")
     base = max(fulls, key=lambda one: (one.created, one.id))
-    if reason := _against(base, known, sets, now, encrypted, spoiled):
+    if reason := _against(base, known, sets, now, encrypted, unusable):
         return Choice(FULL, None, reason)
     return Choice(DIFFERENTIAL, base, f"the full backup {base.id} is of this week")
 
 
 def _against(
-    base: Backup, known: Sequence[Backup], sets: str, now: float, encrypted: bool, spoiled: Mapping[str, str]
+    base: Backup, known: Sequence[Backup], sets: str, now: float, encrypted: bool, unusable: Mapping[str, str]
 ) -> str:
     """Why nothing more is to be built upon this full, "" when all is well."""
-    if base.id in spoiled:
-        return f"the full backup {base.id} cannot be built upon: {spoiled[base.id]}"
+    if base.id in unusable:
+        return f"the full backup {base.id} cannot be built upon: {unusable[base.id]}"
     if base.sets != sets:
         return f"what is asked for has changed since the full backup {base.id}"
     if base.encrypted != encrypted:

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from typing import BinaryIO, TypeVar, cast
 
 from autosys_tasks import host
-from autosys_tasks.backup.retry import Patience
+from autosys_tasks.backup.retry import RetryBudget
 from autosys_tasks.backup.values import Found
 
 T = TypeVar("T")
@@ -28,7 +28,7 @@ class Changed(OSError):
     """The file changed while it was read, and not by growing: what was handed out is to be thrown away."""
 
 
-def read_steadily(found: Found, use: Callable[[BinaryIO], T], patience: Patience | None = None) -> T:
+def read_steadily(found: Found, use: Callable[[BinaryIO], T], retries: RetryBudget | None = None) -> T:
     """`use(stream)` with the bytes of one file, and again from the beginning when reading fails or the file changes.
 
     What was locked, vanished or unreadable is tried once more, what changes a few times. Raises the last OSError.
@@ -38,15 +38,15 @@ def read_steadily(found: Found, use: Callable[[BinaryIO], T], patience: Patience
         with open_steadily(found, proven=proven) as stream:
             return use(stream)
 
-    return _tried(read, patience or Patience())
+    return _tried(read, retries or RetryBudget())
 
 
-def read_small(found: Found, most: int, patience: Patience) -> bytes | None:
+def read_small(found: Found, most: int, retries: RetryBudget) -> bytes | None:
     """The bytes of a file as steadily, at once, for half of what a stream costs; None when it has more than `most`."""
-    return _tried(lambda proven: _at_once(found, most, proven), patience)
+    return _tried(lambda proven: _at_once(found, most, proven), retries)
 
 
-def _tried(read: Callable[[bool], T], patience: Patience) -> T:
+def _tried(read: Callable[[bool], T], retries: RetryBudget) -> T:
     proven = False
     for tried in range(TRIES):
         try:
@@ -57,8 +57,8 @@ def _tried(read: Callable[[bool], T], patience: Patience) -> T:
             proven = True
         except OSError:
             break
-        patience.wait()
-    patience.wait()
+        retries.wait()
+    retries.wait()
     return read(proven)
 
 

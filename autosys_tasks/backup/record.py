@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from autosys_tasks import host
 from autosys_tasks.backup.values import DECLARE, Backup
+from autosys_tasks.core.clock import span
 from autosys_tasks.core.errors import AutosysError, StateError
 from autosys_tasks.core.files import cannot_write
 from autosys_tasks.core.journal import Journal
@@ -43,7 +44,7 @@ class Record:
         self._began = time.monotonic()
         self.made: Backup | None = None
         self.notes: list[str] = []
-        self.idle: list[str] = []  # patterns that match nothing, and need not
+        self.unmatched: list[str] = []  # patterns that match nothing, of sets that are not required
 
     def add(self, step: Step, ok: bool | None, detail: str, began: float | None = None) -> None:
         """One outcome; `began` is when its step did, by time.monotonic."""
@@ -76,7 +77,7 @@ class Record:
     def _close(self, *, ok: bool, detail: str) -> None:
         """The summary line: also which backup was made, for whoever asks later whether a night has one."""
         made = self.made.id if self.made else None
-        self._journal.close(ok=ok, detail=detail, ms=round(self._seconds() * 1000), made=made, idle=self.idle)
+        self._journal.close(ok=ok, detail=detail, ms=round(self._seconds() * 1000), made=made, idle=self.unmatched)
 
 
 def _why(error: BaseException) -> str:
@@ -97,3 +98,12 @@ def verdict(report: Report) -> str:
     if not report.backup.files:
         return f"WARN: {report.backup.stem} is verified, and holds no file: {DECLARE}"
     return f"OK: {report.backup.stem} is whole and verified"
+
+
+def lines(report: Report) -> list[str]:
+    """How a run ended; the verdict last, with what to type when it is red."""
+    bad = [each for each in report.outcomes if each.ok is False]
+    notes = [each for each in report.notes if not each.startswith("WARN ")]  # these were said as they came
+    said = [*notes, *(f"NG {each.step.target}: {each.detail}" for each in bad)]
+    hint = ["   -> mend it, then inv backup; inv health says what is required"] if report.code else []
+    return [*said, f"{verdict(report)}, after {span(report.seconds)}", *hint]

@@ -11,7 +11,7 @@ PAUSE_S = 0.3  # a virus scanner, an editor that saves
 IN_ALL_S = 20.0
 
 
-class Patience:
+class RetryBudget:
     """What one run may wait for other programs, in all."""
 
     def __init__(self, in_all_s: float = IN_ALL_S, sleep: Callable[[float], object] = time.sleep) -> None:

@@ -89,17 +89,17 @@ def planned_prune(house: House) -> Plan:
 
 
 def _judged(house: House, backups: Sequence[Backup]) -> list[Kept]:
-    return retain(backups, house.config.backup, wall(), damage_list.remembered(Path(house.place.folder)))
+    return retain(backups, house.config.backup, wall(), damage_list.load(Path(house.place.folder)))
 
 
 def _own(house: House) -> list[Backup]:
     """What this workspace has made: another's in the same folder are neither counted, nor copied, nor removed."""
-    return store.owned(act.folder_of(house.config.path), owner_of(house.config))
+    return store.owned(store.folder_of(house.config.path), owner_of(house.config))
 
 
 def _retain(run: Record) -> None:
     """Remove what goes; a backup that cannot be removed is named, and the others go."""
-    folder, backups = act.folder_of(run.house.config.path), _own(run.house)
+    folder, backups = store.folder_of(run.house.config.path), _own(run.house)
     for backup, each in zip(backups, _judged(run.house, backups), strict=True):
         if each.keep:
             continue
@@ -113,7 +113,7 @@ def _retain(run: Record) -> None:
 
 def _copy(run: Record) -> None:
     """Bring what is new to the second places; what fails there is named, and harms nothing here."""
-    declared, folder, now = run.house.config.backup, act.folder_of(run.house.config.path), wall()
+    declared, folder, now = run.house.config.backup, store.folder_of(run.house.config.path), wall()
     if not declared.copies:
         return
     from autosys_tasks.backup.copies.place_folder import inside

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from autosys_tasks.backup.read import read_steadily
-from autosys_tasks.backup.retry import Patience
+from autosys_tasks.backup.retry import RetryBudget
 from autosys_tasks.backup.values import FILE, Found
 
 MAGIC = b"SQLite format 3\0"
@@ -72,7 +72,7 @@ def is_copy(source: str, sha256: str) -> bool:
 
     with tempfile.TemporaryDirectory(prefix="autosys-") as folder:
         target, again = Path(folder, "copy"), Path(folder, "again")
-        if not _as_it_lies(source, target, Patience()):
+        if not _as_it_lies(source, target, RetryBudget()):
             return False
         _check(target)
         if _sha256(target) == sha256:
@@ -99,7 +99,7 @@ def side_of(source: str) -> str:
 
 
 def copy(
-    source: str, target: Path, patience: Patience | None = None, *, locked_s: float = LOCKED_S, apart: bool = False
+    source: str, target: Path, retries: RetryBudget | None = None, *, locked_s: float = LOCKED_S, apart: bool = False
 ) -> None:
     """Write the database as of one moment to `target`, made anew; raises OSError (Unusable when it cannot).
 
@@ -107,7 +107,7 @@ def copy(
     """
     import sqlite3
 
-    patience, online = patience or Patience(), not apart
+    retries, online = retries or RetryBudget(), not apart
     for _ in range(TRIES):
         if online and _is_for_sqlite(source):
             try:
@@ -115,9 +115,9 @@ def copy(
                 break
             except sqlite3.Error:
                 online = False
-        if _as_it_lies(source, target, patience):
+        if _as_it_lies(source, target, retries):
             break
-        patience.wait()
+        retries.wait()
     else:
         raise Unusable("SQLite: another program locks it and writes all the time")
     _check(target)
@@ -151,20 +151,20 @@ def _online(source: str, target: Path, locked_s: float) -> None:
         reading.backup(writing, pages=-1, progress=impatient, sleep=0.05)
 
 
-def _as_it_lies(source: str, target: Path, patience: Patience) -> bool:
+def _as_it_lies(source: str, target: Path, retries: RetryBudget) -> bool:
     """The bytes of the database and its journals; whether none of them changed from the first to the last."""
     before = stamp_of(source)
     _clear(target)
     for side in ("", *SIDES):
         try:
-            _copy_file(source + side, f"{target}{side}", patience)
+            _copy_file(source + side, f"{target}{side}", retries)
         except FileNotFoundError:
             if not side:
                 raise
     return stamp_of(source) == before
 
 
-def _copy_file(source: str, target: str, patience: Patience) -> None:
+def _copy_file(source: str, target: str, retries: RetryBudget) -> None:
     os.stat(source)  # one that was never there is not waited for
 
     def write(stream: BinaryIO) -> None:
@@ -172,7 +172,7 @@ def _copy_file(source: str, target: str, patience: Patience) -> None:
             while part := stream.read(PART):
                 file.write(part)
 
-    read_steadily(Found(source, source, FILE, 0, 0, 0), write, patience)
+    read_steadily(Found(source, source, FILE, 0, 0, 0), write, retries)
 
 
 def _clear(target: Path) -> None:

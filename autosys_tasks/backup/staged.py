@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from autosys_tasks.backup import sqlite_copy
-from autosys_tasks.backup.retry import Patience
-from autosys_tasks.backup.secrets_text import looks_secret
+from autosys_tasks.backup.read import read_steadily
+from autosys_tasks.backup.retry import RetryBudget
+from autosys_tasks.backup.secrets_text import LARGEST, looks_secret, with_secret
 from autosys_tasks.backup.values import FILE, FOLDER, GIT, SECRET, SQLITE, Failed, Found
 from autosys_tasks.backup.walk import reason
 from autosys_tasks.core.files import long_path
@@ -28,7 +29,7 @@ class Staged(NamedTuple):
 
 
 def copy_databases(
-    found: Iterable[Found], staging: Path, patience: Patience, is_required: Callable[[Found], bool], *,
+    found: Iterable[Found], staging: Path, retries: RetryBudget, is_required: Callable[[Found], bool], *,
     apart: bool = False,
 ) -> tuple[dict[str, Found], list[Failed]]:  # fmt: skip
     """Of each that is a SQLite database, by path, a copy of one moment: what its journals hold is in it."""
@@ -39,7 +40,7 @@ def copy_databases(
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
             stamp, mtime_ns = sqlite_copy.stamp_of(one.source)  # before the copy: what comes later is seen next time
-            sqlite_copy.copy(one.source, target, patience, apart=apart)
+            sqlite_copy.copy(one.source, target, retries, apart=apart)
         except OSError as error:
             why = f"{reason(error)}; it is kept as it lies there"
             failed.append(Failed(one.path, why, is_required(one)))
@@ -52,7 +53,6 @@ def copy_databases(
 def capture_git(root: str, own: Iterable[str], staging: Path) -> Staged:
     """The state of the repository that the workspace lies in, as things below `.autosys/git`."""
     from autosys_tasks.backup.git import capture as git_state
-    from autosys_tasks.backup.secret_files import text_tells
     from autosys_tasks.host import git
 
     into = staging / "git"
@@ -72,6 +72,18 @@ def capture_git(root: str, own: Iterable[str], staging: Path) -> Staged:
     notes = tuple(f"git: {why}" for why in (*captured.notes, *captured.left_out))
     found = tuple(_captured(into, set(captured.secrets))) if captured.there else ()
     return Staged(found, failed, notes, captured.summary)
+
+
+def text_tells(source: str) -> bool:
+    """Whether a small file's text holds a secret; of one that cannot be read it is said when it is packed."""
+    try:
+        size = os.lstat(source).st_size
+        if not 0 < size <= LARGEST:
+            return False
+        text = read_steadily(Found(source, source, FILE, size, 0, 0), lambda stream: stream.read(), RetryBudget(0))
+    except OSError:
+        return False
+    return bool(with_secret((), text))
 
 
 def _captured(into: Path, secrets: set[str]) -> Iterable[Found]:

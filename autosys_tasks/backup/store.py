@@ -20,6 +20,11 @@ PART = r"(?:\.[0-9a-f]{8})?\.part"  # see Backup.part
 NAME = re.compile(f"{FILE}({PART})?")
 
 
+def folder_of(workspace: str) -> Path:
+    """Where a workspace's backups lie."""
+    return Path(workspace, "backups")
+
+
 def listed(folder: Path) -> tuple[list[Backup], list[str]]:
     """The backups, whoever's, oldest first; and what is none, each as `NAME: why`, in order of name.
 

@@ -13,10 +13,10 @@ from typing import BinaryIO, NamedTuple, cast
 
 from autosys_tasks.backup.plan import is_longer
 from autosys_tasks.backup.read import PART, SMALL, open_steadily, read_steadily
-from autosys_tasks.backup.retry import Patience
-from autosys_tasks.backup.secret_files import with_secret
+from autosys_tasks.backup.retry import RetryBudget
+from autosys_tasks.backup.secrets_text import with_secret
 from autosys_tasks.backup.seven_zip.write import Writer
-from autosys_tasks.backup.threads import count
+from autosys_tasks.backup.threads import worker_count
 from autosys_tasks.backup.values import SECRET, TAILS, Entry, Found, as_entry
 
 SHORT = 4 << 20  # bytes of a tail that is held in memory
@@ -41,7 +41,7 @@ class Ahead:
             (found, before) for found, before in things
             if found.size > SMALL and before and is_longer(found, before) and found.size - before.size <= SHORT
         )  # fmt: skip
-        self._pool = ThreadPoolExecutor(count(), "tail")
+        self._pool = ThreadPoolExecutor(worker_count(), "tail")
         self._begun: deque[tuple[str, Future[Tail | None]]] = deque()
         self._stopped = False
 
@@ -81,13 +81,13 @@ class Ahead:
 
 
 def stored(
-    writer: Writer, found: Found, before: Entry, ahead: Ahead, patience: Patience
+    writer: Writer, found: Found, before: Entry, ahead: Ahead, retries: RetryBudget
 ) -> Entry | None:
     """The file's tail in the archive, and its line of the manifest; None when it has none. Raises OSError."""
     entry = _named(found, before)
     tail = ahead.take(found)
     if tail is None:
-        return read_steadily(found, lambda source: _streamed(writer, entry, before, source), patience)
+        return read_steadily(found, lambda source: _streamed(writer, entry, before, source), retries)
     if tail == OTHER:
         return None
     sha256 = writer.small(entry.member, tail.data, entry.mtime_ns, entry.mode)

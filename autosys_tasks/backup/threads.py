@@ -1,4 +1,4 @@
-"""Work shared among a few threads: whoever asks for it is one of them, and what one of them raises ends them all."""
+"""Ways to share work among a few threads, for work that releases the interpreter's lock (compression, hashes, I/O)."""
 
 from __future__ import annotations
 
@@ -13,51 +13,51 @@ from typing import ParamSpec, TypeVar
 T = TypeVar("T")
 P = ParamSpec("P")
 R = TypeVar("R")
-MOST = 4
-AHEAD = 3
-LOOKS_UP_S = 0.1  # Windows lets no Ctrl-C into a wait without an end
+MOST_WORKERS = 4
+PREFETCHED = 3
+JOIN_S = 0.1  # Windows lets no Ctrl-C into a wait without an end
 
 
-class Ended(BaseException):
-    """Another thread has failed, or Ctrl-C was pressed: nobody wants any more what this one does."""
+class Cancelled(BaseException):
+    """Another thread has failed, or Ctrl-C was pressed: the result is no longer wanted."""
 
 
-def count() -> int:
-    """How many are worth it here: as many as there are cores, 4 at most."""
-    return min(os.cpu_count() or 1, MOST)
+def worker_count() -> int:
+    """How many threads or processes share work: one for each core, 4 at most."""
+    return min(os.cpu_count() or 1, MOST_WORKERS)
 
 
-def share(jobs: Iterator[T], work: Callable[[T, Callable[[], None]], None]) -> None:
-    """Give each job to `work`, several at a time; raises what was raised first, by `work`, by `jobs` or by Ctrl-C.
+def for_each(jobs: Iterator[T], work: Callable[[T, Callable[[], None]], None]) -> None:
+    """Call `work(job, check_cancelled)` for each job, in several threads; the caller's is one of them.
 
-    `work` gets with its job a function to call now and then, which raises Ended once another has raised something. No
-    thread is left when this returns.
+    Raises the first error of `work`, of `jobs`, or Ctrl-C. `work` calls `check_cancelled()` now and then: it raises
+    Cancelled once another thread has failed. All threads have ended when this returns.
     """
-    turn, errors = threading.Lock(), list[BaseException]()
+    lock, errors = threading.Lock(), list[BaseException]()
 
-    def going() -> None:
+    def check_cancelled() -> None:
         if errors:
-            raise Ended
+            raise Cancelled
 
-    def taken() -> T | None:
-        going()
-        with turn:
+    def next_job() -> T | None:
+        check_cancelled()
+        with lock:
             return next(jobs, None)
 
-    def one() -> None:
+    def run() -> None:
         try:
-            while (job := taken()) is not None:
-                work(job, going)
-        except Ended:
+            while (job := next_job()) is not None:
+                work(job, check_cancelled)
+        except Cancelled:
             pass
-        except BaseException as error:  # noqa: BLE001 - raised by `share`
+        except BaseException as error:  # noqa: BLE001 - raised by `for_each`
             errors.append(error)
 
-    others = [threading.Thread(target=one, name=f"share-{number}") for number in range(1, count())]
+    others = [threading.Thread(target=run, name=f"for-each-{number}") for number in range(1, worker_count())]
     try:
         for other in others:
             other.start()
-        one()
+        run()
         _wait_for(others)
     except BaseException as error:  # noqa: BLE001 - Ctrl-C, between two lines above; raised below
         errors.append(error)
@@ -66,17 +66,17 @@ def share(jobs: Iterator[T], work: Callable[[T, Callable[[], None]], None]) -> N
         raise errors[0]
 
 
-def ahead(things: Iterator[bytes], pool: Executor) -> Iterator[bytes]:
-    """The same, a few of them made by a thread of `pool` before they are asked for; it has one thread alone."""
-    made = deque(pool.submit(next, things, b"") for _ in range(AHEAD))
+def prefetched(things: Iterator[bytes], pool: Executor) -> Iterator[bytes]:
+    """The same things, a few of them made by `pool` before they are asked for. `pool` has a single thread."""
+    made = deque(pool.submit(next, things, b"") for _ in range(PREFETCHED))
     while thing := made.popleft().result():
         made.append(pool.submit(next, things, b""))
         yield thing
 
 
-def each(work: Callable[[T], R], things: Iterator[T], pool: Executor) -> Iterator[R]:
-    """`work` of each thing, in their order; as many more as there are cores are done by `pool` meanwhile."""
-    made = deque(pool.submit(work, thing) for thing in itertools.islice(things, count()))
+def ordered_map(work: Callable[[T], R], things: Iterator[T], pool: Executor) -> Iterator[R]:
+    """`work(thing)` of each thing, in order; `pool` works on the next ones (`worker_count()` of them) meanwhile."""
+    made = deque(pool.submit(work, thing) for thing in itertools.islice(things, worker_count()))
     while made:
         yield made.popleft().result()
         made.extend(pool.submit(work, thing) for thing in itertools.islice(things, 1))
@@ -85,15 +85,15 @@ def each(work: Callable[[T], R], things: Iterator[T], pool: Executor) -> Iterato
 def _wait_for(others: list[threading.Thread]) -> None:
     for other in others:
         while other.is_alive():
-            other.join(LOOKS_UP_S)
+            other.join(JOIN_S)
 
 
-def in_turn(told: Callable[P, R]) -> Callable[P, R]:
-    """The same function for several threads: it runs in one of them at a time."""
-    turn = threading.Lock()
+def serialized(function: Callable[P, R]) -> Callable[P, R]:
+    """The same function under a lock: one thread calls it at a time."""
+    lock = threading.Lock()
 
-    def alone(*args: P.args, **kwargs: P.kwargs) -> R:
-        with turn:
-            return told(*args, **kwargs)
+    def one_at_a_time(*args: P.args, **kwargs: P.kwargs) -> R:
+        with lock:
+            return function(*args, **kwargs)
 
-    return alone
+    return one_at_a_time

@@ -73,7 +73,7 @@ class Failed(NamedTuple):
     path: str
     why: str
     required: bool = False
-    idle: bool = False  # a pattern that matches nothing, not a thing that could not be read
+    unmatched: bool = False  # it is a pattern that matches nothing, not a thing that could not be read
 
 
 class Collected(NamedTuple):

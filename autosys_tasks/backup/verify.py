@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from autosys_tasks.backup.errors import Damaged
-from autosys_tasks.backup.manifest import base_of, beside, read_entries
+from autosys_tasks.backup.manifest import base_of, read_entries
 from autosys_tasks.backup.seven_zip.header import link_bytes
 from autosys_tasks.backup.seven_zip.read import Archive, Member
-from autosys_tasks.backup.threads import in_turn
+from autosys_tasks.backup.threads import serialized
 from autosys_tasks.backup.values import DIFFERENTIAL, FILE, HARDLINK, LINK, MANIFEST, OWN, TAILS, Backup, Damage, Entry
 from autosys_tasks.core.garbage import uncollected
 
@@ -36,7 +36,7 @@ def verify(
     with ThreadPoolExecutor(1) as pool:
         hashed = pool.submit(_sha256, archive)
         try:
-            checked, damaged = check(archive, read_entries(beside(folder, backup), passphrase), passphrase, tell)
+            checked, damaged = check(archive, read_entries(folder / backup.manifest, passphrase), passphrase, tell)
         except Damaged as error:
             checked, damaged = 0, [Damage(backup.manifest, error.message.removeprefix(f"`{backup.manifest}`: "))]
         damaged += _as_recorded(archive, backup, hashed.result())
@@ -64,7 +64,7 @@ def _checked(name: str, archive: Archive, entries: Iterable[Entry], tell: Tell) 
     wanted, aliases = _wanted(entries)
     files = sum(one.kind == FILE for one in wanted.values()) + sum(map(len, aliases.values()))
     damaged: list[Damage] = []
-    described, tell = False, in_turn(tell)
+    described, tell = False, serialized(tell)
 
     def sink(member: Member, pieces: Iterator[bytes]) -> None:
         nonlocal described

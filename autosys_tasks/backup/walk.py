@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from autosys_tasks.backup.ignore_text import NAME, Level, left_out_by, read_rules
 from autosys_tasks.backup.patterns_text import HEAVY, Pattern
-from autosys_tasks.backup.retry import Patience
+from autosys_tasks.backup.retry import RetryBudget
 from autosys_tasks.backup.store import NAME as BACKUP
 from autosys_tasks.core.files import decode, long_path, slurp
 
@@ -87,26 +87,26 @@ class _Room(NamedTuple):
     levels: tuple[Level, ...] = ()
 
 
-def walk(site: Site, wanted: Sequence[Pattern], patience: Patience) -> Iterator[Seen | LeftOut | Unread]:
+def walk(site: Site, wanted: Sequence[Pattern], retries: RetryBudget) -> Iterator[Seen | LeftOut | Unread]:
     """Everything below `site.root` that one of the patterns takes, in order of path; what was left out, or not read."""
-    rooms: list[Iterator[Seen | LeftOut | Unread | _Room]] = [_in_room(site, _Room("", tuple(wanted)), patience)]
+    rooms: list[Iterator[Seen | LeftOut | Unread | _Room]] = [_in_room(site, _Room("", tuple(wanted)), retries)]
     while rooms:
         event = next(rooms[-1], None)
         if event is None:
             rooms.pop()
         elif isinstance(event, _Room):
             rooms[-1] = iter(list(rooms[-1]))  # no folder stays open while those in it are looked into
-            rooms.append(_in_room(site, event, patience))
+            rooms.append(_in_room(site, event, retries))
         else:
             yield event
 
 
-def _in_room(site: Site, room: _Room, patience: Patience) -> Iterator[Seen | LeftOut | Unread | _Room]:
+def _in_room(site: Site, room: _Room, retries: RetryBudget) -> Iterator[Seen | LeftOut | Unread | _Room]:
     """What one folder has; the rooms in it at their places, for what is in `a` comes behind `a-b` and before `a0`."""
     folder, active, levels = room
     with ExitStack() as stack:
         try:
-            entries = patience.twice(partial(_listed, site.source(folder), stack))
+            entries = retries.twice(partial(_listed, site.source(folder), stack))
             if site.is_place(folder):
                 entries = [entry for entry in entries if not BACKUP.match(entry.name)]
             has_rules = any(entry.is_file(follow_symlinks=False) for entry in entries if entry.name == NAME)
@@ -115,14 +115,14 @@ def _in_room(site: Site, room: _Room, patience: Patience) -> Iterator[Seen | Lef
             return
         if has_rules:
             try:
-                levels = (*levels, _level(site, folder, patience))
+                levels = (*levels, _level(site, folder, retries))
             except OSError as error:  # what it leaves out is kept then
                 yield Unread(f"{folder}/{NAME}".lstrip("/"), reason(error), ())
-        yield from _in_order(site, _Room(folder, active, levels), entries, patience)
+        yield from _in_order(site, _Room(folder, active, levels), entries, retries)
 
 
 def _in_order(
-    site: Site, room: _Room, entries: list[os.DirEntry[str]], patience: Patience
+    site: Site, room: _Room, entries: list[os.DirEntry[str]], retries: RetryBudget
 ) -> Iterator[Seen | LeftOut | Unread | _Room]:
     folder, active, levels = room
     prefix = f"{folder}/" if folder else ""
@@ -147,7 +147,7 @@ def _in_order(
             continue
         entry = entries.pop()
         try:
-            is_folder = patience.twice(partial(_is_folder, entry))
+            is_folder = retries.twice(partial(_is_folder, entry))
         except OSError as error:
             yield Unread(path, reason(error), active)
             continue
@@ -165,7 +165,7 @@ def _in_order(
         if not taking:
             continue
         try:
-            status = _met(entry, patience)
+            status = _met(entry, retries)
         except OSError as error:
             yield Unread(path, reason(error), taking)
             continue
@@ -182,7 +182,7 @@ def _in_order(
 def _first_files(entries: list[os.DirEntry[str]]) -> list[Thing]:
     """What comes before the next folder, taken from these (the last one comes first): of most folders, all there is.
 
-    It ends where the system says nothing of one, too: that one is asked with patience.
+    It ends where the system says nothing of one, too: that one is asked with retries.
     """
     files: list[Thing] = []
     with suppress(OSError):
@@ -217,9 +217,9 @@ def _left_out(
     return EXCLUDED, tuple(one for one in wanting if one.leaves_out(path))
 
 
-def _level(site: Site, folder: str, patience: Patience) -> Level:
+def _level(site: Site, folder: str, retries: RetryBudget) -> Level:
     """The rules of a folder that has some; raises OSError."""
-    raw = patience.twice(partial(slurp, os.path.join(site.source(folder), NAME)))
+    raw = retries.twice(partial(slurp, os.path.join(site.source(folder), NAME)))
     return Level(folder, read_rules(decode(raw), fold=site.fold))
 
 
@@ -247,11 +247,11 @@ def _without(patterns: tuple[Pattern, ...], out: tuple[Pattern, ...]) -> tuple[P
     return tuple(one for one in patterns if one not in out)
 
 
-def _met(entry: os.DirEntry[str], patience: Patience) -> os.stat_result:
+def _met(entry: os.DirEntry[str], retries: RetryBudget) -> os.stat_result:
     try:
         return _status(entry)
     except OSError:
-        patience.wait()
+        retries.wait()
     return _status(entry)
 
 

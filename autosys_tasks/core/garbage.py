@@ -26,7 +26,7 @@ def uncollected_at_the_end() -> None:
 
 
 @contextlib.contextmanager
-def kept() -> Iterator[None]:
+def frozen() -> Iterator[None]:
     """The same, and what is made in here is never looked through later, nor at the end of the process."""
     with uncollected():
         try:

@@ -23,7 +23,7 @@ def see_backup(house: House) -> BackupSeen:
     root, place = Path(house.config.path), house.place
     (there, strange), owner = store.listed(root / "backups"), owner_of(house.config)
     backups = own(there, owner)
-    damaged = damage_list.remembered(Path(place.folder))
+    damaged = damage_list.load(Path(place.folder))
     newest = next((each for each in reversed(backups) if each.verified), None)
     seen = BackupSeen(
         sets=len(house.config.backup.sets),
@@ -44,11 +44,11 @@ def _late(house: House) -> tuple[str, ...]:
     """Of each second place that lies in the workspace, or lacks the newest backup for too long: why."""
     if not house.config.backup.copies:
         return ()
+    from autosys_tasks.backup.copies import state
     from autosys_tasks.backup.copies.place_folder import inside
-    from autosys_tasks.backup.copies.state import remembered
 
     now = wall()
-    known = remembered(Path(house.place.folder, "backup"), house.config.backup, now)
+    known = state.load(Path(house.place.folder, "backup"), house.config.backup, now)
     behind = (said for memory in known if (said := memory.late(now)))
     return (*inside(house.config.backup, house.config.path), *behind)
 
@@ -83,9 +83,9 @@ def _with_run(seen: BackupSeen, house: House) -> BackupSeen:
 
 
 def _with_drill(seen: BackupSeen, place: Place) -> BackupSeen:
-    from autosys_tasks.backup.drill_result import reasons, remembered
+    from autosys_tasks.backup.drill_result import load, reasons
 
-    last = remembered(Path(place.folder))
+    last = load(Path(place.folder))
     if last is None:
         return seen
     return seen._replace(drill_at=parse_utc(last.at), drill_ok=last.ok, drill_why=reasons(last))

@@ -13,7 +13,7 @@ from copying import DAY, backup, declared, keep_all
 from other_places import Site
 
 from autosys_tasks.backup.copies import run as copies
-from autosys_tasks.backup.copies import state as copies_memory
+from autosys_tasks.backup.copies import state as copies_state
 from autosys_tasks.backup.copies.run import copy_all
 from autosys_tasks.backup.values import Backup, Kept
 from autosys_tasks.core.plan import Outcome
@@ -62,8 +62,8 @@ class Desk:
         names = [name for one in backups for name in (f"{one.stem}.7z", f"{one.stem}.manifest.json")]
         return {name: hashlib.sha256((self.here / name).read_bytes()).hexdigest() for name in names}
 
-    def memory(self, now: float = NOW) -> copies.Memory:
-        return copies_memory.remembered(self.state, declared(self.address), now)[0]
+    def known(self, now: float = NOW) -> copies.PlaceState:
+        return copies_state.load(self.state, declared(self.address), now)[0]
 
     def child(self, fault: str = "", env: Mapping[str, str] | None = None) -> rig.Result:
         """The same in a process that may be killed."""

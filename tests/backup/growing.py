@@ -52,7 +52,7 @@ class Nights:
     def entry(self, backup: Backup, path: str = LOG) -> Entry:
         """What its own manifest says of a path."""
         secret = os.environ.get(VARIABLE, "")
-        own = manifest.read_entries(manifest.beside(self.folder, backup), secret)
+        own = manifest.read_entries(self.folder / backup.manifest, secret)
         return next(entry for entry in own if entry.path == path)
 
     def drilled(self, state: Path) -> Drill:

@@ -17,8 +17,7 @@ from typing import Any, NamedTuple
 import pytest
 import rig
 
-from autosys_tasks.backup.copies.place import Place
-from autosys_tasks.backup.copies.places import opened
+from autosys_tasks.backup.copies.place import Place, open_place
 
 KEYS = {"AWS_ACCESS_KEY_ID": "AKIDTEST", "AWS_SECRET_ACCESS_KEY": "secret-of-the-test"}
 AWS = {
@@ -189,7 +188,7 @@ class Site:
 
     def open(self, name: str = "백업 a", **more: object) -> Place:
         """The same, opened."""
-        return opened(self.address(name), "the place", **{"make": True, **more})
+        return open_place(self.address(name), "the place", **{"make": True, **more})
 
 
 @pytest.fixture(params=KINDS)

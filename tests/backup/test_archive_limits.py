@@ -57,8 +57,8 @@ ENTRIES = """
             path = f"a folder of some/length/{number // 100:05d}/file {number:07d}.jsonl"
             yield Entry(path, "file", step, number, 0o644, f"{number:064x}", stamp=(number, number))
 
-    manifest.write(manifest.beside(folder, full), full, entries(1), (), full)
-    manifest.write(manifest.beside(folder, later), later, entries(10), (), later)
+    manifest.write(folder / full.manifest, full, entries(1), (), full)
+    manifest.write(folder / later.manifest, later, entries(10), (), later)
     whole = sum(entry.size for entry, backup in manifest.state(folder, later))
     assert whole == count // 10 * 19, whole
 """
@@ -73,7 +73,7 @@ KEPT = """
 
     doing, folder, count = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
     head = Backup("2026-11-29T033000Z", FULL, 1.0, files=count)
-    beside = manifest.beside(folder, head)
+    beside = folder / head.manifest
     if doing == "make":
         entries = []
         with Writer(folder / f"{head.stem}.7z", bulk=True) as writer:

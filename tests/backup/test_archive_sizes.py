@@ -12,7 +12,7 @@ import pytest
 
 from autosys_tasks.backup.manifest_text import rows_of
 from autosys_tasks.backup.seven_zip import write as seven_zip_write
-from autosys_tasks.backup.seven_zip.codec import DICT_BYTE, LZMA2, PIECE, TAIL, TOGETHER, compress, decoded
+from autosys_tasks.backup.seven_zip.codec import DICT_BYTE, FOR_SMALL_FILES, LZMA2, PIECE, TAIL, compress, decoded
 from autosys_tasks.backup.seven_zip.read import Archive
 from autosys_tasks.backup.seven_zip.write import Writer
 from autosys_tasks.backup.values import FILE, MANIFEST, Entry
@@ -73,7 +73,7 @@ def test_a_small_chunk_needs_small_tables_and_becomes_as_small(size: int) -> Non
     most = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert most < (2 << 20) + 24 * size
-    assert len(made) <= len(lzma.compress(data, lzma.FORMAT_RAW, filters=[TOGETHER])) * 1.01
+    assert len(made) <= len(lzma.compress(data, lzma.FORMAT_RAW, filters=[FOR_SMALL_FILES])) * 1.01
     whole = made + TAIL[LZMA2]
     assert b"".join(decoded(LZMA2, bytes([DICT_BYTE]), iter([whole]), size)) == data
 

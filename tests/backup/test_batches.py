@@ -30,7 +30,7 @@ from autosys_tasks.backup.values import FILE, FULL, HARDLINK, Backup, Found
 root, into, many, bulk, secret, act = sys.argv[1:]
 me, copies, told, fork = os.getpid(), [], [], host.fork
 batch.MANY, batch.CHUNK, pack.BULK = int(many), 60_000, 0 if bulk else 1 << 60
-threads.count = lambda: 2
+threads.worker_count = lambda: 2
 
 def counted(work):
     copies.append(fork(work))
@@ -145,10 +145,10 @@ def test_py7zr_takes_each_file_out_from_among_empty_ones(root: Path, tmp_path: P
 
 KILLED = """
 read = batch.read_small
-def killed(found, most, patience):
+def killed(found, most, retries):
     if found.path.endswith("0104.md") and os.getpid() != me:
         os.kill(os.getpid(), signal.SIGKILL)
-    return read(found, most, patience)
+    return read(found, most, retries)
 batch.read_small = killed
 """
 

@@ -11,7 +11,7 @@ from git_repos import Repo, new_repo
 
 from autosys_tasks.backup.collect import collect
 from autosys_tasks.backup.git.rebuild import rebuild
-from autosys_tasks.backup.secret_files import text_tells
+from autosys_tasks.backup.staged import text_tells
 from autosys_tasks.backup.values import FILE, GIT, Collected, Found
 from autosys_tasks.config.model import Backup, Config
 

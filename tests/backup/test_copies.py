@@ -48,7 +48,7 @@ def test_every_backup_comes_to_the_place_and_a_second_time_nothing_is_done(desk:
     c = desk.add(3, 1)
     assert [outcome.step.target.split()[0] for outcome in desk.copy()] == [c.stem]
     assert desk.there() == desk.whole(a, b, c)
-    assert desk.memory().good_at == NOW and not desk.memory().why
+    assert desk.known().good_at == NOW and not desk.known().why
 
 
 def test_the_manifest_comes_last(disk: Desk, sent: list[str]) -> None:
@@ -141,7 +141,7 @@ def test_a_folder_in_the_place_of_one_keeps_no_other_from_being_copied(disk: Des
     place = disk.site.folder / "백업 a"
     (place / a.archive / "inner").mkdir(parents=True)
     assert [one.ok for one in disk.copy()] == [False, True, True]
-    assert disk.outcomes[0].step.target.startswith(a.stem) and disk.memory().why
+    assert disk.outcomes[0].step.target.startswith(a.stem) and disk.known().why
     assert disk.there() == disk.whole(b, c), "nothing half is left"
 
 
@@ -283,7 +283,7 @@ def test_secrets_in_clear_are_never_copied_and_it_is_said(disk: Desk) -> None:
     disk.add(2, 1)
     assert disk.copy() == [] and disk.there() == {}
     assert len(disk.notes) == 1 and "copied nowhere" in disk.notes[0] and a.id in disk.notes[0]
-    assert disk.memory().good_at is None and a.id in disk.memory().why
+    assert disk.known().good_at is None and a.id in disk.known().why
 
 
 def test_no_password_reaches_an_outcome_or_the_state_folder(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from copying import declared, keep_all
 
 from autosys_tasks.backup.copies import place_folder
 from autosys_tasks.backup.copies import send as copies_send
-from autosys_tasks.backup.copies import state as copies_memory
+from autosys_tasks.backup.copies import state as copies_state
 from autosys_tasks.backup.copies.place import PART, Lost, PlaceError
 from autosys_tasks.backup.copies.run import copy_all
 
@@ -76,7 +76,7 @@ def test_a_line_that_stays_broken_is_one_failure(disk: Desk, monkeypatch: pytest
     monkeypatch.setattr(place_folder.Folder, "put", broken)
     (outcome,) = disk.copy()
     assert outcome.ok is False and outcome.detail == "hung up; look at the cable"
-    assert disk.memory().why == outcome.detail
+    assert disk.known().why == outcome.detail
 
 
 def test_a_full_place_is_named_and_nothing_is_left_half(disk: Desk) -> None:
@@ -107,15 +107,15 @@ def test_a_place_that_drips_is_given_up() -> None:
 def test_health_can_tell_how_long_a_place_has_been_behind(disk: Desk) -> None:
     disk.add(1)
     disk.copy(NOW)
-    assert disk.memory().late(NOW + 3600) == ""
+    assert disk.known().late(NOW + 3600) == ""
     (Path(disk.site.folder) / "백업 a").rename(disk.site.folder / "unplugged")
     for hours in (24, 60):
         (outcome,) = disk.copy(NOW + hours * 3600)
         assert outcome.ok is False and "is not there any more" in outcome.detail
-    late = disk.memory(NOW + 60 * 3600).late(NOW + 60 * 3600)
+    late = disk.known(NOW + 60 * 3600).late(NOW + 60 * 3600)
     assert "no good copy" in late and "is not there any more" in late
     (disk.site.folder / "unplugged").rename(disk.site.folder / "백업 a")
-    assert disk.copy(NOW + 61 * 3600) == [] and disk.memory().late(NOW + 61 * 3600) == ""
+    assert disk.copy(NOW + 61 * 3600) == [] and disk.known().late(NOW + 61 * 3600) == ""
 
 
 @pytest.mark.only("linux")
@@ -143,12 +143,12 @@ def test_a_folder_that_was_made_again_begins_anew(disk: Desk) -> None:
 
 
 def test_a_place_declared_later_is_new_then(disk: Desk) -> None:
-    assert disk.memory(5.0).since == 5.0 and disk.memory(5.0).good_at is None
+    assert disk.known(5.0).since == 5.0 and disk.known(5.0).good_at is None
 
 
 def test_the_state_says_nothing_that_a_password_could_be_guessed_from(disk: Desk) -> None:
-    one, other = (copies_memory.key(f"sftp://me:{word}@nas/x") for word in ("a", "b"))
-    assert one == other != copies_memory.key("sftp://me@nas/y")
+    one, other = (copies_state.key(f"sftp://me:{word}@nas/x") for word in ("a", "b"))
+    assert one == other != copies_state.key("sftp://me@nas/y")
     disk.add(1)
     disk.copy()
     said = json.loads((disk.state / "copies.json").read_text(encoding="utf-8"))

@@ -14,7 +14,7 @@ from kept_trees import SECOND, keep, things, write
 
 from autosys_tasks.backup import drill as room
 from autosys_tasks.backup.drill import drill
-from autosys_tasks.backup.drill_result import Drill, due, reasons, remember, remembered
+from autosys_tasks.backup.drill_result import Drill, due, load, reasons, save
 from autosys_tasks.backup.git.capture import capture
 from autosys_tasks.core.clock import utc_text
 
@@ -187,10 +187,10 @@ def test_a_night_drills_once_a_week_and_after_one_that_failed(
 
 def test_what_is_remembered_of_a_drill_is_what_it_came_to(tmp_path: Path) -> None:
     for found in (Drill("2026-11-29T03:31:00.000Z", "x", 4, ()), Drill("2026-11-29T03:31:00.000Z", "", 0, ("a", "b"))):
-        remember(tmp_path, found)
-        last = remembered(tmp_path)
+        save(tmp_path, found)
+        last = load(tmp_path)
         assert last is not None and last[:3] == found[:3] and last.ok is found.ok
         assert reasons(last) == reasons(found)
     for spoilt in ("", "[]", '{"at": "yesterday", "ok": true}', '{"ok": true}'):
         (tmp_path / "backup/drill.json").write_text(spoilt, encoding="utf-8")
-        assert remembered(tmp_path) is None
+        assert load(tmp_path) is None

@@ -13,15 +13,15 @@ import pytest
 import rig
 
 from autosys_tasks.backup import threads
-from autosys_tasks.backup.fork_pool import Crew
+from autosys_tasks.backup.fork_pool import ForkPool
 
 pytestmark = pytest.mark.only("linux")
 JOBS = list(range(40))
 BEGIN = """
 import os, signal, sys, time
 from autosys_tasks.backup import threads
-from autosys_tasks.backup.fork_pool import Crew
-threads.count = lambda: 3
+from autosys_tasks.backup.fork_pool import ForkPool
+threads.worker_count = lambda: 3
 me = os.getpid()
 """
 END = """
@@ -46,7 +46,7 @@ def test_results_come_in_their_turn_from_several_processes() -> None:
 def work(job):
     time.sleep(0.02 if job == 0 else 0)
     return job, os.getpid() == me, bytes(job * 100_000)
-with Crew(range(40), work) as results:
+with ForkPool(range(40), work) as results:
     got = list(results)
 print([job for job, _, _ in got] == list(range(40)), any(mine for _, mine, _ in got))
 print([len(data) for _, _, data in got] == [job * 100_000 for job in range(40)])
@@ -60,7 +60,7 @@ def work(job):
     if job in (7, 39) and os.getpid() != me:
         os.kill(os.getpid(), signal.SIGKILL)
     return job
-with Crew(range(40), work) as results:
+with ForkPool(range(40), work) as results:
     print(list(results) == list(range(40)))
 """)
     assert lines == ["True", "nobody is left"]
@@ -71,7 +71,7 @@ def test_what_work_raises_is_raised_here() -> None:
 def work(job):
     return 1 // (job - 20)
 try:
-    with Crew(range(40), work) as results:
+    with ForkPool(range(40), work) as results:
         for count, _ in enumerate(results): pass
 except ZeroDivisionError:
     print(count)
@@ -81,9 +81,9 @@ except ZeroDivisionError:
 
 def test_nobody_is_left_when_the_rest_is_not_wanted() -> None:
     lines = said("""
-with Crew(range(1000), lambda job: bytes(1 << 21)) as results:
+with ForkPool(range(1000), lambda job: bytes(1 << 21)) as results:
     print(len(next(results)) == 1 << 21)
-with Crew([], lambda job: job) as results:
+with ForkPool([], lambda job: job) as results:
     print(list(results))
 """)
     assert lines == ["True", "[]", "nobody is left"]
@@ -97,7 +97,7 @@ def work(job):
         os.killpg(me, signal.SIGINT)
     return job
 try:
-    with Crew(range(40), work) as results:
+    with ForkPool(range(40), work) as results:
         for _ in results: time.sleep(0.01)
 except KeyboardInterrupt:
     print("interrupted")
@@ -110,7 +110,7 @@ def test_none_outlives_one_that_is_killed(tmp_path: Path) -> None:
 def work(job):
     open(r"{tmp_path}/" + str(os.getpid()), "w").close()
     return bytes(1 << 21)
-with Crew(range(1000), work) as results:
+with ForkPool(range(1000), work) as results:
     next(results)
     print("ready", flush=True)
     time.sleep(60)
@@ -124,12 +124,12 @@ with Crew(range(1000), work) as results:
 
 
 def test_beside_other_threads_all_is_done_here(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(threads, "count", lambda: 3)
+    monkeypatch.setattr(threads, "worker_count", lambda: 3)
     release = threading.Event()
     other = threading.Thread(target=release.wait)
     other.start()
     try:
-        with Crew(JOBS, lambda job: (job, os.getpid())) as results:
+        with ForkPool(JOBS, lambda job: (job, os.getpid())) as results:
             assert list(results) == [(job, os.getpid()) for job in JOBS]
     finally:
         release.set()

@@ -47,7 +47,7 @@ ENTRIES = [
 
 
 def written(folder: Path, head: Backup, foot: Backup, entries: list[Entry], deleted: list[str]) -> Path:
-    path = manifest.beside(folder, head)
+    path = folder / head.manifest
     manifest.write(path, head, entries, deleted, foot)
     return path
 

@@ -33,7 +33,7 @@ def many(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Blocks of 64 KiB, and four threads, however many cores there are; none of them is left."""
     monkeypatch.setattr(seven_zip_write, "BLOCK", BLOCK)
     monkeypatch.setattr(seven_zip_write, "CHUNK", BLOCK // 2)
-    monkeypatch.setattr(threads, "count", lambda: 4)
+    monkeypatch.setattr(threads, "worker_count", lambda: 4)
     before = set(threading.enumerate())
     yield
     assert set(threading.enumerate()) == before

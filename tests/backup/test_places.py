@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 from other_places import Site, put
 
-from autosys_tasks.backup.copies.place import Lost, Place, PlaceError
+from autosys_tasks.backup.copies.place import Lost, Place, PlaceError, open_place
 from autosys_tasks.backup.copies.place_folder import folder_of
-from autosys_tasks.backup.copies.places import opened
 from autosys_tasks.config.addresses import parse
 
 
@@ -111,7 +110,7 @@ def test_a_file_address_names_a_folder_of_this_system(tmp_path: Path) -> None:
 @pytest.mark.only("posix")
 def test_a_share_is_mounted_first_where_its_server_is_no_path(tmp_path: Path) -> None:
     with pytest.raises(PlaceError) as caught:
-        opened("file://nas/share", "file://nas/share", make=True)
+        open_place("file://nas/share", "file://nas/share", make=True)
     assert "only Windows" in caught.value.message and "mount" in caught.value.hint
 
 

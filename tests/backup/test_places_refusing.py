@@ -17,15 +17,14 @@ import rig
 from other_places import Site, Sshd, put
 
 from autosys_tasks.backup.copies import place_s3
-from autosys_tasks.backup.copies.place import Full, Lost, PlaceError
-from autosys_tasks.backup.copies.places import opened
+from autosys_tasks.backup.copies.place import Full, Lost, PlaceError, open_place
 from autosys_tasks.config.addresses import masked
 
 
 def said(address: str, timeout_s: float = 5.0) -> PlaceError:
     """The error of a place that cannot be used."""
     with pytest.raises(PlaceError) as caught:
-        place = opened(address, masked(address), make=True, timeout_s=timeout_s)
+        place = open_place(address, masked(address), make=True, timeout_s=timeout_s)
         try:
             put(place, "a", b"x")
         finally:
@@ -187,7 +186,7 @@ class TestServer:
     def test_a_server_that_dies_between(self, tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> None:
         with other_places.sftp_server(tmp_path_factory.mktemp("sshd")) as server:
             server.home(Path.home())
-            place = opened(server.address(tmp_path), "the place", timeout_s=60)
+            place = open_place(server.address(tmp_path), "the place", timeout_s=60)
             import psutil
 
             for child in psutil.Process(server.process.pid).children(recursive=True):
@@ -207,7 +206,7 @@ class TestServer:
         (tmp_path / "a").write_bytes(bytes(32 << 20))
         with other_places.sftp_server(tmp_path_factory.mktemp("sshd")) as server:
             server.home(Path.home())
-            place = opened(server.address(tmp_path), "the place", timeout_s=60)
+            place = open_place(server.address(tmp_path), "the place", timeout_s=60)
             with pytest.raises(Lost):
                 for _chunk in place.read("a"):
                     for child in psutil.Process(server.process.pid).children(recursive=True):
@@ -229,7 +228,7 @@ class TestServer:
 
         with other_places.sftp_server(tmp_path_factory.mktemp("sshd")) as server:
             server.home(Path.home())
-            place = opened(server.address(tmp_path), "the place", timeout_s=90)
+            place = open_place(server.address(tmp_path), "the place", timeout_s=90)
             stopped = psutil.Process(server.process.pid).children(recursive=True)
             began = time.monotonic()
             try:
@@ -253,7 +252,7 @@ class TestServer:
         text = f'Host nas\n HostName 127.0.0.1\n Port {sshd.port}\n IdentityFile "{ssh / "other key"}"\n'
         (ssh / "config").write_text(text, encoding="utf-8")
         try:
-            place = opened(f"sftp://nas{tmp_path}", "nas")
+            place = open_place(f"sftp://nas{tmp_path}", "nas")
             put(place, "a", b"x")
             place.close()
         finally:
@@ -279,7 +278,7 @@ class TestFull:
     @pytest.mark.parametrize("told", [3_000_000, 0])
     def test_a_folder(self, small: Path, told: int) -> None:
         """Whether the size was known before, or the disk said it while it was written."""
-        place = opened(small.as_uri(), "the place")
+        place = open_place(small.as_uri(), "the place")
         with pytest.raises(PlaceError) as caught:
             place.put("a", (bytes(1 << 20) for _ in range(3)), told)
         assert "`the place` is full" in caught.value.message and "make room" in caught.value.hint
@@ -288,7 +287,7 @@ class TestFull:
     @pytest.mark.capability("sshd")
     def test_an_sftp_server(self, small: Path, sshd: Sshd) -> None:
         sshd.home(Path.home())
-        place = opened(sshd.address(small), "the place")
+        place = open_place(sshd.address(small), "the place")
         with pytest.raises(PlaceError) as caught:
             place.put("a", (bytes(1 << 20) for _ in range(3)), 3 << 20)
         place.close()
@@ -302,5 +301,5 @@ def test_a_package_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatc
     for module, address in (("botocore", "s3://bucket"), ("paramiko", "sftp://nas/x")):
         monkeypatch.setitem(sys.modules, module, None)
         with pytest.raises(PlaceError) as caught:
-            opened(address, address)
+            open_place(address, address)
         assert module.split(".")[0] in caught.value.message and "autosys[copies]" in caught.value.hint

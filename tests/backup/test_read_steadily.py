@@ -15,7 +15,7 @@ import rig
 from desk_tree import as_nobody, for_nobody
 
 from autosys_tasks.backup.read import Changed, open_steadily, read_small, read_steadily
-from autosys_tasks.backup.retry import PAUSE_S, Patience
+from autosys_tasks.backup.retry import PAUSE_S, RetryBudget
 from autosys_tasks.backup.values import FILE, Found
 
 COLD = time.time() - 1000
@@ -56,19 +56,19 @@ def whole(stream: BinaryIO) -> bytes:
     return stream.read()
 
 
-Steadily = Callable[[Found, Patience], bytes]
+Steadily = Callable[[Found, RetryBudget], bytes]
 
 
 @pytest.fixture(params=["stream", "at once"])
 def steadily(request: pytest.FixtureRequest) -> Steadily:
     """Both ways to read a file of up to 16 MB."""
 
-    def at_once(one: Found, patience: Patience) -> bytes:
-        content = read_small(one, 1 << 24, patience)
+    def at_once(one: Found, retries: RetryBudget) -> bytes:
+        content = read_small(one, 1 << 24, retries)
         assert content is not None
         return content
 
-    return at_once if request.param == "at once" else lambda one, patience: read_steadily(one, whole, patience)
+    return at_once if request.param == "at once" else lambda one, retries: read_steadily(one, whole, retries)
 
 
 @pytest.fixture
@@ -98,8 +98,8 @@ def test_a_quiet_file_is_read_in_parts_of_any_size(tmp_path: Path, size: int) ->
 def test_a_small_file_is_read_at_once_and_a_larger_one_not_at_all(tmp_path: Path, size: int) -> None:
     content = os.urandom(size)
     one = cold(tmp_path / "x", content)
-    assert read_small(one, size, Patience(0)) == content
-    assert not size or read_small(one, size - 1, Patience(0)) is None
+    assert read_small(one, size, RetryBudget(0)) == content
+    assert not size or read_small(one, size - 1, RetryBudget(0)) is None
 
 
 @pytest.mark.parametrize("then", [b"b" * 99, b"b" * 100, b"b" * 101, b""])
@@ -109,7 +109,7 @@ def test_a_small_file_that_has_changed_since_it_was_found_is_read_as_it_is_now(t
     for age in (0, 500):
         (tmp_path / "x").write_bytes(then)
         os.utime(tmp_path / "x", (time.time() - age,) * 2)
-        assert read_small(one, 1 << 20, Patience(0)) == then
+        assert read_small(one, 1 << 20, RetryBudget(0)) == then
 
 
 @pytest.mark.only("posix")
@@ -118,7 +118,7 @@ def test_a_small_file_that_is_as_it_was_found_is_looked_at_once(
 ) -> None:
     one, looks, status = cold(tmp_path / "x", b"a" * 100), [], os.fstat
     monkeypatch.setattr(os, "fstat", lambda fd: looks.append(fd) or status(fd))
-    assert read_small(one, 1 << 20, Patience(0)) == b"a" * 100
+    assert read_small(one, 1 << 20, RetryBudget(0)) == b"a" * 100
     assert len(looks) == 1
 
 
@@ -136,7 +136,7 @@ def test_a_small_file_that_changes_while_it_is_read_is_read_again(
         return data
 
     monkeypatch.setattr(os, "read", change_once)
-    assert read_small(one, 1 << 20, Patience(0)) == then
+    assert read_small(one, 1 << 20, RetryBudget(0)) == then
     assert done
 
 
@@ -155,7 +155,7 @@ def test_a_change_that_keeps_size_and_times_of_a_hot_small_file_is_seen(
         return data
 
     monkeypatch.setattr(os, "read", change_once)
-    assert read_small(found(path), 1 << 20, Patience(0)) == b"b" * 50_000
+    assert read_small(found(path), 1 << 20, RetryBudget(0)) == b"b" * 50_000
 
 
 def test_a_log_that_grows_all_the_time_is_whole(
@@ -167,7 +167,7 @@ def test_a_log_that_grows_all_the_time_is_whole(
     rig.wait_for(lambda: log.stat().st_size > 300_000, what="a log of 300 kB")
     for _ in range(20):
         before = log.stat().st_size
-        content = steadily(found(log), Patience())
+        content = steadily(found(log), RetryBudget())
         assert before <= len(content) <= log.stat().st_size
         lines = content.split(b"\n")
         assert all(int(line[:9]) == number for number, line in enumerate(lines[:-1], 1))
@@ -185,7 +185,7 @@ def test_what_is_rewritten_all_the_time_is_of_one_moment_or_said_to_change(
     while tries < 20 or (not said and tries < 1000):
         tries += 1
         try:
-            content = steadily(found(path), Patience(0))
+            content = steadily(found(path), RetryBudget(0))
         except Changed:
             said += 1
             continue
@@ -206,7 +206,7 @@ def test_a_file_that_changes_once_is_read_again(tmp_path: Path) -> None:
             path.write_bytes(b"b" * 90_000)
         return first + stream.read()
 
-    assert read_steadily(one, change_once, Patience(0)) == b"b" * 90_000
+    assert read_steadily(one, change_once, RetryBudget(0)) == b"b" * 90_000
     assert seen == [b"a" * 10, b"b" * 10]
 
 
@@ -235,7 +235,7 @@ def test_a_cold_file_that_only_grows_is_whole_at_the_second_try(tmp_path: Path) 
             log.write(b"more\n")
         return first + stream.read()
 
-    assert read_steadily(one, grow, Patience(0)) == b"line\n" * 10_000 + b"more\n"
+    assert read_steadily(one, grow, RetryBudget(0)) == b"line\n" * 10_000 + b"more\n"
     assert len(tries) == 2
 
 
@@ -260,7 +260,7 @@ def test_what_is_away_for_a_moment_is_read(tmp_path: Path, steadily: Steadily) -
         back.append(seconds)
         (tmp_path / "away").rename(tmp_path / "x")
 
-    assert steadily(one, Patience(sleep=bring_back)) == b"here"
+    assert steadily(one, RetryBudget(sleep=bring_back)) == b"here"
     assert back == [PAUSE_S]
 
 
@@ -268,7 +268,7 @@ def test_what_has_vanished_is_an_error_after_one_more_try(tmp_path: Path, steadi
     one, waits = cold(tmp_path / "x", b""), []
     (tmp_path / "x").unlink()
     with pytest.raises(FileNotFoundError):
-        steadily(one, Patience(sleep=waits.append))
+        steadily(one, RetryBudget(sleep=waits.append))
     assert waits == [PAUSE_S]
 
 
@@ -278,7 +278,7 @@ def test_what_may_not_be_read_is_an_error(steadily: Steadily) -> None:
         one = cold(desk / "x", b"secret")
         (desk / "x").chmod(0)
         with as_nobody(), pytest.raises(PermissionError):
-            steadily(one, Patience(0))
+            steadily(one, RetryBudget(0))
 
 
 @pytest.mark.only("posix")
@@ -294,7 +294,7 @@ def test_what_has_become_something_else_is_not_followed_and_nobody_waits(
     else:
         os.mkfifo(tmp_path / "x")
     with pytest.raises(OSError):
-        steadily(one, Patience(0))
+        steadily(one, RetryBudget(0))
 
 
 def test_an_error_of_the_reader_itself_is_tried_again_once_and_raised(tmp_path: Path) -> None:
@@ -305,16 +305,16 @@ def test_an_error_of_the_reader_itself_is_tried_again_once_and_raised(tmp_path: 
         raise OSError("no")
 
     with pytest.raises(OSError, match="no"):
-        read_steadily(one, fails, Patience(0))
+        read_steadily(one, fails, RetryBudget(0))
     assert len(tries) == 2
 
 
 def test_many_bad_files_do_not_take_an_hour(tmp_path: Path, steadily: Steadily) -> None:
     slept: list[float] = []
-    patience = Patience(1.0, slept.append)
+    retries = RetryBudget(1.0, slept.append)
     for number in range(1000):
         with pytest.raises(OSError):
-            steadily(Found("x", str(tmp_path / f"{number}"), FILE, 0, 0, 0), patience)
+            steadily(Found("x", str(tmp_path / f"{number}"), FILE, 0, 0, 0), retries)
     assert sum(slept) <= 1.0 + PAUSE_S
 
 
@@ -358,7 +358,7 @@ def test_a_writer_in_the_same_moment_never_gives_a_mix_of_two(tmp_path: Path, st
         while tries < 200 or (not seen and time.monotonic() < ends):
             tries += 1
             try:
-                content = steadily(found(path), Patience(0))
+                content = steadily(found(path), RetryBudget(0))
             except Changed:
                 continue
             assert of_one_moment(content)

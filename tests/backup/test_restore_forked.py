@@ -36,7 +36,7 @@ from autosys_tasks.backup.restore import forked
 from autosys_tasks.backup.restore import put as restore_put
 from autosys_tasks.backup.seven_zip import read as seven_zip_read
 from autosys_tasks.backup.restore.run import Order, restore
-threads.count, forked.MANY, seven_zip_read.CROWD = lambda: 3, 1, 1
+threads.worker_count, forked.MANY, seven_zip_read.CROWD = lambda: 3, 1, 1
 me, real, shared = os.getpid(), forked.put, []
 def put(site, archive, waiting, later):
     before = len(waiting)
@@ -46,8 +46,8 @@ forked.put = put
 """
 TROUBLE = """
 put_one, put_so_far = restore_put.Site.files, []
-def files(self, items, chunks, begun=None):
-    put_one(self, items, chunks, begun)
+def files(self, items, chunks, partial=None):
+    put_one(self, items, chunks, partial)
     put_so_far.append(items)
     if os.getpid() != me and len(put_so_far) == 7:
         trouble()
@@ -118,12 +118,12 @@ def crowded(tree: Path) -> Path:
 
 
 @pytest.mark.parametrize("passphrase", ["", "비밀"])
-@pytest.mark.parametrize("way", ["nameless", "by way of a scratch folder"])
+@pytest.mark.parametrize("way", ["anonymous_files", "by way of a scratch folder"])
 def test_all_is_as_it_was(crowded: Path, tmp_path: Path, way: str, passphrase: str) -> None:
     folder, to = tmp_path / "backups", tmp_path / "to"
     backup = keep(folder, crowded, passphrase=passphrase)
     none = "import contextlib\nnameless.maker = lambda folder: contextlib.nullcontext()\n"
-    came = forked(folder, to, "" if way == "nameless" else none, passphrase=passphrase)
+    came = forked(folder, to, "" if way == "anonymous_files" else none, passphrase=passphrase)
     assert things(to) == things(crowded) and came.shared > 100
     assert os.path.samefile(to / "0/0.txt", to / "1/the same") and os.path.samefile(to / "1/5.txt", to / "0/the same")
     here = restore(order(folder, backup, tmp_path / "again", passphrase=passphrase))

@@ -14,7 +14,7 @@ import pytest
 import rig
 from desk_tree import collected, config_of, paths
 
-from autosys_tasks.backup.retry import Patience
+from autosys_tasks.backup.retry import RetryBudget
 from autosys_tasks.backup.sqlite_copy import Unusable, copy, is_sqlite, stamp_of
 from autosys_tasks.backup.values import FILE
 from autosys_tasks.core.files import long_path
@@ -139,7 +139,7 @@ def test_a_damaged_database_is_said_to_be(tmp_path: Path) -> None:
         file.seek(8192)
         file.write(os.urandom(8192))
     with pytest.raises(Unusable, match="SQLite: "):
-        copy(str(base), tmp_path / "copy.db", Patience(0))
+        copy(str(base), tmp_path / "copy.db", RetryBudget(0))
 
 
 def test_only_databases_are_taken_for_some(tmp_path: Path) -> None:

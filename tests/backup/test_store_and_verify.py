@@ -49,7 +49,7 @@ def made(folder: Path, backup: Backup, files: dict[str, bytes], passphrase: str 
         size, digest = writer.finish()
     (folder / "within").unlink()
     whole = backup._replace(archive_bytes=size, archive_sha256=digest, verified=True)
-    manifest.write(manifest.beside(folder, whole), backup, sorted(rows), [], whole)
+    manifest.write(folder / whole.manifest, backup, sorted(rows), [], whole)
     return whole
 
 
@@ -123,7 +123,7 @@ def test_damage_names_the_files(tmp_path: Path) -> None:
 def test_what_is_only_in_one_of_archive_and_manifest_is_told(tmp_path: Path) -> None:
     backup = made(tmp_path, full(0), FILES)
     archive = tmp_path / f"{backup.stem}.7z"
-    entries = [one for one in manifest.read_entries(manifest.beside(tmp_path, backup)) if one.path != "z.bin"]
+    entries = [one for one in manifest.read_entries(tmp_path / backup.manifest) if one.path != "z.bin"]
     entries.append(Entry("more.txt", "file", 1, 0, 0, sha256(b"1")))
     told = {one.path: one.why for one in check(archive, [*entries])[1]}
     assert told == {
@@ -148,13 +148,13 @@ def test_a_differential_needs_its_base(tmp_path: Path) -> None:
     assert "bytes, its manifest says" in verify(tmp_path, backup)[1][0].why
     archive.unlink()
     assert "gone" in verify(tmp_path, backup)[1][0].why
-    manifest.beside(tmp_path, base).unlink()
+    tmp_path / base.manifest.unlink()
     assert "is not there" in verify(tmp_path, backup)[1][0].why
 
 
 def test_a_missing_archive_and_a_broken_manifest_are_damage(tmp_path: Path) -> None:
     backup = made(tmp_path, full(0), FILES)
-    beside = manifest.beside(tmp_path, backup)
+    beside = tmp_path / backup.manifest
     raw = beside.read_bytes()
     beside.write_bytes(raw.replace(b'"size":3000', b'"size":3001'))
     assert any("its own hash differs" in one.why for one in verify(tmp_path, backup)[1])
@@ -191,13 +191,13 @@ def test_a_backup_is_found_by_its_id_its_name_or_as_the_newest_verified(tmp_path
         find(tmp_path, "")
     backups = [made(tmp_path, full(number), FILES) for number in range(3)]
     newest = backups[2]._replace(verified=False)
-    manifest.write(manifest.beside(tmp_path, newest), newest, [], [], newest)
+    manifest.write(tmp_path / newest.manifest, newest, [], [], newest)
     assert find(tmp_path, "") == find(tmp_path, "latest") == backups[1]
     for name in (IDS[0], f"{IDS[0]}-full", f"{IDS[0]}-full.7z", f"{IDS[0]}-full.manifest.json"):
         assert find(tmp_path, name) == backups[0]
     with pytest.raises(UsageError) as error:
         find(tmp_path, IDS[1].replace("033000", "033100"))
     assert IDS[1] in error.value.hint
-    manifest.beside(tmp_path, newest).write_bytes(b"no")
+    tmp_path / newest.manifest.write_bytes(b"no")
     with pytest.raises(Damaged, match="no manifest"):
         find(tmp_path, IDS[2])

@@ -143,7 +143,7 @@ def test_many_files_grow_and_some_vanish_turn_over_or_are_locked(nights: Nights,
     for path in logs:
         nights.grow(path, path.encode() * 100)
     nights.write(logs[3], noise(2 << 20, 99))
-    entries = {one.path: one for one in manifest.read_entries(manifest.beside(nights.folder, full))}
+    entries = {one.path: one for one in manifest.read_entries(nights.folder / full.manifest)}
     things_now = []
     for path in logs:
         seen = (nights.root / path).stat()

@@ -105,7 +105,7 @@ def test_what_cannot_be_joined_is_named_and_the_rest_is_there(nights: Nights, tm
 
 def test_another_tail_of_the_same_length_is_found(grown: tuple[Nights, Backup, Backup]) -> None:
     nights, _full, last = grown
-    entries = list(manifest.read_entries(manifest.beside(nights.folder, last)))
+    entries = list(manifest.read_entries(nights.folder / last.manifest))
     other = hashlib.sha256(b"another").hexdigest()
     wrong = [one._replace(tail=(one.tail[0], other)) if one.tail[0] else one for one in entries]
     _count, damaged = verify.check(nights.folder / last.archive, wrong)
@@ -120,7 +120,7 @@ def test_another_tail_of_the_same_length_is_found(grown: tuple[Nights, Backup, B
 def test_who_does_not_know_tails_takes_none_for_a_file(grown: tuple[Nights, Backup, Backup], tmp_path: Path) -> None:
     """An older autosys reads the same lines, without the key that it does not know."""
     nights, _full, last = grown
-    path = manifest.beside(nights.folder, last)
+    path = nights.folder / last.manifest
     entries = [one._replace(tail=(0, "")) for one in manifest.read_entries(path)]
     manifest.write(path, last, entries, [], last)
     assert [one.path for one in verify.verify(nights.folder, last)[1]] == [LOG]

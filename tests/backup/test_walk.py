@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from autosys_tasks.backup import walk as module
 from autosys_tasks.backup.ignore_text import NAME, Level, left_out_by, read_rules
 from autosys_tasks.backup.patterns_text import HEAVY, Pattern, patterns
-from autosys_tasks.backup.retry import Patience
+from autosys_tasks.backup.retry import RetryBudget
 from autosys_tasks.backup.walk import EXCLUDED, HEAVY_WHY, OURS, LeftOut, Seen, Site, Unread, walk
 from autosys_tasks.config.model import BackupSet
 
@@ -93,7 +93,7 @@ def numbers(wanted: tuple[Pattern, ...], some: list[Pattern] | tuple[Pattern, ..
 
 def met(root: Path, wanted: tuple[Pattern, ...]) -> Iterator[Said]:
     """What the walk says."""
-    for event in walk(Site(str(root), OWN), wanted, Patience(0)):
+    for event in walk(Site(str(root), OWN), wanted, RetryBudget(0)):
         assert not isinstance(event, Unread)
         of = numbers(wanted, event.patterns)
         if isinstance(event, LeftOut):
@@ -132,7 +132,7 @@ def test_no_folder_stays_open_while_those_in_it_are_looked_into(root: Path) -> N
     """A tree may be deeper than the system lets a process open files."""
     tree(root, *(f"{'a/' * depth}{name}" for depth in range(50) for name in ("a.txt", "b.txt")))
     before, seen = len(os.listdir("/proc/self/fd")), 0
-    for event in walk(Site(str(root)), patterns([BackupSet("all", ("**",))]), Patience(0)):
+    for event in walk(Site(str(root)), patterns([BackupSet("all", ("**",))]), RetryBudget(0)):
         assert isinstance(event, Seen) and len(os.listdir("/proc/self/fd")) <= before + 1
         seen += len(event.things)
     assert seen == 50 * 2 + 49
@@ -161,7 +161,7 @@ def test_what_the_system_says_nothing_of_is_asked_again_and_the_others_are_met(
         return ask(entry)
 
     def told() -> list[tuple[str, bool]]:
-        events = walk(Site(str(root)), patterns([BackupSet("all", (wanted,))]), Patience(0))
+        events = walk(Site(str(root)), patterns([BackupSet("all", (wanted,))]), RetryBudget(0))
         return [one for event in events if not isinstance(event, LeftOut) for one in told_of(event)]
 
     usual = told()
@@ -196,7 +196,7 @@ def test_what_cannot_be_said_to_be_a_folder_is_named_and_costs_no_other(
     tree(root, "all/a", "all/dead/x", "all/e", "all/f/y")
     listed = module._listed
     monkeypatch.setattr(module, "_listed", lambda *args: [Listed(entry) for entry in listed(*args)])
-    events = list(walk(Site(str(root)), patterns([BackupSet("all", ("all/**",), exclude)]), Patience(0)))
+    events = list(walk(Site(str(root)), patterns([BackupSet("all", ("all/**",), exclude)]), RetryBudget(0)))
     found = [one for event in events if not isinstance(event, LeftOut) for one in told_of(event)]
     assert sorted(found) == [
         ("all", True), ("all/a", True), ("all/dead", False), ("all/e", True), ("all/f", True), ("all/f/y", True),
@@ -213,7 +213,7 @@ def told_of(event: Seen | Unread) -> list[tuple[str, bool]]:
 def test_what_stands_together_is_told_of_together(root: Path) -> None:
     """Also behind a folder, and what is in it."""
     tree(root, "all/a/x", *(f"all/{name}" for name in ("0", "1", "a-", "b", "c", "d", "e/y", "f", "g")))
-    events = list(walk(Site(str(root)), patterns([BackupSet("all", ("all/**",))]), Patience(0)))
+    events = list(walk(Site(str(root)), patterns([BackupSet("all", ("all/**",))]), RetryBudget(0)))
     assert [[name for name, _ in event.things] for event in events if isinstance(event, Seen)] == [
         ["all"], ["0", "1"], ["a", "a-"], ["x"], ["b", "c", "d"], ["e"], ["y"], ["f", "g"],
     ]  # fmt: skip

@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from autosys_tasks.backup import manifest, store
-from autosys_tasks.backup.copies.place import LATER, PART, TIMEOUT_S, Lost, Place, PlaceError
-from autosys_tasks.backup.copies.places import opened
+from autosys_tasks.backup.copies.place import LATER, PART, TIMEOUT_S, Lost, Place, PlaceError, open_place
 from autosys_tasks.backup.copies.remote_archive import must_open
 from autosys_tasks.backup.errors import Damaged
 from autosys_tasks.backup.owner import own
@@ -133,7 +132,7 @@ def _visited(at: Source, timeout_s: float, visit: Callable[[Place], T]) -> T:
     """What a visit to the place comes to; it is begun once more when the line breaks, and finds what came already."""
     for last in (False, True):
         try:
-            with closing(opened(*at, timeout_s=timeout_s)) as place:
+            with closing(open_place(*at, timeout_s=timeout_s)) as place:
                 return visit(place)
         except PlaceError as error:
             if last or not isinstance(error, Lost):

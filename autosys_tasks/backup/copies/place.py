@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Protocol
 
-from autosys_tasks.config.addresses import Address
+from autosys_tasks.config.addresses import Address, parse
 from autosys_tasks.core.errors import AutosysError
 
 PART = ".part"  # what is being sent is called so until it has been checked
@@ -56,6 +56,28 @@ class Place(Protocol):
 
     def close(self) -> None:
         """Let go of the connection."""
+
+
+def open_place(
+    address: str, shown: str, *, make: bool = False, timeout_s: float = TIMEOUT_S, part: str = PART
+) -> Place:
+    """Open the place at an address that has its password in it; raises PlaceError, ValueError for no address.
+
+    `shown`: its address as messages may show it. `make`: make its folder when it is not there. `part`: the suffix of
+    files that are being sent, another one for each sender.
+    """
+    where = parse(address)
+    if where.scheme == "file":
+        from autosys_tasks.backup.copies.place_folder import Folder
+
+        return Folder(where, shown, make, part)
+    if where.scheme == "s3":
+        from autosys_tasks.backup.copies.place_s3 import Bucket
+
+        return Bucket(where, shown, timeout_s)
+    from autosys_tasks.backup.copies.place_sftp import connected
+
+    return connected(where, shown, make, timeout_s, part)
 
 
 def lacks(module: str, shown: str) -> PlaceError:

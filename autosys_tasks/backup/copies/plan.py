@@ -19,8 +19,8 @@ class Held(NamedTuple):
     manifest: int  # bytes
 
 
-class Memory(NamedTuple):
-    """What is remembered of one place from run to run."""
+class PlaceState(NamedTuple):
+    """What is known of one place from run to run."""
 
     place: str  # its address as it may be shown
     since: float  # when it was first tried
@@ -49,27 +49,27 @@ class Decision(NamedTuple):
     rests: tuple[str, ...]  # stems of ours that a killed run left there in part, or that are there no more
 
 
-def decide(local: Iterable[Backup], names: Mapping[str, int], memory: Memory, retain: Retain) -> Decision:
+def decide(local: Iterable[Backup], names: Mapping[str, int], known: PlaceState, retain: Retain) -> Decision:
     """What a place lacks of the local backups (those that may be copied), and what it keeps too long.
 
     What would be removed at once is not sent. What became damaged there counts for nothing, and is replaced or stays:
     something of it may be good. Planning again when all this is done gives nothing to do.
     """
     here = {one.stem: one for one in local}
-    whole = {one.stem: one for one in sound(names, memory)}
+    whole = {one.stem: one for one in sound(names, known)}
     everything = {**whole, **here}.values()
     going = {kept.id: kept for kept in let_go(everything, retain)}
     send = tuple(one for one in _in_order(everything) if one.stem not in whole and one.id not in going)
     ids = {one.id for one in whole.values()}
     remove = tuple(kept for kept in going.values() if kept.id in ids)
-    gone = {stem for stem in memory.held if not {archive_of(stem), manifest_of(stem)} & names.keys()}
-    rests = sorted({*gone, memory.sending} - {""} - whole.keys() - {one.stem for one in send})
+    gone = {stem for stem in known.held if not {archive_of(stem), manifest_of(stem)} & names.keys()}
+    rests = sorted({*gone, known.sending} - {""} - whole.keys() - {one.stem for one in send})
     return Decision(send, remove, frozenset(whole), tuple(rests))
 
 
-def sound(names: Mapping[str, int], memory: Memory) -> list[Backup]:
+def sound(names: Mapping[str, int], known: PlaceState) -> list[Backup]:
     """The backups of ours that are there as they were sent, as far as is known."""
-    held = [one for one in memory.held.values() if one.backup.id not in memory.damaged]
+    held = [one for one in known.held.values() if one.backup.id not in known.damaged]
     return [one.backup for one in held if is_whole(one, names)]
 
 

@@ -1,4 +1,4 @@
-"""`--from`: what is done with backups in `backups/`, done with those of a second place."""
+"""The commands that read backups, with `--from`: from a second place instead of `backups/`."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 
 from autosys_tasks.backup import archived, store
-from autosys_tasks.backup.copies import fetch as copies_fetch
-from autosys_tasks.backup.copies import state as copies_memory
+from autosys_tasks.backup.copies import fetch, state
 from autosys_tasks.backup.errors import Damaged
 from autosys_tasks.backup.owner import owner_of
 from autosys_tasks.backup.passphrase import passphrase
@@ -32,14 +31,14 @@ def fetched(
     if not written:
         yield archived.folder_of(house)
         return
-    source, owner = copies_fetch.source(written, os.environ), owner_of(house.config)
+    source, owner = fetch.source(written, os.environ), owner_of(house.config)
     secret = passphrase(house.config.name)
     with own_folder(Path(house.place.folder), "fetched") as into:
-        with _remembering_damage(house, source, tell) as damaged:
+        with _saving_damage(house, source, tell) as damaged:
             if ids is None:
-                copies_fetch.fetch_all(source, into, tell, owner=owner, damaged=damaged)
+                fetch.fetch_all(source, into, tell, owner=owner, damaged=damaged)
             else:
-                copies_fetch.fetch(
+                fetch.fetch(
                     source, ids, into, tell, owner=owner, archives=archives, secret=secret, damaged=damaged
                 )
         yield into
@@ -47,20 +46,20 @@ def fetched(
 
 def bring(house: House, written: str, stems: Collection[str], folder: Path, tell: Tell) -> None:
     """The archives of these backups, to where `fetched` has told of them."""
-    source = copies_fetch.source(written, os.environ)
-    with _remembering_damage(house, source, tell) as damaged:
-        copies_fetch.fetch_archives(source, stems, folder, tell, damaged=damaged)
+    source = fetch.source(written, os.environ)
+    with _saving_damage(house, source, tell) as damaged:
+        fetch.fetch_archives(source, stems, folder, tell, damaged=damaged)
 
 
 @contextlib.contextmanager
-def _remembering_damage(house: House, source: copies_fetch.Source, tell: Tell) -> Iterator[set[str]]:
+def _saving_damage(house: House, source: fetch.Source, tell: Tell) -> Iterator[set[str]]:
     """Ids that are found damaged at the place, for whoever copies next: what is here still is sent there again."""
     damaged: set[str] = set()
     try:
         yield damaged
     finally:
         try:
-            copies_memory.remember_checked(Path(house.place.folder, "backup"), source.address, damaged)
+            state.save_checked(Path(house.place.folder, "backup"), source.address, damaged)
         except StateError as error:
             tell(f"WARN {error.message}: what was found is not remembered")
 
@@ -69,9 +68,9 @@ def listed(house: House, written: str) -> tuple[list[Backup], list[str]]:
     """The backups, oldest first, and what is none (see store.listed)."""
     if not written:
         return store.listed(archived.folder_of(house))
-    source = copies_fetch.source(written, os.environ)
+    source = fetch.source(written, os.environ)
     with own_folder(Path(house.place.folder), "listed") as into:
-        return copies_fetch.listed(source, into)
+        return fetch.listed(source, into)
 
 
 def verified(

@@ -13,12 +13,11 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from autosys_tasks.backup.copies.place import PART, TIMEOUT_S, Full, Lost, Place, PlaceError, full
+from autosys_tasks.backup.copies.place import PART, TIMEOUT_S, Full, Lost, Place, PlaceError, full, open_place
 from autosys_tasks.backup.copies.place_folder import folder_of, mount_of
-from autosys_tasks.backup.copies.places import opened
-from autosys_tasks.backup.copies.plan import Held, Memory, Retain, decide, let_go, may_leave, sound
+from autosys_tasks.backup.copies.plan import Held, PlaceState, Retain, decide, let_go, may_leave, sound
 from autosys_tasks.backup.copies.send import OneError, TakenError, chunks_of, is_right, measured, send
-from autosys_tasks.backup.copies.state import remember, remember_checked, remembered
+from autosys_tasks.backup.copies.state import load, save, save_checked
 from autosys_tasks.backup.owner import is_same, said_by
 from autosys_tasks.backup.values import Backup, Kept, archive_of, manifest_of
 from autosys_tasks.config import model
@@ -39,7 +38,7 @@ class Work(NamedTuple):
     local: Sequence[Backup]
     retain: Retain
     state: Path
-    memory: Memory
+    known: PlaceState
     tell: Callable[[str], object]
     timeout_s: float
 
@@ -57,37 +56,37 @@ def copy_all(
     newest = max((one for one in backups if one.verified), key=lambda one: one.id, default=None)
     notes = [f"{stem} is copied nowhere: {why}" for stem, why in stays.items() if newest and stem == newest.stem]
     outcomes: list[Outcome] = []
-    for address, memory in zip(declared.copies, remembered(state, declared, now), strict=True):
-        work = Work(address, folder, local, retain, state, memory, tell, timeout_s)
+    for address, known in zip(declared.copies, load(state, declared, now), strict=True):
+        work = Work(address, folder, local, retain, state, known, tell, timeout_s)
         known, done = _brought(work)
         outcomes += done
         failed = next((one.detail for one in done if one.ok is False), "")
         why = failed or (stays.get(newest.stem, "") if newest else "")
         good = newest is not None and newest.stem in known.held and not failed
-        remember(state, address, known._replace(good_at=now if good else known.good_at, why=why))
+        save(state, address, known._replace(good_at=now if good else known.good_at, why=why))
     return (outcomes, notes if declared.copies else [])
 
 
-def _brought(work: Work) -> tuple[Memory, list[Outcome]]:
+def _brought(work: Work) -> tuple[PlaceState, list[Outcome]]:
     """The place as it is afterwards; tried once more when the line broke."""
     outcomes: list[Outcome] = []
     for last in (False, True):
-        visit, known = Visit(work, outcomes), work.memory
+        visit, known = Visit(work, outcomes), work.known
         try:
             _must_be_elsewhere(work)
             part = next((one.part for one in (*work.local, *(each.backup for each in known.held.values()))), PART)
-            place = opened(work.address, known.place, make=not known.held, timeout_s=work.timeout_s, part=part)
-            with closing(place), _named(work.memory.place):
+            place = open_place(work.address, known.place, make=not known.held, timeout_s=work.timeout_s, part=part)
+            with closing(place), _named(work.known.place):
                 visit.at(place)
-            return visit.memory, outcomes
+            return visit.known, outcomes
         except PlaceError as error:
-            work = work._replace(memory=visit.memory)
+            work = work._replace(known=visit.known)
             if last or not isinstance(error, Lost):
-                step = visit.step or Step(COPY, work.memory.place, "what is not there yet")
+                step = visit.step or Step(COPY, work.known.place, "what is not there yet")
                 outcomes.append(Outcome(step, False, _said(error), visit.ms()))
                 break
             outcomes[:] = [one for one in outcomes if one.ok]
-    return work.memory, outcomes
+    return work.known, outcomes
 
 
 @contextmanager
@@ -105,7 +104,7 @@ def _must_be_elsewhere(work: Work) -> None:
     """Raises PlaceError when the place is the folder of the backups itself: what is there already was never copied."""
     where = parse(work.address)
     if where.scheme == "file" and folder_of(where).is_dir() and folder_of(where).samefile(work.folder):
-        shown = work.memory.place
+        shown = work.known.place
         raise PlaceError(f"`{shown}` is the folder of the backups itself", where=shown, hint="name another place")
 
 
@@ -117,7 +116,7 @@ class Visit:
     """One connection to one place: what is known changes with each thing done, and is written down at once."""
 
     def __init__(self, work: Work, outcomes: list[Outcome]) -> None:
-        self.work, self.memory, self.outcomes = work, work.memory, outcomes
+        self.work, self.known, self.outcomes = work, work.known, outcomes
         self.step: Step | None = None
         self.began = time.monotonic()
 
@@ -126,7 +125,7 @@ class Visit:
         try:
             self._bring(place)
         except Full:
-            there = {one.id: one for one in sound(place.names(), self.memory)}
+            there = {one.id: one for one in sound(place.names(), self.known)}
             going = let_go(there.values(), self.work.retain)
             if not going:
                 raise
@@ -136,13 +135,13 @@ class Visit:
     def _bring(self, place: Place) -> None:
         names = place.names()
         self._must_be_the_disk(names)
-        decision = decide(self.work.local, names, self.memory, self.work.retain)
+        decision = decide(self.work.local, names, self.known, self.work.retain)
         for stem in decision.rests:
             self._take_away(place, stem)
         failed: set[str] = set()
         refused = 0
         for one in decision.send:
-            seen = "whole" if one.stem in self.memory.held else "there yet"
+            seen = "whole" if one.stem in self.known.held else "there yet"
             self._begin(COPY, one.stem, f"it is not {seen}")
             try:
                 if one.base in failed:
@@ -153,24 +152,24 @@ class Visit:
                 if isinstance(error, Full | Lost) or refused > 1:  # one alone may have a name that is not to be had
                     raise
                 if isinstance(error, TakenError):
-                    self._keep(self.memory._replace(sending=""))
+                    self._keep(self.known._replace(sending=""))
                 failed.add(one.id)
                 self._end(_said(error), ok=False)
         self._remove(place, decision.remove if not failed else ())
 
     def _must_be_the_disk(self, names: Mapping[str, int]) -> None:
         """Raises PlaceError when the place was a disk of its own, and is an empty folder where that was mounted."""
-        mount, before = mount_of(parse(self.work.address)), self.memory.mount
-        here = any(one.backup.archive in names for one in self.memory.held.values())
+        mount, before = mount_of(parse(self.work.address)), self.known.mount
+        here = any(one.backup.archive in names for one in self.known.held.values())
         if before and not here and before != mount and Path(before).is_relative_to(mount):
-            shown = self.memory.place
-            message = f"`{shown}` holds none of the {len(self.memory.held)} backups that were brought there"
+            shown = self.known.place
+            message = f"`{shown}` holds none of the {len(self.known.held)} backups that were brought there"
             hint = f"mount its disk at `{before}` again; to begin anew, name another folder in `copies` of [backup]"
             raise PlaceError(message, where=shown, hint=hint)
-        self.memory = self.memory._replace(mount=mount)
+        self.known = self.known._replace(mount=mount)
 
     def _remove(self, place: Place, going: Iterable[Kept]) -> None:
-        held = {one.backup.id: stem for stem, one in self.memory.held.items()}
+        held = {one.backup.id: stem for stem, one in self.known.held.items()}
         for kept in going:
             fault("copies.before-remove")
             self._begin(REMOVE, held[kept.id], kept.reason)
@@ -182,37 +181,37 @@ class Visit:
         return int((time.monotonic() - self.began) * 1000)
 
     def _begin(self, kind: str, stem: str, reason: str) -> None:
-        self.step, self.began = Step(kind, f"{stem} at {self.memory.place}", reason), time.monotonic()
+        self.step, self.began = Step(kind, f"{stem} at {self.known.place}", reason), time.monotonic()
 
     def _end(self, detail: str, *, ok: bool = True) -> None:
         assert self.step is not None
         self.outcomes.append(Outcome(self.step, ok, detail, self.ms()))
         self.step = None
 
-    def _keep(self, memory: Memory) -> None:
-        self.memory = memory
-        remember(self.work.state, self.work.address, memory)
+    def _keep(self, known: PlaceState) -> None:
+        self.known = known
+        save(self.work.state, self.work.address, known)
 
     def _take_away(self, place: Place, stem: str) -> bool:
         """The manifest first: what has none does not exist. That it goes is written down: it has to go whole.
 
         False when it is another's by now, and stays.
         """
-        held = {each: one for each, one in self.memory.held.items() if each != stem}
+        held = {each: one for each, one in self.known.held.items() if each != stem}
         if self._is_anothers(place, stem):
-            self._keep(self.memory._replace(held=held, sending=""))
+            self._keep(self.known._replace(held=held, sending=""))
             return False
-        sending = self.memory.sending if self.memory.sending != stem else ""
-        self._keep(self.memory._replace(sending=stem))
+        sending = self.known.sending if self.known.sending != stem else ""
+        self._keep(self.known._replace(sending=stem))
         place.remove(manifest_of(stem))
         fault("copies.during-remove")
         place.remove(archive_of(stem))
-        self._keep(self.memory._replace(held=held, sending=sending))
+        self._keep(self.known._replace(held=held, sending=sending))
         return True
 
     def _is_anothers(self, place: Place, stem: str) -> bool:
         """Whether the manifest that lies there says so: two may send one name at once, and a bucket takes both."""
-        ours = next((one.owner for one in (*self.work.local, *(each.backup for each in self.memory.held.values()))), "")
+        ours = next((one.owner for one in (*self.work.local, *(each.backup for each in self.known.held.values()))), "")
         try:
             owner = said_by(place.read(manifest_of(stem)))
         except Lost:
@@ -226,24 +225,24 @@ class Visit:
         length, digest = measured(chunks_of(here))
         sent = 0
         if not self._is_there(place, names, one, digest):
-            self._keep(self.memory._replace(sending=one.stem))
+            self._keep(self.known._replace(sending=one.stem))
             if one.manifest in names:
                 place.remove(one.manifest)
             if not is_right(place, names, one.archive, one.archive_bytes, one.archive_sha256):
-                self.work.tell(f"copying {one.stem} ({size(one.archive_bytes)}) to {self.memory.place}")
+                self.work.tell(f"copying {one.stem} ({size(one.archive_bytes)}) to {self.known.place}")
                 send(place, names, self.work.folder / one.archive, one.archive_bytes, one.archive_sha256)
                 sent += one.archive_bytes
             fault("copies.after-archive")
             send(place, names, here, length, digest)
             sent += length
-        held = {**self.memory.held, one.stem: Held(one, length)}
-        self._keep(self.memory._replace(held=held, sending=""))
-        remember_checked(self.work.state, self.work.address, (), [one.id])
+        held = {**self.known.held, one.stem: Held(one, length)}
+        self._keep(self.known._replace(held=held, sending=""))
+        save_checked(self.work.state, self.work.address, (), [one.id])
         return f"{size(sent)} sent and read back" if sent else "it was there already, and is right"
 
     def _is_there(self, place: Place, names: Mapping[str, int], one: Backup, digest: str) -> bool:
         """Whether all of it lies there, read to its end; raises OneError when something else has its name."""
-        ours = one.stem in self.memory.held or one.stem == self.memory.sending
+        ours = one.stem in self.known.held or one.stem == self.known.sending
         right = is_right(place, names, one.manifest, None, digest)
         if right and is_right(place, names, one.archive, one.archive_bytes, one.archive_sha256):
             return True

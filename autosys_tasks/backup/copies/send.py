@@ -12,8 +12,8 @@ from autosys_tasks.backup.copies.place import CHUNK, Lost, Place, PlaceError
 from autosys_tasks.core.clock import size
 from autosys_tasks.core.faults import fault
 
-SLOWEST = 10_000  # bytes a second, after PATIENCE_S: a place that drips would hold up the backups for good
-PATIENCE_S = 120.0
+SLOWEST = 10_000  # bytes a second, after GRACE_S: a place that drips would hold up the backups for good
+GRACE_S = 120.0
 
 
 class OneError(PlaceError):
@@ -99,6 +99,6 @@ def paced(chunks: Iterable[bytes], name: str, clock: Callable[[], float] = time.
         yield chunk
         done += len(chunk)
         spent = clock() - began
-        if spent > PATIENCE_S and done < spent * SLOWEST:
+        if spent > GRACE_S and done < spent * SLOWEST:
             hint = "the next backup tries again; if it goes on, copy to a nearer place"
             raise PlaceError(f"too slow: {size(done)} of `{name}` in {spent:.0f} s", hint=hint)

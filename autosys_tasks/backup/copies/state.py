@@ -1,4 +1,4 @@
-"""What is remembered of second places, in the state folder: what lies there of ours, and how it went the last time."""
+"""The state file of second places: which of our backups lie at each, and how the last copy went."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from autosys_tasks.backup.copies.plan import Held, Memory
+from autosys_tasks.backup.copies.plan import Held, PlaceState
 from autosys_tasks.backup.values import Backup, Failed
 from autosys_tasks.config import model
 from autosys_tasks.config.addresses import parse
@@ -17,28 +17,27 @@ from autosys_tasks.core.files import make_folder, read_text, write_atomic
 FILE, DAMAGED = "copies.json", "copies-damaged.json"
 
 
-def remembered(state: Path, declared: model.Backup, now: float) -> list[Memory]:
-    """Of every place that is declared, what is known; one that was never tried is new now. `state`: the folder."""
+def load(state: Path, declared: model.Backup, now: float) -> list[PlaceState]:
+    """What is known of each declared place, in their order; one that was never tried is `since` now."""
     known, damaged = _read(state), _damaged(state)
     pairs = zip(declared.copies, declared.copies_shown, strict=True)
     return [
-        _memory(known.get(key(address), {}), shown, now)._replace(damaged=frozenset(damaged.get(key(address), ())))
+        _state(known.get(key(address), {}), shown, now)._replace(damaged=frozenset(damaged.get(key(address), ())))
         for address, shown in pairs
     ]
 
 
-def remember(state: Path, address: str, memory: Memory) -> None:
+def save(state: Path, address: str, known: PlaceState) -> None:
     """Write down what is known of one place; raises StateError."""
-    known = _read(state)
-    known[key(address)] = _plain(memory)
+    places = _read(state) | {key(address): _plain(known)}
     make_folder(state)
-    write_atomic(state / FILE, json.dumps({"v": 1, "places": known}, indent=1), durable=True, mode=0o600)
+    write_atomic(state / FILE, json.dumps({"v": 1, "places": places}, indent=1), durable=True, mode=0o600)
 
 
-def remember_checked(state: Path, address: str, damaged: Iterable[str], good: Iterable[str] = ()) -> None:
-    """Write down what was read back from a place, by id, for the next copy; raises StateError.
+def save_checked(state: Path, address: str, damaged: Iterable[str], good: Iterable[str] = ()) -> None:
+    """Write down which backups (by id) were read back from a place and are damaged, or good; raises StateError.
 
-    Where nothing was ever sent there, or nobody knows any more, all that is there will be read anyway.
+    Nothing is written of a place that has no state: the next copy reads all that lies there anyway.
     """
     known, place = _damaged(state), key(address)
     before = set(known.get(place, ()))
@@ -48,7 +47,7 @@ def remember_checked(state: Path, address: str, damaged: Iterable[str], good: It
 
 
 def _damaged(state: Path) -> dict[str, list[str]]:
-    """The ids that are no good, by the keys of places."""
+    """The ids of damaged backups, by the keys of places."""
     try:
         known = json.loads(read_text(state / DAMAGED) or "{}")
     except ValueError:
@@ -58,12 +57,12 @@ def _damaged(state: Path) -> dict[str, list[str]]:
 
 
 def key(address: str) -> str:
-    """What a place is known by: its address without the password, and nobody can read it back."""
+    """A hash of its address without the password: the key of a place in the state file."""
     return hashlib.sha256(repr(parse(address)._replace(password="")).encode("utf-8")).hexdigest()[:16]
 
 
 def _read(state: Path) -> dict[str, Any]:
-    """What the file says; nothing when it is not there or torn: what lies at the place is then looked at anew."""
+    """The places in the state file; none when it is not there or torn: what lies at each is then looked at anew."""
     try:
         found = json.loads(read_text(state / FILE) or "{}")
     except ValueError:
@@ -72,9 +71,9 @@ def _read(state: Path) -> dict[str, Any]:
     return places if isinstance(places, dict) else {}
 
 
-def _plain(memory: Memory) -> dict[str, object]:
-    held = {stem: {"backup": _without_paths(one.backup), "manifest": one.manifest} for stem, one in memory.held.items()}
-    plain = {name: value for name, value in memory._asdict().items() if name != "damaged"}
+def _plain(known: PlaceState) -> dict[str, object]:
+    held = {stem: {"backup": _without_paths(one.backup), "manifest": one.manifest} for stem, one in known.held.items()}
+    plain = {name: value for name, value in known._asdict().items() if name != "damaged"}
     return {**plain, "held": held}
 
 
@@ -84,15 +83,15 @@ def _without_paths(backup: Backup) -> dict[str, object]:
     return backup._replace(failed=tuple(failed))._asdict()
 
 
-def _memory(plain: Mapping[str, Any], shown: str, now: float) -> Memory:
+def _state(plain: Mapping[str, Any], shown: str, now: float) -> PlaceState:
     try:
         held = {stem: Held(_backup(one["backup"]), int(one["manifest"])) for stem, one in plain["held"].items()}
         good = plain["good_at"]
         good_at = None if good is None else float(good)
         since, why, mount = float(plain["since"]), str(plain["why"]), str(plain.get("mount", ""))
-        return Memory(shown, since, held, str(plain["sending"]), good_at, why, mount)
+        return PlaceState(shown, since, held, str(plain["sending"]), good_at, why, mount)
     except (KeyError, TypeError, ValueError, AttributeError):
-        return Memory(shown, now)
+        return PlaceState(shown, now)
 
 
 def _backup(plain: Mapping[str, Any]) -> Backup:

@@ -17,7 +17,7 @@ from autosys_tasks.backup.git import bundle as git_bundle
 from autosys_tasks.backup.git import files as git_files
 from autosys_tasks.backup.git.folder import of_submodules
 from autosys_tasks.backup.git.look import NO_NETWORK, Facts, look, text
-from autosys_tasks.backup.git.output_text import ABSENT, SUBMODULE, Entry, chosen, entries, no_filters
+from autosys_tasks.backup.git.output_text import ABSENT, SUBMODULE, StatusEntry, chosen, entries, no_filters
 from autosys_tasks.backup.git.record import STATE, notes, record, summary
 from autosys_tasks.backup.scratch import remove_tree
 from autosys_tasks.core.clock import counted
@@ -142,7 +142,7 @@ def _part(partial: list[str], what: str, action: Callable[[], T]) -> T | None:
         return None
 
 
-def _from_tree(facts: Facts, changed: Sequence[Entry]) -> list[str]:
+def _from_tree(facts: Facts, changed: Sequence[StatusEntry]) -> list[str]:
     """Tracked files whose content is in no commit and not in the index, or that git was told not to look at."""
     top, lfs = facts.repository.top, set(facts.lfs)
     differing = [

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from autosys_tasks.backup.git.output_text import ABSENT, SUBMODULE, Entry
+from autosys_tasks.backup.git.output_text import ABSENT, SUBMODULE, StatusEntry
 from autosys_tasks.core.files import patiently
 from autosys_tasks.host import git
 
@@ -59,7 +59,7 @@ def sizes(top: Path, paths: Iterable[str]) -> dict[str, int]:
     return found
 
 
-def take_staged(top: Path, entries: Iterable[Entry], into: Path, lost: list[str], timeout_s: float) -> list[str]:
+def take_staged(top: Path, entries: Iterable[StatusEntry], into: Path, lost: list[str], timeout_s: float) -> list[str]:
     """What is staged, each in a file of its id below `into`; the ids. `lost` takes what is missing."""
     ids = sorted({blob for one in entries for mode, blob, _ in one.staged() if is_staged(one, mode)})
     if not ids:
@@ -76,7 +76,7 @@ def take_staged(top: Path, entries: Iterable[Entry], into: Path, lost: list[str]
     return [one for one in ids if one not in missing]
 
 
-def is_staged(one: Entry, mode: str) -> bool:
+def is_staged(one: StatusEntry, mode: str) -> bool:
     """Whether a side of an entry is content of the index's own."""
     return (one.in_conflict or one.in_index != ".") and mode not in (ABSENT, SUBMODULE)
 

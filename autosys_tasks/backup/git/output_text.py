@@ -23,7 +23,7 @@ QUERY = re.compile(r"(https?://[^?#]*)[?#].*", re.IGNORECASE | re.DOTALL)
 DRIVE = re.compile(r"[A-Za-z]:($|[\\/])")
 
 
-class Entry(NamedTuple):
+class StatusEntry(NamedTuple):
     """A path that is not as in HEAD: a line of `git status --porcelain=v2`.
 
     `modes` and `ids` are of HEAD and the index, or of the three sides of a conflict; `mode` is of the work tree.
@@ -61,23 +61,23 @@ class Entry(NamedTuple):
         return [side for side in sides if side[0] != ABSENT]
 
 
-def entry(record: str) -> Entry | None:
+def entry(record: str) -> StatusEntry | None:
     """The entry of a record of `git status --porcelain=v2 -z --no-renames`; None for a header or an untracked path."""
     if record[:2] == "1 ":
         _, xy, sub, head, index, tree, *rest = record.split(" ", 8)
-        return Entry(rest[2], xy[0], xy[1], sub, tree, (head, index), (rest[0], rest[1]))
+        return StatusEntry(rest[2], xy[0], xy[1], sub, tree, (head, index), (rest[0], rest[1]))
     if record[:2] == "u ":
         _, xy, sub, one, two, three, tree, *rest = record.split(" ", 10)
-        return Entry(rest[3], xy[0], xy[1], sub, tree, (one, two, three), (rest[0], rest[1], rest[2]))
+        return StatusEntry(rest[3], xy[0], xy[1], sub, tree, (one, two, three), (rest[0], rest[1], rest[2]))
     return None
 
 
-def entries(records: Iterable[str]) -> list[Entry]:
+def entries(records: Iterable[str]) -> list[StatusEntry]:
     """Every entry among these records."""
     return [found for record in records if (found := entry(record)) is not None]
 
 
-def index_lines(changed: Iterable[Entry]) -> bytes:
+def index_lines(changed: Iterable[StatusEntry]) -> bytes:
     """What `git update-index -z --index-info` needs to make an index of HEAD into the one that was seen."""
     lines = []
     for one in changed:

@@ -17,7 +17,7 @@ from autosys_tasks.backup.git.folder import ITS_FILES, OWN_FILES, SHARED_FILES
 from autosys_tasks.backup.git.look import STATUS, text
 from autosys_tasks.backup.git.output_text import (
     ABSENT,
-    Entry,
+    StatusEntry,
     entries,
     index_lines,
     no_filters,
@@ -197,7 +197,7 @@ def _set_refs(site: Site, reached: list[str]) -> None:
         site.git("update-ref", "--no-deref", "HEAD", head["commit"])
 
 
-def _fill_index(site: Site, changed: list[Entry]) -> None:
+def _fill_index(site: Site, changed: list[StatusEntry]) -> None:
     """The index as it was, and the files that the work tree had from it."""
     if site.state["head"]["commit"]:
         site.git("read-tree", "HEAD")
@@ -221,14 +221,14 @@ def _no_filters(site: Site) -> tuple[str, ...]:
     return no_filters(settings(text(site.git("config", "-z", "--list", "--show-scope"))))
 
 
-def _to_remove(site: Site, changed: list[Entry]) -> list[str]:
+def _to_remove(site: Site, changed: list[StatusEntry]) -> list[str]:
     """What was not there, whether or not git was to look."""
     taken = {*site.state["files"], *site.state["links"], *(one["path"] for one in site.state["modules"])}
     unseen = [path for path in site.state["assumed"] if path not in taken]
     return [*(one.path for one in changed if one.mode == ABSENT), *unseen]
 
 
-def _mark(site: Site, changed: list[Entry]) -> None:
+def _mark(site: Site, changed: list[StatusEntry]) -> None:
     """What stands in the index by its name alone, and what git shall not look at."""
     listed = set(text(site.git("ls-files", "-z")).split("\0"))
     gone = [one.path for one in changed if one.in_tree == "D" and one.path not in listed]
@@ -273,7 +273,7 @@ def _differing(site: Site) -> Iterator[str]:
     return (path for path in sorted(paths) if now.get(path) != was.get(path))
 
 
-def _by_path(records: Iterable[str]) -> dict[str, Entry]:
+def _by_path(records: Iterable[str]) -> dict[str, StatusEntry]:
     """What git says of each path; what lies within a submodule is captured, and compared, on its own."""
     found = (one._replace(submodule=one.submodule[:2]) for one in entries(records))
     return {one.path: one for one in found if (one.submodule, one.in_index, one.in_tree) != ("S.", ".", "M")}

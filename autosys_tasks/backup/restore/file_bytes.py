@@ -21,39 +21,39 @@ if TYPE_CHECKING:
     from hashlib import _Hash
 
 
-class Different(Exception):
+class WrongBytes(Exception):
     """The bytes are not those that the manifest names."""
 
 
-class Begun(NamedTuple):
+class Partial(NamedTuple):
     """A file on its way: where it is written, what came of its bytes so far, and why not all of them are there."""
 
     scratch: str
     digest: _Hash
     size: int = 0
-    lost: str = ""
-    dressed: bool = False  # it has its mode and time
+    why: str = ""
+    has_metadata: bool = False  # it has its mode and time
 
 
-class Pourer:
+class StreamWriter:
     """Writes streams into open files; `tell` is told of bytes as they are written, `fault` of each write before it."""
 
     def __init__(self, tell: Callable[[int], None], fault: Callable[[str], None]) -> None:
         self.tell, self.fault = tell, fault
 
-    def poured(self, fd: int, begun: Begun, most: int, chunks: Iterable[bytes]) -> Begun:
-        """What is begun, with a stream written behind it into an open file: no more than `most` bytes in all."""
-        scratch, digest, size, lost, _ = begun
+    def write(self, fd: int, partial: Partial, most: int, chunks: Iterable[bytes]) -> Partial:
+        """What is partial, with a stream written behind it into an open file: no more than `most` bytes in all."""
+        scratch, digest, size, why, _ = partial
         hole = False
         for chunk in chunks:
             digest.update(chunk)
-            if not lost and size + len(chunk) <= most:
-                lost, hole = self._written(fd, chunk, size)
+            if not why and size + len(chunk) <= most:
+                why, hole = self._written(fd, chunk, size)
             size += len(chunk)
             self.tell(len(chunk))
-        if hole and not lost:
-            lost = _grown(fd, min(size, most))
-        return Begun(scratch, digest, size, lost)
+        if hole and not why:
+            why = _grown(fd, min(size, most))
+        return Partial(scratch, digest, size, why)
 
     def _written(self, fd: int, chunk: bytes, at: int) -> tuple[str, bool]:
         """Why the bytes could not be written, "" when they are; and whether they end in a hole."""
@@ -70,12 +70,12 @@ class Pourer:
         return "", 0 < end == len(chunk)
 
 
-def compare(begun: Begun, entry: Entry) -> None:
-    """Raises Different unless its bytes are those of the manifest, OSError when not all of them are there."""
-    if begun.size != entry.size or begun.digest.hexdigest() != entry.sha256:
-        raise Different
-    if begun.lost:
-        raise OSError(begun.lost)
+def compare(partial: Partial, entry: Entry) -> None:
+    """Raises WrongBytes unless its bytes are those of the manifest, OSError when not all of them are there."""
+    if partial.size != entry.size or partial.digest.hexdigest() != entry.sha256:
+        raise WrongBytes
+    if partial.why:
+        raise OSError(partial.why)
 
 
 def _holes(chunk: bytes, at: int) -> Iterator[tuple[int, int]]:
@@ -109,7 +109,7 @@ def _grown(fd: int, size: int) -> str:
     return ""
 
 
-def dressed(fd: int, entry: Entry, mode: int) -> str:
+def try_set_metadata(fd: int, entry: Entry, mode: int) -> str:
     """Give an open file that was made with `mode` its time and its mode; why not, "" when it has them."""
     try:
         try:  # not `suppress`, whose cost tells when files are small
@@ -123,7 +123,7 @@ def dressed(fd: int, entry: Entry, mode: int) -> str:
     return ""
 
 
-def dress(path: str, entry: Entry) -> None:
+def set_metadata(path: str, entry: Entry) -> None:
     """Mode and time; the time first: what is read-only takes none on Windows."""
     with contextlib.suppress(OverflowError):
         os.utime(path, ns=(entry.mtime_ns, entry.mtime_ns))

@@ -9,12 +9,12 @@ import itertools
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping
 
-from autosys_tasks.backup.fork_pool import Crew
+from autosys_tasks.backup.fork_pool import ForkPool
 from autosys_tasks.backup.restore.plan import Item
-from autosys_tasks.backup.restore.put import Site, well
+from autosys_tasks.backup.restore.put import Site, success_text
 from autosys_tasks.backup.seven_zip.parse import Member
 from autosys_tasks.backup.seven_zip.read import Archive
-from autosys_tasks.backup.threads import Ended
+from autosys_tasks.backup.threads import Cancelled
 from autosys_tasks.core import faults
 
 MANY = 10_000  # files; of fewer there is too little to share
@@ -38,12 +38,12 @@ def put(site: Site, archive: Archive, waiting: dict[str, list[Item]], later: Col
         wanted = ((member, pieces) for member, pieces in block(number) if member.name not in later)
         return _put(site, wanted, waiting, lambda: os.getppid() == here)
 
-    with Crew(crowds, of) as results:
+    with ForkPool(crowds, of) as results:
         for names, failed, count in results:
             why = dict(failed)
             for item in itertools.chain.from_iterable(map(waiting.pop, names)):
                 path = item.wanted.entry.path
-                site.done(item, path not in why, why.get(path) or well(item))
+                site.done(item, path not in why, why.get(path) or success_text(item))
             site.tell(count)
 
 
@@ -61,7 +61,7 @@ def _put(
     with site.copied(done, counts.append) as mine:
         for member, pieces in members:
             if not is_wanted():
-                raise Ended
+                raise Cancelled
             if same := waiting.get(member.name):
                 mine.files(same, pieces)
                 names.append(member.name)

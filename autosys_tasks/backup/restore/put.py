@@ -22,7 +22,15 @@ from types import TracebackType
 
 from autosys_tasks.backup.errors import Damaged
 from autosys_tasks.backup.restore import anonymous_files
-from autosys_tasks.backup.restore.file_bytes import Begun, Different, Pourer, compare, dress, dressed, reason
+from autosys_tasks.backup.restore.file_bytes import (
+    Partial,
+    StreamWriter,
+    WrongBytes,
+    compare,
+    reason,
+    set_metadata,
+    try_set_metadata,
+)
 from autosys_tasks.backup.restore.look import SCRATCH, at, hash_of, there
 from autosys_tasks.backup.restore.plan import WRITE, Item, There, folders_of
 from autosys_tasks.backup.scratch import remove_tree
@@ -49,103 +57,103 @@ class Site:
         self.tell = tell  # told of bytes that are written
         self.scratch = Path(at(to, f"{SCRATCH}{os.getpid()}"))
         self.top = at(to, "")
-        self.ends = contextlib.ExitStack()
+        self.cleanup = contextlib.ExitStack()
         self.anonymous: anonymous_files.Maker | None = None
-        self.safe: set[str] = {""}  # folders that are there and no links
-        self.kept = 0  # bits of a mode that this disk leaves to what is made there, as the umask says
+        self.known_folders: set[str] = {""}  # folders that are there and no links
+        self.mode_bits = 0  # bits of a mode that this disk leaves to what is made there, as the umask says
         self.numbers = itertools.count(1)
-        self.turn = threading.Lock()  # whose it is, may make folders
+        self.lock = threading.Lock()  # whose it is, may make folders
         self.fault = for_a_loop()
-        self.pour = Pourer(tell, self.fault).poured
+        self.write = StreamWriter(tell, self.fault).write
 
     def __enter__(self) -> Site:
         try:
             os.makedirs(long_path(os.fspath(self.to)), exist_ok=True)
             remove_tree(self.scratch)
             os.mkdir(self.scratch)  # with a mode of 0o700, Windows would let nobody else read what was in it, ever
-            self.kept = stat.S_IMODE(os.stat(self.scratch).st_mode) & 0o777
+            self.mode_bits = stat.S_IMODE(os.stat(self.scratch).st_mode) & 0o777
         except OSError as error:
             said = cannot_write(self.to, error)
             hint = said.hint if is_full(error) else "name a folder that this user may write into: --to DIR"
             raise StateError(said.message, where=said.where, hint=hint) from error
-        self.ends.callback(remove_tree, self.scratch)
-        self.anonymous = self.ends.enter_context(anonymous_files.maker(os.fspath(self.scratch)))
+        self.cleanup.callback(remove_tree, self.scratch)
+        self.anonymous = self.cleanup.enter_context(anonymous_files.maker(os.fspath(self.scratch)))
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.ends.close()
+        self.cleanup.close()
 
     @contextlib.contextmanager
     def copied(self, done: Done, tell: Tell) -> Iterator[Site]:
         """The same in a copy of this process, with others to tell."""
         mine = copy.copy(self)
-        mine.done, mine.tell, mine.pour = done, tell, Pourer(tell, self.fault).poured
+        mine.done, mine.tell, mine.write = done, tell, StreamWriter(tell, self.fault).write
         with anonymous_files.again(self.anonymous) as mine.anonymous:
             yield mine
 
     def folder(self, item: Item) -> None:
         """Make an empty folder; its own mode and time come at the end."""
-        with _Named(self, item):
-            self._open_way(item.wanted.target)
-            self._open(item.wanted.target)
+        with _Reported(self, item):
+            self._make_parents(item.wanted.target)
+            self._make_folder(item.wanted.target)
 
-    def begin(self, most: int, chunks: Iterable[bytes]) -> Begun:
+    def begin(self, most: int, chunks: Iterable[bytes]) -> Partial:
         """Write the beginning of a file, of `most` bytes; it gets no name. What `chunks` raises, and only that, is."""
-        begun = self._begun()
+        partial = self._new_partial()
         try:
-            return self._received(begun, most, chunks)
+            return self._received(partial, most, chunks)
         except BaseException:
-            _forget(begun.scratch)
+            _discard(partial.scratch)
             raise
 
-    def files(self, items: Sequence[Item], chunks: Iterable[bytes], begun: Begun | None = None) -> None:
-        """Write one stream of bytes, behind what is `begun`, to every item that has them, or why they are Damaged."""
+    def files(self, items: Sequence[Item], chunks: Iterable[bytes], partial: Partial | None = None) -> None:
+        """Write one stream of bytes, behind what is `partial`, to every item that has them, or why they are Damaged."""
         try:
-            self._files(items, chunks, begun)
+            self._files(items, chunks, partial)
         except Damaged as error:
-            self.lost(items, f"{DAMAGED}{error.message}")
+            self.fail(items, f"{DAMAGED}{error.message}")
 
-    def lost(self, items: Iterable[Item], why: str) -> None:
+    def fail(self, items: Iterable[Item], why: str) -> None:
         """Say of all why they could not be restored."""
         for item in items:
             self.done(item, False, why)
 
-    def _files(self, items: Sequence[Item], chunks: Iterable[bytes], begun: Begun | None) -> None:
-        if begun is None and len(items) == 1 and self._straight(items[0], chunks):
+    def _files(self, items: Sequence[Item], chunks: Iterable[bytes], partial: Partial | None) -> None:
+        if partial is None and len(items) == 1 and self._put_anonymous(items[0], chunks):
             return
-        begun, first = begun or self._begun(), items[0].wanted.entry
-        scratch = begun.scratch
+        partial, first = partial or self._new_partial(), items[0].wanted.entry
+        scratch = partial.scratch
         try:
             if len(items) > 1:
                 items = sorted(items, key=lambda item: item.wanted.entry.kind == HARDLINK)
-                all_of_it = self._received(begun, first.size, chunks)
+                all_of_it = self._received(partial, first.size, chunks)
             else:
-                all_of_it = self._received(begun, first.size, chunks, first if BY_NUMBER else None)
+                all_of_it = self._received(partial, first.size, chunks, first if BY_NUMBER else None)
             if self._placed(items, all_of_it):
                 return
         except BaseException:
-            _forget(scratch)
+            _discard(scratch)
             raise
-        _forget(scratch)
+        _discard(scratch)
 
-    def _straight(self, item: Item, chunks: Iterable[bytes]) -> bool:
+    def _put_anonymous(self, item: Item, chunks: Iterable[bytes]) -> bool:
         """Write what is new without a name, then give it its own; False when that cannot be, and nothing was taken."""
         entry, target = item.wanted.entry, item.wanted.target
         if self.anonymous is None or item.kind != WRITE:
             return False
         folder = target.rpartition("/")[0]
         try:
-            if folder not in self.safe:
-                self._open_way(target)
+            if folder not in self.known_folders:
+                self._make_parents(target)
             fd, mode = self.anonymous.open(self.top + folder, entry.mode & 0o777)
         except OSError:
             return False
-        with _Named(self, item):
+        with _Reported(self, item):
             try:
-                written = self.pour(fd, Begun("", hashlib.sha256()), entry.size, chunks)
+                written = self.write(fd, Partial("", hashlib.sha256()), entry.size, chunks)
                 compare(written, entry)
-                if lost := dressed(fd, entry, mode):
-                    raise OSError(lost)
+                if why := try_set_metadata(fd, entry, mode):
+                    raise OSError(why)
                 self.fault("restore.before-rename")
                 self._name(fd, item)
                 self.fault("restore.after-rename")
@@ -160,48 +168,48 @@ class Site:
             self.anonymous.name(fd, target)
         except FileExistsError:
             now = there(target)
-            if now is None or not _is_it(now, target, item.wanted.entry):
+            if now is None or not _is_wanted(now, target, item.wanted.entry):
                 raise OSError(f"{now.said if now else 'something'} has appeared there meanwhile") from None
 
-    def _begun(self) -> Begun:
-        return Begun(self._new_name(), hashlib.sha256())
+    def _new_partial(self) -> Partial:
+        return Partial(self._new_name(), hashlib.sha256())
 
-    def _received(self, begun: Begun, most: int, chunks: Iterable[bytes], entry: Entry | None = None) -> Begun:
+    def _received(self, partial: Partial, most: int, chunks: Iterable[bytes], entry: Entry | None = None) -> Partial:
         """The same with the stream behind it. No more than `most` bytes in all are written; zeros become holes.
 
         With `entry` it gets its mode and time, too, while it is open.
         """
-        scratch, digest, size, lost, _ = begun
-        mode = entry.mode & self.kept if entry and not size else 0o600
+        scratch, digest, size, why, _ = partial
+        mode = entry.mode & self.mode_bits if entry and not size else 0o600
         fd = -1
         try:
             try:
-                fd = -1 if lost else os.open(scratch, MORE if size else NEW, mode)
+                fd = -1 if why else os.open(scratch, MORE if size else NEW, mode)
             except OSError as error:
-                lost = reason(error)
+                why = reason(error)
             if fd >= 0 and size:
                 os.lseek(fd, 0, os.SEEK_END)
-            _, _, size, lost, _ = self.pour(fd, Begun(scratch, digest, size, lost), most, chunks)
-            if entry and not lost:
-                lost = dressed(fd, entry, mode)
+            _, _, size, why, _ = self.write(fd, Partial(scratch, digest, size, why), most, chunks)
+            if entry and not why:
+                why = try_set_metadata(fd, entry, mode)
         finally:
             if fd >= 0:
                 os.close(fd)
-        return Begun(scratch, digest, size, lost, entry is not None)
+        return Partial(scratch, digest, size, why, entry is not None)
 
-    def _placed(self, items: Sequence[Item], begun: Begun) -> bool:
+    def _placed(self, items: Sequence[Item], partial: Partial) -> bool:
         """Give the bytes to each item; whether the last one took the file itself."""
-        taken, scratch = False, begun.scratch
+        taken, scratch = False, partial.scratch
         written: dict[str, str] = {}  # a path of the backup -> where its bytes are now
         for number, item in enumerate(items):
             entry = item.wanted.entry
-            with _Named(self, item):
-                compare(begun, entry)
+            with _Reported(self, item):
+                compare(partial, entry)
                 other = written.get(entry.link) if entry.kind == HARDLINK else None
                 last = number == len(items) - 1
                 source = self._linked(other) or (scratch if last else self._copied(scratch))
-                if not begun.dressed:
-                    dress(source, entry)
+                if not partial.has_metadata:
+                    set_metadata(source, entry)
                 self._file(item, source)
                 taken = source == scratch
                 if not last:
@@ -224,15 +232,15 @@ class Site:
         return name
 
     def _file(self, item: Item, scratch: str) -> None:
-        self._open_way(item.wanted.target)
+        self._make_parents(item.wanted.target)
         self.fault("restore.before-rename")
         self._rename(scratch, item)
         self.fault("restore.after-rename")
 
     def link(self, item: Item) -> None:
         """Make a link; nothing is asked of what it leads to."""
-        with _Named(self, item):
-            self._open_way(item.wanted.target)
+        with _Reported(self, item):
+            self._make_parents(item.wanted.target)
             target, text = at(self.to, item.wanted.target), item.wanted.entry.link
             text, scratch = text.replace("/", os.sep), self._new_name()
             is_folder = os.path.isdir(os.path.join(os.path.dirname(target), text))
@@ -242,7 +250,7 @@ class Site:
                 os.utime(scratch, ns=(mtime, mtime), follow_symlinks=False)
             self._rename(scratch, item)
 
-    def dress_folders(self, items: Sequence[Item], *, whole: bool) -> None:
+    def finish_folders(self, items: Sequence[Item], *, whole: bool) -> None:
         """Modes and times of folders, the innermost first: whatever is put into one changes its time.
 
         Unless all is `whole` this user may write into each: what is lacking comes by the next restore.
@@ -254,18 +262,18 @@ class Site:
             if now is not None and now.kind == FOLDER:
                 entry = item.wanted.entry
                 with contextlib.suppress(OSError):
-                    dress(path, entry if whole else entry._replace(mode=entry.mode | stat.S_IRWXU))
+                    set_metadata(path, entry if whole else entry._replace(mode=entry.mode | stat.S_IRWXU))
 
-    def _open_way(self, target: str) -> None:
+    def _make_parents(self, target: str) -> None:
         """Make the folders above a target that are not there; raises OSError when one of them is anything else."""
-        if target.rpartition("/")[0] in self.safe:
+        if target.rpartition("/")[0] in self.known_folders:
             return
-        with self.turn:
+        with self.lock:
             for above in folders_of(target):
-                if above not in self.safe:
-                    self._open(above)
+                if above not in self.known_folders:
+                    self._make_folder(above)
 
-    def _open(self, folder: str) -> None:
+    def _make_folder(self, folder: str) -> None:
         path = at(self.to, folder)
         with contextlib.suppress(FileExistsError):  # another restore into the same folder may make it, too
             os.mkdir(path)
@@ -273,17 +281,17 @@ class Site:
         if now is None or now.kind != FOLDER:
             said = now.said if now else "gone"
             raise OSError(f"`{folder}` is {said} there: nothing is written through it")
-        self.safe.add(folder)
+        self.known_folders.add(folder)
 
     def _rename(self, scratch: str, item: Item) -> None:
         """Give it its name. What has appeared there since the plan was made stays."""
         target = at(self.to, item.wanted.target)
-        if item.kind == WRITE and BY_NUMBER and _named(scratch, target):
+        if item.kind == WRITE and BY_NUMBER and _link_to(scratch, target):
             return
         now = there(target)
         if now is not None and (item.is_new or now.kind == FOLDER):
-            if _is_it(now, target, item.wanted.entry):
-                return _forget(scratch)
+            if _is_wanted(now, target, item.wanted.entry):
+                return _discard(scratch)
             raise OSError(f"{now.said} has appeared there meanwhile")
         try:
             patiently(lambda: os.replace(scratch, target))
@@ -302,7 +310,7 @@ class Site:
         return f"{self.scratch}{os.sep}{os.getpid()}-{next(self.numbers)}.part"
 
 
-class _Named:
+class _Reported:
     """Whatever goes wrong with one item within is said of it, and stops nothing else. (A generator costs six times.)"""
 
     def __init__(self, site: Site, item: Item) -> None:
@@ -314,8 +322,8 @@ class _Named:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> bool:
         done = self.site.done
         if error is None:
-            done(self.item, True, well(self.item))
-        elif isinstance(error, Different):
+            done(self.item, True, success_text(self.item))
+        elif isinstance(error, WrongBytes):
             done(self.item, False, "damaged: its bytes are not those that the manifest names")
         elif isinstance(error, (OSError, ValueError)):
             done(self.item, False, reason(error))
@@ -324,29 +332,29 @@ class _Named:
         return True
 
 
-def well(item: Item) -> str:
+def success_text(item: Item) -> str:
     """What is said of an item that was put."""
     wanted = item.wanted
     return f"as `{wanted.target}`: {wanted.why}" if wanted.why else item.reason
 
 
-def _named(scratch: str, target: str) -> bool:
+def _link_to(scratch: str, target: str) -> bool:
     """Give a file its name by a link, which replaces nothing and costs less than a rename; False where it has none."""
     try:
         os.link(scratch, target)
     except OSError:  # something has that name, or the disk has no links: a rename says which
         return False
-    _forget(scratch)
+    _discard(scratch)
     return True
 
 
-def _is_it(now: There, target: str, entry: Entry) -> bool:
+def _is_wanted(now: There, target: str, entry: Entry) -> bool:
     """Whether what has appeared is just what is wanted: another restore into the same folder was quicker."""
     if now.kind == LINK:
         return (entry.kind, entry.link) == (LINK, now.link)
     return now.kind == FILE and hash_of(target) == entry.sha256
 
 
-def _forget(path: str) -> None:
+def _discard(path: str) -> None:
     with contextlib.suppress(OSError):
         os.unlink(path)

@@ -22,14 +22,14 @@ from autosys_tasks.backup.progress import Progress
 from autosys_tasks.backup.restore import forked
 from autosys_tasks.backup.restore import look as restore_look
 from autosys_tasks.backup.restore import plan as restore_plan
-from autosys_tasks.backup.restore.file_bytes import NO_SPACE, Begun
+from autosys_tasks.backup.restore.file_bytes import NO_SPACE, Partial
 from autosys_tasks.backup.restore.names_text import Rules
 from autosys_tasks.backup.restore.plan import KEEP, MAKE, POINT, REFUSE, REPLACE, SAME, WRITE, Item
 from autosys_tasks.backup.restore.put import DAMAGED, Site
 from autosys_tasks.backup.scratch import leftovers, remove_tree
 from autosys_tasks.backup.seven_zip.parse import Member
 from autosys_tasks.backup.seven_zip.read import Archive
-from autosys_tasks.backup.threads import in_turn
+from autosys_tasks.backup.threads import serialized
 from autosys_tasks.backup.values import FOLDER, FULL, LINK, Backup, Entry
 from autosys_tasks.config.addresses import masked
 from autosys_tasks.core.clock import size, span
@@ -123,7 +123,7 @@ def restore(order: Order, tell: Tell = lambda line: None) -> Report:
 
 def carry_out(order: Order, seen: Picture, tell: Tell = lambda line: None) -> Report:
     """Do what was planned just now. Raises StateError when the folder cannot be written at all."""
-    began, to, tell = time.monotonic(), _checked(order), in_turn(tell)
+    began, to, tell = time.monotonic(), _checked(order), serialized(tell)
     outcomes: list[Outcome] = []
 
     def done(item: Item, ok: bool | None, detail: str) -> None:
@@ -134,13 +134,13 @@ def carry_out(order: Order, seen: Picture, tell: Tell = lambda line: None) -> Re
     for left in leftovers(to, restore_look.SCRATCH):
         remove_tree(left)
     progress = Progress("restoring", sum(item.wanted.entry.size for item in _of(seen, WRITE, REPLACE)), tell)
-    with Site(to, done, in_turn(progress.add)) as site:
+    with Site(to, done, serialized(progress.add)) as site:
         whole = False
         try:
             _put(site, order, seen)
             whole = not any(outcome.ok is False for outcome in outcomes)
         finally:
-            site.dress_folders(_to_dress(order, seen), whole=whole)
+            site.finish_folders(_to_finish(order, seen), whole=whole)
     outcomes.sort(key=lambda outcome: outcome.step.target)  # several threads did it
     for item in _of(seen, KEEP, REFUSE):
         if item.wanted.entry.kind != FOLDER or item.kind == REFUSE:
@@ -153,14 +153,14 @@ def _put(site: Site, order: Order, seen: Picture) -> None:
     """Everything but the modes and times of folders."""
     for item in _of(seen, MAKE):
         site.folder(item)
-    begun: dict[str, Begun] = {}
+    partials: dict[str, Partial] = {}
     for share in _by_archive(_of(seen, WRITE, REPLACE)):
-        _from_archive(site, order, share, begun)
+        _from_archive(site, order, share, partials)
     for item in _of(seen, POINT):
         site.link(item)
 
 
-def _to_dress(order: Order, seen: Picture) -> list[Item]:
+def _to_finish(order: Order, seen: Picture) -> list[Item]:
     """The folders whose mode and time are those of the backup in the end: a person's own keep theirs unless told."""
     renew = seen.resumed or order.overwrite != restore_plan.NEVER
     kept = [item for item in _of(seen, KEEP) if item.wanted.entry.kind == FOLDER and (renew or item.reason == SAME)]
@@ -203,12 +203,12 @@ def _by_archive(items: Iterable[Item]) -> list[_Share]:
     return sorted(found.values(), key=lambda share: (share.backup.kind != FULL, share.backup.id))
 
 
-def _from_archive(site: Site, order: Order, share: _Share, begun: dict[str, Begun]) -> None:
+def _from_archive(site: Site, order: Order, share: _Share, partials: dict[str, Partial]) -> None:
     """Write what one archive holds. Where it is damaged, what is good comes out, and the rest is named.
 
-    `begun`: files of which only the beginning is there, by the member that holds the tail.
+    `partials`: files of which only the beginning is there, by the member that holds the tail.
     """
-    known = [item for item in share.items if not item.wanted.entry.beginning or item.wanted.entry.member in begun]
+    known = [item for item in share.items if not item.wanted.entry.beginning or item.wanted.entry.member in partials]
     waiting = _by_member(known, lambda entry: entry.member or entry.path)
     beginnings = _by_member(share.beginnings, lambda entry: entry.beginning)
     in_base = f"{DAMAGED}in its base {share.backup.id}: "
@@ -217,25 +217,25 @@ def _from_archive(site: Site, order: Order, share: _Share, begun: dict[str, Begu
         if tails := beginnings.pop(member.name, None):
             entry = tails[0].wanted.entry
             try:
-                begun[entry.member] = site.begin(entry.tail[0], chunks)
+                partials[entry.member] = site.begin(entry.tail[0], chunks)
             except Damaged as error:
-                site.lost(tails, f"{in_base}{error.message}")
+                site.fail(tails, f"{in_base}{error.message}")
         elif same := waiting.pop(member.name, None):
-            site.files(same, chunks, begun.pop(member.name, None))
+            site.files(same, chunks, partials.pop(member.name, None))
 
     why = "it is not in the archive"
     try:
         with Archive(order.folder / share.backup.archive, order.passphrase) as archive:
-            forked.put(site, archive, waiting, {*beginnings, *begun})
+            forked.put(site, archive, waiting, {*beginnings, *partials})
             if left := {*waiting, *beginnings}:
                 archive.read(left, put)
     except Damaged as error:
         why = error.message
     for tails in beginnings.values():
-        site.lost(tails, f"{in_base}{why}")
+        site.fail(tails, f"{in_base}{why}")
     for same in waiting.values():
         if same[0].wanted.entry.size:
-            site.lost(same, f"{DAMAGED}{why}")
+            site.fail(same, f"{DAMAGED}{why}")
         else:
             site.files(same, ())
 

@@ -8,7 +8,7 @@ from collections.abc import Generator, Mapping
 from concurrent.futures import Executor, Future, wait
 from typing import BinaryIO, NamedTuple
 
-from autosys_tasks.backup.seven_zip.codec import TAIL, TOGETHER, Cipher, Key, coder, crc32
+from autosys_tasks.backup.seven_zip.codec import FOR_SMALL_FILES, TAIL, Cipher, Key, coder, crc32
 from autosys_tasks.backup.seven_zip.header import Block, Columns
 
 
@@ -66,8 +66,8 @@ class Chunk(NamedTuple):
 class Filling:
     """A block on its way: what waits to be compressed (a shared one), what went in and came out, and who is in it."""
 
-    def __init__(self, codec: bytes, key: Key | None, like: Mapping[str, int] = TOGETHER) -> None:
-        self.codec, self.like, self.data, self.columns = codec, like, bytearray(), Columns()
+    def __init__(self, codec: bytes, key: Key | None, lzma2: Mapping[str, int] = FOR_SMALL_FILES) -> None:
+        self.codec, self.lzma2, self.data, self.columns = codec, lzma2, bytearray(), Columns()
         self.chunks: list[Future[bytes | bytearray]] = []  # of a shared one: what is being compressed, in its order
         self.raw = self.packed = self.coded = 0
         self.at = -1  # where it begins in the file, once it does

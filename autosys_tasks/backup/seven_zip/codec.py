@@ -20,9 +20,12 @@ COPY, LZMA2, DEFLATE, AES = b"\x00", b"\x21", b"\x04\x01\x08", b"\x06\xf1\x07\x0
 TAIL = {COPY: b"", LZMA2: b"\x00", DEFLATE: b"\x03\x00"}
 PIECE = 1 << 20  # no decoder is asked for more bytes at once
 DICT_BYTE = 18  # how LZMA2 says 2 MiB, the most that one of these needs
-TOGETHER = {"id": lzma.FILTER_LZMA2, "preset": 1, "lc": 4, "pb": 0, "dict_size": 1 << 21, "depth": 5}  # of one kind
-ALONE = {**TOGETHER, "dict_size": 1 << 18, "depth": 24}  # a log: what comes again was there a moment ago
-LISTED = {**ALONE, "dict_size": 1 << 12, "mode": lzma.MODE_NORMAL, "depth": 1, "nice_len": 16, "lc": 0}  # mostly hashes
+# LZMA2 settings of liblzma (docs/decisions/0022 says how they were found).
+FOR_SMALL_FILES = {"id": lzma.FILTER_LZMA2, "preset": 1, "lc": 4, "pb": 0, "dict_size": 1 << 21, "depth": 5}
+FOR_LARGE_FILE = {**FOR_SMALL_FILES, "dict_size": 1 << 18, "depth": 24}  # a log repeats what was just there
+FOR_MANIFEST = {  # mostly hashes, which do not shrink
+    **FOR_LARGE_FILE, "dict_size": 1 << 12, "mode": lzma.MODE_NORMAL, "depth": 1, "nice_len": 16, "lc": 0,
+}  # fmt: skip
 LARGEST_DICT_BYTE = 28  # 64 MiB: 7-Zip's -mx=9; more would be memory for nothing
 CYCLES = 19  # 2^19 rounds of SHA-256 make a key, as in 7-Zip
 
@@ -36,30 +39,30 @@ def coder(codec: bytes) -> bytes:
 def compress(
     codec: bytes,
     data: bytes | bytearray,
-    going: Callable[[int], bool] = lambda count: True,
-    like: Mapping[str, int] = TOGETHER,
+    wanted: Callable[[int], bool] = lambda count: True,
+    lzma2: Mapping[str, int] = FOR_SMALL_FILES,
 ) -> bytes | bytearray:
     """One chunk of a block. The interpreter's lock is released, so threads help.
 
-    `going` is told how many bytes come next, and says whether anybody still wants them. `like`: LZMA2's settings.
+    `wanted` is told how many bytes come next, and says whether anybody still wants them. `lzma2`: LZMA2's settings.
     """
     if codec == COPY:
-        going(len(data))
+        wanted(len(data))
         return data
-    squeeze: Any = _lzma2(like, len(data)) if codec == LZMA2 else _deflater()
+    squeeze: Any = _lzma2(lzma2, len(data)) if codec == LZMA2 else _deflater()
     packed = bytearray()
     for at in range(0, len(data), PIECE):
-        if not going(min(PIECE, len(data) - at)):
+        if not wanted(min(PIECE, len(data) - at)):
             return b""
         packed += squeeze.compress(memoryview(data)[at : at + PIECE])
     packed += squeeze.flush()[:-1] if codec == LZMA2 else squeeze.flush(zlib.Z_SYNC_FLUSH)  # LZMA2: less its TAIL
     return packed
 
 
-def _lzma2(like: Mapping[str, int], size: int) -> Any:
-    """As `like` says, but for a small chunk with small tables: to clear large ones would take longer than all else."""
+def _lzma2(lzma2: Mapping[str, int], size: int) -> Any:
+    """As `lzma2` says, but for a small chunk with small tables: to clear large ones would take longer than all else."""
     enough = max(1 << 16, 2 * size)
-    return lzma.LZMACompressor(lzma.FORMAT_RAW, filters=[{**like, "dict_size": min(like["dict_size"], enough)}])
+    return lzma.LZMACompressor(lzma.FORMAT_RAW, filters=[{**lzma2, "dict_size": min(lzma2["dict_size"], enough)}])
 
 
 def _deflater() -> Any:

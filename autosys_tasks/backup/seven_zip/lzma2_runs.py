@@ -20,7 +20,7 @@ def decoded(settings: bytes, packed: Iterator[bytes], size: int, pool: Executor)
     def run(data: bytes) -> bytes:
         return made().decompress(data, size)
 
-    return sized(threads.each(run, runs(packed), pool), size)
+    return sized(threads.ordered_map(run, runs(packed), pool), size)
 
 
 def runs(packed: Iterable[bytes]) -> Iterator[bytes]:

@@ -49,7 +49,7 @@ class Member(NamedTuple):
     crc: int
 
 
-class Packed(NamedTuple):
+class BlockInfo(NamedTuple):
     """A compressed stream: where it lies (`at`, from the end of the first 32 bytes), and how it is decoded."""
 
     at: int
@@ -85,7 +85,7 @@ class Members:
             yield Member(name, kind, size, (time - EPOCH) * 100, mode, crc)
 
 
-def encoded_header(following: bytes) -> Packed | None:
+def encoded_header(following: bytes) -> BlockInfo | None:
     """Where the compressed header is and how it is packed; None when `following` is the header itself."""
     if following[:1] == HEADER:
         return None
@@ -97,7 +97,7 @@ def encoded_header(following: bytes) -> Packed | None:
     return packed._replace(crc=streams.unpackinfo.folders[0].crc, packed_crc=crc)
 
 
-def contents(header: bytes) -> tuple[list[Packed], Members]:
+def contents(header: bytes) -> tuple[list[BlockInfo], Members]:
     """The blocks and, in the archive's order, the members; those with bytes are in the blocks one after the other."""
     source = io.BytesIO(header)
     kind = source.read(1) + source.read(1)
@@ -113,14 +113,14 @@ def contents(header: bytes) -> tuple[list[Packed], Members]:
     return blocks, _members(source, inside.unpacksizes, inside.digests)
 
 
-def _blocks(packinfo: Any, folders: Sequence[Any], counts: Sequence[int]) -> list[Packed]:
+def _blocks(packinfo: Any, folders: Sequence[Any], counts: Sequence[int]) -> list[BlockInfo]:
     if not len(packinfo.packsizes) == len(folders) == len(counts):
         raise Damaged(MORE)
     rows = zip(folders, packinfo.packpositions, packinfo.packsizes, counts, strict=False)
     return [_block(folder, packinfo.packpos + at, size, count) for folder, at, size, count in rows]
 
 
-def _block(folder: Any, at: int, packed: int, members: int) -> Packed:
+def _block(folder: Any, at: int, packed: int, members: int) -> BlockInfo:
     coders, sizes, bonds = folder.coders, folder.unpacksizes, [(one.incoder, one.outcoder) for one in folder.bindpairs]
     aes = coders[0]["properties"] if coders[0]["method"] == AES else b""
     shape_is_ours = len(coders) == len(sizes) == (2 if aes else 1) and bonds == ([(1, 0)] if aes else [])
@@ -129,7 +129,7 @@ def _block(folder: Any, at: int, packed: int, members: int) -> Packed:
     if aes and (packed % 16 or sizes[0] > packed):
         raise Damaged("an encrypted block has an impossible size")
     codec, settings = coders[-1]["method"], coders[-1]["properties"] or b""
-    return Packed(at, packed, sizes[0] if aes else packed, sizes[-1], codec, settings, aes, members)
+    return BlockInfo(at, packed, sizes[0] if aes else packed, sizes[-1], codec, settings, aes, members)
 
 
 def _members(source: io.BytesIO, sizes: Sequence[int], crcs: Sequence[int]) -> Members:

@@ -24,7 +24,7 @@ from autosys_tasks.backup.passphrase import forms
 from autosys_tasks.backup.seven_zip import lzma2_runs
 from autosys_tasks.backup.seven_zip.codec import LZMA2, Key, crc32, decoded, decrypted
 from autosys_tasks.backup.seven_zip.header import MAGIC, START
-from autosys_tasks.backup.seven_zip.parse import Member, Packed, contents, encoded_header
+from autosys_tasks.backup.seven_zip.parse import BlockInfo, Member, contents, encoded_header
 from autosys_tasks.core.files import patiently
 
 __all__ = ["Archive", "Member"]
@@ -35,7 +35,7 @@ CROWD = 1 << 9  # members of a block: where one has more, they are small, and se
 BLOCKS = 64  # that wait to be read by several threads
 ReadAt = Callable[[int, int, int], bytes]
 READ_AT: ReadAt | None = getattr(os, "pread", None)  # a file's place is one for all copies of a process: not Windows
-Going = Callable[[], None]  # raises when nobody wants more
+Check = Callable[[], None]  # raises when nobody wants more
 HINT = "set AUTOSYS_BACKUP_PASSPHRASE to the passphrase that it was made with"
 
 
@@ -82,23 +82,23 @@ class Archive:
         """
         wanted = None if names is None else frozenset(names)
 
-        def give(of_a_block: Iterable[_Place], going: Going) -> None:
+        def give(of_a_block: Iterable[_Place], check_cancelled: Check) -> None:
             for member, stream, at in of_a_block:
-                going()
-                sink(member, self._bytes(member, stream, at, going))
+                check_cancelled()
+                sink(member, self._bytes(member, stream, at, check_cancelled))
 
-        with _Pools(ThreadPoolExecutor(1, "unpack"), ThreadPoolExecutor(threads.count(), "unpack-run")) as pools:
+        with _Pools(ThreadPoolExecutor(1, "unpack"), ThreadPoolExecutor(threads.worker_count(), "unpack-run")) as pools:
             placed = (one for one in self._placed(pools) if wanted is None or one[0].name in wanted)
             waiting: list[list[_Place]] = []
             for stream, group in itertools.groupby(placed, key=itemgetter(1)):
                 if stream and stream.is_crowd:
-                    give(group, _always)
+                    give(group, _never_cancelled)
                     continue
                 waiting.append(list(group))
                 if len(waiting) == BLOCKS:
-                    threads.share(iter(waiting), give)
+                    threads.for_each(iter(waiting), give)
                     waiting.clear()
-            threads.share(iter(waiting), give)
+            threads.for_each(iter(waiting), give)
 
     def crowds(self) -> list[int]:
         """The numbers of the blocks that many small members share."""
@@ -114,7 +114,7 @@ class Archive:
 
         def block(number: int) -> Iterator[tuple[Member, Iterator[bytes]]]:
             for member, stream, at in next(inside for found, inside in blocks if found == number):
-                yield member, self._bytes(member, stream, at, _always)
+                yield member, self._bytes(member, stream, at, _never_cancelled)
 
         return block
 
@@ -122,7 +122,7 @@ class Archive:
         """The bytes of the one member of that name; Damaged when there is none."""
         for member, stream, at in self._placed():
             if member.name == name:
-                return self._bytes(member, stream, at, _always)
+                return self._bytes(member, stream, at, _never_cancelled)
         raise Damaged(f"there is no `{name}` in it", where=str(self._path))
 
     def _placed(self, pools: _Pools | None = None) -> Iterator[_Place]:
@@ -140,29 +140,29 @@ class Archive:
             if member.size:
                 left, at = left - 1, at + member.size
 
-    def _stream(self, number: int, block: Packed, pools: _Pools | None) -> _Stream:
+    def _stream(self, number: int, block: BlockInfo, pools: _Pools | None) -> _Stream:
         is_crowd = block.members > CROWD
         if not pools or not is_crowd:
             pieces = self._decoded(block, fast=self._fast)
         elif block.codec == LZMA2 and block.size <= lzma2_runs.MOST:
             pieces = self._by_runs(block, pools.several)
         else:
-            pieces = threads.ahead(self._decoded(block, fast=self._fast), pools.one)
+            pieces = threads.prefetched(self._decoded(block, fast=self._fast), pools.one)
         return _Stream(pieces, number, is_crowd)
 
-    def _bytes(self, member: Member, stream: _Stream | None, at: int, going: Going) -> Iterator[bytes]:
+    def _bytes(self, member: Member, stream: _Stream | None, at: int, check_cancelled: Check) -> Iterator[bytes]:
         """What `sink` takes: of a small one that is good and at hand, all at once."""
         data = stream.at_hand(at, member.size) if stream else b""
         if data and self._sum_of(data) == member.crc:
             return iter((data,))
-        return self._streamed(member, stream, at, going)
+        return self._streamed(member, stream, at, check_cancelled)
 
-    def _streamed(self, member: Member, stream: _Stream | None, at: int, going: Going) -> Iterator[bytes]:
+    def _streamed(self, member: Member, stream: _Stream | None, at: int, check_cancelled: Check) -> Iterator[bytes]:
         crc, sum_of = 0, self._sum_of
         if stream is not None:
             try:  # not `with self._damage()`, whose cost tells when it is a file's
                 for piece in stream.part(at, member.size):
-                    going()
+                    check_cancelled()
                     crc = sum_of(piece, crc)
                     yield piece
             except Exception as error:
@@ -173,13 +173,13 @@ class Archive:
 
     # Blocks
 
-    def _decoded(self, block: Packed, *, fast: bool = False) -> Iterator[bytes]:
+    def _decoded(self, block: BlockInfo, *, fast: bool = False) -> Iterator[bytes]:
         return decoded(block.codec, block.settings, self._in_clear(block), block.size, fast)
 
-    def _by_runs(self, block: Packed, pool: ThreadPoolExecutor) -> Iterator[bytes]:
+    def _by_runs(self, block: BlockInfo, pool: ThreadPoolExecutor) -> Iterator[bytes]:
         yield from lzma2_runs.decoded(block.settings, self._in_clear(block), block.size, pool)
 
-    def _in_clear(self, block: Packed) -> Iterator[bytes]:
+    def _in_clear(self, block: BlockInfo) -> Iterator[bytes]:
         pieces = self._pieces(START + block.at, block.packed)
         if block.aes:
             key, iv = self._key(block.aes)
@@ -236,7 +236,7 @@ class Archive:
         packed = encoded_header(following)
         return following if packed is None else self._unpacked(packed)
 
-    def _unpacked(self, block: Packed) -> bytes:
+    def _unpacked(self, block: BlockInfo) -> bytes:
         if block.size > LARGEST_HEADER or block.packed_crc is None:
             raise Damaged("its header is none of ours: another program wrote it")
         crc = 0
@@ -275,7 +275,7 @@ class Archive:
 
 
 class _Pools(NamedTuple):
-    """The threads that decode what many small members share. One has a thread alone, as `threads.ahead` wants it."""
+    """The threads that decode blocks of many small members. `one` has a single thread, for `prefetched`."""
 
     one: ThreadPoolExecutor
     several: ThreadPoolExecutor
@@ -318,5 +318,5 @@ class _Stream:
 _Place = tuple[Member, _Stream | None, int]
 
 
-def _always() -> None:
+def _never_cancelled() -> None:
     """Nobody ends it."""

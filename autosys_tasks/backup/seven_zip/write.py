@@ -20,12 +20,12 @@ from typing import BinaryIO
 
 from autosys_tasks.backup.seven_zip.block import Chunk, Filling, Reading
 from autosys_tasks.backup.seven_zip.codec import (
-    ALONE,
     COPY,
     DEFLATE,
-    LISTED,
+    FOR_LARGE_FILE,
+    FOR_MANIFEST,
+    FOR_SMALL_FILES,
     LZMA2,
-    TOGETHER,
     Key,
     compress,
     crc32,
@@ -43,7 +43,7 @@ from autosys_tasks.backup.seven_zip.header import (
     link_bytes,
     start,
 )
-from autosys_tasks.backup.threads import count
+from autosys_tasks.backup.threads import worker_count
 from autosys_tasks.backup.values import MANIFEST
 from autosys_tasks.core.errors import AutosysError
 from autosys_tasks.core.faults import fault
@@ -89,7 +89,7 @@ class Writer:
         self._path = path
         self._codec = codec_of(bulk)
         self._key = Key(passphrase, os.urandom(16)) if passphrase else None
-        self._threads = threads or count()
+        self._threads = threads or worker_count()
         self._open: dict[bytes, Filling] = {}
         self._queue: deque[tuple[Filling, Future[bytes | bytearray] | None]] = deque()
         self._blocks: list[Block] = []
@@ -152,7 +152,7 @@ class Writer:
 
     def _done(self, chunk: Chunk) -> Future[bytes | bytearray]:
         done = Future[bytes | bytearray]()
-        self._going(chunk.size)
+        self._is_wanted(chunk.size)
         done.set_result(chunk.data)
         return done
 
@@ -198,7 +198,7 @@ class Writer:
         plain = header(self._blocks, self._columns)
         packing = Filling(self._codec, self._key)
         packing.raw = len(plain)
-        packed = packing.sealed(compress(self._codec, plain, like=LISTED)) + packing.end()
+        packed = packing.sealed(compress(self._codec, plain, lzma2=FOR_MANIFEST)) + packing.end()
         self._put(packed)
         following = encoded(packing.block(), at, crc32(packed), crc32(plain))
         self._put(following)
@@ -208,27 +208,28 @@ class Writer:
 
     def _together(self, name: str, data: bytes) -> Filling:
         """The shared block that a small file is now in."""
-        like = LISTED if name == MANIFEST else TOGETHER
-        filling = self._room(fitting(self._codec, name, data), len(data), like)
+        lzma2 = FOR_MANIFEST if name == MANIFEST else FOR_SMALL_FILES
+        filling = self._room(fitting(self._codec, name, data), len(data), lzma2)
         filling.data += data
         if len(filling.data) >= CHUNK:
             self._begin(filling)
         return filling
 
-    def _room(self, codec: bytes, size: int, like: Mapping[str, int] = TOGETHER) -> Filling:
+    def _room(self, codec: bytes, size: int, lzma2: Mapping[str, int] = FOR_SMALL_FILES) -> Filling:
         """The shared block that has room for so many bytes more, and counts them."""
         filling = self._open.get(codec)
         if filling and filling.raw + size > BLOCK:
             self._close(codec)
             filling = None
         if not filling:
-            filling = self._open[codec] = Filling(codec, self._key, like)
+            filling = self._open[codec] = Filling(codec, self._key, lzma2)
         filling.raw += size
         return filling
 
     def _alone(self, name: str, head: bytes, reading: Reading) -> Filling:
         """A block of its own that a large file has been streamed through; taken back when it cannot be read."""
-        filling = Filling(fitting(self._codec, name, head), self._key, LISTED if name == MANIFEST else ALONE)
+        lzma2 = FOR_MANIFEST if name == MANIFEST else FOR_LARGE_FILE
+        filling = Filling(fitting(self._codec, name, head), self._key, lzma2)
         try:
             with contextlib.closing(reading.ahead(CHUNK, self._reader)) as rest:
                 for chunk in itertools.chain((head,), rest):
@@ -262,9 +263,9 @@ class Writer:
             filling.chunks.append(self._compressed(filling, data))
 
     def _compressed(self, filling: Filling, chunk: bytes | bytearray) -> Future[bytes | bytearray]:
-        return self._pool.submit(compress, filling.codec, chunk, self._going, filling.like)
+        return self._pool.submit(compress, filling.codec, chunk, self._is_wanted, filling.lzma2)
 
-    def _going(self, count: int) -> bool:
+    def _is_wanted(self, count: int) -> bool:
         """A thread is about to compress so many bytes; whether it shall."""
         with self._lock:
             if not self._stopped:
