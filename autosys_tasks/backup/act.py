@@ -1,6 +1,6 @@
-"""The steps of a backup on the disk: tidy up, write under a temporary name, read back, give the name, remove.
+"""Changes in the folder of backups: tidy up after interrupted runs, publish, discard, remove.
 
-A manifest under its own name is what makes a backup exist. It comes last, and goes first.
+A backup exists when its manifest has its final name: that is renamed last, and goes first.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ RESERVE = 1_000_000  # bytes that stay free
 
 
 def tidy(folder: Path, marks: Collection[str]) -> list[str]:
-    """Finish or take away what runs that were cut short have left here; says what that was.
+    """Finish or remove what interrupted runs left; a line about each.
 
-    `marks`: how our own are marked (see owner.marks); another workspace may be writing its own just now.
+    `marks`: suffixes of this workspace's own files (see owner.marks); another one may be writing here just now.
     """
     said = []
     for name in _names(folder):
@@ -63,7 +63,7 @@ def _tidied(folder: Path, stem: str, name: str) -> str:
 
 
 def _is_whole(left: Path, archive: Path) -> bool:
-    """Whether only the manifest's name was lacking: its archive has a name after it was verified alone."""
+    """Whether only the manifest's rename is missing: an archive gets its name only after it was verified."""
     try:
         backup = manifest.read_backup(left)
         return backup.verified and archive.stat().st_size == backup.archive_bytes
@@ -72,7 +72,7 @@ def _is_whole(left: Path, archive: Path) -> bool:
 
 
 def ready(folder: Path, to_store: int) -> None:
-    """Make the folder; raises StateError when it takes no file, or not even what the best packing would leave."""
+    """Make the folder; raises StateError when it takes no file, or has no room even for a 50th of `to_store` bytes."""
     make_folder(folder)
     free, least = shutil.disk_usage(folder).free, RESERVE + to_store // 50
     if free < least:
@@ -83,7 +83,7 @@ def ready(folder: Path, to_store: int) -> None:
 
 
 def _hide(folder: Path) -> None:
-    """Have git leave the folder out, unless somebody has said otherwise: an archive may hold secrets in clear."""
+    """Write a .gitignore, unless there is one: an archive may hold secrets in clear."""
     from autosys_tasks.host import git
 
     path = folder / ".gitignore"
@@ -102,7 +102,7 @@ def _hide(folder: Path) -> None:
 
 
 def flush(*paths: Path) -> None:
-    """Bring what these files have to the disk, which is waited for once; raises StateError."""
+    """fsync these files, at the same time; raises StateError."""
     for_each(iter(paths), _flush)
 
 
@@ -115,7 +115,7 @@ def _flush(path: Path, _check_cancelled: Callable[[], None]) -> None:
 
 
 def publish(folder: Path, backup: Backup) -> None:
-    """Give a verified archive and its manifest their names, for good: not before all of both is on the disk."""
+    """Flush a verified archive and its manifest to the disk, then rename both."""
     part, described = folder / f"{backup.archive}{backup.part}", folder / f"{backup.manifest}{backup.part}"
     flush(part, described)
     fault("backup.before-rename")
@@ -132,7 +132,7 @@ def publish(folder: Path, backup: Backup) -> None:
 
 
 def discard(folder: Path, backup: Backup) -> None:
-    """Take away what a run that failed has written; what was verified and has one of its names stays, for `tidy`."""
+    """Remove what a failed run has written; an archive that already has its name stays, for `tidy`."""
     part = folder / f"{backup.archive}{backup.part}"
     if not part.exists() and (folder / backup.archive).exists():
         return
@@ -142,7 +142,7 @@ def discard(folder: Path, backup: Backup) -> None:
 
 
 def remove(folder: Path, backup: Backup) -> None:
-    """Take a backup away: it ceases to exist before its archive goes."""
+    """Remove a backup: its manifest first."""
     fault("backup.before-remove")
     goes = folder / backup.manifest
     _rename(goes, folder / f"{goes.name}{REMOVED}")

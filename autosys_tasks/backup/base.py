@@ -1,4 +1,4 @@
-"""What a differential builds upon: the lines of a full backup, held against the files that a walk meets. Pure."""
+"""The manifest of the full backup that a differential builds upon, compared with the files that a walk meets. Pure."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from autosys_tasks.backup.values import Entry
 
 
 class Base:
-    """A full's entries as lines, in order of path; without lines it is that of a full, which builds upon nothing.
+    """Lines of the base's manifest, in order of path, merged with files asked in the same order.
 
-    `scanned`: when it was looked for (seconds since 1970). A file whose line it would have again is counted, and no
-    more is made of it: of most nights that is nearly all there is.
+    `scanned`: when the base's files were scanned (seconds since 1970). An unchanged file, which most are, is only
+    counted. Without lines (a full backup) every file is new.
     """
 
     def __init__(self, lines: Iterable[str] = (), scanned: float = 0.0) -> None:
         self.scanned = scanned
-        self.files, self.bytes = 0, 0  # that stayed
+        self.files, self.bytes = 0, 0  # unchanged
         self._settled_ns = int((scanned - RACY_S) * 1e9)
         self._lines = iter(lines)
         self._line = next(self._lines, "")
-        self._entry: Entry | None = None  # of that line, once it was parsed
+        self._entry: Entry | None = None  # the parsed `_line`, if it was parsed
         self._last = ""
         self._left: list[Entry] = []
 
     def has(self, path: str, size: int, mtime_ns: int, mode: int, stamp: tuple[int, int]) -> bool:
-        """Whether a file is as it was, in the very words of its line; asked in order of path. Raises Damaged."""
+        """Whether a file is unchanged: its line would be the same. Asked in order of path; raises Damaged."""
         if mtime_ns >= self._settled_ns or stamp == NO_STAMP:
             return False
         while self._line:
@@ -45,7 +45,7 @@ class Base:
         return False
 
     def left(self) -> list[Entry]:
-        """The entries of all that `has` did not find so, in order of path; asked at the end. Raises Damaged."""
+        """All other entries of the base, in order of path; asked at the end. Raises Damaged."""
         while self._line:
             self._leave(self._parsed())
         return self._left

@@ -1,4 +1,4 @@
-"""Looks for everything that the sets name, in one walk: what goes into a backup, and which patterns match nothing."""
+"""Collects what the sets name, in one walk, and which patterns match nothing."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from autosys_tasks.config.model import Config
 from autosys_tasks.core.clock import span
 from autosys_tasks.supervise.state import place_of
 
-EVERY = 10_000  # paths between two words about how far it is
+EVERY = 10_000  # paths between two lines of progress
 SPECIAL = {stat.S_IFSOCK: "a socket", stat.S_IFIFO: "a pipe"}
 LEADS_OUT = "leads-out"
 IS_WINDOWS = hasattr(os.stat_result, "st_file_attributes")
@@ -39,12 +39,12 @@ def collect(
     databases: bool = True,
     apart: bool = False,
 ) -> Collected:
-    """Everything in the workspace that `[backup]` asks for, in order of path, but for what `base` has as it is now.
+    """Everything in the workspace that `[backup]` asks for, in order of path, without what `base` has unchanged.
 
-    `folder` is where backups lie: it is never collected, nor are the state folder and `staging`, which takes
-    copies of what cannot be read as it lies there. `now` (seconds since 1970) is what `newer_than` counts from.
-    Without `databases` these are shown as they lie there, and with `apart` copied so: to open one that is written to
-    leaves marks beside it. Raises Damaged when the base's lines cannot be read, before anything is copied.
+    `folder` (of backups), the state folder and `staging` (for copies of databases and git) are never collected.
+    `now`: seconds since 1970, for `newer_than`. Without `databases` none is copied; with `apart` SQLite does not open
+    those in the workspace (see sqlite_copy.copy). Raises Damaged, before anything is copied, when the base's lines
+    cannot be read.
     """
     base = base or Base()
     site = site_of(config, folder, staging)
@@ -69,7 +69,7 @@ def collect(
         tell(f"git: {repository.summary}")
     return Collected(
         tuple(sorted(gathered.all_found(copies, repository.found), key=itemgetter(0))),
-        (*gathered.in_vain(), *gathered.failed, *damaged, *repository.failed),
+        (*gathered.unmatched(), *gathered.failed, *damaged, *repository.failed),
         tuple(gathered.skipped),
         (*gathered.too_old(), *repository.notes),
         repository.summary,
@@ -80,8 +80,7 @@ def collect(
 
 
 def site_of(config: Config, *own: Path) -> Site:
-    """The workspace as a place to walk; the state folder and `own` are ours, and so are copies of
-    backups wherever they lie in it."""
+    """The workspace to walk, without the state folder, `own`, and copies of backups in second places."""
     root = os.path.abspath(config.path)
     fold = os.path.normcase("A") == "a"
     near = (_inside(_path(place), root) for place in config.backup.copies if place.startswith("file://"))
@@ -98,7 +97,7 @@ def _path(url: str) -> str:
 
 
 def _inside(path: str, root: str) -> str | None:
-    """A folder as seen from the root, "" when it is that, None when it is not below it."""
+    """A folder's path relative to the root, "" for the root itself, None when it is not below it."""
     try:
         seen = os.path.relpath(os.path.realpath(path), os.path.realpath(root)).replace(os.sep, "/")
     except ValueError:  # another drive
@@ -107,28 +106,28 @@ def _inside(path: str, root: str) -> str | None:
 
 
 class _Gathered:
-    """What a walk has met so far."""
+    """What a walk has found so far."""
 
     def __init__(self, site: Site, wanted: Sequence[Pattern], now: float, base: Base) -> None:
         self.site, self.wanted, self.now, self.base = site, wanted, now, base
         self.retries = RetryBudget()
         self.found: list[Found] = []
-        self.paged: list[Found] = []  # of these, what has the size of a database
+        self.paged: list[Found] = []  # of `found`: files of the size of a SQLite database
         self.failed: list[Failed] = []
         self.skipped: list[str] = []
-        self.linked: list[tuple[Found, tuple[int, int]]] = []  # files of several names, with (device, inode)
-        self.met: dict[tuple[str, str], bool] = {}  # (set, pattern): it matched something; and something young enough
+        self.linked: list[tuple[Found, tuple[int, int]]] = []  # files with several names, with (device, inode)
+        self.met: dict[tuple[str, str], bool] = {}  # (set, pattern) that matched; True: something young enough
         self.left_out: dict[tuple[str, str], LeftOut] = {}
-        self.others: set[str] = set()  # paths of what is found and is no file
-        self.folders: set[str] = set()  # in which something is found
+        self.others: set[str] = set()  # of `found`: paths of folders and links
+        self.folders: set[str] = set()  # folders in which something was found
 
     @property
     def count(self) -> int:
-        """How many things were met, what stayed as it was included."""
+        """How many things were found, unchanged files of the base included."""
         return len(self.found) + self.base.files
 
     def take(self, event: object) -> None:
-        """One thing that the walk says."""
+        """Take one event of the walk."""
         if isinstance(event, Seen):
             self._meet(event)
         elif isinstance(event, LeftOut):
@@ -179,7 +178,7 @@ class _Gathered:
             self.folders.add(seen.folder)
 
     def _to_examine(self, prefix: str, things: Sequence[Thing]) -> list[Thing]:
-        """All but plain files that are as the base has them: new and changed ones, links, folders, databases."""
+        """All but unchanged plain files: new and changed ones, links, folders, possible databases."""
         others = []
         for thing in things:
             name, status = thing
@@ -204,7 +203,7 @@ class _Gathered:
             self.skipped.append(f"{path}: {SPECIAL.get(stat.S_IFMT(status.st_mode), 'a device')}")
 
     def add_parents(self) -> None:
-        """The folders that the found things lie in: their times and rights are theirs, too."""
+        """Add the folders above all that was found, for their modes and times."""
         parents: set[str] = set()
         for above in self.folders:
             while above and above not in parents:
@@ -215,12 +214,12 @@ class _Gathered:
             try:
                 thing = _other(self.site, path, source, os.lstat(source), (), self.retries)
             except OSError:
-                continue  # vanished since, with what is in it: that is named when it is read
+                continue  # vanished; its files are reported when they are read
             if thing:
                 self.found.append(thing)
 
     def all_found(self, copies: Mapping[str, Found], more: Iterable[Found]) -> list[Found]:
-        """All of them, with these copies of databases in place of what lies there, and `more`."""
+        """All that was found, databases replaced by their copies (without their journals), and `more`."""
         gone = {f"{path}{side}" for path in copies for side in ITS_OWN}
         instead, first = dict(copies), dict[tuple[int, int], str]()
         for one, inode in sorted(self.linked):
@@ -230,8 +229,8 @@ class _Gathered:
         other = gone | instead.keys()
         return [*(one for one in self.found if one.path not in other), *instead.values()] if other else self.found
 
-    def in_vain(self) -> list[Failed]:
-        """The patterns that match nothing, by name."""
+    def unmatched(self) -> list[Failed]:
+        """A failure for each pattern that matches nothing."""
         rows = []
         for one in self.wanted:
             key = one.of.name, one.written
@@ -244,7 +243,7 @@ class _Gathered:
         return rows
 
     def too_old(self) -> list[str]:
-        """A word about each pattern whose every match is older than its set takes: that is no fault."""
+        """A note for each pattern that only matches things older than `newer_than`."""
         return [
             f"`{one.written}` of `{one.of.name}`: nothing of it changed within {span(one.of.newer_than_s or 0)}"
             for one in self.wanted
@@ -255,7 +254,7 @@ class _Gathered:
 def _other(
     site: Site, path: str, source: str, status: os.stat_result, sets: tuple[str, ...], retries: RetryBudget
 ) -> Found | None:
-    """A link or a folder, None for what can be kept in no way; raises OSError."""
+    """A link or a folder; None for sockets, pipes and devices. Raises OSError."""
     mtime_ns, mode, stamp = status.st_mtime_ns, status.st_mode & BITS, (status.st_ino, status.st_ctime_ns)
     if is_link(status):
         link = retries.twice(lambda: os.readlink(source))

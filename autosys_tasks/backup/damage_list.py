@@ -1,6 +1,6 @@
-"""Which backups were found damaged, in the state folder: nothing is built upon them, and none of them counts as kept.
+"""The list of backups that were found damaged, in the state folder: none is a base, and none counts for retention.
 
-`backup.verify` and a drill that failed write it down, and forget what reads back again.
+`backup.verify` and failed drills add to it; a backup that reads back again is taken off.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from autosys_tasks.core.files import make_folder, read_json, write_atomic
 
 
 def load(state: Path) -> dict[str, str]:
-    """Why each is damaged, by id."""
+    """Why each is damaged, by id; empty when the file is not there or cannot be read."""
     try:
         said = read_json(_file(state))
     except (OSError, ValueError):
@@ -22,7 +22,7 @@ def load(state: Path) -> dict[str, str]:
 
 
 def update(state: Path, found: Mapping[str, str]) -> None:
-    """Write down what reading backups back has found, by id; "" for a good one."""
+    """Write down results of reading back: why each is damaged, by id, "" for a good one."""
     known = load(state)
     now = {one: why for one, why in {**known, **found}.items() if why}
     if now != known:

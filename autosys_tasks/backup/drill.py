@@ -40,7 +40,7 @@ def drill(
     found = Drill(utc_text(), "", 0, ())
     with own_folder(state, "drill") as scratch, uncollected():
         try:
-            backup = store.last(folder, owner)
+            backup = store.newest_in(folder, owner)
             found = found._replace(id=backup.id)
             order = restore.Order(folder, backup, (), scratch / "all", passphrase=passphrase, own=True)
             files, why = _drilled(order, workspace, tell)

@@ -1,4 +1,4 @@
-"""What the last drill came to, in the state folder: for the health page, and for the night that makes the next."""
+"""The result of the last drill, in the state folder: for the health page, and to know when the next is due."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ def fields(found: Drill) -> dict[str, object]:
 
 
 def save(state: Path, found: Drill) -> None:
-    """Write it down."""
+    """Write the result to `backup/drill.json` below `state`."""
     path = make_folder(state / "backup") / "drill.json"
     write_atomic(path, json.dumps({"at": found.at, **fields(found)}) + "\n", mode=0o600)
 
 
 def load(state: Path) -> Drill | None:
-    """The last one, None when nothing is known of any."""
+    """The last result, None when there is none."""
     try:
         said = read_json(state / "backup" / "drill.json")
         if not isinstance(said, dict):

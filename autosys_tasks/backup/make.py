@@ -1,4 +1,4 @@
-"""Makes a backup: collects, packs, reads back, and gives the archive its name only then."""
+"""Makes one backup: collect, pack, read back, publish."""
 
 from __future__ import annotations
 
@@ -36,16 +36,16 @@ NAMED, NEEDED = "a set names it", "a required set names it"
 
 
 class Draft(NamedTuple):
-    """What a backup is going to be: what goes into it, and why as a full or a differential one."""
+    """A backup before it is written: its content, and why it is a full or a differential one."""
 
     load: Load
     reason: str
     found: Collected
-    backups: list[Backup]  # that are there
+    backups: list[Backup]  # of this workspace, that exist already
 
 
 def make(run: Record, note: str) -> None:
-    """The whole of it; what was cut short before is tidied up first."""
+    """Make a backup and set `run.made`; what an interrupted run left is tidied up first."""
     config, place = run.house.config, run.house.place
     folder = store.folder_of(config.path)
     number(place.folder)
@@ -60,7 +60,7 @@ def make(run: Record, note: str) -> None:
 
 @contextlib.contextmanager
 def _unfrozen_afterwards() -> Iterator[None]:
-    """At its end the collector looks again through what it passed over."""
+    """At the end let Python's garbage collector see the frozen objects again."""
     try:
         yield
     finally:
@@ -68,7 +68,7 @@ def _unfrozen_afterwards() -> Iterator[None]:
 
 
 def _report_missing(run: Record, found: Collected) -> None:
-    """What the sets name in vain, what could not even be looked at, and what was left out."""
+    """Add to the run: patterns that match nothing, what cannot be read, what was skipped."""
     for each in found.missing:
         if each.unmatched and not each.required:
             run.unmatched.append(each.path)
@@ -83,7 +83,7 @@ def _report_failed(run: Record, each: Failed) -> None:
 
 
 def drafted(house: House, scratch: Path) -> tuple[Load, str, tuple[str, ...]]:
-    """What a backup would store now, why as a full or a differential one, and what a person should know."""
+    """For a dry run: what a backup would store now, the reason for its kind, and notes for a person."""
     folder = store.folder_of(house.config.path)
     look = partial(collect, house.config, folder, wall(), scratch, databases=False)
     load, reason, found, backups = _draft(house, look)
@@ -92,7 +92,7 @@ def drafted(house: House, scratch: Path) -> tuple[Load, str, tuple[str, ...]]:
 
 
 def _store(run: Record, folder: Path, spool: Spool, draft: Draft) -> Backup:
-    """The new backup, verified and with its name; whatever goes wrong before that leaves nothing of it."""
+    """Write, read back and publish the archive; when any of that fails nothing of it stays."""
     secret, load = passphrase(run.house.config.name), draft.load
     part = folder / f"{load.head.archive}{load.head.part}"
     act.ready(folder, plan.to_store(load.found))
@@ -137,7 +137,7 @@ def made_text(backup: Backup) -> str:
 
 
 def _draft(house: House, look: Callable[..., Collected], note: str = "") -> Draft:
-    """What is to be stored, and why as a full or a differential one; `look` collects it, but for what a base has."""
+    """Decide between full and differential. `look` collects the files; with `base`, all but those that the base has."""
     config, folder, now, digest = house.config, store.folder_of(house.config.path), wall(), sets_digest(house.config)
     secret, backups = passphrase(config.name), store.owned(folder, owner_of(config))
     lost = {each.id: why for each in backups if (why := store.lost(folder, each))}
@@ -162,7 +162,7 @@ def _draft(house: House, look: Callable[..., Collected], note: str = "") -> Draf
 
 
 def _differential(load: Load, base: Backup, found: Collected) -> Load:
-    """Only what is not in the base as it is now."""
+    """The same load without what the base holds unchanged."""
     unread = [each.path for each in found.missing if not each.unmatched]
     changes = plan.changed(found.found, found.left, base.created, unread)
     same = [each.size for each in changes.same if each.kind == FILE]
@@ -179,7 +179,7 @@ def _required(config: Config) -> frozenset[str]:
 
 
 def _warnings(head: Backup, found: Collected, backups: Sequence[Backup], more: int = 0) -> list[str]:
-    """What a person should know before it is too late, each once."""
+    """Warnings about secrets in clear, a missing passphrase, or an empty backup."""
     said = [] if found.found or found.files else [NOTHING]
     bare = _any_encrypted(backups) and not head.encrypted
     count = more + sum(SECRET in each.flags for each in found.found)
@@ -193,24 +193,23 @@ def _warnings(head: Backup, found: Collected, backups: Sequence[Backup], more: i
 
 
 def _any_encrypted(backups: Sequence[Backup]) -> bool:
-    """Whether somebody wanted them encrypted; a keyring that nobody has opened yet is no other wish."""
+    """Whether any backup is encrypted: then one in clear is an accident, such as a locked keyring."""
     return any(one.encrypted for one in backups)
 
 
 def sets_digest(config: Config) -> str:
-    """What is asked for, as a digest: against what was asked for otherwise there is no differential.
+    """A digest of the sets, [backup.git] and the rules for secrets; where it changes, a new full backup is due.
 
-    Nor against what another version made that took other names for secrets: of what stayed no name is looked at.
+    The rules count because a differential does not look at the names of unchanged files.
     """
     asked = [[list(each) for each in config.backup.sets.values()], config.backup.git, secrets_text.RULES]
     return hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:16]
 
 
 def next_id(now: float, mine: Sequence[str], taken: Collection[str] = ()) -> str:
-    """This moment as the id of a backup; a second after the newest one of `mine`, when the clock was set back.
+    """`now` as the id of a backup, or a second after the newest of `mine` when the clock was set back.
 
-    Ids alone are never set back: `created` is what the clock says, and ages are counted by that. `taken`: whatever
-    else has a name there.
+    Ids only grow; `created` is what the clock says, and ages are counted by that. `taken`: other ids in the folder.
     """
     said, newest = id_of(now), max(mine, default="")
     said = said if said > newest else id_of(time_of(newest) + 1)

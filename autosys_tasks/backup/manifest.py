@@ -1,6 +1,6 @@
-"""A backup's manifest on the disk, read and written line by line: a million entries fit into little memory.
+"""Reads and writes a backup's manifest line by line: a million entries need little memory.
 
-Of an encrypted backup the file beside the archive has no names: its entries are those of the manifest within.
+The manifest beside an encrypted archive has no entries: they are read from the one within the archive.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ from autosys_tasks.core.files import cannot_write, patiently
 
 T = TypeVar("T")
 Entries = Iterable[Entry] | Spool  # in order of path
-PIECE = 1 << 16  # bytes that are read at once: few enough for the cache of a CPU
+PIECE = 1 << 16  # bytes read at once; fits a CPU's cache
 
 
 def write(path: Path, head: Backup, entries: Entries, deleted: Iterable[str], foot: Backup) -> None:
-    """Write a manifest to `path`, for this user alone. Entries and `deleted` come in order of path.
+    """Write a manifest to `path`, readable for this user alone. Entries and `deleted` come in order of path.
 
-    With the archive's hash in `foot` it is the file beside the archive, without it the one within; beside an encrypted
-    archive no names are written. Raises StateError when it cannot be written, ValueError when it is out of order.
+    With the archive's hash in `foot` it is the manifest beside the archive (without names, if that is encrypted), else
+    the one within. Raises StateError when it cannot be written, ValueError when something is out of order.
     """
     try:
         with open(path, "wb", opener=_private) as file:
@@ -56,7 +56,7 @@ def write(path: Path, head: Backup, entries: Entries, deleted: Iterable[str], fo
 
 
 def stream(head: Backup, entries: Entries, deleted: Iterable[str], foot: Backup) -> BinaryIO:
-    """A manifest, as `write` writes it, to be read (`read` alone) from the first byte on."""
+    """The same manifest as a stream (`read` alone)."""
     return cast(BinaryIO, _Stream(_whole(head, entries, deleted, foot)))
 
 
@@ -82,7 +82,7 @@ def _whole(head: Backup, entries: Entries, deleted: Iterable[str], foot: Backup)
 
 
 def read_backup(path: Path) -> Backup:
-    """What the head and the foot say; raises Damaged. The entries between them are not looked at."""
+    """The backup that a manifest describes, by its first and last line; raises Damaged."""
     with _damage(path), _open(path) as file:
         backup = backup_of(opened(file.readline(LONGEST)), closed(_last_line(file)))
         if not path.name.startswith(f"{backup.stem}."):
@@ -91,22 +91,22 @@ def read_backup(path: Path) -> Backup:
 
 
 def read_entries(path: Path, passphrase: str = "") -> Iterator[Entry]:
-    """Every entry, in order of path. At the end its own hash was compared. Raises Damaged, NeedsPassphrase."""
+    """Every entry, in order of path; the manifest's own hash is checked at the end. Raises Damaged, NeedsPassphrase."""
     return _in_order(path, _between(path, passphrase, entries_of, deleted=False), attrgetter("path"))
 
 
 def read_lines(path: Path, passphrase: str = "") -> Iterator[str]:
-    """The same entries as lines (see manifest_text), for whoever need not parse each; in which order is not proven."""
+    """The same entries as unparsed lines (see manifest_text); their order is not checked."""
     return chain.from_iterable(_between(path, passphrase, list, deleted=False))
 
 
 def read_deleted(path: Path, passphrase: str = "") -> Iterator[str]:
-    """The base's paths that were gone, in order; raises Damaged, NeedsPassphrase."""
+    """The paths of the base that were deleted, in order; raises Damaged, NeedsPassphrase."""
     return _in_order(path, _between(path, passphrase, paths_of, deleted=True), str)
 
 
 def state(folder: Path, backup: Backup, passphrase: str = "") -> Iterator[tuple[Entry, Backup]]:
-    """All that was there when `backup` was made: each entry, in order of path, and the backup whose archive holds it.
+    """The whole state at the time of `backup`: each entry, in order of path, with the backup whose archive holds it.
 
     Raises Damaged, also when a differential's base is not in `folder` as it was; NeedsPassphrase.
     """
@@ -137,7 +137,7 @@ def beside(folder: Path, backup: Backup) -> Path:
 def _merged(
     base: Iterator[tuple[Entry, Backup]], own: Iterator[tuple[Entry, Backup]], deleted: Iterator[str]
 ) -> Iterator[tuple[Entry, Backup]]:
-    """Streams in order of path as one: what the base has, unless it is deleted or there is a newer one."""
+    """Merge streams in order of path: entries of the base, unless deleted or replaced by an own one."""
     new, gone = next(own, None), next(deleted, None)
     for old in base:
         path = old[0].path
@@ -168,7 +168,7 @@ def _in_order(path: Path, things: Iterator[list[T]], path_of: Callable[[T], str]
 def _between(
     path: Path, passphrase: str, values: Callable[[list[str]], list[T]], *, deleted: bool
 ) -> Iterator[list[T]]:
-    """What the lines of one of the two lists say, as many at once as are read at once; the other's are hashed only."""
+    """The values of one of the two lists, entries or `deleted`, a piece at a time; the other is only hashed."""
     with _damage(path), contextlib.ExitStack() as stack:
         texts = in_whole_lines(_source(path, passphrase, stack))
         first, end, rest = next(texts, "").partition("\n")
@@ -192,7 +192,7 @@ def _between(
 
 
 def _source(path: Path, passphrase: str, stack: contextlib.ExitStack) -> Iterator[bytes]:
-    """The manifest in pieces: the one within the archive when the file beside it has no names."""
+    """The manifest in pieces; of an encrypted backup, the one within the archive."""
     file = stack.enter_context(_open(path))
     first = file.readline(LONGEST)
     if not opened(first)["encrypted"]:
@@ -227,7 +227,7 @@ def _private(path: str, flags: int) -> int:
 
 @contextlib.contextmanager
 def _damage(path: Path) -> Iterator[None]:
-    """Whatever goes wrong within is damage of the manifest."""
+    """Turn every error within into Damaged, except NeedsPassphrase."""
     try:
         yield
     except NeedsPassphrase:

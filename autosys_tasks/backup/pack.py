@@ -1,6 +1,6 @@
-"""Packs what was collected into one archive and reads all of it back, under a temporary name.
+"""Packs collected files into one archive, under a temporary name, and reads it back.
 
-What of it cannot be read is named, and the rest is there.
+A file that cannot be read is listed as failed; the others are packed all the same.
 """
 
 from __future__ import annotations
@@ -39,33 +39,33 @@ from autosys_tasks.backup.walk import reason
 from autosys_tasks.core.files import is_full
 
 README = f"{OWN}/README.txt"
-BULK = 64_000_000  # bytes to read from which on speed counts more than size
+BULK = 64_000_000  # bytes; from here on quick DEFLATE is used instead of LZMA2
 Say = Callable[[str], object]
 
 
 class Load(NamedTuple):
-    """What goes into one archive, and what its manifest says beside that."""
+    """What goes into one archive, and what its manifest says of the rest."""
 
     head: Backup
-    found: tuple[tuple[Found, Entry | None], ...]  # each with what the base has under its path
+    found: tuple[tuple[Found, Entry | None], ...]  # each with the base's entry of that path
     deleted: tuple[str, ...] = ()  # paths of the base that are gone
-    files: int = 0  # of the base, that stay as they are
+    files: int = 0  # unchanged files, whose bytes the base has
     bytes: int = 0
-    required: frozenset[str] = frozenset()  # the sets of which nothing may be lacking
+    required: frozenset[str] = frozenset()  # names of sets with `required = true`
 
 
 class Packed(NamedTuple):
-    """An archive that was written: what its manifest says, and where its entries are."""
+    """An archive that was written, and its entries."""
 
     backup: Backup
     entries: Spool
-    secrets: int = 0  # files with something like a key in their text, beside those whose names tell
+    secrets: int = 0  # files found to be secret by their text (those found by name are flagged before)
 
 
 def pack(load: Load, part: Path, spool: Spool, secret: str, say: Say) -> Packed:
-    """Write the archive. Raises StateError when it cannot be written; what cannot be read is in `failed`.
+    """Write the archive `part`, and its entries to `spool`. Raises StateError when it cannot be written.
 
-    `spool` takes the entries.
+    Files that cannot be read are in `failed` of the backup.
     """
     bulk = sum(each.size for each, _before in load.found) >= BULK
     with batches(load.found, codec_of(bulk), load.required) as read:  # first: copies of this process have no threads
@@ -81,16 +81,16 @@ def pack(load: Load, part: Path, spool: Spool, secret: str, say: Say) -> Packed:
 
 
 class _Packing:
-    """What was packed so far of a load, and what could not be."""
+    """The state of one packing: how far it is in `load.found`, and the totals so far."""
 
     def __init__(self, load: Load, writer: Writer, ahead: tail.Ahead, spool: Spool) -> None:
         self._load, self._writer, self._ahead, self._spool = load, writer, ahead, spool
-        self._at = 0  # of what was found, the first that was not yet seen
+        self._at = 0  # index in `load.found` of the next thing
         self._retries, self._failed = RetryBudget(), list(load.head.failed)
         self._files, self._size, self.secrets = load.files, load.bytes, 0
 
     def take(self, batch: Batch) -> None:
-        """What was read together, and in its place by path what was left."""
+        """Pack a batch of small files, and one by one, in order of path, what the batch left."""
         self.secrets += batch.secrets
         for chunk in batch.chunks:
             self._writer.together(chunk)
@@ -117,12 +117,12 @@ class _Packing:
             if is_full(error):
                 raise
             self._failed.append(Failed(each.path, reason(error), not self._load.required.isdisjoint(each.sets)))
-            entry = before  # the last known one stays
+            entry = before  # a failed file counts with its base's bytes
         if entry and entry.kind == FILE:
             self._files, self._size = self._files + 1, self._size + entry.size
 
     def described(self, secret: str) -> Backup:
-        """What is known of the backup now; the archive says so of itself, for whoever finds it."""
+        """The backup as known so far; also packed, with a README for who has no autosys."""
         head, load = self._load.head, self._load
         backup = head._replace(files=self._files, bytes=self._size, failed=tuple(self._failed), verified=True)
         backup = backup._replace(local_only=backup.local_only or (bool(self.secrets) and not secret))
@@ -133,16 +133,16 @@ class _Packing:
 
 
 def _is_as_before(found: Found, before: Entry, retries: RetryBudget) -> bool:
-    """Whether its bytes are those of the base, and so is all else of it that matters; raises OSError.
+    """Whether a file is as the base has it: metadata, and then its bytes by hash; raises OSError.
 
-    A staged copy is made anew each time: its own times tell nothing.
+    The times of staged copies (databases, git) are ignored: they are made anew each night.
     """
     if (found.kind, before.kind, found.size) != (FILE, FILE, before.size):
         return False
     staged = SQLITE in found.flags or found.path.startswith(f"{OWN}/")
     if not staged and (found.mtime_ns, found.mode) != (before.mtime_ns, before.mode):
         return False
-    if not staged and {*found.flags, SECRET} != {*before.flags, SECRET}:  # its text told that it is one, perhaps
+    if not staged and {*found.flags, SECRET} != {*before.flags, SECRET}:  # SECRET may come from its text
         return False
     return read_steadily(found, _sha256_of, retries) == before.sha256
 
@@ -157,7 +157,7 @@ def _sha256_of(source: BinaryIO) -> str:
 def _stored(
     writer: Writer, found: Found, before: Entry | None, ahead: tail.Ahead, retries: RetryBudget
 ) -> Entry:
-    """One thing in the archive, or what is new at its end, and its line of the manifest."""
+    """Pack one thing, or only the tail of a file that grew; its entry."""
     if found.kind == FILE:
         before = before if before and plan.is_longer(found, before) else None
         only_grew = before and found.size > SMALL and tail.stored(writer, found, before, ahead, retries)
@@ -170,7 +170,7 @@ def _stored(
 
 
 def _file(writer: Writer, found: Found, before: Entry | None, retries: RetryBudget) -> Entry:
-    """The file as a whole; of a small one its tail is enough when it is `before` and more behind it."""
+    """Pack a whole file; of a small one only the tail, when it begins with the bytes of `before`."""
     path, time, mode = found.path, found.mtime_ns, found.mode
     if (data := read_small(found, SMALL, retries)) is not None:
         if before and (only_grew := tail.of_small(writer, found, before, data)):

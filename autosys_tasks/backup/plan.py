@@ -1,4 +1,4 @@
-"""Decides what a backup is to be: a full or a differential one, and which of the found files it has to hold. Pure."""
+"""Decides between a full and a differential backup, and which of the found files it has to hold. Pure."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from autosys_tasks.core.clock import counted, size
 
 DAY_S = 86_400.0
 WEEKLY_S = 6.5 * DAY_S  # a full a week: the seventh night may come some minutes early
-GROWN, GROWN_BYTES = 0.3, 1_000_000  # a differential of this share of its full, and of this size, calls for a new full
-RACY_S = 2.0  # a file that changed so shortly before it was looked at may have changed again in the same tick
-TAIL_FROM = 4 << 10  # of a file that had more bytes in the base (a disk's block) and only grew, its tail is kept
+GROWN, GROWN_BYTES = 0.3, 1_000_000  # a differential beyond this share of its full, and this size: a new full
+RACY_S = 2.0  # a file changed so shortly before the scan may change again without its mtime changing
+TAIL_FROM = 4 << 10  # bytes; of larger files that only grew, the tail is kept
 NO_STAMP = (0, 0)
 NOTHING: Mapping[str, str] = {}
 One = TypeVar("One", Entry, Found)
@@ -20,7 +20,7 @@ Other = TypeVar("Other", Entry, Found)
 
 
 class Choice(NamedTuple):
-    """What the next backup is to be; `base` is the full that a differential builds upon."""
+    """The kind of the next backup, and the full one that a differential builds upon."""
 
     kind: str  # full | differential
     base: Backup | None
@@ -28,12 +28,12 @@ class Choice(NamedTuple):
 
 
 class Changes(NamedTuple):
-    """Which files are as the base has them, which have to be read (with what they were), and which are gone."""
+    """What differs from the base: unchanged things, things to read (with the base's entry), deleted paths."""
 
     same: tuple[Found, ...]
     read: tuple[tuple[Found, Entry | None], ...]  # things without bytes (folders, links) are there too when they differ
     deleted: tuple[str, ...]
-    unseen: tuple[str, ...] = ()  # of the base, below what could not be read: it stays as it was
+    unseen: tuple[str, ...] = ()  # paths of the base in folders that cannot be read now: they stay
 
 
 def choose(
@@ -56,7 +56,7 @@ def choose(
 def _against(
     base: Backup, known: Sequence[Backup], sets: str, now: float, encrypted: bool, unusable: Mapping[str, str]
 ) -> str:
-    """Why nothing more is to be built upon this full, "" when all is well."""
+    """Why this full backup is no base for another differential, "" when it is one."""
     if base.id in unusable:
         return f"the full backup {base.id} cannot be built upon: {unusable[base.id]}"
     if base.sets != sets:
@@ -73,9 +73,9 @@ def _against(
 
 
 def changed(found: Iterable[Found], before: Iterable[Entry], scanned: float, unread: Collection[str] = ()) -> Changes:
-    """Hold what was found against the entries of the base; both in order of path.
+    """Compare what was found with the entries of the base; both in order of path.
 
-    `scanned`: when the base was looked for (seconds since 1970); `unread`: folders that could not be read now.
+    `scanned`: when the base's files were scanned (seconds since 1970); `unread`: folders that cannot be read now.
     """
     same: list[Found] = []
     read: list[tuple[Found, Entry | None]] = []
@@ -93,9 +93,9 @@ def changed(found: Iterable[Found], before: Iterable[Entry], scanned: float, unr
 
 
 def is_same(thing: Found, entry: Entry, scanned: float) -> bool:
-    """Whether a thing needs no second look: what the disk says of it is what it said then."""
+    """Whether the metadata (size, times, inode, mode) is that of the entry, so that the bytes need no reading."""
     now = thing.kind, thing.mtime_ns, thing.mode, thing.link, {*thing.flags, SECRET}
-    if now != (entry.kind, entry.mtime_ns, entry.mode, entry.link, {*entry.flags, SECRET}):  # its text told, perhaps
+    if now != (entry.kind, entry.mtime_ns, entry.mode, entry.link, {*entry.flags, SECRET}):  # SECRET: by its text
         return False
     if thing.kind != FILE:
         return True
@@ -104,24 +104,21 @@ def is_same(thing: Found, entry: Entry, scanned: float) -> bool:
 
 
 def is_longer(found: Found, before: Entry) -> bool:
-    """Whether a file may be what the base has and more behind it, so that its tail is enough; its bytes will tell.
-
-    Never of copies that are made anew each time (a database, the state of git): these do not grow at their ends.
-    """
+    """Whether a file may have grown at its end only; its bytes decide. False for staged copies (databases, git)."""
     if not found.kind == before.kind == FILE or found.path.startswith(f"{OWN}/"):
         return False
-    if SQLITE in found.flags or SQLITE in before.flags or before.member:  # only under its own name it is found again
+    if SQLITE in found.flags or SQLITE in before.flags or before.member:  # a tail needs its file's own path
         return False
     return TAIL_FROM < before.size < found.size
 
 
 def to_store(things: Iterable[tuple[Found, Entry | None]]) -> int:
-    """How many bytes of them a backup will hold, if what is longer only grew."""
+    """How many bytes the archive will hold, if all files that are longer only grew."""
     return sum(found.size - (before.size if before and is_longer(found, before) else 0) for found, before in things)
 
 
 def side_by_side(ones: Iterable[One], others: Iterable[Other]) -> Iterator[tuple[One | None, Other | None]]:
-    """Two streams in order of path as one, what has the same path together."""
+    """Merge two streams in order of path; equal paths come as one pair."""
     first, second = iter(ones), iter(others)
     one, other = next(first, None), next(second, None)
     while one or other:

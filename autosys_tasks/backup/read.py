@@ -1,6 +1,6 @@
-"""Reads files that others may be writing: what comes out is what lay there at one moment, or an error that says why.
+"""Reads files that others may be writing: the bytes of one moment, or an error.
 
-A log that only grew is whole: its first bytes, as many as there were when it was opened.
+Of a log that grows meanwhile: as many bytes as it had when it was opened.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from autosys_tasks.backup.retry import RetryBudget
 from autosys_tasks.backup.values import Found
 
 T = TypeVar("T")
-TRIES = 4  # how often a file is read that changes each time
-HOT_S = 60.0  # what was written to since then is read twice
+TRIES = 4  # for a file that changes each time
+HOT_S = 60.0  # a file modified so shortly ago is read twice and compared
 PART = 1 << 20
-SMALL = 1 << 20  # bytes of a file that is read at once
+SMALL = 1 << 20  # bytes; a file of up to so many is read at once
 
 
 class Changed(OSError):
-    """The file changed while it was read, and not by growing: what was handed out is to be thrown away."""
+    """The file changed while it was read, and did not only grow: discard what was read."""
 
 
 def read_steadily(found: Found, use: Callable[[BinaryIO], T], retries: RetryBudget | None = None) -> T:
-    """`use(stream)` with the bytes of one file, and again from the beginning when reading fails or the file changes.
+    """`use(stream)` with the bytes of one file; called again from the beginning when the file changes or reading fails.
 
-    What was locked, vanished or unreadable is tried once more, what changes a few times. Raises the last OSError.
+    A changing file is tried TRIES times, any other error twice. Raises the last OSError.
     """
 
     def read(proven: bool) -> T:
@@ -42,7 +42,7 @@ def read_steadily(found: Found, use: Callable[[BinaryIO], T], retries: RetryBudg
 
 
 def read_small(found: Found, most: int, retries: RetryBudget) -> bytes | None:
-    """The bytes of a file as steadily, at once, for half of what a stream costs; None when it has more than `most`."""
+    """The bytes of a file, read at once; None when it has more than `most`. Half the cost of `read_steadily`."""
     return _tried(lambda proven: _at_once(found, most, proven), retries)
 
 
@@ -69,7 +69,7 @@ def _at_once(found: Found, most: int, proven: bool) -> bytes | None:
         if size <= most and not _is_to_be_proven(time_ns, proven):
             data = os.read(fd, size) if size else b""
             if len(data) == size and _is_as_it_was(fd, size, time_ns):
-                return data  # nor was it another in between; nearly all are done with here
+                return data  # nearly all files end here
         return _as_it_is_now(fd, most, proven)
     finally:
         os.close(fd)
@@ -104,7 +104,7 @@ def _first_bytes(fd: int, size: int) -> bytes:
 
 
 def _status(fd: int) -> os.stat_result:
-    """Of an open file; raises OSError when it is another thing."""
+    """The status of an open file; raises OSError when it is no regular file."""
     status = os.fstat(fd)
     if not stat.S_ISREG(status.st_mode):
         raise OSError("is no file any more")
@@ -122,16 +122,16 @@ def _is_as_it_was(fd: int, size: int, mtime_ns: int) -> bool:
 
 @contextmanager
 def open_steadily(found: Found, *, proven: bool = False) -> Iterator[BinaryIO]:
-    """A stream (`read` alone) of the bytes that the file has now; its last part comes only after a look for changes.
+    """A stream (`read` alone) of the bytes that the file has now; before the last part it looks for changes.
 
-    `proven`: read twice and compared, as what was written to lately always is. Raises OSError; Changed is one.
+    `proven`: read twice and compare, as is always done with a file modified lately. Raises OSError, Changed.
     """
     with os.fdopen(host.open_read(found.source), "rb", buffering=0) as file:
         yield cast(BinaryIO, _Steady(cast(BinaryIO, file), proven))
 
 
 class _Steady:
-    """The first bytes of an open file, as many as it had when it was opened."""
+    """An open file, up to the size that it had when it was opened."""
 
     def __init__(self, file: BinaryIO, proven: bool) -> None:
         self.file = file

@@ -1,4 +1,4 @@
-"""What becomes of a run: every outcome is journalled and told as it happens, and the end has its summary."""
+"""A run that makes or removes backups: its outcomes go to the journal and the screen as they happen."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 from autosys_tasks import host
 from autosys_tasks.backup.values import DECLARE, Backup
-from autosys_tasks.core.clock import span
 from autosys_tasks.core.errors import AutosysError, StateError
 from autosys_tasks.core.files import cannot_write
 from autosys_tasks.core.journal import Journal
@@ -36,7 +35,7 @@ class Report(NamedTuple):
 
 
 class Record:
-    """One run. `say` is told how far it is, `tell` how each step ended."""
+    """One run. `say` takes lines of progress, `tell` the outcome of each step."""
 
     def __init__(self, house: House, task: str, tell: Tell, say: Say) -> None:
         self.house, self.say, self._tell = house, say, tell
@@ -52,12 +51,12 @@ class Record:
         self.take(Outcome(step, ok, detail, ms))
 
     def take(self, outcome: Outcome) -> None:
-        """One outcome as it is."""
+        """Add one outcome."""
         self._journal.add(outcome)
         self._tell(outcome)
 
     def whole(self, work: Callable[[Record], None]) -> Report:
-        """The work with its summary, however it ends."""
+        """Do the work, and write the summary line, also when it raises."""
         try:
             work(self)
         except BaseException as error:
@@ -75,7 +74,7 @@ class Record:
         return time.monotonic() - self._began
 
     def _close(self, *, ok: bool, detail: str) -> None:
-        """The summary line: also which backup was made, for whoever asks later whether a night has one."""
+        """The summary line; it also names the backup that was made, for `night`."""
         made = self.made.id if self.made else None
         self._journal.close(ok=ok, detail=detail, ms=round(self._seconds() * 1000), made=made, idle=self.unmatched)
 
@@ -87,7 +86,7 @@ def _why(error: BaseException) -> str:
 
 
 def verdict(report: Report) -> str:
-    """The whole in one line."""
+    """How the run ended, in one line."""
     bad = [outcome.step.target for outcome in report.outcomes if outcome.ok is False]
     if bad:
         said = f"{', '.join(bad[:3])}{' ...' if len(bad) > 3 else ''}"
@@ -98,12 +97,3 @@ def verdict(report: Report) -> str:
     if not report.backup.files:
         return f"WARN: {report.backup.stem} is verified, and holds no file: {DECLARE}"
     return f"OK: {report.backup.stem} is whole and verified"
-
-
-def lines(report: Report) -> list[str]:
-    """How a run ended; the verdict last, with what to type when it is red."""
-    bad = [each for each in report.outcomes if each.ok is False]
-    notes = [each for each in report.notes if not each.startswith("WARN ")]  # these were said as they came
-    said = [*notes, *(f"NG {each.step.target}: {each.detail}" for each in bad)]
-    hint = ["   -> mend it, then inv backup; inv health says what is required"] if report.code else []
-    return [*said, f"{verdict(report)}, after {span(report.seconds)}", *hint]

@@ -1,4 +1,4 @@
-"""Tries once more what is locked, vanished or unreadable; but a thousand of them shall not take an hour."""
+"""Tries locked or unreadable files again, within a budget of time for the whole run."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from collections.abc import Callable
 from typing import TypeVar
 
 T = TypeVar("T")
-PAUSE_S = 0.3  # a virus scanner, an editor that saves
+PAUSE_S = 0.3  # enough for a virus scanner, or an editor that saves
 IN_ALL_S = 20.0
 
 
 class RetryBudget:
-    """What one run may wait for other programs, in all."""
+    """How long one run may wait for other programs, in all."""
 
     def __init__(self, in_all_s: float = IN_ALL_S, sleep: Callable[[float], object] = time.sleep) -> None:
         self.left_s = in_all_s
         self.sleep = sleep
 
     def twice(self, action: Callable[[], T]) -> T:
-        """`action()`; after an OSError once more, a moment later. The second one is raised."""
+        """`action()`; after an OSError once more, PAUSE_S later. The second error is raised."""
         try:
             return action()
         except OSError:
@@ -27,7 +27,7 @@ class RetryBudget:
             return action()
 
     def wait(self) -> None:
-        """One pause; none any more when all of it is used up."""
+        """Pause; do not when the budget is used up."""
         if self.left_s > 0:
             self.left_s -= PAUSE_S
             self.sleep(PAUSE_S)

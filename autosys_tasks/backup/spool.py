@@ -1,4 +1,4 @@
-"""Entries of a manifest on the disk while it is not known yet how many there are: a million do not fill memory."""
+"""The entries of a new manifest, on the disk until all are known: a million of them would fill memory."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from typing import BinaryIO
 from autosys_tasks.backup.manifest_text import entries_of, in_whole_lines, row, split
 from autosys_tasks.backup.values import Entry
 
-PIECE = 1 << 16  # bytes that are read at once: few enough for the cache of a CPU
+PIECE = 1 << 16  # bytes read at once; fits a CPU's cache
 
 
 class Spool:
-    """Entries in order of path, written once, as the manifest has them, and then read as often as needed.
+    """Entries in order of path, as lines of a manifest: written once, then read as often as needed.
 
-    At its end all is closed, a reading that broke off, too: Windows removes no file that is open.
+    A context manager; unfinished readings are closed with it, for Windows removes no open file.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.bytes = 0  # of all that the archive holds of them
+        self.bytes = 0  # of all members in the archive
         self._last, self._comma = "", b""
         self._file = path.open("wb", buffering=1 << 16)
         self._readings: list[BinaryIO] = []
@@ -35,11 +35,11 @@ class Spool:
             file.close()
 
     def add(self, entry: Entry) -> None:
-        """One more; ValueError when it does not come behind the others."""
+        """Append an entry; ValueError when it is out of order."""
         self.add_lines(row(entry), entry.path, entry.path, entry.size - entry.tail[0])
 
     def add_lines(self, lines: bytes, first: str, last: str, size: int) -> None:
-        """The lines of several, from the path `first` to `last`, with commas between them; `size` of all in bytes."""
+        """Append the lines of several entries, of the paths `first` to `last`; `size`: bytes of their members."""
         if first <= self._last:
             raise ValueError(f"a manifest is in order of path: `{first}` comes after `{self._last}`")
         self._last = last
@@ -48,13 +48,13 @@ class Spool:
         self._comma = b","
 
     def pieces(self) -> Iterator[bytes]:
-        """All of them, from the first, as a manifest has them: so many bytes at a time."""
+        """All lines, PIECE bytes at a time."""
         self._file.flush()
         with self.path.open("rb", buffering=0) as file:
             self._readings.append(file)
             yield from iter(partial(file.read, PIECE), b"")
 
     def read(self) -> Iterator[Entry]:
-        """All of them, from the first."""
+        """All entries."""
         for text in in_whole_lines(self.pieces()):
             yield from entries_of(split(text))

@@ -1,4 +1,4 @@
-"""Copies into the staging folder what cannot be read as it lies there: databases in use, and the state of git."""
+"""Makes copies in the staging folder of what cannot be read in place: databases in use, and the state of git."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from autosys_tasks.backup.values import FILE, FOLDER, GIT, SECRET, SQLITE, Faile
 from autosys_tasks.backup.walk import reason
 from autosys_tasks.core.files import long_path
 
-UNTRACKED_MAX = 100_000_000  # bytes of one untracked file; what is larger is named, and a set can have it
-LACKING = f"{GIT}/"  # what of the repository is not there; GIT itself stands for all of it
+UNTRACKED_MAX = 100_000_000  # bytes of one untracked file; larger ones are named, and need a set
+LACKING = f"{GIT}/"  # path of a failure in a part of the repository; GIT alone: in all of it
 
 
 class Staged(NamedTuple):
-    """What was copied, what not, and what a person should know."""
+    """Copies, failures, notes, and a summary in one line."""
 
     found: tuple[Found, ...] = ()
     failed: tuple[Failed, ...] = ()
@@ -32,7 +32,7 @@ def copy_databases(
     found: Iterable[Found], staging: Path, retries: RetryBudget, is_required: Callable[[Found], bool], *,
     apart: bool = False,
 ) -> tuple[dict[str, Found], list[Failed]]:  # fmt: skip
-    """Of each that is a SQLite database, by path, a copy of one moment: what its journals hold is in it."""
+    """Copy each SQLite database as of one moment, its journals included; the copies by path, and failures."""
     copies, failed = dict[str, Found](), []
     bases = [one for one in found if sqlite_copy.is_sqlite(one.source, one.size)]
     for number, one in enumerate(bases):
@@ -51,7 +51,7 @@ def copy_databases(
 
 
 def capture_git(root: str, own: Iterable[str], staging: Path) -> Staged:
-    """The state of the repository that the workspace lies in, as things below `.autosys/git`."""
+    """Capture the state of the workspace's repository; its files are below `.autosys/git`."""
     from autosys_tasks.backup.git import capture as git_state
     from autosys_tasks.host import git
 
@@ -75,7 +75,7 @@ def capture_git(root: str, own: Iterable[str], staging: Path) -> Staged:
 
 
 def text_tells(source: str) -> bool:
-    """Whether a small file's text holds a secret; of one that cannot be read it is said when it is packed."""
+    """Whether a small file's text holds a secret; False when it cannot be read, which packing will report."""
     try:
         size = os.lstat(source).st_size
         if not 0 < size <= LARGEST:
@@ -99,7 +99,7 @@ def _captured(into: Path, secrets: set[str]) -> Iterable[Found]:
 
 
 def _named(path: str) -> tuple[str, str]:
-    """What a captured file may be called: by its path in the work tree, or in the folder of what was captured."""
+    """A captured file's path in the work tree, and in the capture's folder."""
     inside = path.removeprefix(f"{GIT}/")
     return inside.removeprefix("files/"), inside
 

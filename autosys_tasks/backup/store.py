@@ -1,4 +1,4 @@
-"""The folder of backups: which there are, and what else lies there. Reads the manifests' ends; changes nothing."""
+"""The folder of backups: which there are, and what else lies there. Reads manifests' first and last lines only."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ def folder_of(workspace: str) -> Path:
 
 
 def listed(folder: Path) -> tuple[list[Backup], list[str]]:
-    """The backups, whoever's, oldest first; and what is none, each as `NAME: why`, in order of name.
+    """All backups, oldest first, of every owner; and the other files, each as `NAME: why it is no backup`, by name.
 
-    A backup is a readable manifest with its archive beside it. Names that begin with a dot are not looked at.
+    A backup is a readable manifest with its archive beside it. Hidden files are ignored.
     """
     names = sorted(name for name in _names(folder) if not name.startswith("."))
     there, backups, others = set(names), [], []
@@ -46,12 +46,12 @@ def owned(folder: Path, owner: str) -> list[Backup]:
 
 
 def newest(backups: Sequence[Backup], owner: str) -> Backup | None:
-    """The newest verified one that this owner has made, of backups that come oldest first."""
+    """This owner's newest verified one, of backups that come oldest first."""
     return next((one for one in reversed(backups) if one.verified and is_own(one, owner)), None)
 
 
-def last(folder: Path, owner: str) -> Backup:
-    """The newest verified one that this owner has made; raises UsageError when there is none."""
+def newest_in(folder: Path, owner: str) -> Backup:
+    """This owner's newest verified backup; raises UsageError when there is none."""
     if found := newest(listed(folder)[0], owner):
         return found
     raise UsageError(f"there is no verified backup in `{folder}`", where=str(folder), hint="inv backup")
@@ -79,7 +79,7 @@ def find(folder: Path, wanted: str, owner: str = "") -> Backup:
 
 
 def latest(backups: Sequence[Backup], owner: str, where: str) -> Backup:
-    """The newest verified one for a person who asks for it (see find); raises UsageError."""
+    """The newest verified one, this owner's or, where all are of one other, that one's; raises UsageError."""
     if found := newest(backups, owner):
         return found
     of_each = {one.owner: one for one in backups if one.verified}
@@ -94,13 +94,13 @@ def latest(backups: Sequence[Backup], owner: str, where: str) -> Backup:
 
 
 def left_out(folder: Path, latest: Backup) -> list[str]:
-    """What has the name of a later backup than this newest verified one, and is none: each as `NAME: why`."""
+    """Broken backups that are later than this one, each as `NAME: why`."""
     named = ((NAME.match(other), other) for other in listed(folder)[1])
     return [other for match, other in named if match and not match[3] and match[1] > latest.stem]
 
 
 def _backup(folder: Path, name: str, there: set[str]) -> list[Backup]:
-    """The backup that this manifest is of; nothing for its archive, Damaged for all else."""
+    """The backup whose manifest has this name; nothing for an archive; raises Damaged for anything else."""
     match = NAME.fullmatch(name)
     if not match:
         raise Damaged("is not ours")
@@ -117,7 +117,7 @@ def _backup(folder: Path, name: str, there: set[str]) -> list[Backup]:
 
 
 def lost(folder: Path, backup: Backup) -> str:
-    """Why a backup's archive is not the one that was verified, as far as a glance tells; "" when it seems to be."""
+    """Why a backup's archive, by its size alone, is not the one that was verified; "" when it seems to be."""
     try:
         size = (folder / backup.archive).stat().st_size
     except OSError as error:
@@ -128,7 +128,7 @@ def lost(folder: Path, backup: Backup) -> str:
 
 
 def ids(folder: Path) -> set[str]:
-    """The ids that have a file there, whatever it is."""
+    """The ids of all files there that are named like a backup's."""
     return {name[:ID_LENGTH] for name in _names(folder) if NAME.match(name)}
 
 

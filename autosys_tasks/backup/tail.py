@@ -1,6 +1,6 @@
-"""Keeps of a file that only grew since the base what is new at its end: nothing else of it is in the archive.
+"""Packs of a file that only grew since the base the tail: the bytes behind those that the base has.
 
-What was there before is read too, once: it is compared by the hash that goes on with the tail.
+The file is read once: the hash of its beginning is compared with the base's, and goes on through the tail.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from autosys_tasks.backup.seven_zip.write import Writer
 from autosys_tasks.backup.threads import worker_count
 from autosys_tasks.backup.values import SECRET, TAILS, Entry, Found, as_entry
 
-SHORT = 4 << 20  # bytes of a tail that is held in memory
-AHEAD = 4  # so many files, beside the one that is packed
+SHORT = 4 << 20  # bytes; a tail of up to so many is read ahead, into memory
+AHEAD = 4  # files that are read ahead
 
 
 class Tail(NamedTuple):
@@ -30,11 +30,11 @@ class Tail(NamedTuple):
     sha256: str
 
 
-OTHER = Tail(b"", "")  # of a file that begins otherwise than the base's: it has none
+OTHER = Tail(b"", "")  # the file does not begin as the base's does: it has no tail
 
 
 class Ahead:
-    """Reads short tails by threads before they are packed; a context manager. What fails is left to whoever packs."""
+    """Reads short tails in threads before they are packed; a context manager. Errors are left to the packer."""
 
     def __init__(self, things: Iterable[tuple[Found, Entry | None]]) -> None:
         self._coming = (
@@ -53,7 +53,7 @@ class Ahead:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def take(self, found: Found) -> Tail | None:
-        """The next one's tail; OTHER where it has none, None where it is not known. They are taken in their order."""
+        """The tail of the next file; OTHER when it has none, None when it was not read ahead. Asked in order."""
         self._go_on()
         if not self._begun or self._begun[0][0] != found.path:
             return None
@@ -83,7 +83,7 @@ class Ahead:
 def stored(
     writer: Writer, found: Found, before: Entry, ahead: Ahead, retries: RetryBudget
 ) -> Entry | None:
-    """The file's tail in the archive, and its line of the manifest; None when it has none. Raises OSError."""
+    """Pack the tail of a file; its entry, None when the file did not only grow. Raises OSError."""
     entry = _named(found, before)
     tail = ahead.take(found)
     if tail is None:
@@ -95,7 +95,7 @@ def stored(
 
 
 def of_small(writer: Writer, found: Found, before: Entry, data: bytes) -> Entry | None:
-    """The same of a file that is in memory. Its whole text tells whether it is a secret: a tail may be half of one."""
+    """The same for a file in memory. All of it is searched for secrets: the tail may hold half of one."""
     digest = hashlib.sha256(data[: before.size])
     if len(data) <= before.size or digest.hexdigest() != before.sha256:
         return None
@@ -108,7 +108,7 @@ def of_small(writer: Writer, found: Found, before: Entry, data: bytes) -> Entry 
 
 
 def _named(found: Found, before: Entry) -> Entry:
-    """The entry with the member that holds its tail; what was a secret stays one."""
+    """The entry that names the tail's member; what was flagged as a secret stays so."""
     flags = found.flags if SECRET in found.flags or SECRET not in before.flags else (*found.flags, SECRET)
     return as_entry(found)._replace(member=f"{TAILS}/{found.path}", flags=flags)
 
@@ -124,13 +124,13 @@ def _streamed(writer: Writer, entry: Entry, before: Entry, source: BinaryIO) -> 
 
 
 class _Hashed:
-    """A file that is read, with the SHA-256 of all that was read of it."""
+    """A stream, with the SHA-256 of all that was read of it."""
 
     def __init__(self, source: BinaryIO) -> None:
         self.source, self.digest = source, hashlib.sha256()
 
     def read(self, size: int = -1) -> bytes:
-        """As a file's."""
+        """The next bytes."""
         data = self.source.read(size)
         self.digest.update(data)
         return data

@@ -18,26 +18,26 @@ NO_TAIL = (0, "")
 ARCHIVE_END, MANIFEST_END = ".7z", ".manifest.json"  # of the two files of a backup
 ID_FORM = "%Y-%m-%dT%H%M%SZ"
 ID_LENGTH = len("2026-11-29T033000Z")
-OPENS = b',"entries":[\n'  # what ends the first line of a manifest, its head
+OPENS = b',"entries":[\n'  # the end of a manifest's first line
 
 
 class Found(NamedTuple):
-    """One thing on the disk that a set names. `path`: where it will be in the archive, with `/`, from the workspace."""
+    """One thing on the disk that a set names. `path`: relative to the workspace, with `/`; its path in the archive."""
 
     path: str
-    source: str  # where its bytes are now: absolute; a staged copy for a SQLite file and for the state of git
+    source: str  # absolute path of its bytes: of a staged copy for SQLite files and the state of git
     kind: str  # file | folder | link | hardlink
     size: int  # bytes; 0 for what is no file
     mtime_ns: int
     mode: int  # permission bits
-    stamp: tuple[int, int] = (0, 0)  # (inode, ctime_ns): with size and mtime_ns, that it is still the same
-    link: str = ""  # a link: its text; a hard link: the path of the first of its kind
+    stamp: tuple[int, int] = (0, 0)  # (inode, ctime_ns); with size and mtime_ns equal, the file is unchanged
+    link: str = ""  # of a link: its target; of a hard link: the path of the file it shares its bytes with
     flags: tuple[str, ...] = ()  # secret | sqlite | leads-out
     sets: tuple[str, ...] = ()  # the sets that name it
 
 
 class Entry(NamedTuple):
-    """One line of a manifest: what `path` was, and which backup's archive holds its bytes under which name."""
+    """One line of a manifest: what `path` was, and the archive's member that holds its bytes."""
 
     path: str
     kind: str
@@ -45,30 +45,30 @@ class Entry(NamedTuple):
     mtime_ns: int
     mode: int
     sha256: str = ""  # of a file's bytes, hex
-    member: str = ""  # its name in the archive, where that is not `path` (the same bytes are there under another name)
+    member: str = ""  # name of the archive's member, where that is not `path`
     link: str = ""
     flags: tuple[str, ...] = ()
     stamp: tuple[int, int] = (0, 0)
-    tail: tuple[int, str] = NO_TAIL  # where the member's bytes begin in it, and their SHA-256: the base has the others
+    tail: tuple[int, str] = NO_TAIL  # (offset of the member's bytes in the file, their SHA-256); the base has the rest
 
     @property
     def stored(self) -> tuple[int, str]:
-        """Size and SHA-256 of its member: of the whole file, or of its tail."""
+        """Size and SHA-256 of the member: of the whole file, or of its tail."""
         return (self.size - self.tail[0], self.tail[1]) if self.tail[0] else (self.size, self.sha256)
 
     @property
     def beginning(self) -> str:
-        """Of a tail: the member of the base's archive that goes before it; "" of a whole file."""
+        """For a tail: the member of the base's archive with the bytes before it; "" for a whole file."""
         return self.member.removeprefix(f"{TAILS}/") if self.tail[0] else ""
 
 
 def as_entry(found: Found) -> Entry:
-    """The line of a thing whose bytes nobody has read: without their number and hash."""
+    """The entry of a thing whose bytes are not read yet: size 0, no hash."""
     return Entry(found.path, found.kind, 0, found.mtime_ns, found.mode, "", "", found.link, found.flags, found.stamp)
 
 
 class Failed(NamedTuple):
-    """A named thing that is not in the backup though it should be. `required`: its set says so."""
+    """Something that should be in the backup and is not. `required`: its set is."""
 
     path: str
     why: str
@@ -77,16 +77,16 @@ class Failed(NamedTuple):
 
 
 class Collected(NamedTuple):
-    """What the sets name, in order of path; which patterns match nothing, what was skipped, and notes."""
+    """What the sets name, in order of path; and what is missing, skipped, or worth a note."""
 
     found: tuple[Found, ...]
     missing: tuple[Failed, ...] = ()  # patterns that match nothing, folders that cannot be read
     skipped: tuple[str, ...] = ()  # sockets, pipes, devices: never kept, always listed
     notes: tuple[str, ...] = ()
     git: str = ""  # one line about the repository, "" when it was not asked for
-    files: int = 0  # of the base, that are as they were: nothing else is said of them
+    files: int = 0  # unchanged files of the base; they are not in `found`
     bytes: int = 0
-    left: tuple[Entry, ...] = ()  # of the base, all others
+    left: tuple[Entry, ...] = ()  # all other entries of the base
 
 
 def id_of(at: float) -> str:
@@ -118,24 +118,24 @@ def owner_parts(owner: str) -> tuple[str, str, str]:
 
 
 class Backup(NamedTuple):
-    """What is known of one backup from its manifest's head and foot, without reading its entries.
+    """One backup, as the first and the last line of its manifest say.
 
     `id` is its time, as `2026-11-29T033000Z`; its archive is `ID-KIND.7z`, its manifest `ID-KIND.manifest.json`.
     """
 
     id: str
     kind: str  # full | differential
-    created: float  # seconds since 1970, by the clock then; the id is later where an earlier clock was ahead
+    created: float  # seconds since 1970; the id is later where the clock was set back (see make.next_id)
     base: str = ""  # a differential: the id of its full
-    base_sha256: str = ""  # of that full's archive: another file of the same name is no base
-    sets: str = ""  # a digest of what was asked for: another digest needs a new full
-    files: int = 0  # of the whole state, the base's share too
+    base_sha256: str = ""  # of that full's archive
+    sets: str = ""  # see make.sets_digest
+    files: int = 0  # in this backup and its base together
     bytes: int = 0  # of those files
     failed: tuple[Failed, ...] = ()  # named things that are not in it
     git: str = ""  # one line about the repository, "" when it was not asked for
     note: str = ""
     encrypted: bool = False
-    local_only: bool = False  # in clear, with secrets or after encrypted ones: never copied elsewhere
+    local_only: bool = False  # in clear, and holds secrets or follows encrypted backups: never copied elsewhere
     archive_bytes: int = 0
     archive_sha256: str = ""
     verified: bool = False  # it was read back, every hash, before it got its name
@@ -158,7 +158,7 @@ class Backup(NamedTuple):
 
     @property
     def part(self) -> str:
-        """What follows their names while they are written; it tells the workspaces that share a folder apart."""
+        """The suffix of its files while they are written; each workspace that shares the folder has its own."""
         workspace, _host, number = owner_parts(self.owner)
         mark = f"{workspace}#{number}" if number else self.owner
         return f".{zlib.crc32(mark.encode('utf-8', 'surrogatepass')):08x}.part"
@@ -177,7 +177,7 @@ class Damage(NamedTuple):
 
 
 class Kept(NamedTuple):
-    """What retention says of one backup, and why, for a person."""
+    """Whether retention keeps a backup, and the reason for a person."""
 
     id: str
     keep: bool

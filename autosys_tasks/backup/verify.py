@@ -26,11 +26,10 @@ def _silent(count: int) -> None:
 def verify(
     folder: Path, backup: Backup, passphrase: str = "", tell: Tell = _silent
 ) -> tuple[int, list[Damage]]:
-    """How many files were compared, and what is damaged: of the archive and its manifest.
+    """Compare an archive with its manifest: how many files were compared, and what is damaged.
 
-    Of a differential's base only that it is there and the same: where a file's tail is kept, that tail is compared, and
-    its beginning when the base is verified. `tell` is given the bytes done, of all files. Raises
-    NeedsPassphrase.
+    Of a differential's base only presence and size are checked: verify it on its own. `tell` is given bytes as they
+    are read. Raises NeedsPassphrase.
     """
     archive = folder / backup.archive
     with ThreadPoolExecutor(1) as pool:
@@ -48,9 +47,9 @@ def verify(
 def check(
     archive: Path, entries: Iterable[Entry], passphrase: str = "", tell: Tell = _silent, *, proving: bool = False
 ) -> tuple[int, list[Damage]]:
-    """An archive against the entries that it shall hold: how many files were compared, and what is damaged.
+    """Compare an archive with entries: how many files were compared, and what is damaged.
 
-    `proving`: as the reader has it. Raises NeedsPassphrase, and what `entries` raises.
+    `proving`: see Archive. Raises NeedsPassphrase, and what `entries` raises.
     """
     try:
         opened = Archive(archive, passphrase, proving=proving)
@@ -86,12 +85,12 @@ def _checked(name: str, archive: Archive, entries: Iterable[Entry], tell: Tell) 
 
 
 def _path(member: str) -> str:
-    """Whose bytes a member's are: a tail has its file's path in its name."""
+    """The path of the file whose bytes, or tail, a member holds."""
     return member.removeprefix(f"{TAILS}/")
 
 
 class _Wanted(NamedTuple):
-    """What a member shall be: a hash of a file's bytes, or of its tail's, or of a link's text."""
+    """What a member has to be: size and SHA-256 of the file, of its tail, or of a link's text."""
 
     kind: str
     size: int
@@ -99,7 +98,7 @@ class _Wanted(NamedTuple):
 
 
 def _wanted(entries: Iterable[Entry]) -> tuple[dict[str, _Wanted], dict[str, list[str]]]:
-    """What each member shall be, and the paths that have its bytes too."""
+    """What each member has to be, by name; and, by name, the other paths that share its bytes."""
     wanted: dict[str, _Wanted] = {}
     aliases: dict[str, list[str]] = {}
     for entry in entries:
@@ -131,7 +130,7 @@ def _compared(member: Member, pieces: Iterator[bytes], wanted: _Wanted | None, t
     try:
         for piece in pieces:
             digest.update(piece)
-            tell(len(piece) if wanted else 0)  # what is ours is not among the bytes that were said to come
+            tell(len(piece) if wanted else 0)  # `.autosys/` members are not in the total
     except Damaged as error:
         return error.message
     if wanted is None:

@@ -1,4 +1,4 @@
-"""Walks the workspace once and says what the patterns of the sets meet; opens no file, follows no link."""
+"""Walks the workspace once and yields what the sets' patterns match; reads no file, follows no link."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from autosys_tasks.core.files import decode, long_path, slurp
 JUNCTION = 0xA0000003  # IO_REPARSE_TAG_MOUNT_POINT: Windows' link between folders; `is_dir` says yes to it
 HAS_TAGS = hasattr(os.stat_result, "st_reparse_tag")
 BY_FD = os.scandir in os.supports_fd
-MOST = 200  # things that are told of at once: more would not stay in the cache of a CPU
+MOST = 200  # things in one event; fits a CPU's cache
 RESTORING = ".autosys-restoring-"  # what a restore is writing (restore.put)
 OURS = "autosys keeps its own things there"
 HEAVY_WHY = "such a folder is entered only when the pattern has its very name in it"
@@ -29,7 +29,7 @@ Thing = tuple[str, os.stat_result]  # its name in its folder, and what the syste
 
 
 class Seen(NamedTuple):
-    """Things of one folder, by name, that these patterns take: many together, which costs less than one by one."""
+    """Things of one folder, by name, that these patterns match; many in one event, which costs less."""
 
     folder: str
     things: list[Thing]
@@ -37,7 +37,7 @@ class Seen(NamedTuple):
 
 
 class LeftOut(NamedTuple):
-    """A path that these patterns would take, or might find something below of, and that is left out."""
+    """A path that is left out, though these patterns match it or may match something below it."""
 
     path: str
     why: str
@@ -45,7 +45,7 @@ class LeftOut(NamedTuple):
 
 
 class Unread(NamedTuple):
-    """A path that cannot be read, where these patterns take it or may find something below."""
+    """A path that cannot be read, though these patterns match it or may match something below it."""
 
     path: str
     why: str
@@ -58,7 +58,7 @@ class Site(NamedTuple):
     root: str
     own: tuple[str, ...] = ()  # folders of ours, from the root: never kept
     fold: bool = False  # `A` is `a` here
-    places: frozenset[str] = frozenset()  # folders of the person's in which copies of backups lie, from the root
+    places: frozenset[str] = frozenset()  # second places in the workspace: copies of backups in them are not kept
 
     def source(self, path: str) -> str:
         """A path of the archive as a path of this system."""
@@ -80,7 +80,7 @@ class Site(NamedTuple):
 
 
 class _Room(NamedTuple):
-    """A folder to look into: for which patterns, and by which rules."""
+    """A folder to look into, with the patterns and ignore rules that apply there."""
 
     folder: str
     active: tuple[Pattern, ...]
@@ -88,21 +88,21 @@ class _Room(NamedTuple):
 
 
 def walk(site: Site, wanted: Sequence[Pattern], retries: RetryBudget) -> Iterator[Seen | LeftOut | Unread]:
-    """Everything below `site.root` that one of the patterns takes, in order of path; what was left out, or not read."""
+    """Everything below `site.root` that a pattern matches, in order of path; and what was left out or unreadable."""
     rooms: list[Iterator[Seen | LeftOut | Unread | _Room]] = [_in_room(site, _Room("", tuple(wanted)), retries)]
     while rooms:
         event = next(rooms[-1], None)
         if event is None:
             rooms.pop()
         elif isinstance(event, _Room):
-            rooms[-1] = iter(list(rooms[-1]))  # no folder stays open while those in it are looked into
+            rooms[-1] = iter(list(rooms[-1]))  # read to its end: no folder stays open while its subfolders are walked
             rooms.append(_in_room(site, event, retries))
         else:
             yield event
 
 
 def _in_room(site: Site, room: _Room, retries: RetryBudget) -> Iterator[Seen | LeftOut | Unread | _Room]:
-    """What one folder has; the rooms in it at their places, for what is in `a` comes behind `a-b` and before `a0`."""
+    """The events of one folder; each subfolder where its content sorts (`a/x` comes after `a-b`, before `a0`)."""
     folder, active, levels = room
     with ExitStack() as stack:
         try:
@@ -180,9 +180,9 @@ def _in_order(
 
 
 def _first_files(entries: list[os.DirEntry[str]]) -> list[Thing]:
-    """What comes before the next folder, taken from these (the last one comes first): of most folders, all there is.
+    """Take the files before the next subfolder off the end of `entries`; most folders have nothing else.
 
-    It ends where the system says nothing of one, too: that one is asked with retries.
+    Ends before an entry that cannot be read: the caller tries that one again.
     """
     files: list[Thing] = []
     with suppress(OSError):

@@ -195,20 +195,20 @@ def _upgrade(house: House, steps: Sequence[Step], show: runs.Show) -> list[Ended
 
 def _back_up(house: House, steps: Sequence[Step], show: runs.Show) -> list[Ended]:
     """One backup for all of them; after a drill that failed, and when one is due, it is proven by another."""
-    from autosys_tasks.backup import archived, drill, run
+    from autosys_tasks.backup import commands, drill, run
 
     report = run.backup(house, note="health --fix")
     failed = [f"{each.step.target}: {each.detail}" for each in report.outcomes if each.ok is False]
-    drilled = archived.drilled_when_due(house, _silent)
+    drilled = commands.run_drill_when_due(house, _silent)
     said = [run.verdict(report), *failed, *([drill.verdict(drilled)] if drilled else [])]
     return [(not report.code and (drilled is None or drilled.ok), "; ".join(said))] * len(steps)
 
 
 def _drill(house: House, steps: Sequence[Step], show: runs.Show) -> list[Ended]:
     """The newest backup restored once more; not when a new one has just been drilled."""
-    from autosys_tasks.backup import archived, drill
+    from autosys_tasks.backup import commands, drill
 
-    drilled = archived.drilled_when_due(house, _silent)
+    drilled = commands.run_drill_when_due(house, _silent)
     return [(drilled.ok, drill.verdict(drilled)) if drilled else (None, "it was drilled just now")] * len(steps)
 
 

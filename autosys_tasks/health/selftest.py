@@ -240,11 +240,11 @@ def _upgraded(scratch: Scratch) -> None:
 
 
 def _backed_up(scratch: Scratch) -> None:
-    from autosys_tasks.backup import archived
+    from autosys_tasks.backup import commands
     from autosys_tasks.backup import run as backups
 
     backups.backup(scratch.house)
-    archived.drilled(scratch.house, lambda line: None)
+    commands.run_drill(scratch.house, lambda line: None)
 
 
 def _cut_archive(scratch: Scratch) -> None:

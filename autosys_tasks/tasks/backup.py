@@ -21,7 +21,7 @@ INTERRUPTED = "what has its name is whole, of the rest nothing is left; the earl
 @verb(interrupted=f"{INTERRUPTED}; type inv backup again", help=HELP)
 def start(c, note="", due=False, dry_run=False, json=False, exit_code=False):  # type: ignore[no-untyped-def]
     """Keep what autosys.toml names: write an archive, read every byte of it back, then give it its name."""
-    from autosys_tasks.backup import archived_show, record, run
+    from autosys_tasks.backup import run, show
     from autosys_tasks.core.errors import Busy
 
     home = house()
@@ -35,17 +35,17 @@ def start(c, note="", due=False, dry_run=False, json=False, exit_code=False):  #
         return _nothing(home.config, f"{busy.message}; nothing to do here", json)
     if report is None:
         return _nothing(home.config, "this night has its backup", json)
-    made = archived_show.backup_json(report.backup, report.backup.owner) if report.backup else None
+    made = show.backup_json(report.backup, report.backup.owner) if report.backup else None
     proof, code = _drilled(home, report.code) if due else ([], report.code)
     fields = {**run_fields("backup", report.outcomes, [*report.notes, *proof]), "backup": made}
-    return finish(home.config, "run", code, fields, [*record.lines(report), *proof], json)
+    return finish(home.config, "run", code, fields, [*show.run_lines(report), *proof], json)
 
 
 def _drilled(home: Any, code: int) -> tuple[list[str], int]:
     """What the weekly drill proved where it was due, and the exit code then."""
-    from autosys_tasks.backup import archived, drill
+    from autosys_tasks.backup import commands, drill
 
-    drilled = archived.drilled_when_due(home, say)
+    drilled = commands.run_drill_when_due(home, say)
     return ([drill.verdict(drilled)], code if drilled.ok else 3) if drilled else ([], code)
 
 
@@ -56,11 +56,11 @@ def _nothing(config: Any, note: str, json: bool) -> None:
 @verb()
 def prune(c, dry_run=False, json=False, exit_code=False):  # type: ignore[no-untyped-def]
     """Remove the backups that [backup] no longer asks for: never the newest, never one that another needs."""
-    from autosys_tasks.backup import record, run
+    from autosys_tasks.backup import run, show
 
     home = house()
     if is_dry(c, dry_run):
         return show_plan(home.config, run.planned_prune(home), as_json=json, exit_code=exit_code)
     report = run.prune(home, tell=tell)
     fields = run_fields("backup.prune", report.outcomes, report.notes)
-    return finish(home.config, "run", report.code, fields, record.lines(report), json)
+    return finish(home.config, "run", report.code, fields, show.run_lines(report), json)

@@ -23,53 +23,53 @@ RESTORE = {
 @verb(name="list", help={"from_": FROM})
 def listed(c, from_="", json=False):  # type: ignore[no-untyped-def]
     """Every backup, the oldest first."""
-    from autosys_tasks.backup import archived, archived_show
+    from autosys_tasks.backup import commands, show
     from autosys_tasks.backup.copies import remote
     from autosys_tasks.backup.owner import owner_of
     from autosys_tasks.config.addresses import masked
 
     home = house()
     backups, others = remote.listed(home, from_)
-    owner, damaged = owner_of(home.config), {} if from_ else archived.known_damage(home, backups)
-    rows = [archived_show.backup_json(each, owner, damaged) for each in backups]
-    lines = archived_show.listed_lines(backups, others, owner, damaged, masked(from_))
+    owner, damaged = owner_of(home.config), {} if from_ else commands.known_damage(home, backups)
+    rows = [show.backup_json(each, owner, damaged) for each in backups]
+    lines = show.listed_lines(backups, others, owner, damaged, masked(from_))
     return finish(home.config, "backup.list", 0, {"backups": rows, "others": others}, lines, json)
 
 
 @verb(many=["id"], help={"id": ID, "from_": FROM})
 def show(c, id, from_="", json=False):  # type: ignore[no-untyped-def]
     """All that is in one backup, and what is lacking."""
-    from autosys_tasks.backup import archived, archived_show
+    from autosys_tasks.backup import commands, show
     from autosys_tasks.backup.copies import remote
     from autosys_tasks.backup.owner import owner_of
 
     home = house()
     with remote.fetched(home, from_ if id else "", id, say, archives=False) as folder:
-        backup = archived.backup_named(home, id, "backup.show", folder, say)
-        entries, owner = archived.entries(home, backup, folder), owner_of(home.config)
-        damaged = {} if from_ else archived.known_damage(home, [backup])
-        fields = archived_show.shown_fields(backup, entries, owner, damaged) if json else {}
-        lines = [] if json else archived_show.shown_lines(backup, entries, owner, damaged)
+        backup = commands.backup_named(home, id, "backup.show", folder, say)
+        entries, owner = commands.entries(home, backup, folder), owner_of(home.config)
+        damaged = {} if from_ else commands.known_damage(home, [backup])
+        fields = show.shown_fields(backup, entries, owner, damaged) if json else {}
+        lines = [] if json else show.shown_lines(backup, entries, owner, damaged)
     return finish(home.config, "backup.show", 0, fields, lines, json)
 
 
 @verb(many=["id"], help={"id": f"{ID} (default)", "all": "every backup that is there", "from_": FROM})
 def verify(c, id, all=False, from_="", json=False):  # type: ignore[no-untyped-def]
     """Read a backup back and compare every hash."""
-    from autosys_tasks.backup import archived_show
+    from autosys_tasks.backup import show
     from autosys_tasks.backup.copies import remote
 
     home = house()
     backups, checked, damaged = remote.verified(home, from_, id, every=all, tell=say)
-    fields = archived_show.verified_fields(backups, checked, damaged)
-    lines = archived_show.verified_lines(backups, checked, damaged)
+    fields = show.verified_fields(backups, checked, damaged)
+    lines = show.verified_lines(backups, checked, damaged)
     return finish(home.config, "backup.verify", 3 if damaged else 0, fields, lines, json)
 
 
 @verb(many=["id"], help=RESTORE, interrupted="what has its name is whole; the same command goes on from here")
 def restore(c, id, to="", overwrite="never", git=False, from_="", dry_run=False, json=False, exit_code=False):  # type: ignore[no-untyped-def]
     """Bring files back into a folder; what is there stays unless told. With --git: the repository."""
-    from autosys_tasks.backup import archived
+    from autosys_tasks.backup import commands
     from autosys_tasks.backup.copies import remote
     from autosys_tasks.backup.restore import run as room
     from autosys_tasks.backup.restore.plan import shown
@@ -77,13 +77,13 @@ def restore(c, id, to="", overwrite="never", git=False, from_="", dry_run=False,
     home = house()
     dry = is_dry(c, dry_run)
     with remote.fetched(home, from_ if id and to else "", id[:1], say, archives=False) as folder:
-        order = archived.order_of(home, id, to, overwrite, folder, say)
+        order = commands.restore_order(home, id, to, overwrite, folder, say)
         if dry:
-            plan = archived.git_plan(order) if git else shown("backup.restore", room.planned(order, say).items)
+            plan = commands.git_plan(order) if git else shown("backup.restore", room.planned(order, say).items)
             return show_plan(home.config, plan, as_json=json, exit_code=exit_code)
         if from_:
-            remote.bring(home, from_, archived.holding(order, git=git), folder, say)
-        report = (archived.rebuilt if git else archived.restored)(home, order, say)
+            remote.bring(home, from_, commands.holding(order, git=git), folder, say)
+        report = (commands.rebuild_repository if git else commands.restore_files)(home, order, say)
     left_out, steps = [f"left out is {each}" for each in order.left_out], room.next_steps(order, report, from_, git=git)
     fields = run_fields("backup.restore", report.outcomes, [*left_out, *report.notes, *steps]) if json else {}
     lines = [*room.lines(order, report), *(f"   -> {step}" for step in steps)]
@@ -93,25 +93,25 @@ def restore(c, id, to="", overwrite="never", git=False, from_="", dry_run=False,
 @verb(many=["id"], help={"id": f"{ID}; with a second one: from the first to that, else to now", "from_": FROM})
 def diff(c, id, from_="", json=False):  # type: ignore[no-untyped-def]
     """What is not the same in two backups, or in one and on the disk now."""
-    from autosys_tasks.backup import archived
+    from autosys_tasks.backup import commands
     from autosys_tasks.backup import diff as room
     from autosys_tasks.backup.copies import remote
 
     home = house()
     with remote.fetched(home, from_ if id else "", id, say, archives=False) as folder:
-        between, found = archived.differences(home, id, folder, say)
+        between, found = commands.differences(home, id, folder, say)
     return finish(home.config, "backup.diff", 0, between | room.fields(found), room.lines(found), json)
 
 
 @verb(interrupted="nothing is left of it")
 def drill(c, dry_run=False, json=False, exit_code=False):  # type: ignore[no-untyped-def]
     """Prove that the newest backup restores: into a temporary folder, every hash compared, nothing left."""
-    from autosys_tasks.backup import archived, drill, drill_result
+    from autosys_tasks.backup import commands, drill, drill_result
 
     home = house()
     if is_dry(c, dry_run):
-        return show_plan(home.config, archived.drill_plan(home), as_json=json, exit_code=exit_code)
-    found = archived.drilled(home, say)
+        return show_plan(home.config, commands.drill_plan(home), as_json=json, exit_code=exit_code)
+    found = commands.run_drill(home, say)
     code, fields = 0 if found.ok else 3, drill_result.fields(found)
     return finish(home.config, "backup.drill", code, fields, [drill.verdict(found)], json)
 

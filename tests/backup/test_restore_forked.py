@@ -122,7 +122,7 @@ def crowded(tree: Path) -> Path:
 def test_all_is_as_it_was(crowded: Path, tmp_path: Path, way: str, passphrase: str) -> None:
     folder, to = tmp_path / "backups", tmp_path / "to"
     backup = keep(folder, crowded, passphrase=passphrase)
-    none = "import contextlib\nnameless.maker = lambda folder: contextlib.nullcontext()\n"
+    none = "import contextlib\nanonymous_files.maker = lambda folder: contextlib.nullcontext()\n"
     came = forked(folder, to, "" if way == "anonymous_files" else none, passphrase=passphrase)
     assert things(to) == things(crowded) and came.shared > 100
     assert os.path.samefile(to / "0/0.txt", to / "1/the same") and os.path.samefile(to / "1/5.txt", to / "0/the same")

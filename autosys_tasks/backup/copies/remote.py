@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 
-from autosys_tasks.backup import archived, store
+from autosys_tasks.backup import commands, store
 from autosys_tasks.backup.copies import fetch, state
 from autosys_tasks.backup.errors import Damaged
 from autosys_tasks.backup.owner import owner_of
@@ -29,7 +29,7 @@ def fetched(
     `ids` None: all of this owner's. Without `archives` only what tells of them (see bring).
     """
     if not written:
-        yield archived.folder_of(house)
+        yield commands.folder_of(house)
         return
     source, owner = fetch.source(written, os.environ), owner_of(house.config)
     secret = passphrase(house.config.name)
@@ -67,7 +67,7 @@ def _saving_damage(house: House, source: fetch.Source, tell: Tell) -> Iterator[s
 def listed(house: House, written: str) -> tuple[list[Backup], list[str]]:
     """The backups, oldest first, and what is none (see store.listed)."""
     if not written:
-        return store.listed(archived.folder_of(house))
+        return store.listed(commands.folder_of(house))
     source = fetch.source(written, os.environ)
     with own_folder(Path(house.place.folder), "listed") as into:
         return fetch.listed(source, into)
@@ -79,6 +79,6 @@ def verified(
     """Read backups back: which, how many files, and what is damaged."""
     try:
         with fetched(house, written, None if every and not words else words or ("",), tell) as folder:
-            return archived.verified(house, words, every=every, tell=tell, folder=folder)
+            return commands.verify_backups(house, words, every=every, tell=tell, folder=folder)
     except Damaged as error:
         return [], 0, [Damage(error.where, error.message)]

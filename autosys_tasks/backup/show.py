@@ -1,14 +1,24 @@
-"""What is said of backups that are there, as lines for a person and fields of a document. Prints nothing."""
+"""What is said of backups and of the runs that make them: lines for a person, fields of a document. Prints nothing."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
 from autosys_tasks.backup.owner import foreign
+from autosys_tasks.backup.record import Report, verdict
 from autosys_tasks.backup.values import DECLARE, FOLDER, LINK, Backup, Damage, Entry
-from autosys_tasks.core.clock import counted, size, utc_text
+from autosys_tasks.core.clock import counted, size, span, utc_text
 
 NOTHING: Mapping[str, str] = {}
+
+
+def run_lines(report: Report) -> list[str]:
+    """How a run ended; the verdict last, with what to type when it is red."""
+    bad = [each for each in report.outcomes if each.ok is False]
+    notes = [each for each in report.notes if not each.startswith("WARN ")]  # these were said as they came
+    said = [*notes, *(f"NG {each.step.target}: {each.detail}" for each in bad)]
+    hint = ["   -> mend it, then inv backup; inv health says what is required"] if report.code else []
+    return [*said, f"{verdict(report)}, after {span(report.seconds)}", *hint]
 
 
 def backup_json(backup: Backup, owner: str, damaged: Mapping[str, str] = NOTHING) -> dict[str, object]:

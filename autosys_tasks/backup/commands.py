@@ -85,7 +85,7 @@ def entries(house: House, backup: Backup, folder: Path) -> Iterator[Entry] | Non
     return (entry for entry, _ in manifest.state(folder, backup, secret))
 
 
-def verified(
+def verify_backups(
     house: House, words: Sequence[str], *, every: bool, tell: Tell, folder: Path | None = None
 ) -> tuple[list[Backup], int, list[Damage]]:
     """Read backups back (the newest verified one, unless one is named): which, how many files, and what is damaged.
@@ -143,7 +143,7 @@ def _asked(
     return backups if every else [backup for backup in backups if backup.verified][-1:], damaged
 
 
-def order_of(
+def restore_order(
     house: House, words: Sequence[str], to: str, overwrite: str, folder: Path, tell: Tell
 ) -> restore.Order:
     """What `backup.restore ID [PATH...] --to DIR` asks for; raises UsageError."""
@@ -157,7 +157,7 @@ def order_of(
     return restore.Order(folder, backup, tuple(words[1:]), into, overwrite, secret, left_out=tuple(left_out))
 
 
-def restored(house: House, order: restore.Order, tell: Tell) -> restore.Report:
+def restore_files(house: House, order: restore.Order, tell: Tell) -> restore.Report:
     """Restore files. The journal has one line for all that went well, and one for each that did not."""
     began = time.monotonic()
     with Journal(house.outputs, "backup.restore", host, file="backup") as journal:
@@ -208,7 +208,7 @@ def git_plan(order: restore.Order) -> Plan:
     return Plan("backup.restore", (Step(REBUILD, str(order.to), order.backup.git),))
 
 
-def rebuilt(house: House, order: restore.Order, tell: Tell) -> restore.Report:
+def rebuild_repository(house: House, order: restore.Order, tell: Tell) -> restore.Report:
     """Rebuild the repository: HEAD, branches, index, work tree, untracked files, stashes. Raises GitError."""
     began = time.monotonic()
     (step,) = git_plan(order).steps
@@ -235,15 +235,15 @@ def _split(what: str) -> tuple[str, str]:
 
 def drill_plan(house: House) -> Plan:
     """What a drill would do; raises UsageError when there is nothing to restore."""
-    backup = store.last(folder_of(house), owner_of(house.config))
+    backup = store.newest_in(folder_of(house), owner_of(house.config))
     reason = f"the newest verified one: {counted(backup.files, 'file')}, {size(backup.bytes)}, into a temporary folder"
     return Plan("backup.drill", (Step(DRILL, backup.id, reason),))
 
 
-def drilled(house: House, tell: Tell) -> Drill:
+def run_drill(house: House, tell: Tell) -> Drill:
     """Prove that the newest backup restores; what came of it is in the journal too. UsageError when there is none."""
     owner = owner_of(house.config)
-    store.last(folder_of(house), owner)  # that nothing is there proves nothing of what comes later
+    store.newest_in(folder_of(house), owner)  # that nothing is there proves nothing of what comes later
     began = time.monotonic()
     with Journal(house.outputs, "backup.drill", host, file="backup") as journal:
         secret, state = passphrase(house.config.name), Path(house.place.folder)
@@ -256,14 +256,14 @@ def drilled(house: House, tell: Tell) -> Drill:
             tell(_unwritten(error))
     if not found.ok:
         with contextlib.suppress(NeedsPassphrase):  # that is why
-            verified(house, [found.id], every=False, tell=tell)  # an archive that is damaged is remembered
+            verify_backups(house, [found.id], every=False, tell=tell)  # an archive that is damaged is remembered
     return found
 
 
-def drilled_when_due(house: House, tell: Tell) -> Drill | None:
+def run_drill_when_due(house: House, tell: Tell) -> Drill | None:
     """The same, where the last one is a week old or failed; None when it is not time yet."""
     last = drill_result.load(Path(house.place.folder))
-    return drilled(house, tell) if drill_result.due(last, wall()) else None
+    return run_drill(house, tell) if drill_result.due(last, wall()) else None
 
 
 def differences(
