@@ -67,7 +67,7 @@ NEW_FULLS: dict[str, tuple[list[Backup], dict[str, Any], str]] = {
     "a week later, some minutes early": ([full(6.99)], {}, "7 days old"),
     "never verified": ([full(1, verified=False)], {}, "no full backup yet"),
     "other sets": ([full(1, sets="other")], {}, "what is asked for has changed"),
-    "damaged": ([full(1)], {"spoiled": {full(1).id: "3 files are damaged"}}, "3 files are damaged"),
+    "damaged": ([full(1)], {"unusable": {full(1).id: "3 files are damaged"}}, "3 files are damaged"),
     "a passphrase now": ([full(1)], {"encrypted": True}, "not encrypted"),
     "no passphrase now": ([full(1, encrypted=True)], {}, "is encrypted"),
     "a differential grew": (

@@ -148,7 +148,7 @@ def test_a_differential_needs_its_base(tmp_path: Path) -> None:
     assert "bytes, its manifest says" in verify(tmp_path, backup)[1][0].why
     archive.unlink()
     assert "gone" in verify(tmp_path, backup)[1][0].why
-    tmp_path / base.manifest.unlink()
+    (tmp_path / base.manifest).unlink()
     assert "is not there" in verify(tmp_path, backup)[1][0].why
 
 
@@ -198,6 +198,6 @@ def test_a_backup_is_found_by_its_id_its_name_or_as_the_newest_verified(tmp_path
     with pytest.raises(UsageError) as error:
         find(tmp_path, IDS[1].replace("033000", "033100"))
     assert IDS[1] in error.value.hint
-    tmp_path / newest.manifest.write_bytes(b"no")
+    (tmp_path / newest.manifest).write_bytes(b"no")
     with pytest.raises(Damaged, match="no manifest"):
         find(tmp_path, IDS[2])

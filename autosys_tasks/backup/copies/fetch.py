@@ -1,4 +1,4 @@
-"""Brings backups back from a second place, checked, into a folder where all that reads backups finds them."""
+"""Fetches backups from a second place, checked, into a folder like `backups/`."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 
 class Source(NamedTuple):
-    """A place to fetch from: its address, which is nobody's to see, and how it is shown."""
+    """A place to fetch from: its address with the password, and the address to show."""
 
     address: str
     shown: str
@@ -129,7 +129,7 @@ def fetch_all(at: Source, into: Path, tell: Tell = lambda line: None, *, owner: 
 
 
 def _visited(at: Source, timeout_s: float, visit: Callable[[Place], T]) -> T:
-    """What a visit to the place comes to; it is begun once more when the line breaks, and finds what came already."""
+    """The result of `visit(place)`; tried once more when the connection breaks (what came already is kept)."""
     for last in (False, True):
         try:
             with closing(open_place(*at, timeout_s=timeout_s)) as place:
@@ -142,7 +142,7 @@ def _visited(at: Source, timeout_s: float, visit: Callable[[Place], T]) -> T:
 
 
 class _Shelf:
-    """What lies at a place, while it is brought to `into`: manifests once each, then archives."""
+    """The backups at a place while they are fetched to `into`: manifests, once each, then archives."""
 
     def __init__(self, place: Place, at: Source, into: Path, tell: Tell, damaged: set[str] | None,
                  came: dict[str, str]) -> None:  # fmt: skip

@@ -1,4 +1,4 @@
-"""What a place is that backups are copied to: a folder, a bucket or an SFTP server behind one small seam."""
+"""The interface of second places, to which backups are copied: a folder, a bucket, an SFTP server."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ INSTALL = 'python -m pip install "autosys[copies]"'
 
 
 class PlaceError(AutosysError):
-    """A place, or one thing there, that does not do what was asked; the rest is done."""
+    """A place, or one file there, failed; the rest is done."""
 
     code = 4
     kind = "copy"
 
 
 class Lost(PlaceError):
-    """The place was there and answers no longer: one more try is worth it."""
+    """The connection broke: one more try is worth it."""
 
 
 class Full(PlaceError):
-    """There is no room for it; what is kept too long there may make some."""
+    """There is no room; removing what is kept too long may make some."""
 
 
 class Place(Protocol):

@@ -1,4 +1,4 @@
-"""What of the local backups goes to a place, what goes away there, and when a place is behind. Pure."""
+"""Decides what is copied to a second place and what is removed there, and tells when a place is behind. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Retain = Callable[[Sequence[Backup]], Sequence[Kept]]
 
 
 class Held(NamedTuple):
-    """A backup that this workspace has brought to a place, and how long its manifest is there."""
+    """A backup that this workspace has copied to a place, and the size of its manifest there."""
 
     backup: Backup
     manifest: int  # bytes
@@ -24,12 +24,12 @@ class PlaceState(NamedTuple):
 
     place: str  # its address as it may be shown
     since: float  # when it was first tried
-    held: Mapping[str, Held] = {}  # by stem: ours to remove, and nothing else is
-    sending: str = ""  # the stem that was being sent when this was written
-    good_at: float | None = None  # when the newest backup was last known to be there, whole
+    held: Mapping[str, Held] = {}  # by stem: our copies; only these may be removed
+    sending: str = ""  # stem of the copy that is under way
+    good_at: float | None = None  # when the newest backup was last known to be there
     why: str = ""  # why it was not, the last time
     mount: str = ""  # where the disk of a folder was mounted
-    damaged: frozenset[str] = frozenset()  # ids that were read back from there since, and were no good
+    damaged: frozenset[str] = frozenset()  # ids of copies that were read back and found damaged
 
     def late(self, now: float) -> str:
         """For a person: that the newest backup has not been there for two days, and why; "" when it has."""
@@ -46,7 +46,7 @@ class Decision(NamedTuple):
     send: tuple[Backup, ...]  # a base before what needs it
     remove: tuple[Kept, ...]  # ids that retention lets go, what needs another before that other
     whole: frozenset[str]  # stems that are there as they were sent
-    rests: tuple[str, ...]  # stems of ours that a killed run left there in part, or that are there no more
+    rests: tuple[str, ...]  # stems of ours that are incomplete or gone there, after a killed run
 
 
 def decide(local: Iterable[Backup], names: Mapping[str, int], known: PlaceState, retain: Retain) -> Decision:
@@ -68,13 +68,13 @@ def decide(local: Iterable[Backup], names: Mapping[str, int], known: PlaceState,
 
 
 def sound(names: Mapping[str, int], known: PlaceState) -> list[Backup]:
-    """The backups of ours that are there as they were sent, as far as is known."""
+    """Our copies that are there with the right sizes and not known to be damaged."""
     held = [one for one in known.held.values() if one.backup.id not in known.damaged]
     return [one.backup for one in held if is_whole(one, names)]
 
 
 def let_go(backups: Iterable[Backup], retain: Retain) -> list[Kept]:
-    """What retention lets go of these, what needs another before that other."""
+    """What retention removes of these; a differential before its base."""
     return [kept for kept in reversed(retain(_in_order(backups))) if not kept.keep]
 
 

@@ -1,4 +1,4 @@
-"""An archive that lies at a place: whether a passphrase opens it, before all of it is brought."""
+"""Tries a passphrase on an archive at a second place before all of it is fetched."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def must_open(place: Place, one: Backup, passphrase: str) -> None:
 
 
 class _Far(io.RawIOBase):
-    """What lies at a place as a file: only what is looked at is brought."""
+    """A file at a place, read by pieces on demand."""
 
     def __init__(self, place: Place, name: str, size: int) -> None:
         self.place, self.name, self.size, self.at = place, name, size, 0

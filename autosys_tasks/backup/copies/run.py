@@ -1,4 +1,4 @@
-"""Brings every verified backup to the second places, and keeps those as long as `backups/`.
+"""Copies every verified backup to the second places, with the same retention as in `backups/`.
 
 A file is sent as NAME.<8 hex>.part, read back, compared, and renamed; the manifest comes last: no manifest, no backup.
 What is there and right is not sent again, so a copy that failed or was killed goes on where it was. What this workspace
@@ -31,7 +31,7 @@ COPY, REMOVE = "copy", "remove-copy"
 
 
 class Work(NamedTuple):
-    """One place in one run: what to bring there, and what is known of it."""
+    """What to do at one place in one run, and what is known of it."""
 
     address: str
     folder: Path  # backups/
@@ -68,7 +68,7 @@ def copy_all(
 
 
 def _brought(work: Work) -> tuple[PlaceState, list[Outcome]]:
-    """The place as it is afterwards; tried once more when the line broke."""
+    """Copy to one place, and again when the connection broke: what is known of it afterwards, and the outcomes."""
     outcomes: list[Outcome] = []
     for last in (False, True):
         visit, known = Visit(work, outcomes), work.known
@@ -113,7 +113,7 @@ def _said(error: PlaceError) -> str:
 
 
 class Visit:
-    """One connection to one place: what is known changes with each thing done, and is written down at once."""
+    """One connection to one place; what is known of it is saved after each change."""
 
     def __init__(self, work: Work, outcomes: list[Outcome]) -> None:
         self.work, self.known, self.outcomes = work, work.known, outcomes
@@ -193,9 +193,9 @@ class Visit:
         save(self.work.state, self.work.address, known)
 
     def _take_away(self, place: Place, stem: str) -> bool:
-        """The manifest first: what has none does not exist. That it goes is written down: it has to go whole.
+        """Remove a copy, its manifest first; saved before, so that an interrupted removal is finished later.
 
-        False when it is another's by now, and stays.
+        False when the copy is another owner's by now: it stays.
         """
         held = {each: one for each, one in self.known.held.items() if each != stem}
         if self._is_anothers(place, stem):

@@ -1,4 +1,4 @@
-"""Files that have no name while they are written: what a kill leaves of one is nothing. Linux, on most of its disks."""
+"""Files that have no name while they are written (O_TMPFILE), so that a kill leaves nothing. Linux, on most disks."""
 
 from __future__ import annotations
 
@@ -7,71 +7,71 @@ import os
 from collections.abc import Iterator
 
 FLAGS = os.O_WRONLY | getattr(os, "O_TMPFILE", 0)
-NUMBERS = "/proc/self/fd"  # by it an open file gets a name
+OPEN_FILES = "/proc/self/fd"  # linking a name in it names the open file
 
 
 @contextlib.contextmanager
 def maker(folder: str) -> Iterator[Maker | None]:
-    """What makes them on the disk of `folder`, which is new and ours; None where that has no such thing."""
-    numbers = -1
+    """A Maker for the disk of `folder`, which is new and ours; None where that has no anonymous files."""
+    open_files = -1
     try:
         try:
-            numbers = os.open(NUMBERS, os.O_RDONLY)
-            made = Maker(numbers, os.stat(folder).st_dev)
+            open_files = os.open(OPEN_FILES, os.O_RDONLY)
+            made = Maker(open_files, os.stat(folder).st_dev)
             _try(made, folder)
         except (OSError, NotImplementedError):
             made = None
         yield made
     finally:
-        if numbers >= 0:
-            os.close(numbers)
+        if open_files >= 0:
+            os.close(open_files)
 
 
 @contextlib.contextmanager
-def again(made: Maker | None) -> Iterator[Maker | None]:
-    """The same in a copy of the process that it was made in: the numbers of open files are those of one process."""
+def reopened(made: Maker | None) -> Iterator[Maker | None]:
+    """The same Maker for a forked process, whose open files are its own."""
     if made is None:
         yield None
         return
-    numbers = os.open(NUMBERS, os.O_RDONLY)
+    open_files = os.open(OPEN_FILES, os.O_RDONLY)
     try:
-        yield Maker(numbers, made.disk)
+        yield Maker(open_files, made.disk)
     finally:
-        os.close(numbers)
+        os.close(open_files)
 
 
 class Maker:
-    """Makes files without a name on one disk, and names them."""
+    """Makes anonymous files on one disk, and names them."""
 
-    def __init__(self, numbers: int, disk: int) -> None:
-        self._numbers, self.disk = numbers, disk
-        self._kept: dict[str, int] = {}  # bits of a mode that a folder leaves to a new file; -1: it is on another disk
+    def __init__(self, open_files: int, disk: int) -> None:
+        self._open_files, self.disk = open_files, disk
+        self._mode_bits: dict[str, int] = {}  # folder -> permission bits its new files get; -1: on another disk
 
     def open(self, folder: str, mode: int) -> tuple[int, int]:
-        """A new file, open, that will lie in `folder`; and which bits of `mode` it got. Raises what the OS raises."""
-        kept = self._kept.get(folder)
-        kept = self._learnt(folder) if kept is None else kept
-        if kept < 0:
+        """Open a new file that will lie in `folder`: (descriptor, the bits of `mode` that it got). Raises OSError."""
+        bits = self._mode_bits.get(folder)
+        bits = self._learn(folder) if bits is None else bits
+        if bits < 0:
             raise OSError(f"`{folder}` is on another disk")
-        return os.open(folder, FLAGS, mode & kept), mode & kept
+        return os.open(folder, FLAGS, mode & bits), mode & bits
 
     def name(self, fd: int, path: str) -> None:
-        """Give it its name; FileExistsError when something has it."""
-        os.link(str(fd), path, src_dir_fd=self._numbers)
+        """Name the file; FileExistsError when something has that name."""
+        os.link(str(fd), path, src_dir_fd=self._open_files)
 
-    def _learnt(self, folder: str) -> int:
-        """An umask, or the folder itself, may keep some bits from new files."""
+    def _learn(self, folder: str) -> int:
+        """Learn which permission bits the umask and the folder leave to new files."""
         fd = os.open(folder, FLAGS, 0o777)
         try:
             status = os.fstat(fd)
         finally:
             os.close(fd)
-        kept = self._kept[folder] = status.st_mode & 0o777 if status.st_dev == self.disk else -1
-        return kept
+        bits = self._mode_bits[folder] = status.st_mode & 0o777 if status.st_dev == self.disk else -1
+        return bits
 
 
 def _try(made: Maker, folder: str) -> None:
-    """Make one; raises what the OS raises."""
+    """Make and name one file; raises OSError."""
     fd, _ = made.open(folder, 0o600)
     try:
         made.name(fd, os.path.join(folder, "trial"))

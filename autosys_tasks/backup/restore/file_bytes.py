@@ -26,7 +26,7 @@ class WrongBytes(Exception):
 
 
 class Partial(NamedTuple):
-    """A file on its way: where it is written, what came of its bytes so far, and why not all of them are there."""
+    """A file that is being written: its scratch path, hash and size so far; `why` writing failed, or ""."""
 
     scratch: str
     digest: _Hash
@@ -36,13 +36,13 @@ class Partial(NamedTuple):
 
 
 class StreamWriter:
-    """Writes streams into open files; `tell` is told of bytes as they are written, `fault` of each write before it."""
+    """Writes streams into open files; `tell` takes the bytes of each write, `fault` is a test's fault point."""
 
     def __init__(self, tell: Callable[[int], None], fault: Callable[[str], None]) -> None:
         self.tell, self.fault = tell, fault
 
     def write(self, fd: int, partial: Partial, most: int, chunks: Iterable[bytes]) -> Partial:
-        """What is partial, with a stream written behind it into an open file: no more than `most` bytes in all."""
+        """Append a stream to a partial file, at most `most` bytes in all; zeros become holes."""
         scratch, digest, size, why, _ = partial
         hole = False
         for chunk in chunks:
@@ -71,7 +71,7 @@ class StreamWriter:
 
 
 def compare(partial: Partial, entry: Entry) -> None:
-    """Raises WrongBytes unless its bytes are those of the manifest, OSError when not all of them are there."""
+    """Raises WrongBytes when the bytes are not those of the manifest, OSError when they could not be written."""
     if partial.size != entry.size or partial.digest.hexdigest() != entry.sha256:
         raise WrongBytes
     if partial.why:
@@ -101,7 +101,7 @@ def _holes(chunk: bytes, at: int) -> Iterator[tuple[int, int]]:
 
 
 def _grown(fd: int, size: int) -> str:
-    """Give a file that ends in a hole its size; why not, "" when it has it."""
+    """Set the size of a file that ends in a hole; why that failed, or ""."""
     try:
         os.ftruncate(fd, size)
     except OSError as error:
@@ -110,7 +110,7 @@ def _grown(fd: int, size: int) -> str:
 
 
 def try_set_metadata(fd: int, entry: Entry, mode: int) -> str:
-    """Give an open file that was made with `mode` its time and its mode; why not, "" when it has them."""
+    """Set time and mode of an open file that was made with `mode`; why that failed, or ""."""
     try:
         try:  # not `suppress`, whose cost tells when files are small
             os.utime(fd, ns=(entry.mtime_ns, entry.mtime_ns))
@@ -124,14 +124,14 @@ def try_set_metadata(fd: int, entry: Entry, mode: int) -> str:
 
 
 def set_metadata(path: str, entry: Entry) -> None:
-    """Mode and time; the time first: what is read-only takes none on Windows."""
+    """Set time and mode; the time first, which a read-only file on Windows does not take."""
     with contextlib.suppress(OverflowError):
         os.utime(path, ns=(entry.mtime_ns, entry.mtime_ns))
     os.chmod(path, entry.mode & (FOLDER_BITS if entry.kind == FOLDER else BITS))
 
 
 def reason(error: BaseException) -> str:
-    """Why something could not be put there, for a person."""
+    """Why something could not be written, for a person."""
     if getattr(error, "winerror", None) == NO_RIGHT:
         return "links need a right on Windows: turn on its developer mode, then type the same again"
     if isinstance(error, OSError) and is_full(error):

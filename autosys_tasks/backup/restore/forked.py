@@ -1,7 +1,4 @@
-"""Puts many small files by several processes, each a copy of this one, where such can be; it leaves the rest as it is.
-
-Of a small file nearly all is Python and the system's own work, and of threads one at a time would get on with that.
-"""
+"""Restores many small files in forked workers: with threads, the interpreter's lock would serialize them."""
 
 from __future__ import annotations
 
@@ -23,9 +20,9 @@ NOTHING: Put = [], [], 0
 
 
 def put(site: Site, archive: Archive, waiting: dict[str, list[Item]], later: Collection[str]) -> None:
-    """Put what crowds hold of what is `waiting`, by its members, and take it from there.
+    """Restore the `waiting` items whose members are in blocks of many small files, and remove them from `waiting`.
 
-    What could not be done so stays: `later` names members that shall, and nothing is done where no copy can be made.
+    Members in `later` stay; so does everything where processes cannot be forked.
     """
     crowds = archive.crowds()
     if len(waiting) < MANY or len(crowds) < 2 or faults.ordered():
@@ -34,7 +31,7 @@ def put(site: Site, archive: Archive, waiting: dict[str, list[Item]], later: Col
 
     def of(number: int) -> Put:
         if os.getpid() == here:
-            return NOTHING  # threads are better than one alone
+            return NOTHING  # not forked: the caller's threads are faster than this one
         wanted = ((member, pieces) for member, pieces in block(number) if member.name not in later)
         return _put(site, wanted, waiting, lambda: os.getppid() == here)
 
@@ -51,7 +48,7 @@ def _put(
     site: Site, members: Iterator[tuple[Member, Iterator[bytes]]], waiting: Mapping[str, list[Item]],
     is_wanted: Callable[[], bool],
 ) -> Put:  # fmt: skip
-    """What a copy does with a block; between two files it ends, when the process is no more that asked for them."""
+    """Restore a block's files, in a worker; stops between two files when the parent process is gone."""
     names, failed, counts = list[str](), list[tuple[str, str]](), list[int]()
 
     def done(item: Item, ok: bool, why: str) -> None:

@@ -1,4 +1,4 @@
-"""Looks at the folder that is restored to: what names its disk takes, and what lies at the places of a restore."""
+"""Looks at the folder that is restored to: the names its disk allows, and what lies at each target."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CHUNK = 1 << 20
 
 
 def rules_of(to: Path) -> Rules:
-    """What the disk of `to`, there or not, takes for names; nothing is written to find out."""
+    """The names that the disk of `to` allows, found out without writing; `to` need not exist."""
     return Rules(
         windows=host.PLATFORM == "windows",
         folds=_folds(to),
@@ -30,7 +30,7 @@ def rules_of(to: Path) -> Rules:
 
 
 def _folds(to: Path) -> bool:
-    """Whether `A` is `a` there, by the nearest folder that has a letter in its name."""
+    """Whether `A` and `a` are one name there, by the nearest folder with a letter in its name."""
     for folder in (to, *to.parents):
         other = folder.with_name(folder.name.swapcase()) if folder.name else folder
         if other != folder and folder.exists():
@@ -44,7 +44,7 @@ def at(to: Path, target: str) -> str:
 
 
 def look(to: Path, wanted: Iterable[Wanted], overwrite: str, tell: Callable[[int], None]) -> dict[str, There]:
-    """What is at each target, and at the folders above it. `tell` is given the bytes that were read for a hash."""
+    """What is at each target, and at the folders above it. `tell` takes bytes as they are hashed."""
     found: dict[str, There | None] = {}
     if _is_empty(to):
         return {}
@@ -98,10 +98,9 @@ def _text(path: str) -> str:
 
 
 def _hash_of(path: str, entry: Entry, tell: Callable[[int], None]) -> str:
-    """A file's SHA-256, "" when its size says already that it is another, or when it cannot be read.
+    """A file's SHA-256; "" when its size differs from the entry's, or when it cannot be read.
 
-    A database has that of the copy that was kept, when a copy of it made now would be the same: what lies in its
-    journal counts.
+    A database counts as the same when a copy of it, its journal included, would be the one that was kept.
     """
     try:
         there = hash_of(path, tell) if os.stat(path).st_size == entry.size else ""
@@ -113,7 +112,7 @@ def _hash_of(path: str, entry: Entry, tell: Callable[[int], None]) -> str:
 
 
 def _beside_journal(now: There | None, entry: Entry, side: str, overwrite: str) -> There | None:
-    """What is there, refused where another database would get the journal that lies there (it would be spoiled)."""
+    """What is there; with a `why` to refuse when a restored database would get another one's journal and be spoiled."""
     if now and now.kind == FILE and (overwrite == NEVER or (overwrite == CHANGED and now.sha256 == entry.sha256)):
         return now
     why = f"`{side}` lies there, which SQLite would play back into it: end what uses the database, or move that away"

@@ -1,4 +1,4 @@
-"""Puts restored bytes in their places: each file whole under its name, or not at all; never through a link, never out.
+"""Writes restored files, links and folders: each file whole or not at all, never through a link or out of the target.
 
 A new file is written without a name (anonymous_files.py), compared with its hash, given its mode and time, and then its
 name. Where the disk has no such files, and for all else, it is written into a scratch folder below the target, then
@@ -49,20 +49,20 @@ Tell = Callable[[int], None]
 
 
 class Site:
-    """The folder that is restored to, while it is. Several threads may put files into it, each its own."""
+    """The folder that is restored to. Several threads may write into it, each its own files."""
 
     def __init__(self, to: Path, done: Done, tell: Tell) -> None:
         self.to = to
-        self.done = done  # told of each item once: how it ended
-        self.tell = tell  # told of bytes that are written
+        self.done = done  # called once for each item: how it ended
+        self.tell = tell  # called with bytes as they are written
         self.scratch = Path(at(to, f"{SCRATCH}{os.getpid()}"))
         self.top = at(to, "")
         self.cleanup = contextlib.ExitStack()
         self.anonymous: anonymous_files.Maker | None = None
-        self.known_folders: set[str] = {""}  # folders that are there and no links
-        self.mode_bits = 0  # bits of a mode that this disk leaves to what is made there, as the umask says
+        self.known_folders: set[str] = {""}  # folders that exist and are no links
+        self.mode_bits = 0  # permission bits that the umask leaves to new files
         self.numbers = itertools.count(1)
-        self.lock = threading.Lock()  # whose it is, may make folders
+        self.lock = threading.Lock()  # held to make folders
         self.fault = for_a_loop()
         self.write = StreamWriter(tell, self.fault).write
 
@@ -85,20 +85,20 @@ class Site:
 
     @contextlib.contextmanager
     def copied(self, done: Done, tell: Tell) -> Iterator[Site]:
-        """The same in a copy of this process, with others to tell."""
+        """The same site for a forked worker, with other callbacks."""
         mine = copy.copy(self)
         mine.done, mine.tell, mine.write = done, tell, StreamWriter(tell, self.fault).write
-        with anonymous_files.again(self.anonymous) as mine.anonymous:
+        with anonymous_files.reopened(self.anonymous) as mine.anonymous:
             yield mine
 
     def folder(self, item: Item) -> None:
-        """Make an empty folder; its own mode and time come at the end."""
+        """Make an empty folder; `finish_folders` sets its mode and time."""
         with _Reported(self, item):
             self._make_parents(item.wanted.target)
             self._make_folder(item.wanted.target)
 
     def begin(self, most: int, chunks: Iterable[bytes]) -> Partial:
-        """Write the beginning of a file, of `most` bytes; it gets no name. What `chunks` raises, and only that, is."""
+        """Write the beginning of a file, `most` bytes, without a name. Raises only what `chunks` raises."""
         partial = self._new_partial()
         try:
             return self._received(partial, most, chunks)
@@ -107,14 +107,14 @@ class Site:
             raise
 
     def files(self, items: Sequence[Item], chunks: Iterable[bytes], partial: Partial | None = None) -> None:
-        """Write one stream of bytes, behind what is `partial`, to every item that has them, or why they are Damaged."""
+        """Write one stream of bytes, after `partial`, to every item that has these bytes; or report the damage."""
         try:
             self._files(items, chunks, partial)
         except Damaged as error:
             self.fail(items, f"{DAMAGED}{error.message}")
 
     def fail(self, items: Iterable[Item], why: str) -> None:
-        """Say of all why they could not be restored."""
+        """Report that these items could not be restored."""
         for item in items:
             self.done(item, False, why)
 
@@ -137,7 +137,7 @@ class Site:
         _discard(scratch)
 
     def _put_anonymous(self, item: Item, chunks: Iterable[bytes]) -> bool:
-        """Write what is new without a name, then give it its own; False when that cannot be, and nothing was taken."""
+        """Write a new file without a name, then name it; False, with no chunk taken, where that is not possible."""
         entry, target = item.wanted.entry, item.wanted.target
         if self.anonymous is None or item.kind != WRITE:
             return False
@@ -175,10 +175,7 @@ class Site:
         return Partial(self._new_name(), hashlib.sha256())
 
     def _received(self, partial: Partial, most: int, chunks: Iterable[bytes], entry: Entry | None = None) -> Partial:
-        """The same with the stream behind it. No more than `most` bytes in all are written; zeros become holes.
-
-        With `entry` it gets its mode and time, too, while it is open.
-        """
+        """Append the stream to its scratch file. With `entry` set mode and time, too, while the file is open."""
         scratch, digest, size, why, _ = partial
         mode = entry.mode & self.mode_bits if entry and not size else 0o600
         fd = -1
@@ -198,9 +195,9 @@ class Site:
         return Partial(scratch, digest, size, why, entry is not None)
 
     def _placed(self, items: Sequence[Item], partial: Partial) -> bool:
-        """Give the bytes to each item; whether the last one took the file itself."""
+        """Place the bytes for each item, as copies or hard links; whether the last one took the scratch file."""
         taken, scratch = False, partial.scratch
-        written: dict[str, str] = {}  # a path of the backup -> where its bytes are now
+        written: dict[str, str] = {}  # path in the backup -> file with its bytes
         for number, item in enumerate(items):
             entry = item.wanted.entry
             with _Reported(self, item):
@@ -217,7 +214,7 @@ class Site:
         return taken
 
     def _linked(self, other: str | None) -> str | None:
-        """Another name for a file that was just restored; None where the disk has no such thing."""
+        """A scratch hard link to a restored file; None where the disk has no hard links."""
         if other is None:
             return None
         name = self._new_name()
@@ -238,7 +235,7 @@ class Site:
         self.fault("restore.after-rename")
 
     def link(self, item: Item) -> None:
-        """Make a link; nothing is asked of what it leads to."""
+        """Make a symbolic link; its target need not exist."""
         with _Reported(self, item):
             self._make_parents(item.wanted.target)
             target, text = at(self.to, item.wanted.target), item.wanted.entry.link
@@ -251,9 +248,9 @@ class Site:
             self._rename(scratch, item)
 
     def finish_folders(self, items: Sequence[Item], *, whole: bool) -> None:
-        """Modes and times of folders, the innermost first: whatever is put into one changes its time.
+        """Set modes and times of folders, the innermost first, after all else: a write into a folder changes its time.
 
-        Unless all is `whole` this user may write into each: what is lacking comes by the next restore.
+        Unless all is `whole`, leave each writable for this user: another restore will bring what is missing.
         """
         self.fault("restore.before-folders")
         for item in reversed(items):
@@ -265,7 +262,7 @@ class Site:
                     set_metadata(path, entry if whole else entry._replace(mode=entry.mode | stat.S_IRWXU))
 
     def _make_parents(self, target: str) -> None:
-        """Make the folders above a target that are not there; raises OSError when one of them is anything else."""
+        """Make the missing folders above a target; raises OSError when something else is in the way."""
         if target.rpartition("/")[0] in self.known_folders:
             return
         with self.lock:
@@ -284,7 +281,7 @@ class Site:
         self.known_folders.add(folder)
 
     def _rename(self, scratch: str, item: Item) -> None:
-        """Give it its name. What has appeared there since the plan was made stays."""
+        """Rename the scratch file to its target; what appeared there since the plan was made stays."""
         target = at(self.to, item.wanted.target)
         if item.kind == WRITE and BY_NUMBER and _link_to(scratch, target):
             return
@@ -311,7 +308,7 @@ class Site:
 
 
 class _Reported:
-    """Whatever goes wrong with one item within is said of it, and stops nothing else. (A generator costs six times.)"""
+    """Reports how one item ended; its errors stop no other. (A class: a generator would cost six times as much.)"""
 
     def __init__(self, site: Site, item: Item) -> None:
         self.site, self.item = site, item
@@ -333,13 +330,13 @@ class _Reported:
 
 
 def success_text(item: Item) -> str:
-    """What is said of an item that was put."""
+    """What is reported of an item that was restored."""
     wanted = item.wanted
     return f"as `{wanted.target}`: {wanted.why}" if wanted.why else item.reason
 
 
 def _link_to(scratch: str, target: str) -> bool:
-    """Give a file its name by a link, which replaces nothing and costs less than a rename; False where it has none."""
+    """Name a file by a hard link, which replaces nothing and is cheaper than a rename; False when that fails."""
     try:
         os.link(scratch, target)
     except OSError:  # something has that name, or the disk has no links: a rename says which
@@ -349,7 +346,7 @@ def _link_to(scratch: str, target: str) -> bool:
 
 
 def _is_wanted(now: There, target: str, entry: Entry) -> bool:
-    """Whether what has appeared is just what is wanted: another restore into the same folder was quicker."""
+    """Whether the very file or link that is wanted is there: another restore into the same folder was quicker."""
     if now.kind == LINK:
         return (entry.kind, entry.link) == (LINK, now.link)
     return now.kind == FILE and hash_of(target) == entry.sha256

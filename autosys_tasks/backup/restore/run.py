@@ -1,4 +1,4 @@
-"""A restore from beginning to end: what is wanted of a backup, what is there, the plan, and carrying it out.
+"""A whole restore: look, plan, write.
 
 Nothing outside the folder that is restored to is touched, nothing there is removed, and what goes wrong with one file
 stops no other.
@@ -55,11 +55,11 @@ class Order(NamedTuple):
 
 
 class Picture(NamedTuple):
-    """What a restore would do now, and what it was made from."""
+    """The plan of a restore."""
 
     items: list[Item]
     rules: Rules
-    resumed: bool  # an earlier restore was cut short here
+    resumed: bool  # an earlier restore into this folder was interrupted
 
 
 class Report(NamedTuple):
@@ -150,7 +150,7 @@ def carry_out(order: Order, seen: Picture, tell: Tell = lambda line: None) -> Re
 
 
 def _put(site: Site, order: Order, seen: Picture) -> None:
-    """Everything but the modes and times of folders."""
+    """Write everything but the modes and times of folders."""
     for item in _of(seen, MAKE):
         site.folder(item)
     partials: dict[str, Partial] = {}
@@ -161,7 +161,7 @@ def _put(site: Site, order: Order, seen: Picture) -> None:
 
 
 def _to_finish(order: Order, seen: Picture) -> list[Item]:
-    """The folders whose mode and time are those of the backup in the end: a person's own keep theirs unless told."""
+    """The folders that get the backup's mode and time: new ones; existing ones when overwriting or resuming."""
     renew = seen.resumed or order.overwrite != restore_plan.NEVER
     kept = [item for item in _of(seen, KEEP) if item.wanted.entry.kind == FOLDER and (renew or item.reason == SAME)]
     return sorted([*_of(seen, MAKE), *kept], key=lambda item: item.wanted.target)
@@ -183,7 +183,7 @@ def _of(seen: Picture, *kinds: str) -> list[Item]:
 
 
 class _Share(NamedTuple):
-    """What one archive has to give: items, and the beginnings of those whose tails a later one holds."""
+    """What to read from one archive: items, and the beginnings of items whose tails a differential holds."""
 
     backup: Backup
     items: list[Item]
@@ -191,7 +191,7 @@ class _Share(NamedTuple):
 
 
 def _by_archive(items: Iterable[Item]) -> list[_Share]:
-    """What each archive has to give, the full one first."""
+    """The shares of all archives, the full one first."""
     found: dict[str, _Share] = {}
     for item in items:
         entry, backup = item.wanted.entry, item.wanted.backup

@@ -1,4 +1,4 @@
-"""LZMA2 decoded by several threads: a block is runs that know nothing of one another, as several threads made it."""
+"""Decodes LZMA2 in several threads: a block that several threads made consists of independent runs."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from autosys_tasks.backup import threads
 from autosys_tasks.backup.seven_zip.codec import LZMA2, TAIL, sized, unpacker
 
 HEAD = 5  # bytes that tell how long what follows is: a control byte, and two sizes of two
-FORGETS = (0x01, *range(0xE0, 0x100))  # control bytes that begin with an empty dictionary
+RESETS = (0x01, *range(0xE0, 0x100))  # control bytes that reset the dictionary
 MOST = 32 << 20  # bytes of a block whose runs are decoded at once: of a larger one they may be too long
 
 
 def decoded(settings: bytes, packed: Iterator[bytes], size: int, pool: Executor) -> Iterator[bytes]:
-    """The `size` bytes of a block, a run of it at a time, the next ones made meanwhile; raises Damaged or LZMAError."""
+    """The `size` bytes of a block, run by run; the next runs are decoded meanwhile. Raises Damaged, LZMAError."""
     made = unpacker(settings)
 
     def run(data: bytes) -> bytes:
@@ -24,15 +24,12 @@ def decoded(settings: bytes, packed: Iterator[bytes], size: int, pool: Executor)
 
 
 def runs(packed: Iterable[bytes]) -> Iterator[bytes]:
-    """LZMA2's data, cut where the dictionary is forgotten; each run with an end of its own.
-
-    What is no LZMA2 is given as it is.
-    """
+    """LZMA2 data cut where the dictionary is reset; each run gets an end marker. Other data comes unchanged."""
     data, at = bytearray(), 0  # at: where the next header is
     for piece in packed:
         data += piece
         while at + HEAD <= len(data) and (length := _length(data, at)):
-            if at and data[at] in FORGETS:
+            if at and data[at] in RESETS:
                 yield bytes(data[:at]) + TAIL[LZMA2]
                 del data[:at]
                 at = 0

@@ -31,11 +31,11 @@ __all__ = ["Archive", "Member"]
 LARGEST_HEADER = 1 << 29
 AT_ONCE = 64 << 10  # few enough for the cache of a CPU
 MOST_CYCLES = 24
-CROWD = 1 << 9  # members of a block: where one has more, they are small, and several threads wait for one another
-BLOCKS = 64  # that wait to be read by several threads
+CROWD = 1 << 9  # a block of more members is a crowd: small files, whose threads would wait for one another
+BLOCKS = 64  # blocks that are collected before threads read them
 ReadAt = Callable[[int, int, int], bytes]
-READ_AT: ReadAt | None = getattr(os, "pread", None)  # a file's place is one for all copies of a process: not Windows
-Check = Callable[[], None]  # raises when nobody wants more
+READ_AT: ReadAt | None = getattr(os, "pread", None)  # forked workers share a file's position; Windows has no pread
+Check = Callable[[], None]  # raises Cancelled when another thread has failed
 HINT = "set AUTOSYS_BACKUP_PASSPHRASE to the passphrase that it was made with"
 
 
@@ -53,7 +53,7 @@ class Archive:
         self._read_at = READ_AT if file is None else None
         self._sum_of = zlib.crc32 if proving else crc32
         self._keys: dict[tuple[int, bytes], Key] = {}
-        self._turn = threading.Lock()  # whose it is, may move in the file
+        self._lock = threading.Lock()  # held to seek and read, where there is no pread
         with self._damage():
             self._file = file or patiently(lambda: open(path, "rb"))  # noqa: SIM115 - closed at exit
         try:
@@ -101,13 +101,13 @@ class Archive:
             threads.for_each(iter(waiting), give)
 
     def crowds(self) -> list[int]:
-        """The numbers of the blocks that many small members share."""
+        """The numbers of the crowds: blocks that many small members share."""
         return [number for number, block in enumerate(self._blocks) if block.members > CROWD]
 
     def block_by_block(self) -> Callable[[int], Iterator[tuple[Member, Iterator[bytes]]]]:
-        """What gives the members of a block and their bytes, by its number, each time of one that comes later.
+        """A function that gives the members of the block of a number, with their bytes; numbers have to ascend.
 
-        No thread is begun for it: it may be asked in a copy of this process, which must not be asked here, too.
+        It starts no thread, for forked workers. Use it either in them or here, not in both.
         """
         placed = ((member, stream, at) for member, stream, at in self._placed() if stream)
         blocks = itertools.groupby(placed, key=lambda place: place[1].number)
@@ -201,7 +201,7 @@ class Archive:
             while len(data) < size and (more := read_at(self._file.fileno(), size - len(data), at + len(data))):
                 data += more
             return data
-        with self._turn:
+        with self._lock:
             self._file.seek(at)
             return self._file.read(size)
 
@@ -258,7 +258,7 @@ class Archive:
 
     @contextlib.contextmanager
     def _damage(self) -> Iterator[None]:
-        """Whatever goes wrong within is damage."""
+        """Turn every error within into Damaged, except NeedsPassphrase."""
         where = str(self._path)
         try:
             yield
@@ -319,4 +319,4 @@ _Place = tuple[Member, _Stream | None, int]
 
 
 def _never_cancelled() -> None:
-    """Nobody ends it."""
+    """For reading without other threads."""

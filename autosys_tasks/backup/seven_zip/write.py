@@ -62,7 +62,7 @@ Tell = Callable[[int], object]
 
 
 def codec_of(bulk: bool) -> bytes:
-    """What all is compressed with that shrinks: quick DEFLATE in place of LZMA2 where there is much of it."""
+    """The codec for what shrinks: LZMA2, or quick DEFLATE for `bulk`."""
     return DEFLATE if bulk else LZMA2
 
 
@@ -140,7 +140,7 @@ class Writer:
         return hashlib.sha256(data).hexdigest()
 
     def together(self, chunk: Chunk) -> None:
-        """Pack small files that were put together elsewhere, and compressed there, perhaps."""
+        """Pack a chunk of small files that `batch` has read, and perhaps compressed."""
         columns = Columns(chunk.columns)
         if not chunk.size:
             self._columns.extend(columns)
@@ -266,7 +266,7 @@ class Writer:
         return self._pool.submit(compress, filling.codec, chunk, self._is_wanted, filling.lzma2)
 
     def _is_wanted(self, count: int) -> bool:
-        """A thread is about to compress so many bytes; whether it shall."""
+        """Whether a thread that is about to compress `count` bytes shall go on; they count as progress."""
         with self._lock:
             if not self._stopped:
                 self._tell(count)
