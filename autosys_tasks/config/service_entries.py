@@ -60,7 +60,7 @@ SERVICES: Mapping[str, Entry] = {
         example='restart = "on-failure"',
     ),
     "oneshot": Entry(
-        "It is a job: ready when it has exited 0, and then `done`.",
+        "It is a job: ready when it has exited 0, and then `done`; what it leaves running is ended.",
         does_not="Does not run again in the same boot unless asked to.",
         example="oneshot = true",
     ),

@@ -253,9 +253,10 @@ class Keeper:
         self._readiness.hush(name)
         forgiven = not self.facts[name].wanted.up  # what else is stopped here has failed, and counts as a failure
         reason = plan.ASKED if forgiven else decision.reason
+        ended = self.facts[name].exit if self.services[name].oneshot else None  # what a job leaves makes it no failure
 
         def stop() -> None:
-            outcome = stopping.stop(self.house, name, reason, kind=decision.step, forgiven=forgiven)
+            outcome = stopping.stop(self.house, name, reason, kind=decision.step, forgiven=forgiven, ended=ended)
             self._helpers.post(lambda: self._stopped(name, outcome))
 
         self._helpers.do(stop)

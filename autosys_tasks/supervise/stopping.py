@@ -20,15 +20,18 @@ NOTE_WAIT_S = 0.5  # a guard that hears of the death holds the lock for a moment
 STRAYS_WAIT_S = 2.0
 
 
-def stop(house: House, name: str, reason: str, *, kind: str = "stop", forgiven: bool = True) -> Outcome:
+def stop(
+    house: House, name: str, reason: str, *, kind: str = "stop", forgiven: bool = True, ended: host.Exit | None = None
+) -> Outcome:
     """End a service and all that it brought: asked first, then the OS's polite signal, then the whole tree.
 
     True only when nothing of it lives and its lock is free. An instance that somebody was just starting is
-    waited for and ended too. `forgiven`: a person asked for it, so no incident goes on.
+    waited for and ended too. `forgiven`: a person asked for it, so no incident goes on. `ended`: how its leader did,
+    where it has already and that counts.
     """
     began = time.perf_counter()
     service = house.service(name)
-    killed, ended, instance = 0, None, ""
+    killed, instance = 0, ""
     deadline = time.monotonic() + service.stop_timeout_s + KILL_WAIT_S + STRAYS_WAIT_S
     while True:
         facts = glance(house, name)

@@ -149,6 +149,17 @@ def test_a_program_that_goes_into_the_background_is_no_storm(workspace: rig.Work
     assert len(starts) == 3 and not workspace.alive()
 
 
+@pytest.mark.only("posix")
+def test_a_job_that_ends_well_is_done_whatever_it_left_running(workspace: rig.Workspace) -> None:
+    """It did what was asked: what it left is ended, and is no reason to run it again."""
+    workspace.write(QUICK).service("job", "forks.py", "--leave", more="oneshot = true")
+    workspace.cli("bringup", "--no-guard", "--timeout", "60").rc(0)
+    assert row(workspace, "job")["state"] == "done"
+    workspace.cli("watchdog").rc(0)
+    starts = [line for line in workspace.cli("journal", "--json").json()["lines"] if line["step"] == "start"]  # type: ignore[attr-defined]
+    assert len(starts) == 1 and not workspace.alive()
+
+
 def test_a_foreign_process_on_the_port_is_named_and_not_fought(workspace: rig.Workspace) -> None:
     """Pain 8."""
     with socket.socket() as taken:
