@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
+from autosys_tasks import host
 from autosys_tasks.backup import manifest, plan, tail, verify
 from autosys_tasks.backup.batch import Batch, batches
 from autosys_tasks.backup.errors import Damaged
@@ -67,6 +68,7 @@ def pack(load: Load, part: Path, spool: Spool, secret: str, say: Say) -> Packed:
 
     Files that cannot be read are in `failed` of the backup.
     """
+    host.keep_freed_memory()
     bulk = sum(each.size for each, _before in load.found) >= BULK
     with batches(load.found, codec_of(bulk), load.required) as read:  # first: copies of this process have no threads
         progress = Progress("writing", plan.to_store(load.found), say)

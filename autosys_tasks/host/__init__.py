@@ -12,7 +12,16 @@ else:
     from autosys_tasks.host import no_units as units
 
 if sys.platform == "win32":
-    from autosys_tasks.host.windows import become, cut_head, fork, on_polite_stop, state_home, user_id, user_name
+    from autosys_tasks.host.windows import (
+        become,
+        cut_head,
+        fork,
+        keep_freed_memory,
+        on_polite_stop,
+        state_home,
+        user_id,
+        user_name,
+    )
     from autosys_tasks.host.windows_lock import (
         Bell,
         Lock,
@@ -94,6 +103,7 @@ else:
             family,
             fork,
             identity,
+            keep_freed_memory,
             listeners,
             lock_holders,
             marked,
@@ -116,6 +126,7 @@ else:
             fork,
             group_lives,
             identity,
+            keep_freed_memory,
             listeners,
             lock_holders,
             marked,
@@ -154,6 +165,7 @@ __all__ = [
     "fork",
     "group_lives",
     "identity",
+    "keep_freed_memory",
     "listeners",
     "lock_held",
     "lock_holders",

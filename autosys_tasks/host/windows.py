@@ -48,6 +48,10 @@ def fork(_work: Callable[[], object]) -> int | None:
     return None
 
 
+def keep_freed_memory() -> None:
+    """Nothing: this OS's allocator cannot be told."""
+
+
 def cut_head(fd: int, size: int) -> int:
     """0: this OS cannot take the head out of a file that is being written."""
     return 0

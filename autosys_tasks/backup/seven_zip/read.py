@@ -18,6 +18,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
+from autosys_tasks import host
 from autosys_tasks.backup import threads
 from autosys_tasks.backup.errors import Damaged, NeedsPassphrase
 from autosys_tasks.backup.passphrase import forms
@@ -49,6 +50,7 @@ class Archive:
     def __init__(
         self, path: Path, passphrase: str = "", *, proving: bool = False, file: BinaryIO | None = None
     ) -> None:
+        host.keep_freed_memory()
         self._path, self._passphrase, self._fast = path, passphrase, not proving
         self._read_at = READ_AT if file is None else None
         self._sum_of = zlib.crc32 if proving else crc32
