@@ -9,18 +9,20 @@ from __future__ import annotations
 import atexit
 import contextlib
 import os
+import selectors
 import subprocess
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 from autosys_tasks import host
 
 LOOK_EVERY_S = 0.5  # whether it has ended, though somebody else still holds its output
 ROUNDS = 50  # each ends all it sees; only what forks faster than it is seen needs another
-REST_S = 0.2  # what it wrote last is read within that time
+REST_S = 5.0 if host.PLATFORM == "windows" else 0.2  # there a thread reads what it wrote last, and has to have its turn
+PIPE_BYTES = 1 << 20  # no pipe of ours holds more
 running: dict[subprocess.Popen[bytes], Callable[[int], None]] = {}  # by what each is ended when we end first
 
 
@@ -75,8 +77,10 @@ def _said(child: subprocess.Popen[bytes], timeout_s: float) -> tuple[bytes, byte
             return out or b"", err or b""
         except subprocess.TimeoutExpired:
             if child.poll() is not None:
-                return _rest(child)
-    raise Late
+                break
+    if child.poll() is None:
+        raise Late
+    return _rest(child)
 
 
 def _give(child: subprocess.Popen[bytes], given: bytes) -> None:
@@ -103,11 +107,20 @@ def _rest(child: subprocess.Popen[bytes]) -> tuple[bytes, bytes]:
     except subprocess.TimeoutExpired as late:
         out, err = late.output or b"", late.stderr or b""
         if host.PLATFORM != "windows":  # there a thread of the library reads each, and closes it
-            for pipe in (child.stdout, child.stderr):
-                if pipe is not None:
-                    with contextlib.suppress(OSError):
-                        pipe.close()
+            out, err = out + _drained(child.stdout), err + _drained(child.stderr)
     return out or b"", err or b""
+
+
+def _drained(pipe: IO[bytes] | None) -> bytes:
+    """What lies in a pipe, which is closed then: all that its writer left there, however late we come to look."""
+    if pipe is None or pipe.closed:
+        return b""
+    parts: list[bytes] = []
+    with contextlib.suppress(OSError), pipe, selectors.DefaultSelector() as looking:
+        looking.register(pipe, selectors.EVENT_READ)
+        while sum(map(len, parts)) < PIPE_BYTES and looking.select(0) and (part := os.read(pipe.fileno(), PIPE_BYTES)):
+            parts.append(part)
+    return b"".join(parts)
 
 
 def end_tree(pid: int) -> None:

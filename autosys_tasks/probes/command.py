@@ -18,6 +18,7 @@ from autosys_tasks.probes.values import Answer, Subject, quote
 
 TAIL_BYTES = 4096
 LOOK_EVERY_S = 0.05
+REST_S = 1.0  # what it said last is heard by a thread, which has its turn late on a busy machine
 
 
 def ask_command(probe: Probe, subject: Subject) -> Answer:
@@ -109,10 +110,10 @@ def _ended(child: subprocess.Popen[bytes], timeout_s: float) -> tuple[int | None
         code = _exit_code(child, listener, time.monotonic() + timeout_s)
         if code is not None and not listener.hears_the_end(LOOK_EVERY_S):
             host.end_group(child.pid)  # it went, and left somebody who still holds its output
-            listener.hears_the_end(LOOK_EVERY_S)
+            listener.hears_the_end(REST_S)
         elif code is None:
             _end_tree(child)
-            listener.hears_the_end(1.0)
+            listener.hears_the_end(REST_S)
     finally:
         if child.poll() is None:
             _end_tree(child)

@@ -17,14 +17,14 @@ import pytest
 
 from autosys_tasks import host
 
-LIVES = "import time; print('up', flush=True); time.sleep(60)"
+LIVES = "import time; print('up', flush=True); time.sleep(600)"
 PARENT = """
 import os, subprocess, sys, time
 flags = ["-I", "-S", "-X", "utf8", "-c"]
 apart = {"creationflags": 0x08000200} if os.name == "nt" else {"start_new_session": True}
-child = subprocess.Popen([sys.executable, *flags, "import time; time.sleep(60)"], close_fds=False, **apart)
+child = subprocess.Popen([sys.executable, *flags, "import time; time.sleep(600)"], close_fds=False, **apart)
 print(child.pid, flush=True)
-time.sleep(60)
+time.sleep(600)
 """
 SCRUBS = """
 import os, subprocess, sys, time
@@ -35,7 +35,7 @@ if left:
     apart = {"creationflags": 0x08000200} if os.name == "nt" else {"start_new_session": True}
     argv = [sys.executable, "-I", "-S", "-c", sys.argv[1], sys.argv[1], str(left - 1)]
     subprocess.Popen(argv, env=env, stdout=sys.stdout, **apart)
-time.sleep(60)
+time.sleep(600)
 """
 
 
@@ -115,7 +115,7 @@ def test_an_exit_is_told_only_to_who_asks_for_the_right_process(yard):
 
 
 def test_end_ends_at_once_and_says_when_there_was_nobody_left(yard, waiter):
-    who = yard.start("import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)")
+    who = yard.start("import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)")
     waiter.watch("it", who)
     assert host.end(who) is True
     how = waiter.wait(60)["it"]
@@ -175,7 +175,7 @@ import os, subprocess, sys, time
 env = {**os.environ, "AUTOSYS_INSTANCE": "another"}
 print(subprocess.Popen([sys.executable, "-I", "-S", "-c", sys.argv[1]], env=env, start_new_session=True).pid,
       flush=True)
-time.sleep(60)
+time.sleep(600)
 """
 
 
@@ -213,7 +213,7 @@ def test_both_processes_of_a_venv_are_family_and_end_together(yard, waiter):
     """P4, P5: on Windows a venv's python is a launcher and the interpreter; they are one service."""
     venv.create(yard.folder / "env", with_pip=False)
     python = host.python_in(str(yard.folder / "env"))
-    code = "import os, time; print(os.getpid(), flush=True); time.sleep(60)"
+    code = "import os, time; print(os.getpid(), flush=True); time.sleep(600)"
     who = yard.start(code, argv=(python, "-I", "-c", code))
     inner = host.identity(int(yard.lines()[0]))
     assert inner is not None

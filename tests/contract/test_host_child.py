@@ -80,6 +80,22 @@ def test_a_program_that_has_ended_has_ended_whoever_holds_its_output(tmp_path: P
 
 
 @pytest.mark.only("posix")
+def test_what_it_wrote_last_is_read_however_late_we_come_to_look(
+    tmp_path: Path, mark: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a machine that holds us up for a moment would cut short what git says, and nobody would know."""
+    monkeypatch.setattr(child, "LOOK_EVERY_S", 0.0)
+    monkeypatch.setattr(child, "REST_S", 0.0)
+    last = "sys.stdout.write('x' * 50_000); sys.stderr.write('y' * 9_000); sys.exit(7)"
+    try:
+        ended = child.run(leaves(mark, last, far=True), tmp_path, os.environ, 60.0)
+    finally:
+        for process in rig.processes_with("MARK", mark):
+            process.kill()
+    assert (ended.code, ended.out, ended.err) == (7, b"said\n" + b"x" * 50_000, b"y" * 9_000)
+
+
+@pytest.mark.only("posix")
 def test_a_program_that_a_thread_still_runs_ends_when_we_do(tmp_path: Path, mark: str) -> None:
     """A page of checks leaves the thread of one that is late behind, and the git that it asks with it.
 

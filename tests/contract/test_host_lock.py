@@ -9,12 +9,12 @@ from pathlib import Path
 
 from autosys_tasks import host
 
-LIVES = "import time; print('up', flush=True); time.sleep(60)"
+LIVES = "import time; print('up', flush=True); time.sleep(600)"
 KEEPS = """
 import subprocess, sys, time
-child = subprocess.Popen([sys.executable, "-I", "-S", "-c", "import time; time.sleep(60)"], close_fds=False)
+child = subprocess.Popen([sys.executable, "-I", "-S", "-c", "import time; time.sleep(600)"], close_fds=False)
 print(child.pid, flush=True)
-time.sleep(60)
+time.sleep(600)
 """
 
 

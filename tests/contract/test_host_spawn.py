@@ -14,7 +14,7 @@ import pytest
 
 from autosys_tasks import host
 
-LIVES = "import time; print('up', flush=True); time.sleep(60)"
+LIVES = "import time; print('up', flush=True); time.sleep(600)"
 
 
 def test_a_child_has_exactly_the_environment_it_was_given(yard, monkeypatch):
@@ -93,7 +93,7 @@ def test_a_child_outlives_its_starter(yard, waiter):
     code = yard.ours(
         "launch = host.Launch(tuple(sys.argv[4:]), dict(os.environ), sys.argv[1], sys.argv[2])\n"
         "print(host.spawn(launch, host.take_lock(sys.argv[3])), flush=True)\n"
-        "import time; time.sleep(60)"
+        "import time; time.sleep(600)"
     )
     inner = yard.folder / "inner.log"
     order = yard.order(LIVES, log=str(inner))

@@ -12,7 +12,7 @@ import user_manager
 
 from autosys_tasks import host
 
-LIVES = "import time; time.sleep(60)"
+LIVES = "import time; time.sleep(600)"
 
 
 @pytest.fixture

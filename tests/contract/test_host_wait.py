@@ -12,7 +12,7 @@ import pytest
 
 from autosys_tasks import host
 
-LIVES = "import time; print('up', flush=True); time.sleep(60)"
+LIVES = "import time; print('up', flush=True); time.sleep(600)"
 
 
 def of_another(yard, code: str) -> host.Identity:
@@ -178,7 +178,7 @@ def test_who_wakes_it_after_its_end_writes_to_no_file_of_somebody_else(tmp_path)
 def test_two_hundred_are_watched_at_once(yard, waiter):
     """Windows waits for at most 64 handles in one call; a workspace may have 200 services."""
     sleep = host.program("sleep", os.environ.get("PATH", ""), str(yard.folder))
-    argv = (sleep, "60") if sleep else (sys.executable, "-I", "-S", "-c", "import time; time.sleep(60)")
+    argv = (sleep, "600") if sleep else (sys.executable, "-I", "-S", "-c", "import time; time.sleep(600)")
     processes = [yard.start("", argv=argv) for _ in range(200 if sleep else 70)]
     for number in range(200):
         assert waiter.watch(str(number), processes[number % len(processes)])

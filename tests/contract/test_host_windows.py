@@ -9,7 +9,7 @@ from autosys_tasks import host
 from autosys_tasks.host import win32
 from autosys_tasks.host.windows_process import job_name
 
-LIVES = "import time; print('up', flush=True); time.sleep(60)"
+LIVES = "import time; print('up', flush=True); time.sleep(600)"
 STARTS = (
     "launch = host.Launch(tuple(sys.argv[3:]), dict(os.environ), sys.argv[1], sys.argv[2])\n"
     "sys.stdin.readline(); print(host.spawn(launch, None), flush=True); sys.stdin.readline()"
@@ -89,9 +89,9 @@ def test_a_grandchild_without_the_lock_ends_with_its_tree(yard, waiter):
     """The job's handle is inherited: when its last holder dies, the system ends what is left."""
     code = (
         "import subprocess, sys, time\n"
-        "argv = [sys.executable, '-I', '-S', '-c', 'import time; time.sleep(60)']\n"
+        "argv = [sys.executable, '-I', '-S', '-c', 'import time; time.sleep(600)']\n"
         "child = subprocess.Popen(argv, creationflags=subprocess.CREATE_NO_WINDOW)\n"
-        "print(child.pid, flush=True); time.sleep(60)"
+        "print(child.pid, flush=True); time.sleep(600)"
     )
     leader = yard.start(code)
     grandchild = host.identity(int(yard.lines()[0]))

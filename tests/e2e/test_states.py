@@ -303,7 +303,7 @@ def test_a_program_that_an_environment_lacks_is_said_with_what_installs_it(works
 def test_a_green_that_took_several_starts_says_so(workspace: rig.Workspace) -> None:
     """What is ready is OK; that it died before is not kept back."""
     once = "import os, sys, time; os.path.exists('twice') or (open('twice', 'w').close(), sys.exit(7)); "
-    once += "print('up', flush=True); time.sleep(99)"
+    once += "print('up', flush=True); time.sleep(999)"
     said = 'readiness.log = "^up$"'  # on a busy machine the first one lives for longer than a third of a second
     workspace.write(f"{QUICK}[services.api]\ncommand = {json.dumps([rig.PYTHON, '-c', once])}\n{said}\n")
     workspace.cli("bringup", "--no-guard").rc(0).says("WARN api: ready by start 2, before it exited 7")

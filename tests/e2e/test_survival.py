@@ -230,7 +230,7 @@ def test_a_recycled_pid_is_nobody_of_ours(workspace: rig.Workspace, forged: str)
     workspace.cli("down", "api").rc(0)
     place = Place(str(workspace.state))
     record, _corrupt = read_record(place, "api")
-    with subprocess.Popen([rig.PYTHON, "-c", "import time; time.sleep(60)"]) as stranger:
+    with subprocess.Popen([rig.PYTHON, "-c", "import time; time.sleep(600)"]) as stranger:
         try:
             assert record
             fake = record._replace(pid=stranger.pid, dead=False, **{forged: "1"})

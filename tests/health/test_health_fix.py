@@ -49,7 +49,7 @@ def snapshot(workspace: rig.Workspace) -> dict[str, bytes]:
 
 def test_a_killed_service_is_started_and_looked_at_again(workspace: rig.Workspace) -> None:
     """P25: fixed is what a second look found well."""
-    workspace.service("api", "sleeps.py", 100)
+    workspace.service("api", "sleeps.py", 1000)
     workspace.cli("bringup", "--no-guard").rc(0)
     rig.wait_for(workspace.starts, what="its own word that it has started")
     kill(workspace, "api")
@@ -77,7 +77,7 @@ def test_a_fix_that_fails_is_failed_and_the_exit_code_says_so(workspace: rig.Wor
 
 def test_a_fix_that_lies_is_unverified(workspace: rig.Workspace) -> None:
     """P25: a command that says it is done, and a check that is as red as before."""
-    workspace.service("api", "sleeps.py", 100)
+    workspace.service("api", "sleeps.py", 1000)
     home = house(workspace)
     first = run.page(home, ["service.api"])
 
@@ -90,7 +90,7 @@ def test_a_fix_that_lies_is_unverified(workspace: rig.Workspace) -> None:
 
 
 def test_a_dead_guard_is_brought_back(workspace: rig.Workspace) -> None:
-    workspace.service("api", "sleeps.py", 100)
+    workspace.service("api", "sleeps.py", 1000)
     workspace.cli("bringup").rc(0)
     kill(workspace, GUARD)
     code, found = fixed(workspace, "--only", "watchdog")
@@ -99,7 +99,7 @@ def test_a_dead_guard_is_brought_back(workspace: rig.Workspace) -> None:
 
 
 def test_a_guard_that_a_person_does_not_want_is_not_started_by_a_fix(workspace: rig.Workspace) -> None:
-    workspace.service("api", "sleeps.py", 100)
+    workspace.service("api", "sleeps.py", 1000)
     workspace.cli("bringup", "--no-guard").rc(0)
     kill(workspace, "api")
     code, found = fixed(workspace)
@@ -110,10 +110,10 @@ def test_a_guard_that_a_person_does_not_want_is_not_started_by_a_fix(workspace: 
 
 def test_exactly_one_instance_is_left_of_two(workspace: rig.Workspace) -> None:
     """P3: both pids are named, and ours is the one that stays; who cannot be asked to end is not waited for."""
-    workspace.service("api", "sleeps.py", 100, more="stop_timeout_s = 60")
+    workspace.service("api", "sleeps.py", 1000, more="stop_timeout_s = 60")
     workspace.cli("bringup", "--no-guard").rc(0)
     ((ours, _at),) = rig.wait_for(workspace.starts)
-    copy = subprocess.Popen(workspace.program("sleeps.py", 100), cwd=workspace.root)
+    copy = subprocess.Popen(workspace.program("sleeps.py", 1000), cwd=workspace.root)
     try:
         red = workspace.cli("health", "--only", "duplicates").rc(3)
         red.says("2 running, expected 1", str(ours), str(copy.pid))
@@ -191,7 +191,7 @@ def test_a_dry_run_lists_the_fixes_and_changes_not_one_byte(workspace: rig.Works
 
 def test_a_command_that_no_room_offers_is_never_run(workspace: rig.Workspace) -> None:
     """The fixes are a table of our own commands: nothing else can be run, whatever a page says."""
-    workspace.service("api", "sleeps.py", 100)
+    workspace.service("api", "sleeps.py", 1000)
     step = Step("fix", "disk", "full", {"command": ["rm", "-rf", "/"]})
     with pytest.raises(KeyError):
         act.carry_out(house(workspace), Plan("health", (step,)), lambda outcome: None)
@@ -200,7 +200,7 @@ def test_a_command_that_no_room_offers_is_never_run(workspace: rig.Workspace) ->
 def test_fixes_wait_their_turn_and_say_who_is_at_work(
     workspace: rig.Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    workspace.service("api", "sleeps.py", 100)
+    workspace.service("api", "sleeps.py", 1000)
     home = house(workspace)
     monkeypatch.setattr(act, "TURN_S", 0.05)
     with turnstile.acting(home.place, "bringup", wait_s=1):

@@ -35,7 +35,7 @@ def test_a_fresh_workspace_of_ready_services_is_green_and_says_what_was_not_look
 ) -> None:
     """P17, P24: the counts are the checks' own, and what this version cannot do is never OK."""
     for name in ("one", "two", "three"):
-        workspace.service(name, "sleeps.py", 100)
+        workspace.service(name, "sleeps.py", 1000)
     workspace.cli("bringup").rc(0)
     result = workspace.cli("health", "--json").rc(0)
     found = checks(result)
@@ -62,7 +62,7 @@ def test_every_red_says_why_and_what_to_type(workspace: rig.Workspace) -> None:
 
 @pytest.mark.portable
 def test_what_a_person_stopped_is_no_red(workspace: rig.Workspace) -> None:
-    workspace.service("api", "sleeps.py", 100)
+    workspace.service("api", "sleeps.py", 1000)
     workspace.cli("bringup").rc(0)
     workspace.cli("down", "api").rc(0)
     found = health(workspace, "--only", "service.api,watchdog")
@@ -75,7 +75,7 @@ def test_a_hung_endpoint_delays_nobody_and_is_named(workspace: rig.Workspace, de
     """A check that hangs holds the page up for its own deadline at most."""
     names = [f"deaf{port}" for port in deaf]
     workspace.write("".join(f'[probes.deaf{port}]\nhttp = "http://127.0.0.1:{port}/"\n' for port in deaf))
-    workspace.service("api", "sleeps.py", 100)
+    workspace.service("api", "sleeps.py", 1000)
     workspace.cli("bringup").rc(0)
     result = workspace.cli("health", "--json").rc(0, 3)
     assert result.took_s < 2.0 * len(names), "so long would they take one after the other"
@@ -121,19 +121,19 @@ def test_the_id_of_a_path_with_commas_in_it_is_one(workspace: rig.Workspace) -> 
 
 
 def test_a_check_that_does_not_exist_is_a_usage_error_with_the_nearest(workspace: rig.Workspace) -> None:
-    workspace.service("api", "sleeps.py", 100)
+    workspace.service("api", "sleeps.py", 1000)
     workspace.cli("health", "--only", "disk,service.apo").rc(2).says("service.apo", "service.api")
 
 
 @pytest.mark.parametrize("options", [("--watch", "--json"), ("--watch", "--fix"), ("--selftest", "--fix")])
 def test_options_that_do_not_go_together_are_refused(workspace: rig.Workspace, options: tuple[str, ...]) -> None:
-    workspace.service("api", "sleeps.py", 100)
+    workspace.service("api", "sleeps.py", 1000)
     workspace.cli("health", *options).rc(2)
 
 
 def test_a_check_that_cannot_look_is_red(workspace: rig.Workspace) -> None:
     """P12: an exception is `check error`, and no other check goes with it."""
-    workspace.service("api", "sleeps.py", 100).service("db", "sleeps.py", 100)
+    workspace.service("api", "sleeps.py", 1000).service("db", "sleeps.py", 1000)
     workspace.cli("bringup").rc(0)
     wanted = workspace.state / "services" / "api" / "wanted.json"
     wanted.unlink(missing_ok=True)
@@ -208,13 +208,13 @@ def test_every_check_can_be_made_to_fail_and_nothing_is_left_of_it(workspace: ri
 
 
 def test_what_runs_and_is_declared_no_more_is_named(workspace: rig.Workspace) -> None:
-    workspace.service("old", "sleeps.py", 100)
+    workspace.service("old", "sleeps.py", 1000)
     workspace.cli("bringup", "--no-guard").rc(0)
     ((pid, _at),) = rig.wait_for(workspace.starts)
-    workspace.write("").service("new", "sleeps.py", 200)
+    workspace.write("").service("new", "sleeps.py", 2000)
     found = health(workspace, "--only", "config")["config"]
     assert (found["verdict"], found["why"]) == ("WARN", f"runs, and is declared no more: old (pid {pid})")
-    workspace.write("").service("old", "sleeps.py", 300)
+    workspace.write("").service("old", "sleeps.py", 3000)
     found = health(workspace, "--only", "config")["config"]
     assert found["verdict"] == "WARN" and "was another: old" in str(found["why"])
     workspace.cli("restart", "old").rc(0)
@@ -225,11 +225,11 @@ def test_what_runs_and_is_declared_no_more_is_named(workspace: rig.Workspace) ->
 def test_what_runs_and_is_declared_no_more_is_found_and_ended_though_the_state_folder_was_lost(
     workspace: rig.Workspace,
 ) -> None:
-    workspace.service("old", "sleeps.py", 100)
+    workspace.service("old", "sleeps.py", 1000)
     workspace.cli("bringup", "--no-guard").rc(0)
     ((pid, _at),) = rig.wait_for(workspace.starts)
     shutil.rmtree(workspace.state)
-    workspace.write("").service("new", "sleeps.py", 200)
+    workspace.write("").service("new", "sleeps.py", 2000)
     found = health(workspace, "--only", "config")["config"]
     assert (found["verdict"], found["why"]) == ("WARN", f"runs, and is declared no more: old (pid {pid})")
     workspace.cli("down", "--dry-run").rc(0).says("would stop old")

@@ -23,7 +23,7 @@ from autosys_tasks.supervise.house import house_of
 
 def test_without_a_guard_only_a_recent_tick_proves_that_somebody_watches(workspace: rig.Workspace) -> None:
     """P14, P15: a watchdog that is set up and does not come is red."""
-    workspace.write('[watchdog]\nguard = false\nevery = "5min"\n').service("api", "sleeps.py", 100)
+    workspace.write('[watchdog]\nguard = false\nevery = "5min"\n').service("api", "sleeps.py", 1000)
     workspace.cli("bringup").rc(0)
     guard = workspace.cli("ps", "--json").rc(0).json()["guard"]
     assert guard["state"] == "stopped" and "watchdog.guard" in guard["reason"], "nobody wants it up"  # type: ignore[index, call-overload]

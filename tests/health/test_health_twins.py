@@ -65,10 +65,10 @@ def seen(workspace: rig.Workspace) -> CopiesSeen:
 
 def test_a_copy_started_by_hand_is_found_beside_ours(workspace: rig.Workspace, spawned: Spawned) -> None:
     """P3: 166 copies of one daemon were once healthy."""
-    workspace.service("api", "sleeps.py", 100)
+    workspace.service("api", "sleeps.py", 1000)
     workspace.cli("bringup", "--no-guard").rc(0)
     assert seen(workspace).found == ()
-    copy = by_hand(workspace, spawned, 100)
+    copy = by_hand(workspace, spawned, 1000)
     (found,) = rig.wait_for(lambda: seen(workspace).found)
     assert found.ours is not None and found.ours.pid == rig.wait_for(workspace.starts)[0][0]
     assert [who.pid for who in found.others] == [copy]
@@ -77,10 +77,10 @@ def test_a_copy_started_by_hand_is_found_beside_ours(workspace: rig.Workspace, s
 def test_the_same_program_elsewhere_or_with_other_words_is_no_copy(
     workspace: rig.Workspace, spawned: Spawned
 ) -> None:
-    workspace.service("api", "sleeps.py", 100)
+    workspace.service("api", "sleeps.py", 1000)
     workspace.cli("bringup", "--no-guard").rc(0)
-    by_hand(workspace, spawned, 101)
-    command = workspace.program("sleeps.py", 100)
+    by_hand(workspace, spawned, 1010)
+    command = workspace.program("sleeps.py", 1000)
     spawned.append(subprocess.Popen(command, cwd=workspace.root.parent, stdout=subprocess.DEVNULL))
     rig.wait_for(lambda: len({p.who.pid for p in host.processes()} & {c.pid for c in spawned}) == 2)
     assert seen(workspace).found == ()
@@ -88,15 +88,15 @@ def test_the_same_program_elsewhere_or_with_other_words_is_no_copy(
 
 def test_two_services_that_run_the_same_are_each_one(workspace: rig.Workspace) -> None:
     for name in ("first", "second"):
-        workspace.service(name, "sleeps.py", 100)
+        workspace.service(name, "sleeps.py", 1000)
     workspace.cli("bringup", "--no-guard").rc(0)
     assert seen(workspace).found == ()
 
 
 def test_a_service_that_may_run_twice_is_not_compared(workspace: rig.Workspace, spawned: Spawned) -> None:
-    workspace.service("api", "sleeps.py", 100, more="single_instance = false")
+    workspace.service("api", "sleeps.py", 1000, more="single_instance = false")
     workspace.cli("bringup", "--no-guard").rc(0)
-    by_hand(workspace, spawned, 100)
+    by_hand(workspace, spawned, 1000)
     found = seen(workspace)
     assert (found.found, found.services) == ((), 0)
 
@@ -104,10 +104,10 @@ def test_a_service_that_may_run_twice_is_not_compared(workspace: rig.Workspace, 
 def test_one_copy_alone_is_none_and_two_without_ours_are_two(
     workspace: rig.Workspace, spawned: Spawned
 ) -> None:
-    workspace.service("api", "sleeps.py", 100)
-    one = by_hand(workspace, spawned, 100)
+    workspace.service("api", "sleeps.py", 1000)
+    one = by_hand(workspace, spawned, 1000)
     assert seen(workspace).found == ()
-    two = by_hand(workspace, spawned, 100)
+    two = by_hand(workspace, spawned, 1000)
     (found,) = rig.wait_for(lambda: seen(workspace).found)
     assert found.ours is None
     assert {who.pid for who in found.others} == {one, two}
@@ -119,7 +119,7 @@ words = sys.argv[1:]
 if "inner" not in __import__("os").environ.get("ROLE", ""):
     subprocess.run([sys.executable, *sys.orig_argv[1:]], env={**__import__("os").environ, "ROLE": "inner"})
 else:
-    time.sleep(100)
+    time.sleep(1000)
 """
 
 

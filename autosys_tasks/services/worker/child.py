@@ -59,7 +59,7 @@ class Child:
 
     def result(self) -> dict[str, object]:
         """What is known after the end; a pipe that somebody left behind holds open is not waited for."""
-        self._reader.join(0.5)
+        self._reader.join(2.0)  # a thread, which has its turn late on a busy machine
         return {
             "exit_code": self._process.returncode,
             "seconds": round(time.monotonic() - self.started, 3),
