@@ -9,7 +9,7 @@ from typing import NamedTuple
 from autosys_tasks.config.model import BackupSet
 from autosys_tasks.core.globs import compiled
 
-HEAVY = frozenset((".git", ".venv", "node_modules"))  # only entered by a pattern that has the very name in it
+HEAVY = frozenset((".git", ".venv", ".venvs", "node_modules"))  # only entered by a pattern that has the very name in it
 _WILD = re.compile(r"[*?[]")
 
 

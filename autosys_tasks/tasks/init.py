@@ -19,5 +19,5 @@ def init(c, dry_run=False, json=False, exit_code=False):  # type: ignore[no-unty
         return show_plan(None, plan, as_json=json, exit_code=exit_code)
     outcomes = begin.carry_out(plan, folder)
     lines = [*(f"wrote {o.step.target}: {o.detail}" for o in outcomes), *plan.notes]
-    lines.append("next: edit autosys.toml, then `inv bringup` (or `autosys bringup`)")
+    lines.append("next: edit autosys.toml, then `inv bringup`")
     return finish(None, "run", 0, run_fields("init", outcomes, plan.notes), lines, json)

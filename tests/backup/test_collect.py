@@ -109,6 +109,7 @@ def test_what_one_set_excludes_another_may_have(desk: Path) -> None:
 
 def test_heavy_folders_are_entered_only_by_their_names(desk: Path) -> None:
     tree(desk, "app/x.js", "app/node_modules/m/package.json", ".venv/pyvenv.cfg", ".git/config", "lib/.git")
+    tree(desk, ".venvs/1fc54513f82d84bc/pyvenv.cfg")  # what an upgrade builds and keeps (P52)
     assert paths(collected(config_of(desk, "**"))) == ["app", "app/x.js", "lib", "lib/.git"]
     assert paths(collected(config_of(desk, "app/node_modules/**/*.json")), FILE) == ["app/node_modules/m/package.json"]
     assert paths(collected(config_of(desk, ".git/", "**/x.js")), FILE) == [".git/config", "app/x.js"]
