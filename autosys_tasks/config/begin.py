@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from autosys_tasks.config.taskfile import finds_ours
 from autosys_tasks.config.template import template
-from autosys_tasks.core.files import cannot_write
+from autosys_tasks.core.files import write_atomic
 from autosys_tasks.core.plan import Outcome, Plan, Step
 
 TASKS = '''"""Invoke tasks of this workspace; `inv --list` shows them. To add one of yours: `ns.add_task(mine)`."""
@@ -40,11 +41,7 @@ def carry_out(plan: Plan, folder: Path) -> list[Outcome]:
 
 
 def _write(step: Step, path: Path, text: str) -> Outcome:
-    try:
-        with path.open("x", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-    except FileExistsError:
+    if os.path.lexists(path):
         return Outcome(step, None, "is there already")
-    except OSError as error:
-        raise cannot_write(path, error) from error
+    write_atomic(path, text)  # of a full disk or a kill no empty tasks.py is left, which `inv` would take for ours
     return Outcome(step, True, step.reason)

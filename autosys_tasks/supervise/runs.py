@@ -22,7 +22,7 @@ from autosys_tasks.supervise.house import House
 from autosys_tasks.supervise.keeper import Keeper
 from autosys_tasks.supervise.order import closure
 from autosys_tasks.supervise.state import now, read_record, read_wanted, write_record
-from autosys_tasks.supervise.values import GUARD, Decision, Facts
+from autosys_tasks.supervise.values import GUARD, Decision, Facts, label
 
 TICK_BUDGET_S = 45.0  # a tick never meets the next one
 Show = Callable[[dict[str, Decision], dict[str, Facts]], None]
@@ -159,7 +159,7 @@ def _turn(keeper: Keeper, until: float, show: Show) -> None:
 
 
 def _verdict(ready: int, not_so: tuple[str, ...]) -> str:
-    return f"{ready} as wanted" + (f", not so: {', '.join(not_so)}" if not_so else "")
+    return f"{ready} as wanted" + (f", not so: {', '.join(map(label, not_so))}" if not_so else "")
 
 
 def _report(house: House, keeper: Keeper, journal: Journal, seconds: float) -> Report:

@@ -33,6 +33,15 @@ def test_state_and_outputs_that_cannot_be_written_are_named(workspace: rig.Works
     workspace.said_down = False
 
 
+def test_a_tick_without_a_journal_says_what_is_not_as_wanted_by_the_names_that_people_know(
+    workspace: rig.Workspace,
+) -> None:
+    workspace.write("[watchdog]\nretries = 0\n").service("api", "crashes.py")
+    (workspace.outputs / "watchdog_log.jsonl").mkdir(parents=True)
+    told = workspace.cli("watchdog").rc(1).says("not so: api")
+    assert "@guard" not in told.out + told.err
+
+
 @pytest.mark.only("posix")  # Windows says of a folder that it may not be written
 def test_a_folder_where_a_lock_belongs_is_to_be_moved_away(workspace: rig.Workspace) -> None:
     workspace.service("api", "sleeps.py")

@@ -139,6 +139,20 @@ def test_not_utf8_is_broken_and_a_bom_is_fine(workspace: rig.Workspace) -> None:
     assert workspace.cli("config", "--json").rc(0).json()["workspace"]["name"] == "책상"  # type: ignore[index, call-overload]
 
 
+@pytest.mark.parametrize("how", ["kill", "enospc"])
+def test_an_init_that_was_cut_short_leaves_nothing_that_the_next_one_takes_for_whole(
+    workspace: rig.Workspace, how: str
+) -> None:
+    for number in (1, 2):
+        fault = {"AUTOSYS_FAULT": f"files.before-replace:{how}:{number}"}
+        assert workspace.cli("init", env=fault).code != 0
+        assert not (workspace.root / "tasks.py").exists()
+        assert (workspace.root / "autosys.toml").exists() == (number == 2)
+        (workspace.root / "autosys.toml").unlink(missing_ok=True)
+    workspace.cli("init").rc(0).says("wrote tasks.py")
+    workspace.cli("bringup", "--no-guard").rc(0)
+
+
 def test_init_writes_what_validates_and_never_overwrites(workspace: rig.Workspace) -> None:
     workspace.cli("init").rc(0).says("autosys.toml", "inv bringup")
     workspace.cli("config").rc(0)
