@@ -14,7 +14,7 @@ from copies_desk import NOW, Desk
 from copying import backup, declared, keep_all
 from other_places import Site
 
-from autosys_tasks.backup.copies import place_folder, place_s3
+from autosys_tasks.backup.copies import place_folder, place_s3, send
 from autosys_tasks.backup.copies import run as copies
 from autosys_tasks.backup.copies.place import PART
 from autosys_tasks.backup.copies.run import copy_all
@@ -32,9 +32,9 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     names: list[str] = []
     put = place_folder.Folder.put
 
-    def noted(self: place_folder.Folder, name: str, chunks: object, size: int) -> str:
+    def noted(self: place_folder.Folder, name: str, chunks: object, size: int, **more: bool) -> str:
         names.append(name)
-        return put(self, name, chunks, size)  # type: ignore[arg-type]
+        return put(self, name, chunks, size, **more)  # type: ignore[arg-type]
 
     monkeypatch.setattr(place_folder.Folder, "put", noted)
     return names
@@ -149,7 +149,7 @@ def test_a_place_that_refuses_everything_is_asked_twice(disk: Desk, monkeypatch:
     for day in range(1, 6):
         disk.add(day)
 
-    def refusing(self: place_folder.Folder, name: str, chunks: object, size: int) -> str:
+    def refusing(self: place_folder.Folder, name: str, chunks: object, size: int, **more: bool) -> str:
         raise copies.PlaceError("read-only")
 
     monkeypatch.setattr(place_folder.Folder, "put", refusing)
@@ -214,6 +214,27 @@ def test_what_another_sent_under_one_name_at_once_is_neither_replaced_nor_remove
     assert desk.there() == {**desk.whole(b), **lies}
 
 
+@pytest.mark.parametrize("end", ["7z", "manifest.json"])
+def test_of_two_that_send_one_name_at_once_the_first_keeps_it_everywhere(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    """Each has looked before, and seen that the name was free."""
+    one = desk.add(1, owner="me-0@laptop")
+    name, chunks_of = f"2026-11-01T033000Z-full.{end}", send.chunks_of
+
+    def meanwhile(path: Path) -> Iterator[bytes]:
+        yield from chunks_of(path)
+        if path.name == name:
+            desk.write(name, b"another's")
+
+    monkeypatch.setattr(send, "chunks_of", meanwhile)
+    (outcome,) = desk.copy()
+    assert outcome.ok is False and "another backup has this name" in outcome.detail, outcome
+    theirs = hashlib.sha256(b"another's").hexdigest()
+    ours = {one.archive: desk.whole(one)[one.archive]} if end != "7z" else {}
+    assert desk.there() == {**ours, name: theirs}
+
+
 @pytest.mark.only("posix")
 def test_what_comes_into_a_bucket_after_ours_and_is_anothers_is_left_there(
     request: pytest.FixtureRequest, tmp_path: Path, aws: None, monkeypatch: pytest.MonkeyPatch
@@ -221,7 +242,7 @@ def test_what_comes_into_a_bucket_after_ours_and_is_anothers_is_left_there(
     desk, put = Desk(Site("s3", tmp_path, request), tmp_path), place_s3.Bucket.put
     one = desk.add(1, owner="me-0@laptop")
 
-    def meanwhile(self: place_s3.Bucket, name: str, chunks: Iterable[bytes], size: int) -> str:
+    def meanwhile(self: place_s3.Bucket, name: str, chunks: Iterable[bytes], size: int, *, new: bool) -> str:
         put(self, name, chunks, size)
         return put(self, name, [b"another's"], 9)
 

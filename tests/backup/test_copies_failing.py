@@ -55,11 +55,11 @@ def test_a_line_that_breaks_is_tried_once_more_and_goes_on(disk: Desk, monkeypat
     a, b = disk.add(1), disk.add(2)
     put, calls = place_folder.Folder.put, []
 
-    def breaking(self: place_folder.Folder, name: str, chunks: object, size: int) -> str:
+    def breaking(self: place_folder.Folder, name: str, chunks: object, size: int, **more: bool) -> str:
         calls.append(name)
         if len(calls) == 3:
             raise Lost("hung up")
-        return put(self, name, chunks, size)  # type: ignore[arg-type]
+        return put(self, name, chunks, size, **more)  # type: ignore[arg-type]
 
     monkeypatch.setattr(place_folder.Folder, "put", breaking)
     assert [outcome.ok for outcome in disk.copy()] == [True, True]
@@ -70,7 +70,7 @@ def test_a_line_that_breaks_is_tried_once_more_and_goes_on(disk: Desk, monkeypat
 def test_a_line_that_stays_broken_is_one_failure(disk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     disk.add(1), disk.add(2)
 
-    def broken(self: place_folder.Folder, name: str, chunks: object, size: int) -> str:
+    def broken(self: place_folder.Folder, name: str, chunks: object, size: int, **more: bool) -> str:
         raise Lost("hung up", hint="look at the cable")
 
     monkeypatch.setattr(place_folder.Folder, "put", broken)

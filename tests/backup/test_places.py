@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from other_places import Site, put
 
-from autosys_tasks.backup.copies.place import Lost, Place, PlaceError, open_place
+from autosys_tasks.backup.copies.place import Lost, NameTaken, Place, PlaceError, open_place
 from autosys_tasks.backup.copies.place_folder import folder_of
 from autosys_tasks.config.addresses import parse
 
@@ -51,6 +51,39 @@ def test_what_has_the_name_is_replaced(place: Place) -> None:
         put(place, "a", data)
         place.finish("a")
     assert place.names() == {"a": 3} and b"".join(place.read("a")) == b"new"
+
+
+def test_what_has_the_name_stays_where_a_new_one_was_meant(place: Place) -> None:
+    put(place, "a", b"theirs")
+    place.finish("a")
+    with pytest.raises(NameTaken):
+        place.put("a", [b"ours"], 4, new=True)
+        place.finish("a", new=True)
+    place.drop("a")
+    assert place.names() == {"a": 6} and b"".join(place.read("a")) == b"theirs"
+    place.put("b", [b"ours"], 4, new=True)
+    place.finish("b", new=True)
+    assert place.names() == {"a": 6, "b": 4}
+
+
+def test_a_disk_without_second_names_gives_a_new_one_all_the_same(
+    near: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = near.open()
+    monkeypatch.setattr(os, "link", refused)
+    for name in ("a", "b"):
+        place.put(name, [b"ours"], 4, new=True)
+        place.finish(name, new=True)
+    place.put("a", [b"theirs"], 6, new=True)
+    with pytest.raises(NameTaken):
+        place.finish("a", new=True)
+    place.drop("a")
+    assert place.names() == {"a": 4, "b": 4}
+    place.close()
+
+
+def refused(*_: object) -> None:
+    raise PermissionError(1, "Operation not permitted")
 
 
 def test_removing_takes_the_unfinished_too_and_nothing_else(place: Place) -> None:

@@ -30,17 +30,21 @@ class Full(PlaceError):
     """There is no room; removing what is kept too long may make some."""
 
 
+class NameTaken(PlaceError):
+    """Something has the name that was to be a new one, and keeps it."""
+
+
 class Place(Protocol):
     """What a place can do. Names are plain; every function raises PlaceError, and Lost when the line broke."""
 
     def names(self) -> Mapping[str, int]:
         """What lies there and how long it is, `.part`s too."""
 
-    def put(self, name: str, chunks: Iterable[bytes], size: int) -> str:
-        """Store `size` bytes, and say under which name they lie until `finish`."""
+    def put(self, name: str, chunks: Iterable[bytes], size: int, *, new: bool = False) -> str:
+        """Store `size` bytes, and say under which name they lie until `finish`, where `new` is the same."""
 
-    def finish(self, name: str) -> None:
-        """Give what was put its name, in one step; what had it is replaced."""
+    def finish(self, name: str, *, new: bool = False) -> None:
+        """Give what was put its name, in one step; what had it is replaced. `new`: NameTaken is raised instead."""
 
     def drop(self, name: str) -> None:
         """Take away what was put and has no name yet; what has the name stays."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from autosys_tasks.backup.copies.place import CHUNK, PlaceError, full, gone
+from autosys_tasks import host
+from autosys_tasks.backup.copies.place import CHUNK, NameTaken, PlaceError, full, gone
 from autosys_tasks.config.addresses import Address, parse
 from autosys_tasks.config.model import Backup
 from autosys_tasks.core.files import is_full, patiently, sync_folder
@@ -33,13 +35,14 @@ class Folder:
         with self._said("list"), os.scandir(self.path) as found:
             return {one.name: one.stat().st_size for one in found if one.is_file(follow_symlinks=False)}
 
-    def put(self, name: str, chunks: Iterable[bytes], size: int) -> str:
+    def put(self, name: str, chunks: Iterable[bytes], size: int, *, new: bool = False) -> str:
         """Store it as NAME.part, on the disk itself before this ends."""
         path = self.path / (name + self.part)
         with self._said("write"):
             if (free := shutil.disk_usage(self.path).free) < size:
                 raise full(self.shown, f"{size} bytes are to be written and {free} are free")
-            with path.open("wb") as file:
+            patiently(lambda: path.unlink(missing_ok=True))  # it may be a second name of what was finished
+            with path.open("xb") as file:
                 for chunk in chunks:
                     file.write(chunk)
                 file.flush()
@@ -48,10 +51,11 @@ class Folder:
                     forget(file.fileno(), 0, 0, getattr(os, "POSIX_FADV_DONTNEED", 4))
         return path.name
 
-    def finish(self, name: str) -> None:
+    def finish(self, name: str, *, new: bool = False) -> None:
         """NAME.part becomes NAME."""
         with self._said("rename"):
-            patiently(lambda: os.replace(self.path / (name + self.part), self.path / name))
+            give = _named_anew if new else os.replace
+            patiently(lambda: give(self.path / (name + self.part), self.path / name))
             sync_folder(self.path)
 
     def drop(self, name: str) -> None:
@@ -85,6 +89,8 @@ class Folder:
         try:
             yield
         except OSError as error:
+            if isinstance(error, FileExistsError) and doing == "rename":
+                raise NameTaken(f"something has that name at `{self.shown}`", where=self.shown) from error
             if is_full(error):
                 raise full(self.shown, os.strerror(error.errno or 0)) from error
             if not self.path.exists():
@@ -92,6 +98,22 @@ class Folder:
             why = error.strerror or str(error)
             hint = f"look at `{self.path}`: is it a folder that this user may write?"
             raise PlaceError(f"cannot {doing} at `{self.shown}`: {why}", where=self.shown, hint=hint) from error
+
+
+def _named_anew(lies: Path, path: Path) -> None:
+    """Give a file another name, in one step where the disk can; FileExistsError when something has that."""
+    if host.PLATFORM == "windows":
+        os.rename(lies, path)  # which replaces nothing there
+        return
+    try:
+        os.link(lies, path)
+        os.unlink(lies)
+    except FileExistsError:
+        raise
+    except OSError:  # a disk without second names
+        if os.path.lexists(path):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST)) from None
+        os.rename(lies, path)
 
 
 def mount_of(where: Address) -> str:

@@ -6,16 +6,17 @@ not at all; one in parts that never ended costs money and is seen by nobody, so 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from autosys_tasks.backup.copies.place import CHUNK, LATER, Lost, PlaceError, full, lacks
+from autosys_tasks.backup.copies.place import CHUNK, LATER, Lost, NameTaken, PlaceError, full, lacks
 from autosys_tasks.config.addresses import Address
 
 PART_BYTES = 16 << 20  # at least 5 MiB, and an object has 10,000 parts at most
 MOST_PARTS = 9_000
 FULL = ("QuotaExceeded", "InsufficientStorage", "XMinioStorageFull", "XMinioAdminBucketQuotaExceeded", "507")
+TAKEN, AT_ONCE = "PreconditionFailed", "ConditionalRequestConflict"  # of If-None-Match; at once: nothing was stored
 SKEWED = ("RequestTimeTooSkewed", "RequestInTheFuture", "RequestExpired")
 REFUSED = (
     "AccessDenied", "AllAccessDisabled", "ExpiredToken", "InvalidAccessKeyId", "InvalidToken", "SignatureDoesNotMatch",
@@ -41,17 +42,17 @@ class Bucket:
             found = [one for page in pages for one in page.get("Contents", ())]
         return {one["Key"].removeprefix(self.prefix): one["Size"] for one in found if one["Key"] != self.prefix}
 
-    def put(self, name: str, chunks: Iterable[bytes], size: int) -> str:
+    def put(self, name: str, chunks: Iterable[bytes], size: int, *, new: bool = False) -> str:
         """Store it under its own name: it appears when the last byte is there."""
         part = max(PART_BYTES, -(-size // MOST_PARTS))
         with self._said():
             if size <= part:
-                self.client.put_object(**self._key(name), Body=b"".join(chunks))
+                _where_free(self.client.put_object, new, **self._key(name), Body=b"".join(chunks))
             else:
-                self._put_parts(name, _gathered(chunks, part))
+                self._put_parts(name, _gathered(chunks, part), new)
         return name
 
-    def _put_parts(self, name: str, parts: Iterable[bytes]) -> None:
+    def _put_parts(self, name: str, parts: Iterable[bytes], new: bool) -> None:
         self._forget(name)
         upload = {**self._key(name), "UploadId": self.client.create_multipart_upload(**self._key(name))["UploadId"]}
         try:
@@ -59,7 +60,7 @@ class Bucket:
             for number, part in enumerate(parts, 1):
                 said = self.client.upload_part(**upload, PartNumber=number, Body=part)
                 done.append({"PartNumber": number, "ETag": said["ETag"]})
-            self.client.complete_multipart_upload(**upload, MultipartUpload={"Parts": done})
+            _where_free(self.client.complete_multipart_upload, new, **upload, MultipartUpload={"Parts": done})
         except BaseException:
             with suppress(Exception):  # what went wrong first is what is said; the next try takes these parts away
                 self.client.abort_multipart_upload(**upload)
@@ -76,7 +77,7 @@ class Bucket:
             for upload in left:
                 self.client.abort_multipart_upload(**self._key(name), UploadId=upload)
 
-    def finish(self, name: str) -> None:
+    def finish(self, name: str, *, new: bool = False) -> None:
         """It has its name already."""
 
     def drop(self, name: str) -> None:
@@ -141,6 +142,8 @@ class Bucket:
         why = f"{message.rstrip('.')} ({code})" if message and message != code else code
         if code in FULL:
             return full(self.shown, why)
+        if code == TAKEN:
+            return NameTaken(f"something has that name at `{self.shown}`", where=self.shown)
         if code in ("NoSuchBucket", "PermanentRedirect"):
             hint = f"make the bucket, or correct the address: aws s3 mb s3://{self.bucket}"
             message = f"`{self.shown}`: there is no bucket `{self.bucket}` ({code})"
@@ -150,8 +153,23 @@ class Bucket:
             return PlaceError(f"`{self.shown}` refuses: {why}", where=self.shown, hint=hint)
         if code in REFUSED:
             return PlaceError(f"`{self.shown}` refuses these credentials: {why}", where=self.shown, hint=KEYS)
-        kind = Lost if said.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) >= 500 else PlaceError
+        status = said.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        kind = Lost if status >= 500 or code == AT_ONCE else PlaceError
         return kind(f"`{self.shown}` refuses: {why}", where=self.shown, hint=LATER)
+
+
+def _where_free(store: Callable[..., object], new: bool, **asked: Any) -> None:
+    """Store an object; a `new` one only where none has its name, with whoever knows that condition."""
+    from botocore.exceptions import ClientError
+
+    if new:
+        try:
+            store(**asked, IfNoneMatch="*")
+            return
+        except ClientError as error:
+            if error.response["Error"].get("Code") != "NotImplemented":
+                raise
+    store(**asked)
 
 
 def client(where: Address, timeout_s: float, shown: str) -> Any:

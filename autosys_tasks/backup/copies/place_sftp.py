@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from autosys_tasks.backup.copies.place import CHUNK, LATER, Full, Lost, PlaceError, gone, lacks, login
+from autosys_tasks.backup.copies.place import CHUNK, LATER, Full, Lost, NameTaken, PlaceError, gone, lacks, login
 from autosys_tasks.config.addresses import Address
 
 SOON_S = 15.0  # a connection
@@ -41,7 +41,7 @@ class Server:
             found = self.sftp.listdir_attr(self.path)
         return {one.filename: one.st_size for one in found if stat.S_ISREG(one.st_mode or 0)}
 
-    def put(self, name: str, chunks: Iterable[bytes], size: int) -> str:
+    def put(self, name: str, chunks: Iterable[bytes], size: int, *, new: bool = False) -> str:
         """Store it as NAME.part."""
         with self._said("write"):
             with self._file(name + self.part, "wb") as file:
@@ -53,9 +53,11 @@ class Server:
                 raise Full(message, where=self.shown, hint=self._df())
         return name + self.part
 
-    def finish(self, name: str) -> None:
+    def finish(self, name: str, *, new: bool = False) -> None:
         """NAME.part becomes NAME."""
         with self._said("rename"):
+            if new:
+                return self._name_anew(name)
             try:
                 self.sftp.posix_rename(self._of(name + self.part), self._of(name))
             except OSError as error:  # not every server has it; the older way replaces nothing
@@ -63,6 +65,18 @@ class Server:
                     raise
                 self._unlink(name)
                 self.sftp.rename(self._of(name + self.part), self._of(name))
+
+    def _name_anew(self, name: str) -> None:
+        """By the older way, which replaces nothing with OpenSSH's server; with others it is asked before."""
+        taken = NameTaken(f"something has that name at `{self.shown}`", where=self.shown)
+        if self._is_there(self._of(name)):
+            raise taken
+        try:
+            self.sftp.rename(self._of(name + self.part), self._of(name))
+        except OSError as error:
+            if self._is_there(self._of(name)):
+                raise taken from error
+            raise
 
     def drop(self, name: str) -> None:
         """Take its `.part` away."""

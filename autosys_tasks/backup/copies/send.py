@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from autosys_tasks.backup.copies.place import CHUNK, Lost, Place, PlaceError
+from autosys_tasks.backup.copies.place import CHUNK, Lost, NameTaken, Place, PlaceError
 from autosys_tasks.core.clock import size
 from autosys_tasks.core.faults import fault
 
@@ -37,14 +37,12 @@ def is_right(place: Place, names: Mapping[str, int], name: str, length: int | No
 
 def send(place: Place, names: Mapping[str, int], path: Path, length: int, digest: str) -> None:
     """Send one file, read it back, and only then give it its name, if nobody else has meanwhile (`names`: before)."""
-    seen = hashlib.sha256()
+    new = path.name not in names
     try:
-        lies = place.put(path.name, paced(_seen_chunks(path, seen), path.name), length)
-        if seen.hexdigest() != digest:
-            raise OneError(f"`{path}` is damaged: it is not what its manifest says", hint="inv backup.verify --all")
+        lies = _put(place, path, length, digest, new=new)
         fault("copies.after-put")
         if measured(paced(place.read(lies), path.name))[1] != digest:
-            if lies == path.name and lies not in names:  # a bucket took another's after ours
+            if lies == path.name and new:  # another's came after ours, to a bucket that knows no condition
                 raise TakenError
             hint = "the next backup tries again; if it goes on, its disk or the way there is not sound"
             raise OneError("what arrived is not what was sent", hint=hint)
@@ -55,15 +53,26 @@ def send(place: Place, names: Mapping[str, int], path: Path, length: int, digest
             place.remove(path.name)
         raise
     fault("copies.before-finish")
-    if path.name != lies and path.name not in names and path.name in place.names():
-        place.drop(path.name)
-        raise TakenError
     try:
-        place.finish(path.name)
+        place.finish(path.name, new=new)
     except PlaceError as error:
         if not isinstance(error, Lost):
             place.drop(path.name)
-        raise
+        raise TakenError if isinstance(error, NameTaken) else error from error
+
+
+def _put(place: Place, path: Path, length: int, digest: str, *, new: bool) -> str:
+    """Send the bytes; raises TakenError where they have their name at once and another's were there before."""
+    seen = hashlib.sha256()
+    try:
+        lies = place.put(path.name, paced(_seen_chunks(path, seen), path.name), length, new=new)
+    except NameTaken:
+        if measured(paced(place.read(path.name), path.name))[1] != digest:
+            raise TakenError from None
+        return path.name  # it was ours, sent twice: the first answer was lost
+    if seen.hexdigest() != digest:
+        raise OneError(f"`{path}` is damaged: it is not what its manifest says", hint="inv backup.verify --all")
+    return lies
 
 
 def _seen_chunks(path: Path, seen: hashlib._Hash) -> Iterator[bytes]:
