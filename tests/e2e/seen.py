@@ -85,6 +85,7 @@ def tree(*roots: Path) -> dict[str, str]:
 
 def unchanged(space: rig.Workspace, action: Callable[[], object]) -> None:
     """Run `action`, and fail when it changed one byte of the workspace or its state."""
+    space.starts()  # what runs there has written its first word
     before = tree(space.root, space.state)
     action()
     assert tree(space.root, space.state) == before

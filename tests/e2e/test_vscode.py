@@ -171,7 +171,7 @@ def test_a_label_that_the_person_has_too_is_named(desk: rig.Workspace) -> None:
 
 def test_every_task_in_the_menu_runs_as_it_is_written(workspace: rig.Workspace) -> None:
     """P29: what VS Code would start is started here, word for word: program, arguments, working folder."""
-    workspace.service("api", "sleeps.py", 100)
+    workspace.service("api", "sleeps.py", 1000)
     workspace.cli("vscode.sync").rc(0)
     by_label = {str(task["label"]): task for task in tasks_in(workspace)}
     assert len(by_label) >= 3
@@ -249,7 +249,7 @@ def links(result: rig.Result) -> list[str]:
 
 def test_opening_the_folder_brings_up_and_says_how_each_step_ended(workspace: rig.Workspace) -> None:
     """P39: all steps report; when all is up it is a no-op that takes less than 5 s."""
-    workspace.service("api", "sleeps.py", 100).service("rests", "sleeps.py", 100)
+    workspace.service("api", "sleeps.py", 1000).service("rests", "sleeps.py", 1000)
     workspace.cli("bringup").rc(0)
     workspace.cli("down", "rests").rc(0)
     pid = row(workspace, "api")["pid"]
@@ -271,7 +271,7 @@ def test_a_step_that_fails_stops_none_of_the_others(workspace: rig.Workspace) ->
     """P39, and the exit code follows the worst."""
     port = rig.free_port()
     workspace.write(f'[watchdog]\nretries = 0\n[probes.gone]\ntcp = "127.0.0.1:{port}"\n')
-    workspace.service("bad", "crashes.py").service("good", "sleeps.py", 100)
+    workspace.service("bad", "crashes.py").service("good", "sleeps.py", 1000)
     result = workspace.cli("vscode.open", "--json").rc(3)
     document = result.json()
     assert document["schema"] == "autosys.run/1" and document["task"] == "vscode.open"
@@ -292,7 +292,7 @@ def test_another_task_is_a_link_too_and_its_last_line_tells_how_it_ended(home: H
 
 @pytest.mark.only("posix")
 def test_a_dry_run_of_opening_changes_not_one_byte(workspace: rig.Workspace) -> None:
-    workspace.service("api", "sleeps.py", 100)
+    workspace.service("api", "sleeps.py", 1000)
 
     def look() -> None:
         plan = workspace.cli("vscode.open", "--dry-run", "--json").rc(0).json()

@@ -172,7 +172,7 @@ def test_who_is_well_again_is_not_restarted(workspace: rig.Workspace) -> None:
 
 def test_a_dry_run_lists_the_fixes_and_changes_not_one_byte(workspace: rig.Workspace) -> None:
     workspace.write('[probes.dear]\ncommand = ["true"]\nbudget = "1/10min"\n').service(
-        "api", "sleeps.py", 100
+        "api", "sleeps.py", 1000
     )
     workspace.cli("bringup", "--no-guard").rc(0)
     kill(workspace, "api")

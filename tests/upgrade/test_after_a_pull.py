@@ -33,7 +33,7 @@ def pulled(desk: Desk, tmp_path: Path) -> tuple[Desk, Repo]:
     origin = Repo(tmp_path / "원격")
     origin.root.mkdir()
     origin.git("init", "--quiet", "--initial-branch=main")
-    command = json.dumps(desk.space.program("sleeps.py", 100))
+    command = json.dumps(desk.space.program("sleeps.py", 1000))
     origin.commit(
         {
             "autosys.toml": TOML.replace("COMMAND", command),

@@ -53,7 +53,7 @@ def test_a_changed_list_switches_and_restarts_only_what_runs_in_it(desk: Desk) -
     desk.wheels("1.0", "2.0")
     desk.wants("tiny==1.0")
     serves(desk, "api")
-    desk.space.service("other", "sleeps.py", 100)
+    desk.space.service("other", "sleeps.py", 1000)
     desk.upgrade()
     up(desk)
     before, other = pid(desk, "api"), pid(desk, "other")
