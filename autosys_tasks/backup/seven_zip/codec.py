@@ -21,7 +21,7 @@ TAIL = {COPY: b"", LZMA2: b"\x00", DEFLATE: b"\x03\x00"}
 PIECE = 1 << 20  # no decoder is asked for more bytes at once
 DICT_BYTE = 18  # how LZMA2 says 2 MiB, the most that one of these needs
 # LZMA2 settings of liblzma (docs/decisions/0022 says how they were found).
-FOR_SMALL_FILES = {"id": lzma.FILTER_LZMA2, "preset": 1, "lc": 4, "pb": 0, "dict_size": 1 << 21, "depth": 5}
+FOR_SMALL_FILES = {"id": lzma.FILTER_LZMA2, "preset": 1, "lc": 4, "pb": 0, "dict_size": 1 << 21, "depth": 4}
 FOR_LARGE_FILE = {**FOR_SMALL_FILES, "dict_size": 1 << 18, "depth": 24}  # a log repeats what was just there
 FOR_MANIFEST = {  # mostly hashes, which do not shrink
     **FOR_LARGE_FILE, "dict_size": 1 << 12, "mode": lzma.MODE_NORMAL, "depth": 1, "nice_len": 16, "lc": 0,

@@ -7,6 +7,7 @@ Nothing is an archive before `finish`: until then its first 32 bytes are zero.
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import itertools
 import os
@@ -26,6 +27,7 @@ from autosys_tasks.backup.seven_zip.codec import (
     FOR_MANIFEST,
     FOR_SMALL_FILES,
     LZMA2,
+    PIECE,
     Key,
     compress,
     crc32,
@@ -198,7 +200,9 @@ class Writer:
         plain = header(self._blocks, self._columns)
         packing = Filling(self._codec, self._key)
         packing.raw = len(plain)
-        packed = packing.sealed(compress(self._codec, plain, lzma2=FOR_MANIFEST)) + packing.end()
+        chunks = (plain[at : at + PIECE] for at in range(0, len(plain), PIECE))
+        compressed = self._pool.map(functools.partial(compress, self._codec, lzma2=FOR_MANIFEST), chunks)
+        packed = b"".join(map(packing.sealed, compressed)) + packing.end()
         self._put(packed)
         following = encoded(packing.block(), at, crc32(packed), crc32(plain))
         self._put(following)
