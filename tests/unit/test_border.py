@@ -163,6 +163,19 @@ def test_a_long_list_is_the_same_document(encoding: str, capfdbinary: pytest.Cap
     assert [*found] == [*document] and found == document
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "ascii", "utf-16"])
+def test_a_document_is_utf_8_or_ascii_whatever_the_console_is(
+    encoding: str, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    """Interface 4; and a path that a locale without UTF-8 has kept byte for byte is the path."""
+    document: dict[str, object] = {"schema": "autosys.ps/1", "path": "\udced\udc95\udc9c \udcff 🐱", "ok": "글"}
+    with open(1, "w", encoding=encoding, closefd=False) as stdout, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "stdout", stdout)
+        documents.print_json(document)
+    told = capfdbinary.readouterr().out.decode("utf-8" if "8" in encoding else "ascii")
+    assert json.loads(told) == document | {"path": "한 \udcff 🐱"}
+
+
 def test_ctrl_c_while_modules_are_read_comes_when_they_are() -> None:
     """A C module, interrupted halfway, fails with an error of its own: a traceback and 1 instead of 130."""
     before, done = signal.signal(signal.SIGINT, signal.default_int_handler), []

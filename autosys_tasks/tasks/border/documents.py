@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from collections.abc import Iterable
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from autosys_tasks.core.plan import Plan
 
 LONG_LIST = 1000
+BYTES, NOT_ASCII = re.compile("[\udc80-\udcff]+"), re.compile("[^\x00-\x7f]+")
 PRINTED: list[str] = []  # the schema of this task's document, once it was begun
 
 
@@ -90,12 +92,25 @@ def error_document(error: AutosysError) -> dict[str, object]:
 
 def print_json(document: dict[str, object]) -> None:
     """Exactly one document on stdout: UTF-8, or ASCII with escapes where the console is not UTF-8."""
-    utf8 = (sys.stdout.encoding or "").lower().replace("-", "") in ("utf8", "utf8sig")
+    utf8 = (sys.stdout.encoding or "").lower().replace("-", "").replace("_", "") in ("utf8", "utf8sig")
     text = _json_text(typed_document(document), ascii_only=not utf8)
     if utf8:
         text = text.encode("utf-8", "backslashreplace").decode("utf-8")
     PRINTED.append(str(document["schema"]))
+    if hasattr(sys.stdout, "reconfigure"):  # a console of UTF-16, or with a BOM, is told to read UTF-8 or ASCII too
+        sys.stdout.reconfigure(encoding="utf-8" if utf8 else "ascii", errors="backslashreplace")
     put(text)
+
+
+def _readable(found: re.Match[str]) -> str:
+    """What a locale that is not UTF-8 has kept of a name byte for byte, as the letters that it is."""
+    return found[0].encode("utf-8", "surrogateescape").decode("utf-8", "surrogateescape")
+
+
+def _escaped(found: re.Match[str]) -> str:
+    import json
+
+    return json.dumps(found[0])[1:-1]
 
 
 def _json_text(document: dict[str, object], *, ascii_only: bool) -> str:
@@ -103,7 +118,8 @@ def _json_text(document: dict[str, object], *, ascii_only: bool) -> str:
     import json
 
     def encoded(value: object, indent: int | None) -> str:
-        return json.dumps(value, ensure_ascii=ascii_only, indent=indent, default=str)
+        text = BYTES.sub(_readable, json.dumps(value, ensure_ascii=False, indent=indent, default=str))
+        return NOT_ASCII.sub(_escaped, text) if ascii_only else text
 
     if not any(isinstance(value, list) and len(value) > LONG_LIST for value in document.values()):
         return encoded(document, 2)
