@@ -27,8 +27,19 @@ def ready(here: str, extras: set[str]) -> bool:
         and extras <= set(state[1:])
         and base_lives(here)
         and os.path.exists(script(here, "inv"))
+        and has_invoke(here)
         and known == facts(here)
     )
+
+
+def has_invoke(here: str) -> bool:
+    """Whether what every task runs on lies in .venv: its start does not tell that packages were taken away."""
+    lib = os.path.join(venv(here), "Lib" if sys.platform == "win32" else "lib")
+    try:
+        folders = [lib] if sys.platform == "win32" else [os.path.join(lib, name) for name in os.listdir(lib)]
+    except OSError:
+        return False
+    return any(os.path.exists(os.path.join(each, "site-packages", "invoke", "__init__.py")) for each in folders)
 
 
 def sound(here: str) -> bool:

@@ -96,6 +96,11 @@ def break_nothing_but(what: str) -> Callable[[Checkout], None]:
             checkout.script("python").unlink()
         elif what == "no-inv":
             checkout.script("inv").unlink()
+        elif what == "no-packages":
+            for lib in venv.glob("[Ll]ib"):
+                shutil.rmtree(lib)
+        elif what == "no-invoke":
+            shutil.rmtree(next(venv.glob("[Ll]ib/**/site-packages/invoke")))
         elif what == "no-pyvenv.cfg":
             (venv / "pyvenv.cfg").unlink()
         elif what == "python-removed":
@@ -128,6 +133,8 @@ def break_nothing_but(what: str) -> Callable[[Checkout], None]:
         pytest.param("python-removed", "building it anew", marks=pytest.mark.live),
         pytest.param("no-pyvenv.cfg", "building it anew", marks=pytest.mark.live),
         ("no-inv", "installing autosys"),
+        ("no-invoke", "installing autosys"),
+        pytest.param("no-packages", "installing autosys", marks=pytest.mark.live),
         ("first-install-cut-off", "building it anew"),
         ("update-cut-off", "installing autosys"),
         pytest.param("empty-folder", "building it anew", marks=pytest.mark.live),

@@ -266,6 +266,9 @@ def test_an_environment_that_tasks_py_has_made_is_not_installed_again(loose: Des
     assert loose.planned() == [("install", "python")]
     inv = Path(stamp.script(str(loose.root), "inv"))
     inv.touch()
+    lib = Path(stamp.venv(str(loose.root)), *(["Lib"] if os.name == "nt" else ["lib", "python3"]))
+    (lib / "site-packages" / "invoke").mkdir(parents=True)
+    (lib / "site-packages" / "invoke" / "__init__.py").touch()
     stamp.write_stamp(str(loose.root), ["ready"], stamp.facts(str(loose.root)))
     assert loose.planned() == []
     loose.space.cli("bringup", "--no-guard").rc(0)
