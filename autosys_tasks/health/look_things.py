@@ -23,15 +23,18 @@ def see_environment(house: House, environment: Environment) -> EnvironmentSeen:
     """Whether an environment is there, and its interpreter runs."""
     from autosys_tasks.upgrade import look, there
 
-    if environment.kind == "command" and not environment.outputs:
-        return EnvironmentSeen("it declares no `outputs`", nothing_to_see=True)
     found, seen = there.see(environment, house.config.path), look.see(house, environment)
+    vanished = bool(seen.vanished and seen.record.done and seen.record.done.files)
+    if environment.kind == "command" and not environment.outputs and not vanished:
+        return EnvironmentSeen("it declares no `outputs`", nothing_to_see=True)
     missing = seen.missing
     if environment.kind == "python" and not missing:
         missing = _does_not_run(host.python_in(environment.path), house.config.path)
     told = "nothing is asked for, and nothing is there" if seen.idle and found.missing else found.found
     made = bool(seen.manifests)
-    return EnvironmentSeen(told, missing, manifests=environment.manifests, can_be_made=made, taken=found.taken)
+    return EnvironmentSeen(
+        told, missing, manifests=environment.manifests, can_be_made=made, taken=found.taken, vanished=vanished
+    )
 
 
 def _does_not_run(python: str, cwd: str) -> str:

@@ -94,14 +94,18 @@ def _tick_text(seen: WatchSeen, scene: Scene) -> str:
 
 
 def of_environment(scene: Scene, name: str, seen: EnvironmentSeen) -> Finding:
-    """An environment is there, or it is red."""
+    """An environment is there, or it is red; one whose manifests are gone is yellow."""
+    named = ", ".join(seen.manifests)
     if seen.nothing_to_see:
         return Finding(SKIP, "no evidence", seen.found)
+    if not seen.missing and seen.vanished:
+        why = f"none of its manifests is there ({named}), nothing is installed"
+        text = f"bring back what it is made from, or take environments.{name} out of autosys.toml"
+        return Finding(WARN, seen.found, why, Fix(text=text))
     if not seen.missing:
         return Finding(OK, seen.found)
     if seen.taken:
         return Finding(NG, seen.found, seen.missing, _free_folder([name]))
-    named = ", ".join(seen.manifests)
     fix = Fix(("inv", "upgrade")) if seen.can_be_made else Fix(text=f"write one of {named}; then inv upgrade")
     return Finding(NG, seen.found, seen.missing, fix)
 

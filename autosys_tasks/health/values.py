@@ -134,6 +134,7 @@ class EnvironmentSeen(NamedTuple):
     manifests: tuple[str, ...] = ()  # globs of what it is made from
     can_be_made: bool = True  # one of these is there, so that `inv upgrade` makes it
     taken: bool = False  # its folder holds other things, and no upgrade makes it there
+    vanished: bool = False  # it was made from manifests of which none is there any more
 
 
 class UpgradeSeen(NamedTuple):

@@ -149,7 +149,13 @@ def manifests_of(environment: Environment, config: Config) -> list[str]:
             found |= dict.fromkeys(mapping.join(base, path) for path in paths)
             if paths:
                 break
-    return list(found)
+    return [path for path in found if not _is_made(path, environment, home)]
+
+
+def _is_made(path: str, environment: Environment, home: str) -> bool:
+    """Whether that file lies in a folder that the environment's command makes: a copy of a manifest there is none."""
+    made = {mapping.join(base, name) for name in environment.outputs for base in ("", home)} - {""}
+    return any(path.startswith(f"{folder}/") for folder in made)
 
 
 def _home(environment: Environment, root: str) -> str:

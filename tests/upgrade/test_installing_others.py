@@ -69,6 +69,19 @@ def test_one_environment_that_cannot_be_put_back_stops_no_other(maker: Desk) -> 
     assert maker.upgrade().code == 0 and maker.planned() == []
 
 
+def test_a_copy_of_a_manifest_among_what_the_command_makes_is_none(desk: Desk) -> None:
+    """Interface 4: an environment whose manifests all vanished installs nothing and is a WARN."""
+    install = json.dumps([rig.PYTHON, "-c", "import os, shutil; os.makedirs('v/in'); shutil.copy('deps', 'v/in')"])
+    table = '[environments.tool]\nkind = "command"\npath = "v"\nmanifests = ["deps", "**/deps"]\noutputs = ["v/in/"]\n'
+    desk.space.write(f"{table}install = {install}\n")
+    desk.space.file("deps", "a")
+    assert desk.upgrade().code == 0 and desk.planned() == []
+    (desk.root / "deps").unlink()
+    assert desk.planned() == []
+    page = desk.space.cli("health", "--only", "environment.tool", "--json").rc(0).json()["checks"]
+    assert page[0]["verdict"] == "WARN" and "none of its manifests" in page[0]["why"]  # type: ignore[index, call-overload]
+
+
 def test_what_was_blocked_for_want_of_an_environment_starts_when_that_is_there(maker: Desk) -> None:
     """A new clone: brought up before its first upgrade."""
     code = "import pathlib, time; print(pathlib.Path('made/it').read_text(), flush=True); time.sleep(200)"
