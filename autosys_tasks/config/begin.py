@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from autosys_tasks.config.load import load
 from autosys_tasks.config.taskfile import finds_ours
 from autosys_tasks.config.template import template
+from autosys_tasks.core.errors import AutosysError
 from autosys_tasks.core.files import write_atomic
 from autosys_tasks.core.plan import Outcome, Plan, Step
 
@@ -23,6 +25,16 @@ WHY = {
     "autosys.toml": "what this workspace runs, commented",
     "tasks.py": "so that `inv` finds the tasks here",
 }
+
+
+def name_of(folder: Path) -> str | None:
+    """What the workspace is called, or will be; None where its autosys.toml is broken."""
+    if not (folder / "autosys.toml").exists():
+        return folder.resolve().name
+    try:
+        return load(folder).name
+    except AutosysError:
+        return None
 
 
 def plan(folder: Path) -> Plan:

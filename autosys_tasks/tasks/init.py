@@ -13,7 +13,7 @@ def init(c, dry_run=False, json=False, exit_code=False):  # type: ignore[no-unty
     from autosys_tasks.config import begin
 
     folder = here()
-    FOUND["path"] = str(folder)
+    FOUND["path"], FOUND["name"] = str(folder), begin.name_of(folder)
     plan = begin.plan(folder)
     if is_dry(c, dry_run):
         return show_plan(None, plan, as_json=json, exit_code=exit_code)

@@ -40,4 +40,5 @@ def logs(c, service, follow=False, lines=50, json=False):  # type: ignore[no-unt
     if found and not json:
         return put("\n".join(found))  # as it was written, colours and all
     fields = {"service": service, "path": path, "lines": found}
-    return finish(home.config, "logs", 0, fields, [f"{path}: nothing written yet"], json)
+    empty = [f"{path}: nothing written yet"] if lines else []
+    return finish(home.config, "logs", 0, fields, empty, json)

@@ -154,7 +154,10 @@ def test_an_init_that_was_cut_short_leaves_nothing_that_the_next_one_takes_for_w
 
 
 def test_init_writes_what_validates_and_never_overwrites(workspace: rig.Workspace) -> None:
+    said = workspace.cli("init", "--dry-run", "--json").rc(0).json()["workspace"]
+    assert said == {"name": workspace.root.name, "path": str(workspace.root)}, "interface 4: each document has both"
     workspace.cli("init").rc(0).says("autosys.toml", "inv bringup")
+    assert workspace.cli("init", "--json").rc(0).json()["workspace"] == said
     workspace.cli("config").rc(0)
     workspace.cli("bringup", "--no-guard").rc(0)
     (workspace.root / "autosys.toml").write_text("# mine\n", encoding="utf-8")
