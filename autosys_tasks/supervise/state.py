@@ -84,11 +84,21 @@ def prepare(place: Place, names: list[str]) -> None:
 
 
 def spec_hash(service: Service) -> str:
-    """What a start depends on, as a short hash: a changed declaration is a new chance."""
+    """What a start depends on, as a short hash: a changed declaration is a new chance, another locale is none."""
     import zlib
 
-    parts = (service.argv, service.cwd, sorted(service.env.items()), service.environment, service.priority)
+    argv, cwd = tuple(map(_in_utf8, service.argv)), service.cwd and _in_utf8(service.cwd)
+    env = sorted((_in_utf8(name), _in_utf8(value)) for name, value in service.env.items())
+    parts = (argv, cwd, env, service.environment, service.priority)
     return f"{zlib.crc32(repr(parts).encode('utf-8', 'surrogatepass')):08x}"
+
+
+def _in_utf8(text: str) -> str:
+    """A path or a variable as a locale of UTF-8 has it: that of C has each byte of it alone."""
+    try:
+        return text.encode("utf-8", "surrogateescape").decode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:  # of Windows, whose names need be no text
+        return text
 
 
 def read_record(place: Place, name: str, *, locked: bool = False) -> tuple[Record | None, bool]:

@@ -160,6 +160,19 @@ def test_a_job_that_ends_well_is_done_whatever_it_left_running(workspace: rig.Wo
     assert len(starts) == 1 and not workspace.alive()
 
 
+@pytest.mark.only("posix")
+def test_in_another_locale_nothing_runs_as_another_declaration_said(workspace: rig.Workspace) -> None:
+    """Its folder has Hangul in its path, which LC_ALL=C gives byte by byte."""
+    assert not str(workspace.root).isascii()
+    workspace.service("api", "sleeps.py", more='env = { A = "값", B = "${env:HANGUL}" }')
+    workspace.cli("bringup", "--no-guard", env={"HANGUL": "한"}).rc(0)
+    bare = {"HANGUL": "한", "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    (check,) = workspace.cli("health", "--only", "config", "--json", env=bare).rc(0).json()["checks"]  # type: ignore[misc]
+    assert check["verdict"] == "OK", check
+    changed = workspace.cli("health", "--only", "config", "--json", env={**bare, "HANGUL": "글"}).rc(0).json()
+    assert "was another: api" in changed["checks"][0]["why"]  # type: ignore[index]
+
+
 def test_a_foreign_process_on_the_port_is_named_and_not_fought(workspace: rig.Workspace) -> None:
     """Pain 8."""
     with socket.socket() as taken:
