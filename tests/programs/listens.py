@@ -20,9 +20,9 @@ said = options.parse_args()
 
 class Answer(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
-        wish = (
-            said.status.read_text(encoding="utf-8").strip() if said.status and said.status.exists() else "200"
-        )
+        wish = "" if said.status and said.status.exists() else "200"
+        while not wish:  # a file is empty for a moment while it is written anew
+            wish = said.status.read_text(encoding="utf-8").strip()
         if wish == "hang":
             sleep_on()
         body = json.dumps({"status": "ok" if wish == "200" else "broken"}).encode()
