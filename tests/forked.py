@@ -1,6 +1,7 @@
 """The command `autosys` in a process that has read its modules beforehand: a fork costs a fifth of a start of Python.
 
-Only on Linux, and never for the first command of a task: that one starts anew, and proves that it can. Never in CI.
+Only on Linux, and never for the first command of a task: that one starts anew, and proves that it can. In CI
+none of the tests of e2e/ and schedule/ is forked, nor any on Windows' Python.
 """
 
 from __future__ import annotations

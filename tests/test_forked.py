@@ -20,8 +20,6 @@ FAULT = {"AUTOSYS_FAULT": "supervise.after-spawn:kill"}
 def both(workspace: rig.Workspace, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[rig.Result]]:
     """both("ps", "--json"): how it ends when it is started anew, and when it is forked."""
 
-    monkeypatch.setattr(rig, "IN_CI", False)
-
     def run(*words: str, env: dict[str, str] | None = None) -> list[rig.Result]:
         results = []
         for is_forked in (False, True):
@@ -76,6 +74,21 @@ def test_the_first_of_a_task_and_what_only_a_start_takes_note_of_are_started_ane
         assert not forked.fits(["ps"], {**here, name: "else"}, tmp_path)
     (tmp_path / "autosys_tasks").mkdir()
     assert not forked.fits(["ps"], here, tmp_path), "its own package is meant"
+
+
+@pytest.mark.parametrize(
+    ("folder", "in_ci", "forks"), [("e2e", True, False), ("e2e", False, True), ("backup", True, True)]
+)
+def test_in_ci_every_command_of_some_folders_starts_anew(
+    workspace: rig.Workspace, monkeypatch: pytest.MonkeyPatch, folder: str, in_ci: bool, forks: bool
+) -> None:
+    monkeypatch.setattr(rig, "IN_CI", in_ci)
+    monkeypatch.setattr(forked, "seen", {"config"})
+    begun: list[object] = []
+    monkeypatch.setattr(forked, "Forked", lambda *_, **__: begun.append(1))
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setenv("PYTEST_CURRENT_TEST", f"tests/{folder}/test_it.py::test_it (call)")
+        assert (workspace._forked("config", env=None, cwd=None) is not None) == forks == bool(begun)
 
 
 def test_one_that_does_not_end_in_time_fails_the_test_and_is_killed(workspace: rig.Workspace) -> None:
