@@ -33,7 +33,6 @@ class Changes(NamedTuple):
     same: tuple[Found, ...]
     read: tuple[tuple[Found, Entry | None], ...]  # things without bytes (folders, links) are there too when they differ
     deleted: tuple[str, ...]
-    unseen: tuple[str, ...] = ()  # paths of the base in folders that cannot be read now: they stay
 
 
 def choose(
@@ -80,16 +79,16 @@ def changed(found: Iterable[Found], before: Iterable[Entry], scanned: float, unr
     same: list[Found] = []
     read: list[tuple[Found, Entry | None]] = []
     deleted: list[str] = []
-    unseen: list[str] = []
     for thing, entry in side_by_side(found, before):
         if thing is None:
             assert entry is not None
-            (unseen if _is_below(entry.path, unread) else deleted).append(entry.path)
+            if not _is_below(entry.path, unread):  # else it stays as the base has it
+                deleted.append(entry.path)
         elif entry is not None and is_same(thing, entry, scanned):
             same.append(thing)
         else:
             read.append((thing, entry))
-    return Changes(tuple(same), tuple(read), tuple(deleted), tuple(unseen))
+    return Changes(tuple(same), tuple(read), tuple(deleted))
 
 
 def is_same(thing: Found, entry: Entry, scanned: float) -> bool:

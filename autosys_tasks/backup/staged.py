@@ -52,12 +52,12 @@ def copy_databases(
 
 def capture_git(root: str, own: Iterable[str], staging: Path) -> Staged:
     """Capture the state of the workspace's repository; its files are below `.autosys/git`."""
-    from autosys_tasks.backup.git import capture as git_state
+    from autosys_tasks.backup.git.capture import capture
     from autosys_tasks.host import git
 
     into = staging / "git"
     try:
-        captured = git_state.capture(
+        captured = capture(
             Path(root),
             into,
             untracked_max=UNTRACKED_MAX,

@@ -165,14 +165,6 @@ class Breaks:
         return bytes(given)
 
 
-def test_no_more_is_read_of_a_growing_file_than_was_asked_for(tmp_path: Path) -> None:
-    with Writer(tmp_path / "a.7z") as writer:
-        assert writer.file("grows.log", io.BytesIO(bytes(5000)), WHEN, 0o644, limit=1234)[0] == 1234
-        assert writer.file("short.log", io.BytesIO(bytes(50)), WHEN, 0o644, limit=1234)[0] == 50
-        writer.finish()
-    assert {item.name: len(item.data) for item in unpacked(tmp_path / "a.7z")} == {"grows.log": 1234, "short.log": 50}
-
-
 @pytest.mark.only("linux")
 def test_a_full_disk_is_an_error_of_the_archive_not_of_the_file(tmp_path: Path) -> None:
     """At the first byte, and in the middle of a large file (where the file may not grow any more)."""

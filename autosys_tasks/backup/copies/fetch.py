@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from autosys_tasks.backup import manifest, store
-from autosys_tasks.backup.copies.place import LATER, PART, TIMEOUT_S, Lost, Place, PlaceError, open_place
+from autosys_tasks.backup.copies.place import LATER, PART, Lost, Place, PlaceError, open_place
 from autosys_tasks.backup.copies.remote_archive import must_open
 from autosys_tasks.backup.errors import Damaged
 from autosys_tasks.backup.owner import own
@@ -52,9 +52,8 @@ def source(written: str, environ: Mapping[str, str]) -> Source:
     return Source(address, shown)
 
 
-def listed(at: Source, into: Path, timeout_s: float = TIMEOUT_S) -> tuple[list[Backup], list[str]]:
+def listed(at: Source, into: Path) -> tuple[list[Backup], list[str]]:
     """The backups that lie at a place, oldest first, and what is none (see store.listed); manifests come to `into`."""
-
 
     def look(place: Place) -> Mapping[str, int]:
         found = place.names()
@@ -63,7 +62,7 @@ def listed(at: Source, into: Path, timeout_s: float = TIMEOUT_S) -> tuple[list[B
                 _bring(place, name, into)
         return found
 
-    names = _visited(at, timeout_s, look)
+    names = _visited(at, look)
     ours = {name for name in names if store.NAME.fullmatch(name)}
     for name in ours:  # a listing asks of an archive only that it is there
         (into / name).touch()
@@ -72,7 +71,7 @@ def listed(at: Source, into: Path, timeout_s: float = TIMEOUT_S) -> tuple[list[B
 
 
 def fetch(at: Source, wanted: Sequence[str], into: Path, tell: Tell = lambda line: None, *, owner: str = "",
-          archives: bool = True, secret: str = "", damaged: set[str] | None = None, timeout_s: float = TIMEOUT_S,
+          archives: bool = True, secret: str = "", damaged: set[str] | None = None,
 ) -> list[Backup]:  # fmt: skip
     """Bring backups (ids, or "latest": see store.find) and their bases to `into`; those that were asked for.
 
@@ -95,11 +94,11 @@ def fetch(at: Source, wanted: Sequence[str], into: Path, tell: Tell = lambda lin
             (into / one.archive).touch()
         return chosen
 
-    return _visited(at, timeout_s, take)
+    return _visited(at, take)
 
 
 def fetch_archives(at: Source, stems: Iterable[str], into: Path, tell: Tell = lambda line: None, *,
-                   damaged: set[str] | None = None, timeout_s: float = TIMEOUT_S) -> None:  # fmt: skip
+                   damaged: set[str] | None = None) -> None:  # fmt: skip
     """Bring the archives of backups whose manifests came before, where they are lacking; damaged ones as `fetch`."""
     backups = [manifest.read_backup(into / manifest_of(stem)) for stem in sorted(stems)]
     lacking = [one for one in backups if (into / one.archive).stat().st_size != one.archive_bytes]
@@ -109,11 +108,11 @@ def fetch_archives(at: Source, stems: Iterable[str], into: Path, tell: Tell = la
         def take(place: Place) -> None:
             _Shelf(place, at, into, tell, damaged, came).bring(lacking, whatever=True)
 
-        _visited(at, timeout_s, take)
+        _visited(at, take)
 
 
 def fetch_all(at: Source, into: Path, tell: Tell = lambda line: None, *, owner: str = "",
-              damaged: set[str] | None = None, timeout_s: float = TIMEOUT_S) -> list[Backup]:  # fmt: skip
+              damaged: set[str] | None = None) -> list[Backup]:  # fmt: skip
     """Bring all of this owner's, as they are, for whoever verifies them; all that are there when none is."""
     came: dict[str, str] = {}
 
@@ -125,14 +124,14 @@ def fetch_all(at: Source, into: Path, tell: Tell = lambda line: None, *, owner: 
         shelf.bring(chosen, whatever=True)
         return chosen
 
-    return _visited(at, timeout_s, take)
+    return _visited(at, take)
 
 
-def _visited(at: Source, timeout_s: float, visit: Callable[[Place], T]) -> T:
+def _visited(at: Source, visit: Callable[[Place], T]) -> T:
     """The result of `visit(place)`; tried once more when the connection breaks (what came already is kept)."""
     for last in (False, True):
         try:
-            with closing(open_place(*at, timeout_s=timeout_s)) as place:
+            with closing(open_place(*at)) as place:
                 return visit(place)
         except PlaceError as error:
             if last or not isinstance(error, Lost):

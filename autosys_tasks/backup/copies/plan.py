@@ -45,7 +45,6 @@ class Decision(NamedTuple):
 
     send: tuple[Backup, ...]  # a base before what needs it
     remove: tuple[Kept, ...]  # ids that retention lets go, what needs another before that other
-    whole: frozenset[str]  # stems that are there as they were sent
     rests: tuple[str, ...]  # stems of ours that are incomplete or gone there, after a killed run
 
 
@@ -64,7 +63,7 @@ def decide(local: Iterable[Backup], names: Mapping[str, int], known: PlaceState,
     remove = tuple(kept for kept in going.values() if kept.id in ids)
     gone = {stem for stem in known.held if not {archive_of(stem), manifest_of(stem)} & names.keys()}
     rests = sorted({*gone, known.sending} - {""} - whole.keys() - {one.stem for one in send})
-    return Decision(send, remove, frozenset(whole), tuple(rests))
+    return Decision(send, remove, tuple(rests))
 
 
 def sound(names: Mapping[str, int], known: PlaceState) -> list[Backup]:

@@ -15,8 +15,8 @@ from autosys_tasks.backup.seven_zip.header import Block, Columns
 class Reading:
     """A source, with what was seen of it so far: its size, CRC and SHA-256."""
 
-    def __init__(self, source: BinaryIO, limit: int | None) -> None:
-        self._source, self._left = source, limit
+    def __init__(self, source: BinaryIO) -> None:
+        self._source = source
         self.size, self.crc, self.digest = 0, 0, hashlib.sha256()
 
     def take(self, most: int) -> bytes:
@@ -37,14 +37,11 @@ class Reading:
             wait((coming,))
 
     def _read(self, most: int) -> bytes:
-        most = most if self._left is None else min(most, self._left)
         parts, lacking = list[bytes](), most
         while lacking and (part := self._source.read(lacking)):
             parts.append(part)
             lacking -= len(part)
-        taken = parts[0] if len(parts) == 1 else b"".join(parts)  # nearly always all of them came at once
-        self._left = None if self._left is None else self._left - len(taken)
-        return taken
+        return parts[0] if len(parts) == 1 else b"".join(parts)  # nearly always all of them came at once
 
     def _seen(self, taken: bytes) -> bytes:
         self.digest.update(taken)

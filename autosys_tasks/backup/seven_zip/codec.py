@@ -20,7 +20,7 @@ COPY, LZMA2, DEFLATE, AES = b"\x00", b"\x21", b"\x04\x01\x08", b"\x06\xf1\x07\x0
 TAIL = {COPY: b"", LZMA2: b"\x00", DEFLATE: b"\x03\x00"}
 PIECE = 1 << 20  # no decoder is asked for more bytes at once
 DICT_BYTE = 18  # how LZMA2 says 2 MiB, the most that one of these needs
-# LZMA2 settings of liblzma (docs/decisions/0022 says how they were found).
+# LZMA2 settings of liblzma (docs/decisions/0029 says how they were found).
 FOR_SMALL_FILES = {"id": lzma.FILTER_LZMA2, "preset": 1, "lc": 4, "pb": 0, "dict_size": 1 << 21, "depth": 4}
 FOR_LARGE_FILE = {**FOR_SMALL_FILES, "dict_size": 1 << 18, "depth": 24}  # a log repeats what was just there
 FOR_MANIFEST = {  # mostly hashes, which do not shrink

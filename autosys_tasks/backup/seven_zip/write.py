@@ -116,17 +116,15 @@ class Writer:
             pool.shutdown(wait=True, cancel_futures=True)
         self._file.close()
 
-    def file(
-        self, name: str, source: BinaryIO, mtime_ns: int, mode: int, limit: int | None = None
-    ) -> tuple[int, str]:
-        """Pack what `source` gives, `limit` bytes of it at most; returns (size, sha256) of what it gave.
+    def file(self, name: str, source: BinaryIO, mtime_ns: int, mode: int) -> tuple[int, str]:
+        """Pack what `source` gives; its size and SHA-256.
 
-        An error of `source` is raised, and then nothing of this file is in the archive. When the archive itself cannot
-        be written that is a StateError, and the end of it.
+        An error of `source` is raised, and nothing of this file is in the archive then. Raises StateError, after which
+        nothing more can be packed, when the archive itself cannot be written.
         """
         if name == MANIFEST:
             self._close_all()  # it is found without decoding anything else
-        reading = Reading(source, limit)
+        reading = Reading(source)
         head = reading.take(CHUNK)
         if len(head) < CHUNK:
             self._add(name, head, mtime_ns, mode, reading.crc)
