@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from operator import itemgetter
 from pathlib import Path
 
 from autosys_tasks.backup.base import Base
 from autosys_tasks.backup.patterns_text import Pattern, patterns
+from autosys_tasks.backup.progress import Say
 from autosys_tasks.backup.retry import RetryBudget
 from autosys_tasks.backup.secrets_text import looks_secret, some_look_secret
 from autosys_tasks.backup.sqlite_copy import ITS_OWN, PAGE
@@ -34,7 +35,7 @@ def collect(
     now: float,
     staging: Path,
     *,
-    tell: Callable[[str], object] = lambda _: None,
+    say: Say = lambda _: None,
     base: Base | None = None,
     databases: bool = True,
     apart: bool = False,
@@ -55,7 +56,7 @@ def collect(
         gathered.take(event)
         if gathered.count >= told + EVERY:
             told = gathered.count
-            tell(f"looking: {told} paths")
+            say(f"looking: {told} paths")
     left = base.left()
     gathered.add_parents()
     copies, damaged = dict[str, Found](), list[Failed]()
@@ -66,7 +67,7 @@ def collect(
         )
     repository = capture_git(site.root, site.own, staging) if config.backup.git else Staged()
     if config.backup.git:
-        tell(f"git: {repository.summary}")
+        say(f"git: {repository.summary}")
     return Collected(
         tuple(sorted(gathered.all_found(copies, repository.found), key=itemgetter(0))),
         (*gathered.unmatched(), *gathered.failed, *damaged, *repository.failed),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from autosys_tasks import host
@@ -15,7 +15,7 @@ from autosys_tasks.backup.errors import Damaged, NeedsPassphrase
 from autosys_tasks.backup.git.rebuild import must_be_new, rebuild
 from autosys_tasks.backup.owner import foreign, own, owner_of
 from autosys_tasks.backup.passphrase import passphrase
-from autosys_tasks.backup.progress import Progress
+from autosys_tasks.backup.progress import Progress, Say
 from autosys_tasks.backup.restore import run as restore
 from autosys_tasks.backup.scratch import own_folder
 from autosys_tasks.backup.seven_zip.read import HINT
@@ -27,7 +27,6 @@ from autosys_tasks.core.plan import Outcome, Plan, Step
 from autosys_tasks.supervise.house import House
 
 RESTORE, REBUILD, DRILL = "restore", "rebuild", "drill"
-Tell = Callable[[str], object]
 
 
 def folder_of(house: House) -> Path:
@@ -35,13 +34,13 @@ def folder_of(house: House) -> Path:
     return store.folder_of(house.config.path)
 
 
-def backup_named(house: House, words: Sequence[str], task: str, folder: Path, tell: Tell, *, most: int = 1) -> Backup:
+def backup_named(house: House, words: Sequence[str], task: str, folder: Path, say: Say, *, most: int = 1) -> Backup:
     """The backup that the first word names; raises UsageError without one, or with more words than `most`."""
     if not words or len(words) > most:
         takes = "one or two ids of backups" if most == 2 else "one id of a backup"
         given = f", and {len(words)} words are given" if words else ""
         raise UsageError(f"{task} takes {takes}{given}", hint=f"inv {task} latest; all of them: inv backup.list")
-    return _backup_of(house, words[0], folder, tell)
+    return _backup_of(house, words[0], folder, say)
 
 
 def known_damage(house: House, backups: Iterable[Backup]) -> dict[str, str]:
@@ -58,14 +57,14 @@ def _must_be_whole(house: House, backup: Backup) -> None:
         raise Damaged(why, where=backup.stem, hint="what of it is good: inv backup.verify")
 
 
-def _backup_of(house: House, word: str, folder: Path, tell: Tell) -> Backup:
-    """The backup of that id; `tell` is told of another workspace's that is taken, and of later ones left out."""
+def _backup_of(house: House, word: str, folder: Path, say: Say) -> Backup:
+    """The backup of that id; `say` is told of another workspace's that is taken, and of later ones left out."""
     owner = owner_of(house.config)
     backup = store.find(folder, word, owner)
     for other in store.left_out(folder, backup) if word in ("", "latest") else ():
-        tell(f"WARN {backup.id} is taken; left out is {other}")
+        say(f"WARN {backup.id} is taken; left out is {other}")
     if other := foreign(backup, owner):
-        tell(f"{backup.id} is not this workspace's: `{other}` made it")
+        say(f"{backup.id} is not this workspace's: `{other}` made it")
     return backup
 
 
@@ -86,7 +85,7 @@ def entries(house: House, backup: Backup, folder: Path) -> Iterator[Entry] | Non
 
 
 def verify_backups(
-    house: House, words: Sequence[str], *, every: bool, tell: Tell, folder: Path | None = None
+    house: House, words: Sequence[str], *, every: bool, say: Say, folder: Path | None = None
 ) -> tuple[list[Backup], int, list[Damage]]:
     """Read backups back (the newest verified one, unless one is named): which, how many files, and what is damaged.
 
@@ -96,10 +95,10 @@ def verify_backups(
     if every and words:
         raise UsageError("backup.verify takes an id or --all", hint="inv backup.verify --all")
     try:
-        backups, damaged = _asked(house, words, folder, tell, every=every)
+        backups, damaged = _asked(house, words, folder, say, every=every)
     except Damaged as error:
         return [], 0, [Damage(error.where, error.message)]
-    progress = Progress("reading", backups[0].bytes if len(backups) == 1 else 0, tell)
+    progress = Progress("reading", backups[0].bytes if len(backups) == 1 else 0, say)
     checked, whys, locked = 0, {}, list[Damage]()
     for backup in backups if every else _with_base(folder, backups):
         try:
@@ -115,7 +114,7 @@ def verify_backups(
         try:
             damage_list.update(Path(house.place.folder), whys)
         except StateError as error:
-            tell(f"WARN {error.message}: what was found is not remembered")
+            say(f"WARN {error.message}: what was found is not remembered")
     return backups, checked, [*damaged, *locked]
 
 
@@ -129,39 +128,39 @@ def _with_base(folder: Path, backups: Sequence[Backup]) -> Iterator[Backup]:
 
 
 def _asked(
-    house: House, words: Sequence[str], folder: Path, tell: Tell, *, every: bool
+    house: House, words: Sequence[str], folder: Path, say: Say, *, every: bool
 ) -> tuple[list[Backup], list[Damage]]:
-    """The backups to read; and, when none is named, the manifests that tell of none: one may be the newest."""
+    """The backups to read; and, when none is named, the manifests that say of none: one may be the newest."""
     if words:
-        return [backup_named(house, words, "backup.verify", folder, tell)], []
+        return [backup_named(house, words, "backup.verify", folder, say)], []
     there, others = store.listed(folder)
     backups = own(there, owner_of(house.config)) or there
     ours = [other for other in others if store.NAME.match(other)]
     damaged = [Damage(*_split(other)) for other in ours if other.partition(":")[0].endswith(MANIFEST_END)]
     if not damaged and not (every and backups):
-        return [_backup_of(house, "latest", folder, tell)], []  # or the error that says there is nothing to read
+        return [_backup_of(house, "latest", folder, say)], []  # or the error that says there is nothing to read
     return backups if every else [backup for backup in backups if backup.verified][-1:], damaged
 
 
 def restore_order(
-    house: House, words: Sequence[str], to: str, overwrite: str, folder: Path, tell: Tell
+    house: House, words: Sequence[str], to: str, overwrite: str, folder: Path, say: Say
 ) -> restore.Order:
     """What `backup.restore ID [PATH...] --to DIR` asks for; raises UsageError."""
     if words and not to:
         hint = f"inv backup.restore {words[0]} --to restored"
         raise UsageError("backup.restore needs --to: the folder that it writes into", hint=hint)
-    backup = backup_named(house, words[:1], "backup.restore", folder, tell)  # the others are paths
+    backup = backup_named(house, words[:1], "backup.restore", folder, say)  # the others are paths
     secret = _secret_of(house, backup)
     into = Path(os.path.expanduser(to))  # as a shell does it, unless there are quotes around it
     left_out = store.left_out(folder, backup) if words[0] == "latest" else ()
     return restore.Order(folder, backup, tuple(words[1:]), into, overwrite, secret, left_out=tuple(left_out))
 
 
-def restore_files(house: House, order: restore.Order, tell: Tell) -> restore.Report:
+def restore_files(house: House, order: restore.Order, say: Say) -> restore.Report:
     """Restore files. The journal has one line for all that went well, and one for each that did not."""
     began = time.monotonic()
     with Journal(house.outputs, "backup.restore", host, file="backup") as journal:
-        report = restore.restore(order, tell)
+        report = restore.restore(order, say)
         done = [outcome for outcome in report.outcomes if outcome.ok]
         amount = sum(int(str(outcome.step.detail["bytes"])) for outcome in done)
         step = Step(RESTORE, order.backup.id, f"asked for, to {order.to}")
@@ -208,7 +207,7 @@ def git_plan(order: restore.Order) -> Plan:
     return Plan("backup.restore", (Step(REBUILD, str(order.to), order.backup.git),))
 
 
-def rebuild_repository(house: House, order: restore.Order, tell: Tell) -> restore.Report:
+def rebuild_repository(house: House, order: restore.Order, say: Say) -> restore.Report:
     """Rebuild the repository: HEAD, branches, index, work tree, untracked files, stashes. Raises GitError."""
     began = time.monotonic()
     (step,) = git_plan(order).steps
@@ -216,8 +215,8 @@ def rebuild_repository(house: House, order: restore.Order, tell: Tell) -> restor
         Journal(house.outputs, "backup.restore", host, file="backup") as journal,
         own_folder(Path(house.place.folder), "rebuild") as scratch,
     ):
-        report = restore.restore(order._replace(paths=(GIT,), to=scratch, overwrite="never"), tell)
-        tell(f"rebuilding {order.to}")
+        report = restore.restore(order._replace(paths=(GIT,), to=scratch, overwrite="never"), say)
+        say(f"rebuilding {order.to}")
         found = rebuild(scratch / GIT, order.to)
         outcomes = [Outcome(step, True, order.backup.git, _ms(began)), *report.failed]
         outcomes += [Outcome(Step(REBUILD, *_split(what)), False, _split(what)[1]) for what in found.failed]
@@ -240,38 +239,38 @@ def drill_plan(house: House) -> Plan:
     return Plan("backup.drill", (Step(DRILL, backup.id, reason),))
 
 
-def run_drill(house: House, tell: Tell) -> Drill:
+def run_drill(house: House, say: Say) -> Drill:
     """Prove that the newest backup restores; what came of it is in the journal too. UsageError when there is none."""
     owner = owner_of(house.config)
     store.newest_in(folder_of(house), owner)  # that nothing is there proves nothing of what comes later
     began = time.monotonic()
     with Journal(house.outputs, "backup.drill", host, file="backup") as journal:
         secret, state = passphrase(house.config.name), Path(house.place.folder)
-        found = drill.drill(folder_of(house), state, Path(house.config.path), owner, passphrase=secret, tell=tell)
+        found = drill.drill(folder_of(house), state, Path(house.config.path), owner, passphrase=secret, say=say)
         said = drill.verdict(found)
         journal.add(Outcome(Step(DRILL, found.id, "the newest verified backup"), found.ok, said, _ms(began)))
         try:
             journal.close(ok=found.ok, detail=said, ms=_ms(began))
         except StateError as error:
-            tell(_unwritten(error))
+            say(_unwritten(error))
     if not found.ok:
         with contextlib.suppress(NeedsPassphrase):  # that is why
-            verify_backups(house, [found.id], every=False, tell=tell)  # an archive that is damaged is remembered
+            verify_backups(house, [found.id], every=False, say=say)  # an archive that is damaged is remembered
     return found
 
 
-def run_drill_when_due(house: House, tell: Tell) -> Drill | None:
+def run_drill_when_due(house: House, say: Say) -> Drill | None:
     """The same, where the last one is a week old or failed; None when it is not time yet."""
     last = drill_result.load(Path(house.place.folder))
-    return run_drill(house, tell) if drill_result.due(last, wall()) else None
+    return run_drill(house, say) if drill_result.due(last, wall()) else None
 
 
 def differences(
-    house: House, words: Sequence[str], folder: Path, tell: Tell
+    house: House, words: Sequence[str], folder: Path, say: Say
 ) -> tuple[dict[str, object], list[diff.Difference]]:
     """What differs from one backup to another, or to what a backup would find now; and which two that were."""
-    old = backup_named(house, words, "backup.diff", folder, tell, most=2)
-    new = _backup_of(house, words[1], folder, tell) if len(words) == 2 else None
+    old = backup_named(house, words, "backup.diff", folder, say, most=2)
+    new = _backup_of(house, words[1], folder, say) if len(words) == 2 else None
     secret = _secret_of(house, new if new and new.encrypted else old)
     for each in (old, new) if folder == folder_of(house) else ():
         if each:
@@ -281,6 +280,6 @@ def differences(
         after = (entry for entry, _ in manifest.state(folder, new, secret))
         return {"from": old.id, "to": new.id}, list(diff.of_backups(before, after))
     with own_folder(Path(house.place.folder), "diff") as staging:
-        now = collect.collect(house.config, folder_of(house), wall(), staging, tell=tell, apart=True)
-        progress = Progress("comparing", sum(each.size for each in now.found), tell)
+        now = collect.collect(house.config, folder_of(house), wall(), staging, say=say, apart=True)
+        progress = Progress("comparing", sum(each.size for each in now.found), say)
         return {"from": old.id, "to": None}, list(diff.of_disk(before, now.found, progress.add))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from autosys_tasks.backup.plan import side_by_side
+from autosys_tasks.backup.progress import TellBytes
 from autosys_tasks.backup.restore.look import hash_of
 from autosys_tasks.backup.sqlite_copy import is_copy
 from autosys_tasks.backup.values import FILE, HARDLINK, LINK, SQLITE, Entry, Found
@@ -32,23 +33,23 @@ def of_backups(old: Iterable[Entry], new: Iterable[Entry]) -> Iterator[Differenc
 
 
 def of_disk(
-    old: Iterable[Entry], found: Iterable[Found], tell: Callable[[int], None] = lambda count: None
+    old: Iterable[Entry], found: Iterable[Found], tell_bytes: TellBytes = lambda count: None
 ) -> Iterator[Difference]:
     """From a state to what a backup would find now, both in order of path. Files of one size are read."""
     for one, other in side_by_side(old, found):
         if one is None or other is None:
             yield _alone(one, other)
-        elif what := _changed(one, _read(one, other, tell)):
+        elif what := _changed(one, _read(one, other, tell_bytes)):
             yield Difference(one.path, CHANGED, what)
 
 
-def _read(old: Entry, found: Found, tell: Callable[[int], None]) -> Entry:
-    """What was found as an entry; with its hash where only that can tell."""
+def _read(old: Entry, found: Found, tell_bytes: TellBytes) -> Entry:
+    """What was found as an entry; with its hash where only that can tell_bytes."""
     made = Entry(found.path, found.kind, found.size, found.mtime_ns, found.mode, old.sha256, "", found.link)
     if FILE not in (old.kind, found.kind) or old.kind != found.kind or old.size != found.size:
         return made
     try:
-        there = hash_of(found.source, tell)
+        there = hash_of(found.source, tell_bytes)
         if there != old.sha256 and SQLITE in found.flags and is_copy(found.source, old.sha256):
             there = old.sha256
         return made._replace(sha256=there)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from autosys_tasks.backup import store
@@ -16,7 +16,7 @@ from autosys_tasks.backup.drill_result import Drill, reasons, save
 from autosys_tasks.backup.git.bundle import read_head
 from autosys_tasks.backup.git.capture import BUNDLE
 from autosys_tasks.backup.git.record import read_state
-from autosys_tasks.backup.progress import Progress
+from autosys_tasks.backup.progress import Progress, Say, TellBytes
 from autosys_tasks.backup.restore import run as restore
 from autosys_tasks.backup.restore.look import at, hash_of
 from autosys_tasks.backup.restore.plan import POINT, REPLACE, WRITE, Item
@@ -34,7 +34,7 @@ RESERVE = 1.05  # of what it takes must be free
 
 def drill(
     folder: Path, state: Path, workspace: Path, owner: str = "", *, passphrase: str = "",
-    tell: Callable[[str], object] = lambda line: None,
+    say: Say = lambda line: None,
 ) -> Drill:  # fmt: skip
     """Restore this owner's newest verified backup below `state`, compare, remove, and write down what came of it."""
     found = Drill(utc_text(), "", 0, ())
@@ -43,7 +43,7 @@ def drill(
             backup = store.newest_in(folder, owner)
             found = found._replace(id=backup.id)
             order = restore.Order(folder, backup, (), scratch / "all", passphrase=passphrase, own=True)
-            files, why = _drilled(order, workspace, tell)
+            files, why = _drilled(order, workspace, say)
             found = found._replace(files=files, why=tuple(why))
         except AutosysError as error:
             found = found._replace(why=(f"{error.message} ({error.hint})" if error.hint else error.message,))
@@ -51,18 +51,18 @@ def drill(
     return found
 
 
-def _drilled(order: restore.Order, workspace: Path, tell: Callable[[str], object]) -> tuple[int, list[str]]:
+def _drilled(order: restore.Order, workspace: Path, say: Say) -> tuple[int, list[str]]:
     """How many files were compared, and what is wrong."""
-    seen = restore.planned(order, tell)
+    seen = restore.planned(order, say)
     files = [item for item in seen.items if item.kind in (WRITE, REPLACE)]
     amount, free = sum(item.wanted.entry.size for item in files), shutil.disk_usage(order.to.parent).free
     needed = amount if free > amount * RESERVE else sum(_room(item.wanted.entry, workspace) for item in files)
     if free < needed * RESERVE:
         raise NotSo(f"{size(needed)} are needed in `{order.to.parent}` for a drill, {size(free)} are free")
-    report = restore.carry_out(order, seen, tell)
+    report = restore.carry_out(order, seen, say)
     bad = {str(one.step.detail["path"]): one.detail for one in report.failed if one.step.kind != POINT}
     why = [f"{path}: {detail}" for path, detail in bad.items()]
-    progress, count = Progress("comparing", amount, tell), 0
+    progress, count = Progress("comparing", amount, say), 0
     for item in files:
         if item.wanted.entry.path not in bad:
             count += item.wanted.entry.kind == FILE  # as every command counts: a hard link is a name, and no file
@@ -80,11 +80,11 @@ def _room(entry: Entry, workspace: Path) -> int:
     return min(entry.size, getattr(now, "st_blocks", entry.size) * 512) if is_as_it_was else entry.size
 
 
-def _differing(to: Path, item: Item, tell: Callable[[int], None]) -> Iterator[str]:
+def _differing(to: Path, item: Item, tell_bytes: TellBytes) -> Iterator[str]:
     """What is wrong with a file that was restored, as it lies there now."""
     path, entry = at(to, item.wanted.target), item.wanted.entry
     try:
-        if hash_of(path, tell) != entry.sha256:
+        if hash_of(path, tell_bytes) != entry.sha256:
             yield f"{entry.path}: its bytes are not the same any more, once restored"
         elif SQLITE in entry.flags and (said := _integrity(path, to.parent / "database")) != "ok":
             yield f"{entry.path}: the database is not whole: {said}"

@@ -52,7 +52,7 @@ def make(run: Record, note: str) -> None:
     run.notes += act.tidy(folder, marks(owner_of(config)))
     with own_folder(Path(place.folder), "staging") as staging, _unfrozen_afterwards():
         with frozen():
-            draft = _draft(run.house, partial(collect, config, folder, wall(), staging, tell=run.say), note)
+            draft = _draft(run.house, partial(collect, config, folder, wall(), staging, say=run.say), note)
         _report_missing(run, draft.found)
         with Spool(staging / "entries") as spool:
             run.made = _store(run, folder, spool, draft)

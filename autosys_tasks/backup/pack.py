@@ -6,7 +6,6 @@ A file that cannot be read is listed as failed; the others are packed all the sa
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -14,7 +13,7 @@ from autosys_tasks import host
 from autosys_tasks.backup import manifest, plan, tail, verify
 from autosys_tasks.backup.batch import Batch, batches
 from autosys_tasks.backup.errors import Damaged
-from autosys_tasks.backup.progress import Progress
+from autosys_tasks.backup.progress import Progress, Say
 from autosys_tasks.backup.read import SMALL, read_small, read_steadily
 from autosys_tasks.backup.readme_text import readme
 from autosys_tasks.backup.retry import RetryBudget
@@ -41,7 +40,6 @@ from autosys_tasks.core.files import is_full
 
 README = f"{OWN}/README.txt"
 BULK = 64_000_000  # bytes; from here on quick DEFLATE is used instead of LZMA2
-Say = Callable[[str], object]
 
 
 class Load(NamedTuple):

@@ -7,17 +7,19 @@ from collections.abc import Callable
 
 from autosys_tasks.core.clock import size, span
 
+Say = Callable[[str], object]  # takes a line for a person
+TellBytes = Callable[[int], object]  # takes bytes as they are done
 FIRST_S = 1.0  # what takes less is not worth a line
 LONGER = 1.3  # each line comes later than the one before: an hour is told in thirty lines
 
 
 class Progress:
-    """Told of bytes as they are done; says a line through `tell` now and then. `total` 0: not known."""
+    """Told of bytes as they are done; says a line through `say` now and then. `total` 0: not known."""
 
     def __init__(
-        self, doing: str, total: int, tell: Callable[[str], object], clock: Callable[[], float] = time.monotonic
+        self, doing: str, total: int, say: Say, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self.doing, self.total, self.tell, self.clock = doing, total, tell, clock
+        self.doing, self.total, self.say, self.clock = doing, total, say, clock
         self.done = 0
         self.began: float | None = None  # when the first bytes were done: what was before says nothing of the rate
         self.next_s = FIRST_S
@@ -30,7 +32,7 @@ class Progress:
         took = now - self.began
         if took >= self.next_s:
             self.next_s = max(took + FIRST_S, took * LONGER)
-            self.tell(self.line(took))
+            self.say(self.line(took))
 
     def line(self, took: float) -> str:
         """`restoring: 41 %, 120.0 MB of 290.1 MB, 24.1 MB/s, 7 s left`."""

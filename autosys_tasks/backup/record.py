@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from autosys_tasks import host
+from autosys_tasks.backup.progress import Say
 from autosys_tasks.backup.values import DECLARE, Backup
 from autosys_tasks.core.errors import AutosysError, StateError
 from autosys_tasks.core.files import cannot_write
@@ -17,7 +18,6 @@ from autosys_tasks.supervise.house import House
 
 REMOVE = "remove"
 Tell = Callable[[Outcome], None]
-Say = Callable[[str], object]
 
 
 class Report(NamedTuple):

@@ -11,7 +11,8 @@ from autosys_tasks.backup import act, damage_list, store
 from autosys_tasks.backup.make import WRITE, drafted, make
 from autosys_tasks.backup.owner import owner_of
 from autosys_tasks.backup.plan import to_store
-from autosys_tasks.backup.record import REMOVE, Record, Report, Say, Tell, verdict
+from autosys_tasks.backup.progress import Say
+from autosys_tasks.backup.record import REMOVE, Record, Report, Tell, verdict
 from autosys_tasks.backup.retain import retain
 from autosys_tasks.backup.values import FILE, Backup, Kept
 from autosys_tasks.core.clock import counted, size, wall
@@ -121,7 +122,7 @@ def _copy(run: Record) -> None:
 
     state = Path(run.house.place.folder, "backup")
     done, notes = copy_all(
-        declared, folder, _own(run.house), state, now, lambda some: retain(some, declared, now), tell=run.say
+        declared, folder, _own(run.house), state, now, lambda some: retain(some, declared, now), say=run.say
     )
     for each in done:
         run.take(each)

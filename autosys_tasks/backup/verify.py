@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
 from autosys_tasks.backup.errors import Damaged
 from autosys_tasks.backup.manifest import base_of, read_entries
+from autosys_tasks.backup.progress import TellBytes
 from autosys_tasks.backup.seven_zip.header import link_bytes
 from autosys_tasks.backup.seven_zip.read import Archive, Member
 from autosys_tasks.backup.threads import serialized
 from autosys_tasks.backup.values import DIFFERENTIAL, FILE, HARDLINK, LINK, MANIFEST, OWN, TAILS, Backup, Damage, Entry
 from autosys_tasks.core.garbage import uncollected
-
-Tell = Callable[[int], object]
 
 
 def _silent(count: int) -> None:
@@ -24,18 +23,18 @@ def _silent(count: int) -> None:
 
 
 def verify(
-    folder: Path, backup: Backup, passphrase: str = "", tell: Tell = _silent
+    folder: Path, backup: Backup, passphrase: str = "", tell_bytes: TellBytes = _silent
 ) -> tuple[int, list[Damage]]:
     """Compare an archive with its manifest: how many files were compared, and what is damaged.
 
-    Of a differential's base only presence and size are checked: verify it on its own. `tell` is given bytes as they
-    are read. Raises NeedsPassphrase.
+    Of a differential's base only presence and size are checked: verify it on its own. Raises NeedsPassphrase.
     """
     archive = folder / backup.archive
     with ThreadPoolExecutor(1) as pool:
         hashed = pool.submit(_sha256, archive)
         try:
-            checked, damaged = check(archive, read_entries(folder / backup.manifest, passphrase), passphrase, tell)
+            entries = read_entries(folder / backup.manifest, passphrase)
+            checked, damaged = check(archive, entries, passphrase, tell_bytes)
         except Damaged as error:
             checked, damaged = 0, [Damage(backup.manifest, error.message.removeprefix(f"`{backup.manifest}`: "))]
         damaged += _as_recorded(archive, backup, hashed.result())
@@ -45,8 +44,9 @@ def verify(
 
 
 def check(
-    archive: Path, entries: Iterable[Entry], passphrase: str = "", tell: Tell = _silent, *, proving: bool = False
-) -> tuple[int, list[Damage]]:
+    archive: Path, entries: Iterable[Entry], passphrase: str = "", tell_bytes: TellBytes = _silent, *,
+    proving: bool = False,
+) -> tuple[int, list[Damage]]:  # fmt: skip
     """Compare an archive with entries: how many files were compared, and what is damaged.
 
     `proving`: see Archive. Raises NeedsPassphrase, and what `entries` raises.
@@ -56,19 +56,19 @@ def check(
     except Damaged as error:
         return 0, [Damage(archive.name, error.message)]
     with opened, uncollected():  # first: reading its header takes more memory than holding it
-        return _checked(archive.name, opened, entries, tell)
+        return _checked(archive.name, opened, entries, tell_bytes)
 
 
-def _checked(name: str, archive: Archive, entries: Iterable[Entry], tell: Tell) -> tuple[int, list[Damage]]:
+def _checked(name: str, archive: Archive, entries: Iterable[Entry], tell_bytes: TellBytes) -> tuple[int, list[Damage]]:
     wanted, aliases = _wanted(entries)
     files = sum(one.kind == FILE for one in wanted.values()) + sum(map(len, aliases.values()))
     damaged: list[Damage] = []
-    described, tell = False, serialized(tell)
+    described, tell_bytes = False, serialized(tell_bytes)
 
     def sink(member: Member, pieces: Iterator[bytes]) -> None:
         nonlocal described
         described = described or member.name == MANIFEST
-        if why := _compared(member, pieces, wanted.pop(member.name, None), tell):
+        if why := _compared(member, pieces, wanted.pop(member.name, None), tell_bytes):
             damaged.append(Damage(_path(member.name), why))
 
     try:
@@ -125,12 +125,12 @@ def _of_text(entry: Entry) -> _Wanted:
     return _Wanted(entry.kind, len(text), hashlib.sha256(text).digest())
 
 
-def _compared(member: Member, pieces: Iterator[bytes], wanted: _Wanted | None, tell: Tell) -> str:
+def _compared(member: Member, pieces: Iterator[bytes], wanted: _Wanted | None, tell_bytes: TellBytes) -> str:
     digest = hashlib.sha256()
     try:
         for piece in pieces:
             digest.update(piece)
-            tell(len(piece) if wanted else 0)  # `.autosys/` members are not in the total
+            tell_bytes(len(piece) if wanted else 0)  # `.autosys/` members are not in the total
     except Damaged as error:
         return error.message
     if wanted is None:

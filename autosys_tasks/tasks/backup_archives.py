@@ -60,7 +60,7 @@ def verify(c, id, all=False, from_="", json=False):  # type: ignore[no-untyped-d
     from autosys_tasks.backup.copies import remote
 
     home = house()
-    backups, checked, damaged = remote.verified(home, from_, id, every=all, tell=say)
+    backups, checked, damaged = remote.verified(home, from_, id, every=all, say=say)
     fields = show.verified_fields(backups, checked, damaged)
     lines = show.verified_lines(backups, checked, damaged)
     return finish(home.config, "backup.verify", 3 if damaged else 0, fields, lines, json)

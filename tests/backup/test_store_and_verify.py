@@ -60,7 +60,7 @@ def full(number: int) -> Backup:
 def test_what_is_ours_in_an_archive_is_not_told_as_progress(tmp_path: Path) -> None:
     """Else a person reads of 90 MB that are done of 86."""
     told: list[int] = []
-    verify(tmp_path, made(tmp_path, full(0), FILES), tell=told.append)
+    verify(tmp_path, made(tmp_path, full(0), FILES), tell_bytes=told.append)
     assert sum(told) == sum(map(len, FILES.values())) + len("z.bin")  # a link's bytes are its text
 
 
@@ -84,7 +84,7 @@ def test_a_backup_whose_names_the_disk_did_not_take_is_a_failure(
 
 def test_a_good_backup_has_no_damage(tmp_path: Path) -> None:
     told: list[int] = []
-    assert verify(tmp_path, made(tmp_path, full(0), FILES), tell=told.append) == (len(FILES) + 1, [])
+    assert verify(tmp_path, made(tmp_path, full(0), FILES), tell_bytes=told.append) == (len(FILES) + 1, [])
     assert sum(told) > sum(map(len, FILES.values()))
     secret = made(tmp_path, full(1), FILES, "pass")
     assert verify(tmp_path, secret, "pass") == (len(FILES) + 1, [])

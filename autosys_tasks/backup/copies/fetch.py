@@ -14,6 +14,7 @@ from autosys_tasks.backup.copies.place import LATER, PART, Lost, Place, PlaceErr
 from autosys_tasks.backup.copies.remote_archive import must_open
 from autosys_tasks.backup.errors import Damaged
 from autosys_tasks.backup.owner import own
+from autosys_tasks.backup.progress import Say
 from autosys_tasks.backup.values import FULL, MANIFEST_END, Backup, archive_of, manifest_of
 from autosys_tasks.config import addresses
 from autosys_tasks.core.clock import size
@@ -22,7 +23,6 @@ from autosys_tasks.core.files import cannot_write
 
 REFERENCE = "${env:"
 AGAIN = "type the same command again"
-Tell = Callable[[str], object]
 T = TypeVar("T")
 
 
@@ -70,20 +70,20 @@ def listed(at: Source, into: Path) -> tuple[list[Backup], list[str]]:
     return backups, sorted([*others, *(f"{name}: is not ours" for name in names.keys() - ours)])
 
 
-def fetch(at: Source, wanted: Sequence[str], into: Path, tell: Tell = lambda line: None, *, owner: str = "",
+def fetch(at: Source, wanted: Sequence[str], into: Path, say: Say = lambda line: None, *, owner: str = "",
           archives: bool = True, secret: str = "", damaged: set[str] | None = None,
 ) -> list[Backup]:  # fmt: skip
     """Bring backups (ids, or "latest": see store.find) and their bases to `into`; those that were asked for.
 
     Without `archives` only what tells of them: of an encrypted one the archive, if there is a `secret` for its names.
     `damaged` is given the ids of what is not as its manifest says. Raises UsageError for an unknown one; before one is
-    brought that `secret` does not open NeedsPassphrase; and with `archives` Damaged for what is damaged, else `tell` is
+    brought that `secret` does not open NeedsPassphrase; and with `archives` Damaged for what is damaged, else `say` is
     told: what of it is good may be all that is left.
     """
     came: dict[str, str] = {}
 
     def take(place: Place) -> list[Backup]:
-        shelf = _Shelf(place, at, into, tell, damaged, came)
+        shelf = _Shelf(place, at, into, say, damaged, came)
         chosen = [shelf.latest(owner) if word in ("", "latest") else shelf.named(word) for word in wanted]
         needed = {one.stem: one for one in [*map(shelf.base, chosen), *chosen]}
         wanted_here = [one for one in needed.values() if archives or (one.encrypted and secret)]
@@ -97,7 +97,7 @@ def fetch(at: Source, wanted: Sequence[str], into: Path, tell: Tell = lambda lin
     return _visited(at, take)
 
 
-def fetch_archives(at: Source, stems: Iterable[str], into: Path, tell: Tell = lambda line: None, *,
+def fetch_archives(at: Source, stems: Iterable[str], into: Path, say: Say = lambda line: None, *,
                    damaged: set[str] | None = None) -> None:  # fmt: skip
     """Bring the archives of backups whose manifests came before, where they are lacking; damaged ones as `fetch`."""
     backups = [manifest.read_backup(into / manifest_of(stem)) for stem in sorted(stems)]
@@ -106,18 +106,18 @@ def fetch_archives(at: Source, stems: Iterable[str], into: Path, tell: Tell = la
     if lacking:
 
         def take(place: Place) -> None:
-            _Shelf(place, at, into, tell, damaged, came).bring(lacking, whatever=True)
+            _Shelf(place, at, into, say, damaged, came).bring(lacking, whatever=True)
 
         _visited(at, take)
 
 
-def fetch_all(at: Source, into: Path, tell: Tell = lambda line: None, *, owner: str = "",
+def fetch_all(at: Source, into: Path, say: Say = lambda line: None, *, owner: str = "",
               damaged: set[str] | None = None) -> list[Backup]:  # fmt: skip
     """Bring all of this owner's, as they are, for whoever verifies them; all that are there when none is."""
     came: dict[str, str] = {}
 
     def take(place: Place) -> list[Backup]:
-        shelf = _Shelf(place, at, into, tell, damaged, came)
+        shelf = _Shelf(place, at, into, say, damaged, came)
         found = [shelf.head(stem) for stem in shelf.whole if not shelf.damage(stem)]
         chosen = own(found, owner) or found
         shelf.forget([one for one in found if one not in chosen])
@@ -143,9 +143,9 @@ def _visited(at: Source, visit: Callable[[Place], T]) -> T:
 class _Shelf:
     """The backups at a place while they are fetched to `into`: manifests, once each, then archives."""
 
-    def __init__(self, place: Place, at: Source, into: Path, tell: Tell, damaged: set[str] | None,
+    def __init__(self, place: Place, at: Source, into: Path, say: Say, damaged: set[str] | None,
                  came: dict[str, str]) -> None:  # fmt: skip
-        self.place, self.at, self.into, self.tell, self.came = place, at, into, tell, came
+        self.place, self.at, self.into, self.say, self.came = place, at, into, say, came
         self.damaged = set() if damaged is None else damaged
         self.whole = _whole(place.names())
         if not self.whole:
@@ -176,7 +176,7 @@ class _Shelf:
         seen: list[Backup] = []
         for stem in reversed(self.whole):
             if why := self.damage(stem):
-                self.tell(f"{stem} is left out: {why}")
+                self.say(f"{stem} is left out: {why}")
                 continue
             seen.insert(0, self.head(stem))
             if store.newest(seen, owner):
@@ -210,13 +210,13 @@ class _Shelf:
         away = [one for one in backups if one.archive not in self.came]
         _room(self.into, sum(one.archive_bytes for one in away), self.at.shown)
         for one in away:
-            self.tell(f"fetching {one.stem} ({size(one.archive_bytes)}) from {self.at.shown}")
+            self.say(f"fetching {one.stem} ({size(one.archive_bytes)}) from {self.at.shown}")
             self.came[one.archive] = _bring(self.place, one.archive, self.into)
             if self.came[one.archive] == one.archive_sha256:
                 continue
             self.damaged.add(one.id)
             message = f"`{one.archive}` at `{self.at.shown}` is not what its manifest says"
-            self.tell(f"WARN {message}")
+            self.say(f"WARN {message}")
             if not whatever:
                 raise Damaged(message, where=one.stem, hint="the next backup sends it again when it is here still")
 

@@ -8,7 +8,7 @@ has not brought there is neither replaced nor removed; of two that send one name
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -19,6 +19,7 @@ from autosys_tasks.backup.copies.plan import Held, PlaceState, Retain, decide, l
 from autosys_tasks.backup.copies.send import OneError, TakenError, chunks_of, is_right, measured, send
 from autosys_tasks.backup.copies.state import load, save, save_checked
 from autosys_tasks.backup.owner import is_same, said_by
+from autosys_tasks.backup.progress import Say
 from autosys_tasks.backup.values import Backup, Kept, archive_of, manifest_of
 from autosys_tasks.config import model
 from autosys_tasks.config.addresses import parse
@@ -39,13 +40,13 @@ class Work(NamedTuple):
     retain: Retain
     state: Path
     known: PlaceState
-    tell: Callable[[str], object]
+    say: Say
     timeout_s: float
 
 
 def copy_all(
     declared: model.Backup, folder: Path, backups: Sequence[Backup], state: Path, now: float, retain: Retain, *,
-    tell: Callable[[str], object] = lambda line: None, timeout_s: float = TIMEOUT_S,
+    say: Say = lambda line: None, timeout_s: float = TIMEOUT_S,
 ) -> tuple[list[Outcome], list[str]]:  # fmt: skip
     """Bring the backups in `folder` to all declared places; one outcome for each thing done or failed, and notes.
 
@@ -57,7 +58,7 @@ def copy_all(
     notes = [f"{stem} is copied nowhere: {why}" for stem, why in stays.items() if newest and stem == newest.stem]
     outcomes: list[Outcome] = []
     for address, known in zip(declared.copies, load(state, declared, now), strict=True):
-        work = Work(address, folder, local, retain, state, known, tell, timeout_s)
+        work = Work(address, folder, local, retain, state, known, say, timeout_s)
         known, done = _brought(work)
         outcomes += done
         failed = next((one.detail for one in done if one.ok is False), "")
@@ -229,7 +230,7 @@ class Visit:
             if one.manifest in names:
                 place.remove(one.manifest)
             if not is_right(place, names, one.archive, one.archive_bytes, one.archive_sha256):
-                self.work.tell(f"copying {one.stem} ({size(one.archive_bytes)}) to {self.known.place}")
+                self.work.say(f"copying {one.stem} ({size(one.archive_bytes)}) to {self.known.place}")
                 send(place, names, self.work.folder / one.archive, one.archive_bytes, one.archive_sha256)
                 sent += one.archive_bytes
             fault("copies.after-archive")

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
+from autosys_tasks.backup.progress import TellBytes
 from autosys_tasks.backup.values import FOLDER, Entry
 from autosys_tasks.core.files import is_full, write_all
 
@@ -36,10 +37,10 @@ class Partial(NamedTuple):
 
 
 class StreamWriter:
-    """Writes streams into open files; `tell` takes the bytes of each write, `fault` is a test's fault point."""
+    """Writes streams into open files; `tell_bytes` takes the bytes of each write, `fault` is a test's fault point."""
 
-    def __init__(self, tell: Callable[[int], None], fault: Callable[[str], None]) -> None:
-        self.tell, self.fault = tell, fault
+    def __init__(self, tell_bytes: TellBytes, fault: Callable[[str], None]) -> None:
+        self.tell_bytes, self.fault = tell_bytes, fault
 
     def write(self, fd: int, partial: Partial, most: int, chunks: Iterable[bytes]) -> Partial:
         """Append a stream to a partial file, at most `most` bytes in all; zeros become holes."""
@@ -50,7 +51,7 @@ class StreamWriter:
             if not why and size + len(chunk) <= most:
                 why, hole = self._written(fd, chunk, size)
             size += len(chunk)
-            self.tell(len(chunk))
+            self.tell_bytes(len(chunk))
         if hole and not why:
             why = _grown(fd, min(size, most))
         return Partial(scratch, digest, size, why)

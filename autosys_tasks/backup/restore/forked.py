@@ -41,7 +41,7 @@ def put(site: Site, archive: Archive, waiting: dict[str, list[Item]], later: Col
             for item in itertools.chain.from_iterable(map(waiting.pop, names)):
                 path = item.wanted.entry.path
                 site.done(item, path not in why, why.get(path) or success_text(item))
-            site.tell(count)
+            site.tell_bytes(count)
 
 
 def _put(

@@ -21,6 +21,7 @@ from pathlib import Path
 from types import TracebackType
 
 from autosys_tasks.backup.errors import Damaged
+from autosys_tasks.backup.progress import TellBytes
 from autosys_tasks.backup.restore import anonymous_files
 from autosys_tasks.backup.restore.file_bytes import (
     Partial,
@@ -45,16 +46,15 @@ NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 MORE = os.O_WRONLY | getattr(os, "O_BINARY", 0)
 DAMAGED = "damaged: "
 Done = Callable[[Item, bool, str], None]
-Tell = Callable[[int], None]
 
 
 class Site:
     """The folder that is restored to. Several threads may write into it, each its own files."""
 
-    def __init__(self, to: Path, done: Done, tell: Tell) -> None:
+    def __init__(self, to: Path, done: Done, tell_bytes: TellBytes) -> None:
         self.to = to
         self.done = done  # called once for each item: how it ended
-        self.tell = tell  # called with bytes as they are written
+        self.tell_bytes = tell_bytes  # called with bytes as they are written
         self.scratch = Path(at(to, f"{SCRATCH}{os.getpid()}"))
         self.top = at(to, "")
         self.cleanup = contextlib.ExitStack()
@@ -64,7 +64,7 @@ class Site:
         self.numbers = itertools.count(1)
         self.lock = threading.Lock()  # held to make folders
         self.fault = for_a_loop()
-        self.write = StreamWriter(tell, self.fault).write
+        self.write = StreamWriter(tell_bytes, self.fault).write
 
     def __enter__(self) -> Site:
         try:
@@ -84,10 +84,10 @@ class Site:
         self.cleanup.close()
 
     @contextlib.contextmanager
-    def copied(self, done: Done, tell: Tell) -> Iterator[Site]:
+    def copied(self, done: Done, tell_bytes: TellBytes) -> Iterator[Site]:
         """The same site for a forked worker, with other callbacks."""
         mine = copy.copy(self)
-        mine.done, mine.tell, mine.write = done, tell, StreamWriter(tell, self.fault).write
+        mine.done, mine.tell_bytes, mine.write = done, tell_bytes, StreamWriter(tell_bytes, self.fault).write
         with anonymous_files.reopened(self.anonymous) as mine.anonymous:
             yield mine
 

@@ -18,7 +18,7 @@ from autosys_tasks import host
 from autosys_tasks.backup import manifest
 from autosys_tasks.backup.errors import Damaged
 from autosys_tasks.backup.manifest_text import NOTHING
-from autosys_tasks.backup.progress import Progress
+from autosys_tasks.backup.progress import Progress, Say
 from autosys_tasks.backup.restore import forked
 from autosys_tasks.backup.restore import look as restore_look
 from autosys_tasks.backup.restore import plan as restore_plan
@@ -37,8 +37,6 @@ from autosys_tasks.core.errors import UsageError, unknown_name
 from autosys_tasks.core.files import SPACE_HINT
 from autosys_tasks.core.garbage import uncollected
 from autosys_tasks.core.plan import Outcome
-
-Tell = Callable[[str], object]
 
 
 class Order(NamedTuple):
@@ -80,13 +78,13 @@ class Report(NamedTuple):
         return 4 if self.failed else 0
 
 
-def planned(order: Order, tell: Tell = lambda line: None) -> Picture:
+def planned(order: Order, say: Say = lambda line: None) -> Picture:
     """What a restore would do now; changes nothing. Raises UsageError for a wrong name, Damaged for a manifest."""
     to, rules = _checked(order), restore_look.rules_of(order.to)
     entries = _wanted(order)
     wanted = restore_plan.placed(entries, rules)
     compare = sum(entry.size for entry, _ in entries) if order.overwrite == restore_plan.CHANGED else 0
-    there = restore_look.look(to, wanted, order.overwrite, Progress("comparing", compare, tell).add)
+    there = restore_look.look(to, wanted, order.overwrite, Progress("comparing", compare, say).add)
     items = restore_plan.plan(wanted, there, rules, overwrite=order.overwrite, named=order.paths)
     return Picture(items, rules, bool(leftovers(to, restore_look.SCRATCH)))
 
@@ -115,25 +113,25 @@ def _wanted(order: Order) -> list[tuple[Entry, Backup]]:
     return restore_plan.with_bytes(found, firsts)
 
 
-def restore(order: Order, tell: Tell = lambda line: None) -> Report:
+def restore(order: Order, say: Say = lambda line: None) -> Report:
     """Plan and do it. Raises what `planned` raises, and StateError when the folder cannot be written at all."""
     with uncollected():
-        return carry_out(order, planned(order, tell), tell)
+        return carry_out(order, planned(order, say), say)
 
 
-def carry_out(order: Order, seen: Picture, tell: Tell = lambda line: None) -> Report:
+def carry_out(order: Order, seen: Picture, say: Say = lambda line: None) -> Report:
     """Do what was planned just now. Raises StateError when the folder cannot be written at all."""
-    began, to, tell = time.monotonic(), _checked(order), serialized(tell)
+    began, to, say = time.monotonic(), _checked(order), serialized(say)
     outcomes: list[Outcome] = []
 
     def done(item: Item, ok: bool | None, detail: str) -> None:
         outcomes.append(Outcome(item.step, ok, detail))
         if ok is False:
-            tell(f"could not restore {item.wanted.entry.path}: {detail}")
+            say(f"could not restore {item.wanted.entry.path}: {detail}")
 
     for left in leftovers(to, restore_look.SCRATCH):
         remove_tree(left)
-    progress = Progress("restoring", sum(item.wanted.entry.size for item in _of(seen, WRITE, REPLACE)), tell)
+    progress = Progress("restoring", sum(item.wanted.entry.size for item in _of(seen, WRITE, REPLACE)), say)
     with Site(to, done, serialized(progress.add)) as site:
         whole = False
         try:
