@@ -181,8 +181,8 @@ ASK: Mapping[str, Entry] = {
     ),
     "start_timeout_s": Entry(
         "Seconds from its start within which a service must become ready.",
-        implies="Then the start has failed: it is tried again or blocked, as `[watchdog]` says. Who answers 404 is "
-        "left running, `unready`: the question is wrong.",
+        implies="Then the start has failed: it is tried again or blocked, as `[watchdog]` says. Who sends on "
+        "or refuses the question (status 300 to 499) is left running, `unready`: the question is wrong.",
         example="start_timeout_s = 120",
     ),
     "success_threshold": Entry(

@@ -114,7 +114,7 @@ def fix_of(scene: Scene, name: str, seen: ServiceSeen) -> Fix:
 def _of_living(name: str, seen: ServiceSeen) -> Fix:
     """A question that is put wrongly is no reason to restart who answers it."""
     for table, answer in (("readiness", seen.readiness), ("liveness", seen.liveness)):
-        if answer is not None and answer.verdict == NG and 400 <= (answer.status or 0) < 500:
+        if answer is not None and answer.asked_wrongly:
             what = f"services.{name}.{table} (it answers {answer.status})"
             return Fix(text=f"correct {what}, or see inv logs {name}")
     return Fix(("inv", "restart", name))

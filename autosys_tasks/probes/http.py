@@ -78,12 +78,17 @@ def _wrong_status(probe: Probe, reply: Reply, subject: Subject) -> str:
     if _wanted(probe, status):
         return ""
     wanted = f", wanted {' or '.join(map(str, probe.status))}" if probe.status else ""
-    if status == 404:
-        return f"status 404{wanted}: check misconfigured (is the path right?)"
+    said = f"status {status}{wanted}"
     if 300 <= status < 400 and "location" in reply.headers:
         target = reply.headers["location"].partition("?")[0].partition("#")[0]
-        return f"status {status}{wanted}: sent on to `{quote(target, subject)}`, redirects are not followed"
-    return f"status {status}{wanted}"
+        said += f": sent on to `{quote(target, subject)}`, redirects are not followed"
+    return f"{said}: check misconfigured ({_helps(status)})" if 300 <= status < 500 else said
+
+
+def _helps(status: int) -> str:
+    if status in (401, 403):
+        return f"it wants to know who asks: another path, or status = {status}"
+    return "is the path right?" if status == 404 else f"another path, or status = {status}"
 
 
 def _wrong_json(probe: Probe, reply: Reply, subject: Subject) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from autosys_tasks.core.clock import span
+from autosys_tasks.core.verdict import NG
 
 QUOTE_CHARS = 160
 
@@ -34,6 +35,11 @@ class Answer(NamedTuple):
     retry_after_s: float | None = None  # what a throttling server asked for
     cached_s: float | None = None  # age of a shared result; None: asked just now
     absent: bool = False  # nobody was there to be asked: no listener, no file, no program
+
+    @property
+    def asked_wrongly(self) -> bool:
+        """Whether the question is at fault, and no restart helps: who sends on, or refuses it, lives."""
+        return self.verdict == NG and self.status is not None and 300 <= self.status < 500
 
 
 def took(ms: float) -> str:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import time
 from collections.abc import Iterable
 
 from autosys_tasks import host
 from autosys_tasks.core.faults import fault
-from autosys_tasks.core.files import patiently
+from autosys_tasks.core.files import decode, patiently
 from autosys_tasks.core.plan import Outcome, Step
+from autosys_tasks.core.visible import visible
 from autosys_tasks.supervise import environ, logs, plan
 from autosys_tasks.supervise.house import House
 from autosys_tasks.supervise.look import last_words
@@ -127,6 +129,26 @@ def _decide_again(
     return decision, record
 
 
+def _why_not(error: OSError, program: str, folder: str) -> str:
+    if error.filename not in (None, program):
+        return f"{error.strerror}: {error.filename}"  # its log, or its folder
+    first = _first_line(os.path.join(folder, program)) if isinstance(error, FileNotFoundError) else b""
+    if first.startswith(b"#!"):
+        ends = " (that line ends with CR LF: save it with LF)" if first.endswith(b"\r\n") else ""
+        return f"there is no `{visible(decode(first[2:]).strip())}`, which its first line names{ends}"
+    if error.errno == errno.ENOEXEC:
+        return f"{error.strerror} (a script needs a first line such as `#!/bin/sh`)"
+    return str(error.strerror)
+
+
+def _first_line(path: str) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return file.readline(200)
+    except OSError:
+        return b""
+
+
 def _spawn(house: House, name: str, argv: tuple[str, ...], intent: Record, lock: host.Lock) -> tuple[bool, str]:
     service = house.service(name)
     env = {**house.env(name), **environ.marks(house.place, house.config, name, intent.instance)}
@@ -135,8 +157,7 @@ def _spawn(house: House, name: str, argv: tuple[str, ...], intent: Record, lock:
     try:
         pid = host.spawn(order, lock)
     except OSError as error:
-        which = f": {error.filename}" if error.filename not in (None, argv[0]) else ""  # its log, or its folder
-        why = f"cannot run `{service.program}`: {error.strerror}{which}"
+        why = f"cannot run `{service.program}`: {_why_not(error, argv[0], service.cwd)}"
         died = LastExit(None, None, time.time(), 0.0, "", why)
         write_record(
             house.place, name, intent._replace(dead=True, died_boot=intent.started_boot, last_exit=died)

@@ -168,7 +168,7 @@ def ask(house: House, name: str, probe: Probe, record: Record | None, *, lenient
 def reply(answer: probes.Answer, *, lenient: bool = False) -> Reply:
     """As much of an answer as a decision needs."""
     good = ("OK", "WARN", "UNKNOWN") if lenient else ("OK", "WARN")
-    return Reply(answer.verdict in good, answer.why or answer.evidence, answer.evidence, answer.status == 404)
+    return Reply(answer.verdict in good, answer.why or answer.evidence, answer.evidence, answer.asked_wrongly)
 
 
 def over_memory(service: Service, record: Record | None, leader: host.Identity) -> int | None:

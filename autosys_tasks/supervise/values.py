@@ -76,7 +76,7 @@ class Reply(NamedTuple):
     ok: bool
     why: str = ""
     evidence: str = ""
-    misconfigured: bool = False  # 404: the question is wrong, whoever answers it may be well
+    misconfigured: bool = False  # the question is wrong, whoever answers it may be well
 
 
 class Facts(NamedTuple):

@@ -12,7 +12,7 @@ from autosys_tasks.supervise.plan import IN_ITS, ended_text, into_background
 from autosys_tasks.supervise.runs import Report
 from autosys_tasks.supervise.values import GUARD, label
 
-MISCONFIGURED = "check misconfigured"  # as probes say of a 404
+MISCONFIGURED = "check misconfigured"  # as probes say of who sends on, or refuses the question
 DONE = {"start": "started", "stop": "stopped", "restart": "stopped", "adopt": "adopted", "note": "noted"}
 
 

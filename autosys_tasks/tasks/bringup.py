@@ -35,5 +35,7 @@ def bringup(  # type: ignore[no-untyped-def]
         live.display(home, say, quiet=json) as show,
     ):
         report = runs.bring_up(home, service, wanted_only=wanted, guard=guard, timeout_s=timeout, show=show)
-    fields = run_fields("bringup", report.outcomes, words.notes(report))
-    return finish(home.config, "run", 3 if report.not_so else 0, fields, words.verdict_lines(report), json)
+    none = [] if home.config.services else ["nothing to start: write [services.NAME] into autosys.toml"]
+    fields = run_fields("bringup", report.outcomes, [*none, *words.notes(report)])
+    lines = [*none, *words.verdict_lines(report)]
+    return finish(home.config, "run", 3 if report.not_so else 0, fields, lines, json)

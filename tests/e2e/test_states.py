@@ -259,7 +259,7 @@ def test_only_watched_is_never_touched(workspace: rig.Workspace) -> None:
 
 
 def test_a_question_that_was_wrong_from_the_start_costs_no_restart(workspace: rig.Workspace) -> None:
-    """P9: who answers 404 lives, and a restart only takes away what works. The right answer is heard when it comes."""
+    """P9: who answers 404 or 403 lives; a restart takes away what works. The right answer is heard when it comes."""
     port, status = rig.free_port(), workspace.file("status", "404")
     asks, within_s = f'http = "http://127.0.0.1:{port}/"', 8 if sys.platform == "win32" else 4
     more = f"readiness = {{ {asks}, start_timeout_s = {within_s} }}\nliveness = {{ {asks}, interval_s = 0.2 }}"
@@ -272,7 +272,7 @@ def test_a_question_that_was_wrong_from_the_start_costs_no_restart(workspace: ri
     status.write_text("200", encoding="ascii")
     becomes(workspace, "api", "ready")
     workspace.cli("watchdog").rc(0)
-    status.write_text("404", encoding="ascii")
+    status.write_text("403", encoding="ascii")  # Jupyter, of who has no token
     becomes(workspace, "api", "unready")
     workspace.cli("watchdog").rc(3).says("check misconfigured")
     assert len(workspace.starts()) == 1, (workspace.outputs / "watchdog_log.jsonl").read_text("utf-8")
@@ -321,6 +321,24 @@ def test_a_green_that_took_several_starts_says_so(workspace: rig.Workspace) -> N
     workspace.write(f"{QUICK}[services.api]\ncommand = {json.dumps([rig.PYTHON, '-c', once])}\n{said}\n")
     workspace.cli("bringup", "--no-guard").rc(0).says("WARN api: ready by start 2, before it exited 7")
     assert row(workspace, "api")["state"] == "ready"
+
+
+@pytest.mark.only("posix")
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (b"#!/no/such/shell -e\n", "there is no `/no/such/shell -e`, which its first line names"),
+        (b"#!/bin/sh\r\nexit 1\r\n", "ends with CR LF"),
+        (b"exit 1\n", "needs a first line such as"),
+    ],
+)
+def test_a_script_that_cannot_run_says_what_of_it_is_wrong(workspace: rig.Workspace, text: bytes, why: str) -> None:
+    """"No such file or directory" was said of a file that everybody could see."""
+    script = workspace.root / "run.sh"
+    script.write_bytes(text)
+    script.chmod(0o755)
+    workspace.write("[watchdog]\nretries = 0\n[services.api]\ncommand = ['./run.sh']\n")
+    workspace.cli("bringup", "--no-guard").rc(3).says("cannot run `./run.sh`: ", why)
 
 
 def test_an_absent_program_is_said_and_an_optional_one_passed_over(workspace: rig.Workspace) -> None:

@@ -159,7 +159,7 @@ def test_init_writes_what_validates_and_never_overwrites(workspace: rig.Workspac
     workspace.cli("init").rc(0).says("autosys.toml", "inv bringup")
     assert workspace.cli("init", "--json").rc(0).json()["workspace"] == said
     workspace.cli("config").rc(0)
-    workspace.cli("bringup", "--no-guard").rc(0)
+    workspace.cli("bringup", "--no-guard").rc(0).says("nothing to start: write [services.NAME] into autosys.toml")
     (workspace.root / "autosys.toml").write_text("# mine\n", encoding="utf-8")
     workspace.cli("init").rc(0).says("stays as it is")
     assert (workspace.root / "autosys.toml").read_text(encoding="utf-8") == "# mine\n"

@@ -120,6 +120,15 @@ def test_each_wrong_status_names_itself(says, reply, ask_web):
     assert ask_web(says(reply(b"", "204 No Content"))).verdict == OK
 
 
+@pytest.mark.parametrize("status", [400, 401, 403, 405])
+def test_who_refuses_the_question_is_told_apart_from_who_fails(says, reply, ask_web, status):
+    """P9: a server that wants a login was started four times, and then blocked."""
+    answer = ask_web(says(reply(b"", f"{status} No")))
+    assert answer.asked_wrongly and "check misconfigured" in answer.why and f"status = {status}" in answer.why
+    assert not ask_web(says(reply(b"", "503 No"))).asked_wrongly
+    assert not ask_web(says(reply(b"", f"{status} No")), status=(status,)).asked_wrongly
+
+
 def test_404_says_that_the_check_may_be_wrong(says, reply, ask_web):
     """P9: a health URL that never existed is a misconfigured check, not a dead service."""
     answer = ask_web(says(reply(b"", "404 Not Found")), "/health")
@@ -133,7 +142,8 @@ def test_a_redirect_is_its_own_status_and_is_not_followed(says, reply, ask_web):
     answer = ask_web(here)
     assert (answer.verdict, answer.status) == (NG, 302)
     assert answer.why == (
-        f"status 302: sent on to `http://127.0.0.1:{there.port}/in`, redirects are not followed"
+        f"status 302: sent on to `http://127.0.0.1:{there.port}/in`, redirects are not followed: "
+        "check misconfigured (another path, or status = 302)"
     )
     assert ask_web(here, status=(302,)).verdict == OK
     assert there.requests == []
