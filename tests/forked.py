@@ -177,7 +177,7 @@ def become(order: bytes, fds: Sequence[int]) -> None:
     state.BEGAN = host.boot_clock()
 
 
-def said_by(error: BaseException | None) -> int:
+def owner_in(error: BaseException | None) -> int:
     """The exit code that an interpreter makes of what nobody caught, which it shows."""
     if isinstance(error, SystemExit) and (error.code is None or isinstance(error.code, int)):
         return error.code or 0
@@ -207,7 +207,7 @@ if __name__ == "__main__":
     try:
         runpy.run_module(MODULE, run_name="__main__", alter_sys=True)
     except BaseException:  # noqa: BLE001 (as an interpreter does)
-        code = said_by(sys.exception())
+        code = owner_in(sys.exception())
     else:
         code = 0
     end(code)

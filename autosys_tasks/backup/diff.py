@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from autosys_tasks.backup.plan import side_by_side
 from autosys_tasks.backup.progress import TellBytes
-from autosys_tasks.backup.restore.look import hash_of
+from autosys_tasks.backup.read import sha256_of
 from autosys_tasks.backup.sqlite_copy import is_copy
 from autosys_tasks.backup.values import FILE, HARDLINK, LINK, SQLITE, Entry, Found
 from autosys_tasks.core.clock import counted
@@ -49,7 +49,7 @@ def _read(old: Entry, found: Found, tell_bytes: TellBytes) -> Entry:
     if FILE not in (old.kind, found.kind) or old.kind != found.kind or old.size != found.size:
         return made
     try:
-        there = hash_of(found.source, tell_bytes)
+        there = sha256_of(found.source, tell_bytes)
         if there != old.sha256 and SQLITE in found.flags and is_copy(found.source, old.sha256):
             there = old.sha256
         return made._replace(sha256=there)

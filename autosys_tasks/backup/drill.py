@@ -17,8 +17,9 @@ from autosys_tasks.backup.git.bundle import read_head
 from autosys_tasks.backup.git.capture import BUNDLE
 from autosys_tasks.backup.git.record import read_state
 from autosys_tasks.backup.progress import Progress, Say, TellBytes
+from autosys_tasks.backup.read import sha256_of
 from autosys_tasks.backup.restore import run as restore
-from autosys_tasks.backup.restore.look import at, hash_of
+from autosys_tasks.backup.restore.look import at
 from autosys_tasks.backup.restore.plan import POINT, REPLACE, WRITE, Item
 from autosys_tasks.backup.scratch import own_folder, remove_tree
 from autosys_tasks.backup.values import DECLARE, FILE, GIT, SQLITE, Entry
@@ -84,7 +85,7 @@ def _differing(to: Path, item: Item, tell_bytes: TellBytes) -> Iterator[str]:
     """What is wrong with a file that was restored, as it lies there now."""
     path, entry = at(to, item.wanted.target), item.wanted.entry
     try:
-        if hash_of(path, tell_bytes) != entry.sha256:
+        if sha256_of(path, tell_bytes) != entry.sha256:
             yield f"{entry.path}: its bytes are not the same any more, once restored"
         elif SQLITE in entry.flags and (said := _integrity(path, to.parent / "database")) != "ok":
             yield f"{entry.path}: the database is not whole: {said}"

@@ -9,11 +9,12 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+from functools import partial
 from pathlib import Path
 
 from autosys_tasks import host
-from autosys_tasks.backup.owner import is_same, owner_of
-from autosys_tasks.backup.values import ID_LENGTH, MANIFEST_END, OPENS, time_of
+from autosys_tasks.backup.owner import is_same, owner_in, owner_of
+from autosys_tasks.backup.values import ID_LENGTH, MANIFEST_END, time_of
 from autosys_tasks.config.model import Config
 from autosys_tasks.core.clock import span, utc_text, wall
 from autosys_tasks.core.errors import Busy
@@ -25,7 +26,7 @@ from autosys_tasks.supervise.house import House
 EARLY_S = 300.0  # a backup made so shortly before its time is that night's: timers are not exact
 LATE_S = 120.0  # so long a tick leaves the night to whoever is to start it
 DAY_S = 86_400.0
-HEAD_MAX = 1 << 20  # bytes of the first line of a manifest
+PIECE = 1 << 12  # bytes; the first line of a manifest is shorter
 LOG = "backup.log"
 
 
@@ -42,13 +43,13 @@ def newest(folder: Path, now: float, config: Config | None = None) -> float | No
 
 
 def _is_own(path: Path, config: Config) -> bool:
-    """Whether this workspace made it, by the first line of its manifest; what tells nothing of it is taken for own."""
+    """Whether this workspace made it, by the first line of its manifest; one that names no owner counts as its own."""
     try:
         with path.open("rb") as file:
-            said = json.loads(file.readline(HEAD_MAX).removesuffix(OPENS) + b"}").get("owner", "")
-    except (OSError, ValueError, AttributeError, RecursionError):
+            owner = owner_in(iter(partial(file.read, PIECE), b""))
+    except OSError:
         return True
-    return not said or is_same(str(said), owner_of(config))
+    return not owner or is_same(owner, owner_of(config))
 
 
 def _names(folder: Path) -> list[str]:

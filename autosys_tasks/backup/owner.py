@@ -60,14 +60,14 @@ def is_same(one: str, other: str) -> bool:
     return workspace == its_workspace and (host == its_host or bool(known and known == its_known))
 
 
-def said_by(manifest: Iterator[bytes]) -> str:
-    """Whose a manifest says that its backup is, "" where it does not; no more of it is read than its first line."""
+def owner_in(manifest: Iterator[bytes]) -> str:
+    """The owner that a manifest names, "" when it names none; reads only the first line of it."""
     first, ended = b"", b""
     while not ended and len(first) < LONGEST and (chunk := next(manifest, b"")):
         first, ended, _rest = (first + chunk).partition(OPENS)
     try:
         return str(opened(first + ended).get("owner", ""))
-    except (Damaged, ValueError):
+    except (Damaged, ValueError, AttributeError, RecursionError):  # no manifest, or no JSON of ours
         return ""
 
 

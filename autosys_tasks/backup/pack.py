@@ -5,16 +5,15 @@ A file that cannot be read is listed as failed; the others are packed all the sa
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
 from autosys_tasks import host
 from autosys_tasks.backup import manifest, plan, tail, verify
 from autosys_tasks.backup.batch import Batch, batches
 from autosys_tasks.backup.errors import Damaged
 from autosys_tasks.backup.progress import Progress, Say
-from autosys_tasks.backup.read import SMALL, read_small, read_steadily
+from autosys_tasks.backup.read import SMALL, read_small, read_steadily, sha256_of_stream
 from autosys_tasks.backup.readme_text import readme
 from autosys_tasks.backup.retry import RetryBudget
 from autosys_tasks.backup.secrets_text import with_secret
@@ -144,14 +143,7 @@ def _is_as_before(found: Found, before: Entry, retries: RetryBudget) -> bool:
         return False
     if not staged and {*found.flags, SECRET} != {*before.flags, SECRET}:  # SECRET may come from its text
         return False
-    return read_steadily(found, _sha256_of, retries) == before.sha256
-
-
-def _sha256_of(source: BinaryIO) -> str:
-    digest = hashlib.sha256()
-    while data := source.read(1 << 20):
-        digest.update(data)
-    return digest.hexdigest()
+    return read_steadily(found, sha256_of_stream, retries) == before.sha256
 
 
 def _stored(

@@ -5,17 +5,21 @@ Of a log that grows meanwhile: as many bytes as it had when it was opened.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
 import time
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import BinaryIO, TypeVar, cast
 
 from autosys_tasks import host
+from autosys_tasks.backup.progress import TellBytes
 from autosys_tasks.backup.retry import RetryBudget
 from autosys_tasks.backup.values import Found
+from autosys_tasks.core.files import patiently
 
 T = TypeVar("T")
 TRIES = 4  # for a file that changes each time
@@ -118,6 +122,21 @@ def _is_to_be_proven(mtime_ns: int, proven: bool) -> bool:
 def _is_as_it_was(fd: int, size: int, mtime_ns: int) -> bool:
     now = os.fstat(fd)
     return now.st_size == size and now.st_mtime_ns == mtime_ns and stat.S_ISREG(now.st_mode)
+
+
+def sha256_of(path: str | Path, tell_bytes: TellBytes = lambda count: None) -> str:
+    """The SHA-256 of a file as it lies there, in hex; raises OSError."""
+    with patiently(lambda: open(path, "rb")) as file:
+        return sha256_of_stream(file, tell_bytes)
+
+
+def sha256_of_stream(source: BinaryIO, tell_bytes: TellBytes = lambda count: None) -> str:
+    """The SHA-256 of the rest of a stream, in hex; raises OSError."""
+    digest = hashlib.sha256()
+    while data := source.read(PART):
+        digest.update(data)
+        tell_bytes(len(data))
+    return digest.hexdigest()
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import BinaryIO
 
-from autosys_tasks.backup.read import read_steadily
+from autosys_tasks.backup.read import read_steadily, sha256_of
 from autosys_tasks.backup.retry import RetryBudget
 from autosys_tasks.backup.values import FILE, Found
 
@@ -75,18 +75,13 @@ def is_copy(source: str, sha256: str) -> bool:
         if not _as_it_lies(source, target, RetryBudget()):
             return False
         _check(target)
-        if _sha256(target) == sha256:
+        if sha256_of(target) == sha256:
             return True
         try:
             _online(str(target), again, LOCKED_S)
         except sqlite3.Error:
             return False
-        return _sha256(again) == sha256
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256_of(again) == sha256
 
 
 def side_of(source: str) -> str:

@@ -13,6 +13,7 @@ OWN = ".autosys"  # the folder within an archive that is ours: its manifest, the
 DECLARE = "[backup.sets.NAME] in autosys.toml declares what to keep"  # said where there is nothing
 GIT = f"{OWN}/git"  # what `git.capture` wrote lies below it
 MANIFEST = f"{OWN}/manifest.json"
+RESTORING = ".autosys-restoring-"  # and a pid: the scratch folder of a restore, in the folder that it restores to
 TAILS = f"{OWN}/tail"  # members below it are the tails of files whose beginnings the base holds
 NO_TAIL = (0, "")
 ARCHIVE_END, MANIFEST_END = ".7z", ".manifest.json"  # of the two files of a backup

@@ -14,13 +14,13 @@ from autosys_tasks.backup.ignore_text import NAME, Level, left_out_by, read_rule
 from autosys_tasks.backup.patterns_text import HEAVY, Pattern
 from autosys_tasks.backup.retry import RetryBudget
 from autosys_tasks.backup.store import NAME as BACKUP
+from autosys_tasks.backup.values import RESTORING
 from autosys_tasks.core.files import decode, long_path, slurp
 
 JUNCTION = 0xA0000003  # IO_REPARSE_TAG_MOUNT_POINT: Windows' link between folders; `is_dir` says yes to it
 HAS_TAGS = hasattr(os.stat_result, "st_reparse_tag")
 BY_FD = os.scandir in os.supports_fd
 MOST = 200  # things in one event; fits a CPU's cache
-RESTORING = ".autosys-restoring-"  # what a restore is writing (restore.put)
 OURS = "autosys keeps its own things there"
 HEAVY_WHY = "such a folder is entered only when the pattern has its very name in it"
 EXCLUDED = "`exclude` of its set names it"

@@ -18,7 +18,7 @@ from autosys_tasks.backup.copies.place_folder import folder_of, mount_of
 from autosys_tasks.backup.copies.plan import Held, PlaceState, Retain, decide, let_go, may_leave, sound
 from autosys_tasks.backup.copies.send import OneError, TakenError, chunks_of, is_right, measured, send
 from autosys_tasks.backup.copies.state import load, save, save_checked
-from autosys_tasks.backup.owner import is_same, said_by
+from autosys_tasks.backup.owner import is_same, owner_in
 from autosys_tasks.backup.progress import Say
 from autosys_tasks.backup.values import Backup, Kept, archive_of, manifest_of
 from autosys_tasks.config import model
@@ -214,7 +214,7 @@ class Visit:
         """Whether the manifest that lies there says so: two may send one name at once, and a bucket takes both."""
         ours = next((one.owner for one in (*self.work.local, *(each.backup for each in self.known.held.values()))), "")
         try:
-            owner = said_by(place.read(manifest_of(stem)))
+            owner = owner_in(place.read(manifest_of(stem)))
         except Lost:
             raise
         except PlaceError:  # there is none

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
 from collections.abc import Iterable
@@ -11,14 +10,12 @@ from pathlib import Path
 from autosys_tasks import host
 from autosys_tasks.backup import sqlite_copy as databases
 from autosys_tasks.backup.progress import TellBytes
+from autosys_tasks.backup.read import sha256_of
 from autosys_tasks.backup.restore.names_text import Rules
 from autosys_tasks.backup.restore.plan import CHANGED, NEVER, OTHER, There, Wanted, folders_of
 from autosys_tasks.backup.values import FILE, FOLDER, LINK, SQLITE, Entry
 from autosys_tasks.backup.walk import is_link
-from autosys_tasks.core.files import long_path, patiently
-
-SCRATCH = ".autosys-restoring-"  # and a pid: where a restore writes
-CHUNK = 1 << 20
+from autosys_tasks.core.files import long_path
 
 
 def rules_of(to: Path) -> Rules:
@@ -55,7 +52,7 @@ def look(to: Path, wanted: Iterable[Wanted], overwrite: str, tell_bytes: TellByt
         if all(_seen(found, to, above) for above in folders_of(each.target)):
             now = _seen(found, to, each.target)
             if overwrite == CHANGED and now and now.kind == FILE and each.entry.sha256:
-                found[each.target] = now._replace(sha256=_hash_of(at(to, each.target), each.entry, tell_bytes))
+                found[each.target] = now._replace(sha256=_comparable_hash(at(to, each.target), each.entry, tell_bytes))
             if SQLITE in each.entry.flags and (side := databases.side_of(at(to, each.target))):
                 found[each.target] = _beside_journal(found[each.target], each.entry, side, overwrite)
     return {target: now for target, now in found.items() if now is not None}
@@ -98,13 +95,13 @@ def _text(path: str) -> str:
         return ""
 
 
-def _hash_of(path: str, entry: Entry, tell_bytes: TellBytes) -> str:
+def _comparable_hash(path: str, entry: Entry, tell_bytes: TellBytes) -> str:
     """A file's SHA-256; "" when its size differs from the entry's, or when it cannot be read.
 
     A database counts as the same when a copy of it, its journal included, would be the one that was kept.
     """
     try:
-        there = hash_of(path, tell_bytes) if os.stat(path).st_size == entry.size else ""
+        there = sha256_of(path, tell_bytes) if os.stat(path).st_size == entry.size else ""
         if SQLITE not in entry.flags or (there == entry.sha256 and not databases.side_of(path)):
             return there
         return entry.sha256 if databases.is_copy(path, entry.sha256) else ""
@@ -118,13 +115,3 @@ def _beside_journal(now: There | None, entry: Entry, side: str, overwrite: str) 
         return now
     why = f"`{side}` lies there, which SQLite would play back into it: end what uses the database, or move that away"
     return There(now.kind if now else OTHER, why=why)
-
-
-def hash_of(path: str, tell_bytes: TellBytes = lambda count: None) -> str:
-    """The SHA-256 of a file's bytes, hex; raises what the OS raises."""
-    digest = hashlib.sha256()
-    with patiently(lambda: open(path, "rb")) as file:
-        while chunk := file.read(CHUNK):
-            digest.update(chunk)
-            tell_bytes(len(chunk))
-    return digest.hexdigest()

@@ -22,6 +22,7 @@ from types import TracebackType
 
 from autosys_tasks.backup.errors import Damaged
 from autosys_tasks.backup.progress import TellBytes
+from autosys_tasks.backup.read import sha256_of
 from autosys_tasks.backup.restore import anonymous_files
 from autosys_tasks.backup.restore.file_bytes import (
     Partial,
@@ -32,10 +33,10 @@ from autosys_tasks.backup.restore.file_bytes import (
     set_metadata,
     try_set_metadata,
 )
-from autosys_tasks.backup.restore.look import SCRATCH, at, hash_of, there
+from autosys_tasks.backup.restore.look import at, there
 from autosys_tasks.backup.restore.plan import WRITE, Item, There, folders_of
 from autosys_tasks.backup.scratch import remove_tree
-from autosys_tasks.backup.values import FILE, FOLDER, HARDLINK, LINK, Entry
+from autosys_tasks.backup.values import FILE, FOLDER, HARDLINK, LINK, RESTORING, Entry
 from autosys_tasks.core.errors import StateError
 from autosys_tasks.core.faults import for_a_loop
 from autosys_tasks.core.files import cannot_write, is_full, long_path, patiently
@@ -55,7 +56,7 @@ class Site:
         self.to = to
         self.done = done  # called once for each item: how it ended
         self.tell_bytes = tell_bytes  # called with bytes as they are written
-        self.scratch = Path(at(to, f"{SCRATCH}{os.getpid()}"))
+        self.scratch = Path(at(to, f"{RESTORING}{os.getpid()}"))
         self.top = at(to, "")
         self.cleanup = contextlib.ExitStack()
         self.anonymous: anonymous_files.Maker | None = None
@@ -349,7 +350,7 @@ def _is_wanted(now: There, target: str, entry: Entry) -> bool:
     """Whether the very file or link that is wanted is there: another restore into the same folder was quicker."""
     if now.kind == LINK:
         return (entry.kind, entry.link) == (LINK, now.link)
-    return now.kind == FILE and hash_of(target) == entry.sha256
+    return now.kind == FILE and sha256_of(target) == entry.sha256
 
 
 def _discard(path: str) -> None:

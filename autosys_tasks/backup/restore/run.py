@@ -30,7 +30,7 @@ from autosys_tasks.backup.scratch import leftovers, remove_tree
 from autosys_tasks.backup.seven_zip.parse import Member
 from autosys_tasks.backup.seven_zip.read import Archive
 from autosys_tasks.backup.threads import serialized
-from autosys_tasks.backup.values import FOLDER, FULL, LINK, Backup, Entry
+from autosys_tasks.backup.values import FOLDER, FULL, LINK, RESTORING, Backup, Entry
 from autosys_tasks.config.addresses import masked
 from autosys_tasks.core.clock import size, span
 from autosys_tasks.core.errors import UsageError, unknown_name
@@ -86,7 +86,7 @@ def planned(order: Order, say: Say = lambda line: None) -> Picture:
     compare = sum(entry.size for entry, _ in entries) if order.overwrite == restore_plan.CHANGED else 0
     there = restore_look.look(to, wanted, order.overwrite, Progress("comparing", compare, say).add)
     items = restore_plan.plan(wanted, there, rules, overwrite=order.overwrite, named=order.paths)
-    return Picture(items, rules, bool(leftovers(to, restore_look.SCRATCH)))
+    return Picture(items, rules, bool(leftovers(to, RESTORING)))
 
 
 def _checked(order: Order) -> Path:
@@ -129,7 +129,7 @@ def carry_out(order: Order, seen: Picture, say: Say = lambda line: None) -> Repo
         if ok is False:
             say(f"could not restore {item.wanted.entry.path}: {detail}")
 
-    for left in leftovers(to, restore_look.SCRATCH):
+    for left in leftovers(to, RESTORING):
         remove_tree(left)
     progress = Progress("restoring", sum(item.wanted.entry.size for item in _of(seen, WRITE, REPLACE)), say)
     with Site(to, done, serialized(progress.add)) as site:
