@@ -1,6 +1,6 @@
-"""Small files by the thousand, read and put together by the batch; where there are many, by copies of this process.
+"""Reads many small files in batches, and where there are very many, in forked workers.
 
-A copy compresses what it has read, too. Where none can be, the writer's threads do that.
+A worker compresses its batch, too; without workers the writer's threads do that.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from autosys_tasks.backup.walk import reason
 from autosys_tasks.core.files import is_full
 from autosys_tasks.core.garbage import uncollected
 
-MANY = 10_000  # things for which copies of this process are worth it
-NO_BLOCK = b""  # the codec of files without a byte: they are in no block
-MOST = 4_096  # things in a batch: empty files never fill one
+MANY = 10_000  # things; from so many on forked workers pay off
+NO_BLOCK = b""  # in place of a codec, for empty files: they are in no block
+MOST = 4_096  # things in a batch, for empty files never fill one
 Thing = tuple[Found, Entry | None]  # with what the base has under its path
 
 
 class Run(NamedTuple):
-    """What came of things that follow one another, and how many behind them are left to whoever packs."""
+    """The results of consecutive small files, and how many things behind them are left to the packer."""
 
     done: int
     left: int
@@ -55,7 +55,7 @@ class Batch(NamedTuple):
 
 @contextlib.contextmanager
 def batches(things: Sequence[Thing], codec: bytes, required: frozenset[str]) -> Iterator[Iterator[Batch]]:
-    """A context that gives what came of all things, in their order. It is to be entered before any thread is begun.
+    """A context manager that gives the batches of all things, in order. Enter it before any thread is started.
 
     `codec` is for what shrinks; of the sets in `required` nothing may be lacking. What is no small file, or is longer
     now than it was found, is left. Each process has a `RetryBudget` of its own.

@@ -58,7 +58,7 @@ def _must_be_whole(house: House, backup: Backup) -> None:
 
 
 def _backup_of(house: House, word: str, folder: Path, say: Say) -> Backup:
-    """The backup of that id; `say` is told of another workspace's that is taken, and of later ones left out."""
+    """The backup of that id; `say` takes a line when it is another workspace's, or when later ones are broken."""
     owner = owner_of(house.config)
     backup = store.find(folder, word, owner)
     for other in store.left_out(folder, backup) if word in ("", "latest") else ():
@@ -240,7 +240,7 @@ def drill_plan(house: House) -> Plan:
 
 
 def run_drill(house: House, say: Say) -> Drill:
-    """Prove that the newest backup restores; what came of it is in the journal too. UsageError when there is none."""
+    """Prove that the newest backup restores; the result goes to the journal, too. UsageError when there is none."""
     owner = owner_of(house.config)
     store.newest_in(folder_of(house), owner)  # that nothing is there proves nothing of what comes later
     began = time.monotonic()
@@ -260,7 +260,7 @@ def run_drill(house: House, say: Say) -> Drill:
 
 
 def run_drill_when_due(house: House, say: Say) -> Drill | None:
-    """The same, where the last one is a week old or failed; None when it is not time yet."""
+    """Drill when the last drill is a week old or failed; None when none is due."""
     last = drill_result.load(Path(house.place.folder))
     return run_drill(house, say) if drill_result.due(last, wall()) else None
 

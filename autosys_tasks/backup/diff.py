@@ -84,7 +84,7 @@ def lines(found: Iterable[Difference]) -> list[str]:
 
 
 def fields(found: Iterable[Difference]) -> dict[str, object]:
-    """The same for a document."""
+    """The differences as fields of a document."""
     rows = list(found)
     changed = [{"path": one.path, "what": one.what} for one in rows if one.how == CHANGED]
     return {how: [one.path for one in rows if one.how == how] for how in (ADDED, REMOVED)} | {CHANGED: changed}

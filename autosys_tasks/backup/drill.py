@@ -1,4 +1,4 @@
-"""The proof that a backup restores: the newest one into a temporary folder, every hash compared there, nothing left.
+"""Proves that a backup restores: the newest one into a temporary folder, where every hash is compared.
 
 What came of it is in the state folder, `backup/drill.json`, for the health page. The workspace is not touched.
 """
@@ -37,7 +37,7 @@ def drill(
     folder: Path, state: Path, workspace: Path, owner: str = "", *, passphrase: str = "",
     say: Say = lambda line: None,
 ) -> Drill:  # fmt: skip
-    """Restore this owner's newest verified backup below `state`, compare, remove, and write down what came of it."""
+    """Restore this owner's newest verified backup below `state`, compare, remove, and save the result."""
     found = Drill(utc_text(), "", 0, ())
     with own_folder(state, "drill") as scratch, uncollected():
         try:

@@ -34,7 +34,7 @@ def reasons(found: Drill) -> str:
 
 
 def fields(found: Drill) -> dict[str, object]:
-    """The same for a document; what is not known is None."""
+    """A drill's result as fields of a document; None: not known."""
     return {"id": found.id or None, "files": found.files, "ok": found.ok, "why": reasons(found) or None}
 
 

@@ -108,7 +108,7 @@ def _was_begun(house: House, slot: float) -> bool:
 
 
 def start(house: House, *, registered: bool) -> str:
-    """Begin the backup of a missed night, and say so in one line; whoever asks does not wait for it."""
+    """Begin the backup of a missed night in the background; a line that says so, "" when there is nothing to begin."""
     if not missed(house, registered=registered):
         return ""
     try:

@@ -50,7 +50,7 @@ def marks(owner: str) -> tuple[str, ...]:
 
 
 def is_own(backup: Backup, owner: str) -> bool:
-    """Whether a backup is this owner's; one that names none is whoever's has it."""
+    """Whether a backup is this owner's; one that names no owner is everybody's."""
     return not backup.owner or is_same(backup.owner, owner)
 
 

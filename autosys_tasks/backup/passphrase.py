@@ -9,7 +9,7 @@ VARIABLE, SERVICE = "AUTOSYS_BACKUP_PASSPHRASE", "autosys"
 
 
 def passphrase(workspace: str) -> str:
-    """What archives of the workspace of this name are encrypted with; "" when nobody has set one.
+    """The passphrase of the workspace of this name; "" when none is set.
 
     Always with its characters in one piece (NFC), as most systems type them: one that was set in pieces (macOS) is the
     same, here and where 7-Zip asks for it.

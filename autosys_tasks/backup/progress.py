@@ -25,7 +25,7 @@ class Progress:
         self.next_s = FIRST_S
 
     def add(self, count: int) -> None:
-        """So many bytes more are done."""
+        """Count bytes that are done."""
         now = self.clock()
         self.began = now if self.began is None else self.began
         self.done += count

@@ -1,4 +1,4 @@
-"""What stands in every archive for whoever finds it without autosys: how to restore by hand. Pure."""
+"""The README in every archive, for restoring by hand without autosys. Pure."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ NOTHING: Mapping[str, str] = {}
 
 
 def retain(backups: Sequence[Backup], policy: Policy, now: float, damaged: Mapping[str, str] = NOTHING) -> list[Kept]:
-    """What becomes of each backup, in the order given. `damaged`: ids that failed a verification, and why.
+    """Whether each backup stays, in the order given. `damaged`: why backups failed a verification, by id.
 
     To be carried out only after a run that ended verified, and only for backups that have a manifest: what else lies
     in the folder is nobody's to remove.

@@ -35,7 +35,7 @@ def backup(house: House, *, note: str = "", tell: Tell = lambda outcome: None, s
 def backup_when_due(
     house: House, *, note: str = "", tell: Tell = lambda outcome: None, say: Say = lambda line: None
 ) -> Report | None:
-    """The same, None when this night has its backup: also one that was made while this waited for its turn."""
+    """Make a backup unless this night has one (also one made while this waited for its turn): then None."""
     from autosys_tasks.backup import night
 
     if not night.lacking(house):

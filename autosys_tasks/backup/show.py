@@ -93,7 +93,7 @@ def _entry_json(entry: Entry) -> dict[str, object]:
 def shown_lines(
     backup: Backup, entries: Iterable[Entry] | None, owner: str, damaged: Mapping[str, str] = NOTHING
 ) -> list[str]:
-    """The same for a person: what is in it, what is lacking, and what it is."""
+    """One backup for a person: its content, what is missing, and a line about it."""
     hidden = ["its names are encrypted: AUTOSYS_BACKUP_PASSPHRASE shows them"]
     lines = hidden if entries is None else [_entry_line(entry) for entry in entries]
     lines += [f"NG not in it: {one.path or 'a file'}: {one.why}" for one in backup.failed]
@@ -116,7 +116,7 @@ def verified_fields(backups: Sequence[Backup], checked: int, damaged: Sequence[D
 
 
 def verified_lines(backups: Sequence[Backup], checked: int, damaged: Sequence[Damage]) -> list[str]:
-    """The same for a person; the verdict last."""
+    """The result of a verification for a person; the verdict last."""
     bad = [f"NG {one.path}: {one.why}" for one in damaged]
     hint = ["   -> a new one: inv backup; what is good of it: inv backup.restore"] if bad else []
     read = f"{counted(checked, 'file')} of {counted(len(backups), 'backup')}"

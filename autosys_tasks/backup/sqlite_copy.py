@@ -1,4 +1,4 @@
-"""Copies SQLite databases as of one moment, while others write to them; the database itself is only read.
+"""Copies SQLite databases as of one moment, while others write to them; reads the database only.
 
 SQLite's own backup does it, in one step under its own locks. Where that is not to be had (a journal that a crash left,
 somebody who lets nobody else read), the database is copied with its journal as they lie there, if neither changes
@@ -119,7 +119,7 @@ def copy(
 
 
 def _is_for_sqlite(source: str) -> bool:
-    """Whether SQLite reads it and leaves it as it is: not what nobody uses and that has, or would get, a log."""
+    """Whether SQLite can open it without leaving a trace: a database in WAL mode only while others have it open."""
     if os.path.exists(f"{source}-wal"):
         return os.path.exists(f"{source}-shm")
     with open(source, "rb", buffering=0) as file:

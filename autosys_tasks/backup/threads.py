@@ -89,7 +89,7 @@ def _wait_for(others: list[threading.Thread]) -> None:
 
 
 def serialized(function: Callable[P, R]) -> Callable[P, R]:
-    """The same function under a lock: one thread calls it at a time."""
+    """The same function under a lock, for several threads."""
     lock = threading.Lock()
 
     def one_at_a_time(*args: P.args, **kwargs: P.kwargs) -> R:

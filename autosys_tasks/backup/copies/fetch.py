@@ -53,7 +53,7 @@ def source(written: str, environ: Mapping[str, str]) -> Source:
 
 
 def listed(at: Source, into: Path) -> tuple[list[Backup], list[str]]:
-    """The backups that lie at a place, oldest first, and what is none (see store.listed); manifests come to `into`."""
+    """The backups at a place, oldest first, and other files (see store.listed); manifests are fetched to `into`."""
 
     def look(place: Place) -> Mapping[str, int]:
         found = place.names()
@@ -113,7 +113,7 @@ def fetch_archives(at: Source, stems: Iterable[str], into: Path, say: Say = lamb
 
 def fetch_all(at: Source, into: Path, say: Say = lambda line: None, *, owner: str = "",
               damaged: set[str] | None = None) -> list[Backup]:  # fmt: skip
-    """Bring all of this owner's, as they are, for whoever verifies them; all that are there when none is."""
+    """Fetch all backups of this owner, damaged ones, too, to verify them; where it has none, everybody's."""
     came: dict[str, str] = {}
 
     def take(place: Place) -> list[Backup]:

@@ -53,7 +53,7 @@ class Place(Protocol):
         """The bytes of what lies there."""
 
     def piece(self, name: str, at: int, size: int) -> bytes:
-        """So many of them (at least one) from there, fewer only at its end."""
+        """Up to `size` bytes (at least 1) from offset `at`; fewer only at the end of the file."""
 
     def remove(self, name: str) -> None:
         """Take it away, and what an interrupted `put` of it left; no error when there is nothing."""

@@ -70,7 +70,7 @@ class Folder:
                 yield chunk
 
     def piece(self, name: str, at: int, size: int) -> bytes:
-        """So many of its bytes from there."""
+        """Up to `size` bytes from offset `at`."""
         with self._said("read"), patiently(lambda: (self.path / name).open("rb")) as file:
             file.seek(at)
             return file.read(size)

@@ -1,4 +1,4 @@
-"""A bucket as a second place: S3 of Amazon, or of whoever else speaks it (AWS_ENDPOINT_URL_S3).
+"""A prefix in an S3 bucket as a second place: Amazon's, or another maker's (AWS_ENDPOINT_URL_S3).
 
 botocore finds credentials where every AWS program does: the environment, ~/.aws, a role. An object appears whole or
 not at all; one in parts that never ended costs money and is seen by nobody, so it is taken away before the next try.
@@ -89,7 +89,7 @@ class Bucket:
             yield from self.client.get_object(**self._key(name))["Body"].iter_chunks(CHUNK)
 
     def piece(self, name: str, at: int, size: int) -> bytes:
-        """So many of its bytes from there."""
+        """Up to `size` bytes from offset `at`."""
         with self._said():
             asked = self.client.get_object(**self._key(name), Range=f"bytes={at}-{at + size - 1}")
             return bytes(asked["Body"].read())

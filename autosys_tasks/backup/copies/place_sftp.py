@@ -92,7 +92,7 @@ class Server:
                 yield chunk
 
     def piece(self, name: str, at: int, size: int) -> bytes:
-        """So many of its bytes from there."""
+        """Up to `size` bytes from offset `at`."""
         with self._said("read"), self._file(name, "rb") as file:
             file.seek(at)
             return bytes(file.read(size))
@@ -167,7 +167,7 @@ class Server:
 
 
 def _keep_quiet(file: Any) -> None:
-    """The thread that asks ahead for a file prints no traceback when the line breaks: who reads it is told."""
+    """Silence the traceback of paramiko's prefetch thread when the connection breaks: the reader gets the error."""
     ask = getattr(file, "_prefetch_thread", None)
     if ask is None:
         return

@@ -52,7 +52,7 @@ def bring(house: House, written: str, stems: Collection[str], folder: Path, say:
 
 @contextlib.contextmanager
 def _saving_damage(house: House, source: fetch.Source, say: Say) -> Iterator[set[str]]:
-    """Ids that are found damaged at the place, for whoever copies next: what is here still is sent there again."""
+    """Save the ids that are found damaged, so that the next copy sends those backups again."""
     damaged: set[str] = set()
     try:
         yield damaged
@@ -64,7 +64,7 @@ def _saving_damage(house: House, source: fetch.Source, say: Say) -> Iterator[set
 
 
 def listed(house: House, written: str) -> tuple[list[Backup], list[str]]:
-    """The backups, oldest first, and what is none (see store.listed)."""
+    """The backups, oldest first, and other files (see store.listed)."""
     if not written:
         return store.listed(commands.folder_of(house))
     source = fetch.source(written, os.environ)

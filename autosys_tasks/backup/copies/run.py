@@ -122,7 +122,7 @@ class Visit:
         self.began = time.monotonic()
 
     def at(self, place: Place) -> None:
-        """Send what is missing; when all of it is there, or there is no room for it, remove what is kept too long."""
+        """Send what is missing; then, or when there is no room for it, remove what is kept too long."""
         try:
             self._bring(place)
         except Full:
@@ -242,7 +242,7 @@ class Visit:
         return f"{size(sent)} sent and read back" if sent else "it was there already, and is right"
 
     def _is_there(self, place: Place, names: Mapping[str, int], one: Backup, digest: str) -> bool:
-        """Whether all of it lies there, read to its end; raises OneError when something else has its name."""
+        """Whether both files lie there and read back right; raises OneError when another backup has the name."""
         ours = one.stem in self.known.held or one.stem == self.known.sending
         right = is_right(place, names, one.manifest, None, digest)
         if right and is_right(place, names, one.archive, one.archive_bytes, one.archive_sha256):

@@ -102,7 +102,7 @@ def measured(chunks: Iterable[bytes]) -> tuple[int, str]:
 
 
 def paced(chunks: Iterable[bytes], name: str, clock: Callable[[], float] = time.monotonic) -> Iterator[bytes]:
-    """The same bytes; raises PlaceError when fewer than SLOWEST a second get through."""
+    """The same chunks; raises PlaceError when they come at less than SLOWEST bytes a second."""
     began, done = clock(), 0
     for chunk in chunks:
         yield chunk

@@ -1,4 +1,4 @@
-"""Puts commits that are on no remote into a bundle, under names that the repository itself need not have.
+"""Writes a bundle of the commits that are on no remote, under refs that the repository itself need not have.
 
 Git bundles refs only. A scratch repository that borrows all objects holds them, so that every stash, a detached HEAD
 and the other work trees' commits get one, and the repository stays as it is. The same state gives the same bytes.

@@ -48,7 +48,7 @@ class There(NamedTuple):
 
     @property
     def said(self) -> str:
-        """The same in a sentence."""
+        """What is there, for a person."""
         return "something else" if self.kind == OTHER else f"a {self.kind}"
 
 
@@ -114,7 +114,7 @@ def shared(found: Iterable[tuple[Entry, Backup]]) -> set[str]:
 def with_bytes(
     found: Iterable[tuple[Entry, Backup]], firsts: Mapping[str, tuple[Entry, Backup]]
 ) -> list[tuple[Entry, Backup]]:
-    """The same, where each hard link says itself which bytes are its own: it may be restored without the first one."""
+    """The same entries; each hard link gets hash and member of its first file, which need not be restored with it."""
     return [_with_bytes(*each, firsts) for each in found] if firsts else list(found)
 
 

@@ -169,7 +169,7 @@ def _bits(flags: Sequence[bool]) -> bytes:
 
 
 def little(numbers: array[int]) -> array[int]:
-    """The same on a machine that counts bytes from the other end: 7z has the lowest first."""
+    """Numbers in little-endian order, as 7z has them."""
     if sys.byteorder == "big":
         numbers = array(numbers.typecode, numbers)
         numbers.byteswap()

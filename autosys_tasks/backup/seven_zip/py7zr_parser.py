@@ -27,7 +27,7 @@ def parser() -> Any:
 
 
 def _alone() -> ModuleType:
-    """Loaded with stand-ins for what packs and unpacks; then forgotten: whoever imports py7zr gets all of it."""
+    """Import it with stand-ins for py7zr's coders, and forget those: a later `import py7zr` gets the real ones."""
     package, coders, spec = ModuleType("py7zr"), ModuleType("py7zr.compressor"), find_spec("py7zr")
     assert spec is not None and spec.submodule_search_locations is not None, "autosys needs it"
     package.__path__ = spec.submodule_search_locations

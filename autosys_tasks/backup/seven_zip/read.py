@@ -197,7 +197,7 @@ class Archive:
             yield piece
 
     def _at(self, at: int, size: int) -> bytes:
-        """So many bytes from there, fewer only at the file's end."""
+        """Up to `size` bytes from offset `at`; fewer only at the file's end."""
         if read_at := self._read_at:
             data = read_at(self._file.fileno(), size, at)
             while len(data) < size and (more := read_at(self._file.fileno(), size - len(data), at + len(data))):
@@ -299,7 +299,7 @@ class _Stream:
         self.is_crowd = is_crowd  # many members share it
 
     def at_hand(self, at: int, size: int) -> bytes:
-        """The same as `part`, where nothing has to be decoded for it; else b""."""
+        """The bytes of `part` when they are decoded already; else b""."""
         begins = at - self._at
         return self._piece[begins : begins + size] if 0 <= begins <= len(self._piece) - size else b""
 

@@ -259,7 +259,7 @@ class Writer:
         self._write_until(self._threads + 1)
 
     def _begin(self, filling: Filling) -> None:
-        """Have what waits in a shared block compressed while more goes into it; it is written when all of it is."""
+        """Submit the waiting bytes of a shared block for compression; more may follow them."""
         data, filling.data = filling.data, bytearray()
         if data:
             filling.chunks.append(self._compressed(filling, data))
