@@ -55,7 +55,8 @@ def test_kill_9_loses_nothing_that_was_acknowledged(queue: desk.Queue, ended: Ke
     try:
         for _ in range(5):
             before = len(kept)
-            rig.wait_for(lambda: len(kept) >= before + dice.randint(3, 20), what="acknowledged tasks")  # noqa: B023
+            more = before + dice.randint(5, 20)
+            rig.wait_for(lambda: len(kept) >= more, what="acknowledged tasks")  # noqa: B023
             server[0].kill()
             server[0] = ended(desk.Queue(queue.state))
     finally:
