@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.only("posix"), pytest.mark.capability("git")]
 SERVICE, NO_GUARD = "[services.api]\ncommand = {argv}\n", "[watchdog]\nguard = false\n"
 BREAKS = {
     "syntax": ("supervise/keeper.py", "def f(:\n", "SyntaxError"),
-    "a room that this command does not need": ("backup/git_text.py", "def f(:\n", "SyntaxError"),
+    "a room that this command does not need": ("backup/git/output_text.py", "def f(:\n", "SyntaxError"),
     "a dependency that is not there": ("supervise/act.py", "import no_such_thing\n", "no_such_thing"),
     "a module that is gone": ("supervise/words.py", None, "autosys_tasks.supervise.words"),
     "the table of tasks": ("tasks/table.py", "raise RuntimeError('oh')\n", "RuntimeError: oh"),
