@@ -164,10 +164,15 @@ def _in_ascii(path: Path) -> None:
     except UnicodeDecodeError:
         return
     if any(not line.isascii() and not line.startswith("import ") for line in lines):
-        text = "\n".join(line if line.isascii() else f"import sys; sys.path.append({line!a})" for line in lines)
+        text = "\n".join(line if line.isascii() else _appending(line) for line in lines)
         scratch = path.with_suffix(".new")  # not in its place: it may be a hard link into a cache
         scratch.write_bytes(f"{text}\n".encode("ascii"))
         scratch.replace(path)
+
+
+def _appending(path: str) -> str:
+    """A line of a .pth file that adds a path to sys.path by its bytes, which are the same in every locale."""
+    return f"import os, sys; sys.path.append(os.fsdecode({path.encode()!a}))"
 
 
 def look_whether_it_runs(here: str) -> None:
