@@ -252,5 +252,10 @@ def test_paths_of_editable_installs_can_be_read_under_any_code_page(tmp_path: Pa
     path = site / "_editable.pth"
     path.write_text("/home/책상/src\nimport os\n", encoding="utf-8")
     build.readable_paths(str(tmp_path))
-    text = path.read_bytes()
-    assert text.isascii() and b"import os" in text and b"\\ucc45" in text
+    added, other = path.read_bytes().decode("ascii").splitlines()
+    before = list(sys.path)
+    try:
+        exec(added)  # as Python does with what a .pth file says
+        assert sys.path == [*before, "/home/책상/src"] and other == "import os"
+    finally:
+        sys.path[:] = before
