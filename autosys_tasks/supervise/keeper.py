@@ -28,8 +28,9 @@ class Keeper:
     """The facts, decisions and watches of one run; `tell` hears every outcome as it happens.
 
     `vitals`: ask for liveness and memory too. `gap_s`: the shortest pause between two readiness questions.
-    `yields`: leave first starts to a commander that is at work (deaths are healed all the same). `ending`: start
-    nothing any more, since who keeps has been asked to end (at log-off everything is, at the same moment).
+    `yields`: leave first starts, and stops that were asked for, to a commander that is at work (deaths are healed all
+    the same). `ending`: start nothing any more, since who keeps has been asked to end (at log-off everything is, at the
+    same moment).
     """
 
     def __init__(
@@ -196,7 +197,10 @@ class Keeper:
                 self.tell(outcome)
             self._again(name, soon=outcome.ok is None)
         elif decision.step in ("stop", "restart"):
-            self._stop(name, decision)
+            if self._yields and not self.facts[name].wanted.up and at_work(self.house.place):
+                self._due[name] = moment + YIELD_S  # a `down` keeps the order
+            else:
+                self._stop(name, decision)
 
     def _is_first_start(self, name: str) -> bool:
         record = self.facts[name].record

@@ -152,3 +152,32 @@ def test_an_autosys_toml_that_is_away_for_a_moment_costs_no_service(workspace: r
     toml.write_text(text, encoding="utf-8")
     assert becomes(workspace, "api", "ready")["pid"] != pid
     assert guard_pid(workspace) == guard
+
+
+ENDS = """\
+import pathlib, signal, sys, time
+
+def end(*_):
+    time.sleep(float(sys.argv[2]))
+    with open("order", "a") as file:
+        print(sys.argv[1], file=file)
+    sys.exit()
+
+signal.signal(signal.SIGTERM, end)
+pathlib.Path(sys.argv[1] + " is there").touch()
+time.sleep(600)
+"""
+
+
+@pytest.mark.only("posix")  # a program hears nothing of its end on Windows
+def test_a_guard_leaves_the_order_of_the_stops_to_down(workspace: rig.Workspace) -> None:
+    """Interface 2: `down` stops in reverse order. The guard, who is told what is wanted, stopped the first at once."""
+    workspace.file("ends.py", ENDS)
+    text = ""
+    for name, needs, takes_s in (("a", [], 0), ("b", ["a"], 1), ("c", ["b"], 1)):
+        command = json.dumps([rig.PYTHON, str(workspace.root / "ends.py"), name, str(takes_s)])
+        ready = json.dumps(f"{name} is there")
+        text += f"[services.{name}]\ncommand = {command}\ndepends_on = {json.dumps(needs)}\nreadiness.file = {ready}\nreadiness.max_age_s = 600\n"
+    workspace.write(text).cli("bringup").rc(0)
+    workspace.cli("down", "a", "b", "c").rc(0)  # the guard, which is not named, lives on
+    assert (workspace.root / "order").read_text(encoding="utf-8").split() == ["c", "b", "a"]
