@@ -173,11 +173,10 @@ time.sleep(600)
 def test_a_guard_leaves_the_order_of_the_stops_to_down(workspace: rig.Workspace) -> None:
     """Interface 2: `down` stops in reverse order. The guard, who is told what is wanted, stopped the first at once."""
     workspace.file("ends.py", ENDS)
-    text = ""
+    workspace.write("")
     for name, needs, takes_s in (("a", [], 0), ("b", ["a"], 1), ("c", ["b"], 1)):
-        command = json.dumps([rig.PYTHON, str(workspace.root / "ends.py"), name, str(takes_s)])
-        ready = json.dumps(f"{name} is there")
-        text += f"[services.{name}]\ncommand = {command}\ndepends_on = {json.dumps(needs)}\nreadiness.file = {ready}\nreadiness.max_age_s = 600\n"
-    workspace.write(text).cli("bringup").rc(0)
+        more = f'depends_on = {needs}\nreadiness = {{ file = "{name} is there", max_age_s = 600 }}'
+        workspace.service(name, str(workspace.root / "ends.py"), name, takes_s, more=more)
+    workspace.cli("bringup").rc(0)
     workspace.cli("down", "a", "b", "c").rc(0)  # the guard, which is not named, lives on
     assert (workspace.root / "order").read_text(encoding="utf-8").split() == ["c", "b", "a"]
