@@ -12,6 +12,7 @@ from pathlib import Path
 from autosys_tasks.backup.base import Base
 from autosys_tasks.backup.patterns_text import Pattern, patterns
 from autosys_tasks.backup.progress import Say
+from autosys_tasks.backup.restore.names_text import Rules, link_stays
 from autosys_tasks.backup.retry import RetryBudget
 from autosys_tasks.backup.secrets_text import looks_secret, some_look_secret
 from autosys_tasks.backup.sqlite_copy import ITS_OWN, PAGE
@@ -259,8 +260,10 @@ def _other(
     mtime_ns, mode, stamp = status.st_mtime_ns, status.st_mode & BITS, (status.st_ino, status.st_ctime_ns)
     if is_link(status):
         link = retries.twice(lambda: os.readlink(source))
-        flags = () if _leads_within(site, path, link) else (LEADS_OUT,)
-        return Found(path, source, LINK, 0, mtime_ns, mode, link=link.replace(os.sep, "/"), flags=flags, sets=sets)
+        text = link.replace(os.sep, "/")
+        within = link_stays(path, text, Rules(windows=IS_WINDOWS)) and _leads_within(site, path, link)
+        flags = () if within else (LEADS_OUT,)
+        return Found(path, source, LINK, 0, mtime_ns, mode, link=text, flags=flags, sets=sets)
     if stat.S_ISDIR(status.st_mode):
         return Found(path, source, FOLDER, 0, mtime_ns, mode, stamp, sets=sets)
     return None

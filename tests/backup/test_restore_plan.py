@@ -130,10 +130,13 @@ def test_no_folder_is_ever_replaced_and_nothing_is_written_through_what_is_none(
     assert set(kinds(entries, there, overwrite).values()) == {REFUSE}
 
 
-def test_a_link_that_leads_out_is_left_and_named() -> None:
+def test_a_link_that_leads_out_is_made_only_for_who_names_it() -> None:
     wanted = placed([(entry("a/out", LINK, link="../../x"), BASE)], LINUX)
     (item,) = plan(wanted, {}, LINUX)
-    assert item.kind == KEEP and "../../x" in item.reason
+    assert item.kind == KEEP and item.is_not_made and "../../x" in item.reason
+    (same,) = plan(wanted, {"a": There(FOLDER), "a/out": There(LINK, link="../../x")}, LINUX)
+    assert same.kind == KEEP and not same.is_not_made, "it is there"
+    assert [one.kind for one in plan(wanted, {}, LINUX, named=["./a/out"])] == [POINT]
 
 
 def test_a_dry_run_names_everything_once() -> None:

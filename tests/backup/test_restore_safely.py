@@ -14,7 +14,7 @@ from restoring import POSIX, details, order
 from autosys_tasks.backup import manifest
 from autosys_tasks.backup.restore import look as restore_look
 from autosys_tasks.backup.restore.names_text import Rules
-from autosys_tasks.backup.restore.run import carry_out, planned, restore
+from autosys_tasks.backup.restore.run import carry_out, lines, next_steps, planned, restore
 from autosys_tasks.backup.seven_zip.write import Writer
 from autosys_tasks.backup.values import FILE, FULL, LINK, Backup, Entry
 
@@ -54,6 +54,7 @@ def test_nothing_is_written_through_a_link(tmp_path: Path) -> None:
     entries = [
         (Entry("door", LINK, 0, 0, 0o777, link=str(outside)), b""),
         (Entry("door/x", FILE, 0, 0, 0o644), b"x"),
+        (Entry("exit", LINK, 0, 0, 0o777, link=str(outside)), b""),
         (Entry("near", LINK, 0, 0, 0o777, link="."), b""),
         (Entry("near/y", FILE, 0, 0, 0o644), b"y"),
         (Entry("theirs/z", FILE, 0, 0, 0o644), b"z"),
@@ -69,11 +70,28 @@ def test_nothing_is_written_through_a_link(tmp_path: Path) -> None:
     assert [path.name for path in outside.iterdir()] == ["kept"] and (outside / "kept").read_bytes() == b"kept"
     assert not (to / "gate").is_symlink() and (to / "gate").read_bytes() == b"new"
     found = details(report)
-    assert found["door"][0] is None and "leads out" in found["door"][1]
+    assert found["door"][0] is None and "lead out" in found["door"][1]
     assert found["theirs/z"][0] is found["theirs/deep/z"][0] is False and "through it" in found["theirs/z"][1]
     assert any("door" in note for note in report.notes) and report.code == 4
-    alone = restore(order(tmp_path / "backups", backup, to, "door"))  # of that very name nothing came: no green
-    assert alone.code == 4 and details(alone)["door"][0] is False
+    whole = order(tmp_path / "backups", backup, to)
+    assert "2 links not made" in lines(whole, report)[-1] and "restore " in next_steps(whole, report)[0]
+
+
+@POSIX
+def test_a_link_that_leads_out_is_made_for_who_names_it_and_not_written_through(tmp_path: Path) -> None:
+    outside, to = tmp_path / "outside", tmp_path / "to"
+    outside.mkdir()
+    names = ("door", "exit")
+    entries = [(Entry(name, LINK, 0, 0, 0o777, link=str(outside)), b"") for name in names]
+    backup = hostile(tmp_path / "backups", [*entries, (Entry("door/x", FILE, 0, 0, 0o644), b"x")])
+    report = restore(order(tmp_path / "backups", backup, to, *names))
+    assert os.readlink(to / "exit") == str(outside) and (to / "door/x").read_bytes() == b"x"
+    assert details(report)["door"] == (False, "a folder has appeared there meanwhile")
+    (to / "door/x").unlink()
+    (to / "door").rmdir()
+    (to / "door").symlink_to(outside)
+    again = restore(order(tmp_path / "backups", backup, to, "door/x", overwrite="always"))
+    assert again.code == 4 and not list(outside.iterdir())
 
 
 @POSIX

@@ -22,6 +22,7 @@ ORDER = (MAKE, WRITE, REPLACE, POINT, KEEP, REFUSE)
 NEW = {FOLDER: MAKE, LINK: POINT}  # what is done where nothing is: all else is written
 OTHER = "other"  # what is neither a file, nor a folder, nor a link
 NOT_THERE = "not there"
+NOT_MADE = "not made, as it may lead out of the folder"  # of a link
 SAME = "there already, the same"  # of a folder: it has the time that it had, so nothing has come into it since
 WILD = frozenset("*?[")
 MOST = 20  # names of one kind in the notes of a plan
@@ -63,6 +64,11 @@ class Item(NamedTuple):
     def is_new(self) -> bool:
         """Whether nothing was at its target."""
         return self.reason == NOT_THERE
+
+    @property
+    def is_not_made(self) -> bool:
+        """Whether it is a link that is made only for who names it."""
+        return self.reason.startswith(NOT_MADE)
 
     @property
     def step(self) -> Step:
@@ -165,8 +171,9 @@ def plan(
 ) -> list[Item]:  # fmt: skip
     """What to do, in the order in which it is done. `there`: what is at the targets now, and at the folders above.
 
-    `named`: paths that a person asked for one by one.
+    `named`: paths that a person asked for one by one; a link that leads out is made for nobody else.
     """
+    named = {_plain(path) for path in named}
     items = [_item(each, there, rules, overwrite, named) for each in wanted]
     return sorted(items, key=lambda item: ORDER.index(item.kind))
 
@@ -179,9 +186,9 @@ def _item(
         return Item(REFUSE, wanted, wanted.why)
     if (above := _in_the_way(wanted.target, there)) is not None:
         return Item(REFUSE, wanted, above)
-    if entry.kind == LINK and not link_stays(entry.path, entry.link, rules):
-        kind = REFUSE if entry.path in named else KEEP
-        return Item(kind, wanted, f"a link that leads out is not made: it led to `{entry.link}`")
+    may_lead_out = entry.kind == LINK and not link_stays(entry.path, entry.link, rules)
+    if may_lead_out and entry.path not in named and not (now and _same(entry, now)):
+        return Item(KEEP, wanted, f"{NOT_MADE}: it led to `{entry.link}`")
     if entry.kind == HARDLINK and not entry.sha256:
         return Item(REFUSE, wanted, f"the backup lacks `{entry.link}`, whose bytes it shares")
     if now is not None and now.why:

@@ -24,15 +24,15 @@ from autosys_tasks.backup.restore import look as restore_look
 from autosys_tasks.backup.restore import plan as restore_plan
 from autosys_tasks.backup.restore.file_bytes import NO_SPACE, Partial
 from autosys_tasks.backup.restore.names_text import Rules
-from autosys_tasks.backup.restore.plan import KEEP, MAKE, POINT, REFUSE, REPLACE, SAME, WRITE, Item
+from autosys_tasks.backup.restore.plan import KEEP, MAKE, NOT_MADE, POINT, REFUSE, REPLACE, SAME, WRITE, Item
 from autosys_tasks.backup.restore.put import DAMAGED, Site
 from autosys_tasks.backup.scratch import leftovers, remove_tree
 from autosys_tasks.backup.seven_zip.parse import Member
 from autosys_tasks.backup.seven_zip.read import Archive
 from autosys_tasks.backup.threads import serialized
-from autosys_tasks.backup.values import FOLDER, FULL, LINK, RESTORING, Backup, Entry
+from autosys_tasks.backup.values import FOLDER, FULL, RESTORING, Backup, Entry
 from autosys_tasks.config.addresses import masked
-from autosys_tasks.core.clock import size, span
+from autosys_tasks.core.clock import counted, size, span
 from autosys_tasks.core.errors import UsageError, unknown_name
 from autosys_tasks.core.files import SPACE_HINT
 from autosys_tasks.core.garbage import uncollected
@@ -252,7 +252,7 @@ def notes(items: Iterable[Item]) -> list[str]:
         path = item.wanted.entry.path
         if item.wanted.why and item.kind not in (REFUSE, KEEP):
             renamed.append(f"{path}: as `{item.wanted.target}` ({item.wanted.why})")
-        if item.kind == KEEP and item.wanted.entry.kind == LINK and "leads out" in item.reason:
+        if item.is_not_made:
             links.append(f"{path}: {item.reason}")
     return [*restore_plan.first_few(renamed), *restore_plan.first_few(links)]
 
@@ -260,13 +260,22 @@ def notes(items: Iterable[Item]) -> list[str]:
 def lines(order: Order, report: Report) -> list[str]:
     """How it ended, for a person; the verdict last."""
     done = [outcome for outcome in report.outcomes if outcome.ok]
-    stays = sum(outcome.ok is None for outcome in report.outcomes)
+    unmade = _not_made(report)
+    stays = sum(outcome.ok is None for outcome in report.outcomes) - len(unmade)
     amount = sum(int(str(outcome.step.detail.get("bytes", 0))) for outcome in done)
     bad = [f"NG {one.step.detail.get('path') or one.step.target}: {one.detail}" for one in report.failed]
     said = f"{len(done)} restored ({size(amount)}) from {order.backup.id} to {order.to}"
     said += f", {stays} left as they are" if stays else ""
+    said += f", {counted(len(unmade), 'link')} not made" if unmade else ""
     verdict = f"NG: {len(bad)} could not be restored, {said}" if bad else f"OK: {said}"
     return [*restore_plan.first_few(bad), *report.notes, f"{verdict}, after {span(report.seconds)}"]
+
+
+def _not_made(report: Report) -> list[str]:
+    """The links that are made only for who names them."""
+    return [
+        str(one.step.detail["path"]) for one in report.outcomes if one.ok is None and one.detail.startswith(NOT_MADE)
+    ]
 
 
 def next_steps(order: Order, report: Report, source: str = "", *, git: bool = False) -> list[str]:
@@ -276,6 +285,9 @@ def next_steps(order: Order, report: Report, source: str = "", *, git: bool = Fa
     said = []
     if spoiled:
         said.append(f"what is damaged may be whole in an earlier one: {_typed(['backup.list', *place])}")
+    if unmade := _not_made(report):
+        words = ["backup.restore", order.backup.id, *unmade[: restore_plan.MOST], "--to", str(order.to), *place]
+        said.append(f"what may lead out of the folder is made when it is named: {_typed(words)}")
     if spoiled < len(report.failed):
         again, to, kind = "again (what came stays)", str(order.to), list[str]()
         if git:
