@@ -17,7 +17,7 @@ from autosys_tasks.backup.retry import RetryBudget
 from autosys_tasks.backup.secrets_text import looks_secret, some_look_secret
 from autosys_tasks.backup.sqlite_copy import ITS_OWN, PAGE
 from autosys_tasks.backup.staged import Staged, capture_git, copy_databases
-from autosys_tasks.backup.values import FILE, FOLDER, HARDLINK, LINK, SECRET, Collected, Failed, Found
+from autosys_tasks.backup.values import FILE, FOLDER, HARDLINK, LINK, SECRET, Collected, Failed, Found, Skipped
 from autosys_tasks.backup.walk import LeftOut, Seen, Site, Thing, Unread, is_link, reason, walk
 from autosys_tasks.config.model import Config
 from autosys_tasks.core.clock import span
@@ -116,7 +116,7 @@ class _Gathered:
         self.found: list[Found] = []
         self.paged: list[Found] = []  # of `found`: files of the size of a SQLite database
         self.failed: list[Failed] = []
-        self.skipped: list[str] = []
+        self.skipped: list[Skipped] = []
         self.linked: list[tuple[Found, tuple[int, int]]] = []  # files with several names, with (device, inode)
         self.met: dict[tuple[str, str], bool] = {}  # (set, pattern) that matched; True: something young enough
         self.left_out: dict[tuple[str, str], LeftOut] = {}
@@ -202,7 +202,7 @@ class _Gathered:
             self.found.append(thing)
             self.others.add(path)
         else:
-            self.skipped.append(f"{path}: {SPECIAL.get(stat.S_IFMT(status.st_mode), 'a device')}")
+            self.skipped.append(Skipped(path, SPECIAL.get(stat.S_IFMT(status.st_mode), "a device")))
 
     def add_parents(self) -> None:
         """Add the folders above all that was found, for their modes and times."""

@@ -75,7 +75,7 @@ def _report_missing(run: Record, found: Collected) -> None:
             run.add(Step(LOOK, each.path, NAMED), None, each.why)
         else:
             _report_failed(run, each)
-    run.notes += [*found.notes, *(f"skipped {each}" for each in found.skipped)]
+    run.notes += [*found.notes, *(f"skipped {each.path}: {each.why}" for each in found.skipped)]
 
 
 def _report_failed(run: Record, each: Failed) -> None:
@@ -155,6 +155,7 @@ def _draft(house: House, look: Callable[..., Collected], note: str = "") -> Draf
     head = Backup(
         identity, kind, now, owner=owner_of(config), sets=digest, git=found.git, note=note, encrypted=bool(secret),
         failed=tuple(each for each in found.missing if each.required or not each.unmatched),
+        skipped=found.skipped,
         local_only=not secret and (_any_encrypted(backups) or any(SECRET in each.flags for each in found.found)),
     )  # fmt: skip
     load = Load(head, tuple((each, None) for each in found.found), required=_required(config))

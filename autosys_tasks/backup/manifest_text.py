@@ -28,6 +28,7 @@ from autosys_tasks.backup.values import (
     Backup,
     Entry,
     Failed,
+    Skipped,
 )
 
 T = TypeVar("T")
@@ -101,7 +102,9 @@ def row(entry: Entry) -> bytes:
 
 def _foot(foot: Backup, hidden: bool) -> dict[str, object]:
     failed = [{"path": "" if hidden else one.path, "why": one.why, "required": one.required} for one in foot.failed]
+    skipped = [{"path": "" if hidden else path, "why": why} for path, why in foot.skipped]
     row = {name: getattr(foot, name) for name in FOOT} | {"complete": foot.complete, "failed": failed}
+    row |= {"skipped": skipped} if skipped else {}
     if foot.archive_sha256:
         row["archive"] = {"name": foot.archive, "bytes": foot.archive_bytes, "sha256": foot.archive_sha256}
     return row
@@ -128,9 +131,11 @@ def backup_of(head: Mapping[str, Any], foot: Mapping[str, Any]) -> Backup:
     """The backup that head and foot describe; raises Damaged, KeyError or TypeError when they are malformed."""
     archive = foot.get("archive") or {"bytes": 0, "sha256": ""}
     failed = tuple(Failed(*(_is(kind, one[name]) for name, kind in FAILED)) for one in foot["failed"])
+    skipped = tuple(Skipped(_is(str, one["path"]), _is(str, one["why"])) for one in foot.get("skipped", ()))
     said = {"owner": "", **head}  # one of before there were owners says none
     words = {name: said[name] for name in HEAD} | {name: foot[name] for name in FOOT}
-    words |= {"failed": failed, "archive_bytes": archive["bytes"], "archive_sha256": archive["sha256"]}
+    words |= {"failed": failed, "skipped": skipped}
+    words |= {"archive_bytes": archive["bytes"], "archive_sha256": archive["sha256"]}
     for name, default in Backup("", FULL, 0.0)._asdict().items():
         _is((int, float) if name == "created" else type(default), words[name])
     if words["kind"] not in (FULL, DIFFERENTIAL):

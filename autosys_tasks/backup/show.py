@@ -73,6 +73,7 @@ def shown_fields(
     """All that is known of one backup, and everything that can be restored from it."""
     failed = [{"path": one.path or None, "why": one.why, "required": one.required} for one in backup.failed]
     more = {"git": backup.git or None, "archive_sha256": backup.archive_sha256 or None, "failed": failed}
+    more["skipped"] = [{"path": one.path or None, "why": one.why} for one in backup.skipped]
     rows = None if entries is None else [_entry_json(entry) for entry in entries]
     return {"backup": backup_json(backup, owner, damaged) | more, "entries": rows}
 
@@ -96,6 +97,7 @@ def shown_lines(
     """One backup for a person: its content, what is missing, and a line about it."""
     hidden = ["its names are encrypted: AUTOSYS_BACKUP_PASSPHRASE shows them"]
     lines = hidden if entries is None else [_entry_line(entry) for entry in entries]
+    lines += [f"not in it, as in no backup: {one.path or 'something'}: {one.why}" for one in backup.skipped]
     lines += [f"NG not in it: {one.path or 'a file'}: {one.why}" for one in backup.failed]
     return [*lines, *([f"git: {backup.git}"] if backup.git else []), _line(backup, owner, damaged)]
 

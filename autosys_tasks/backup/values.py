@@ -77,12 +77,19 @@ class Failed(NamedTuple):
     unmatched: bool = False  # it is a pattern that matches nothing, not a thing that could not be read
 
 
+class Skipped(NamedTuple):
+    """Something that sets name and no backup keeps: a socket, a pipe or a device, as `why` says."""
+
+    path: str
+    why: str
+
+
 class Collected(NamedTuple):
     """What the sets name, in order of path; and what is missing, skipped, or worth a note."""
 
     found: tuple[Found, ...]
     missing: tuple[Failed, ...] = ()  # patterns that match nothing, folders that cannot be read
-    skipped: tuple[str, ...] = ()  # sockets, pipes, devices: never kept, always listed
+    skipped: tuple[Skipped, ...] = ()
     notes: tuple[str, ...] = ()
     git: str = ""  # one line about the repository, "" when it was not asked for
     files: int = 0  # unchanged files of the base; they are not in `found`
@@ -133,6 +140,7 @@ class Backup(NamedTuple):
     files: int = 0  # in this backup and its base together
     bytes: int = 0  # of those files
     failed: tuple[Failed, ...] = ()  # named things that are not in it
+    skipped: tuple[Skipped, ...] = ()  # and those that never are: without them it is complete
     git: str = ""  # one line about the repository, "" when it was not asked for
     note: str = ""
     encrypted: bool = False

@@ -161,10 +161,14 @@ def test_every_command_counts_the_same_files_and_links_of_two_names_come_back(wo
     os.link(data / "a", data / "a too")
     os.symlink("a", data / "link")
     os.link(data / "link", data / "link too", follow_symlinks=False)
-    workspace.cli("backup").rc(0).says("3 files")
+    os.mkfifo(data / "pipe")
+    workspace.cli("backup").rc(0).says("3 files", "skipped data/pipe: a pipe")
+    workspace.cli("backup.show", "latest").rc(0).says("not in it, as in no backup: data/pipe: a pipe")
+    (data / "pipe").unlink()
     (row,) = workspace.cli("backup.list", "--json").rc(0).json()["backups"]  # type: ignore[misc]
     shown = workspace.cli("backup.show", "latest", "--json").rc(0).json()
     assert row["files"] == shown["backup"]["files"] == 3  # type: ignore[index]
+    assert shown["backup"]["skipped"] == [{"path": "data/pipe", "why": "a pipe"}]  # type: ignore[index]
     assert workspace.cli("backup.verify", "--json").rc(0).json()["files_checked"] == 3
     assert workspace.cli("backup.drill", "--json").rc(0).json()["files"] == 3
     workspace.cli("backup.restore", "latest", "--to", "out").rc(0)

@@ -254,7 +254,7 @@ def test_sockets_and_pipes_are_skipped_and_listed(desk: Path, monkeypatch: pytes
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind("sock")
         found = collected(config_of(desk, "run/", "run/sock"))
-    assert sorted(found.skipped) == ["run/pipe: a pipe", "run/sock: a socket"]
+    assert sorted(found.skipped) == [("run/pipe", "a pipe"), ("run/sock", "a socket")]
     assert paths(found) == ["run", "run/x.pid"] and not found.missing
 
 

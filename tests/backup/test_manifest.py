@@ -29,13 +29,13 @@ from autosys_tasks.backup.manifest_text import (
 )
 from autosys_tasks.backup.manifest_text import lines as manifest_lines
 from autosys_tasks.backup.seven_zip.write import Writer
-from autosys_tasks.backup.values import DIFFERENTIAL, FULL, MANIFEST, Backup, Entry, Failed
+from autosys_tasks.backup.values import DIFFERENTIAL, FULL, MANIFEST, Backup, Entry, Failed, Skipped
 
 ID, LATER = "2026-11-29T033000Z", "2026-11-30T033000Z"
 HEAD = Backup(ID, FULL, 1795836600.5, sets="abc", note="before the 시험")
 FOOT = HEAD._replace(
-    files=2, bytes=10, failed=(Failed("x.lock", "locked", True),), git="main 1234", archive_bytes=99,
-    archive_sha256="ab" * 32, verified=True,
+    files=2, bytes=10, failed=(Failed("x.lock", "locked", True),), skipped=(Skipped("run/pipe", "a pipe"),),
+    git="main 1234", archive_bytes=99, archive_sha256="ab" * 32, verified=True,
 )  # fmt: skip
 ENTRIES = [
     Entry("a.txt", "file", 5, 1_700_000_000_123_456_789, 0o644, "11" * 32, stamp=(7, 8)),
@@ -247,6 +247,7 @@ def test_beside_an_encrypted_archive_are_no_names(tmp_path: Path) -> None:
     path = written(tmp_path, head, foot._replace(archive_bytes=size, archive_sha256=digest), ENTRIES, ["gone"])
     assert b"a.txt" not in path.read_bytes() and b"x.lock" not in path.read_bytes()
     assert manifest.read_backup(path).failed == (Failed("", "locked", True),)
+    assert manifest.read_backup(path).skipped == (Skipped("", "a pipe"),)
     assert list(manifest.read_entries(path, "right")) == ENTRIES
     assert list(manifest.read_deleted(path, "right")) == ["gone"]
     with pytest.raises(NeedsPassphrase):
