@@ -17,7 +17,7 @@ from autosys_tasks.backup.read import SMALL, read_small, read_steadily, sha256_o
 from autosys_tasks.backup.readme_text import readme
 from autosys_tasks.backup.retry import RetryBudget
 from autosys_tasks.backup.secrets_text import with_secret
-from autosys_tasks.backup.seven_zip.write import Writer, codec_of
+from autosys_tasks.backup.seven_zip.write import Writer, default_codec
 from autosys_tasks.backup.spool import Spool
 from autosys_tasks.backup.values import (
     FILE,
@@ -67,9 +67,12 @@ def pack(load: Load, part: Path, spool: Spool, secret: str, say: Say) -> Packed:
     """
     host.keep_freed_memory()
     bulk = sum(each.size for each, _before in load.found) >= BULK
-    with batches(load.found, codec_of(bulk), load.required) as read:  # first: copies of this process have no threads
+    with batches(load.found, default_codec(bulk), load.required) as read:  # first: no thread may run when it forks
         progress = Progress("writing", plan.to_store(load.found), say)
-        with Writer(part, passphrase=secret, bulk=bulk, tell=progress.add) as writer, tail.Ahead(load.found) as ahead:
+        with (
+            Writer(part, passphrase=secret, bulk=bulk, tell_bytes=progress.add) as writer,
+            tail.Ahead(load.found) as ahead,
+        ):
             packing = _Packing(load, writer, ahead, spool)
             for batch in read:
                 packing.take(batch)
@@ -92,7 +95,7 @@ class _Packing:
         """Pack a batch of small files, and one by one, in order of path, what the batch left."""
         self.secrets += batch.secrets
         for chunk in batch.chunks:
-            self._writer.together(chunk)
+            self._writer.add_chunk(chunk)
         for run in batch.runs:
             if run.lines:
                 self._spool.add_lines(run.lines, run.first, run.last, run.size)
@@ -126,8 +129,8 @@ class _Packing:
         backup = head._replace(files=self._files, bytes=self._size, failed=tuple(self._failed), verified=True)
         backup = backup._replace(local_only=backup.local_only or (bool(self.secrets) and not secret))
         at = round(backup.created * 1e9)
-        self._writer.small(README, readme(), at, 0o644)
-        self._writer.file(MANIFEST, manifest.stream(backup, self._spool, load.deleted, backup), at, 0o600)
+        self._writer.add_bytes(README, readme(), at, 0o644)
+        self._writer.add_file(MANIFEST, manifest.stream(backup, self._spool, load.deleted, backup), at, 0o600)
         return backup
 
 
@@ -155,9 +158,9 @@ def _stored(
         only_grew = before and found.size > SMALL and tail.stored(writer, found, before, ahead, retries)
         return only_grew or _file(writer, found, before, retries)
     if found.kind == FOLDER:
-        writer.folder(found.path, found.mtime_ns, found.mode)
+        writer.add_folder(found.path, found.mtime_ns, found.mode)
     elif found.kind == LINK:
-        writer.link(found.path, found.link, found.mtime_ns, found.mode)
+        writer.add_link(found.path, found.link, found.mtime_ns, found.mode)
     return as_entry(found)
 
 
@@ -167,15 +170,15 @@ def _file(writer: Writer, found: Found, before: Entry | None, retries: RetryBudg
     if (data := read_small(found, SMALL, retries)) is not None:
         if before and (only_grew := tail.of_small(writer, found, before, data)):
             return only_grew
-        sha256, flags = writer.small(path, data, time, mode), with_secret(found.flags, data)
+        sha256, flags = writer.add_bytes(path, data, time, mode), with_secret(found.flags, data)
         return Entry(path, FILE, len(data), time, mode, sha256, "", "", flags, found.stamp)
-    size, sha256 = read_steadily(found, lambda source: writer.file(path, source, time, mode), retries)
+    size, sha256 = read_steadily(found, lambda source: writer.add_file(path, source, time, mode), retries)
     return as_entry(found)._replace(size=size, sha256=sha256)
 
 
 def check(packed: Packed, part: Path, secret: str, say: Say) -> None:
     """Read back every byte of the archive; raises Damaged when one of them is not what was read from its source."""
     progress = Progress("reading back", packed.entries.bytes, say)
-    _files, damaged = verify.check(part, packed.entries.read(), secret, progress.add, proving=True)
+    _files, damaged = verify.check(part, packed.entries.read(), secret, progress.add, independent=True)
     if damaged:
         raise Damaged(f"`{damaged[0].path}` does not read back as it was written: {damaged[0].why}", where=part.name)

@@ -90,7 +90,7 @@ def stored(
         return read_steadily(found, lambda source: _streamed(writer, entry, before, source), retries)
     if tail == OTHER:
         return None
-    sha256 = writer.small(entry.member, tail.data, entry.mtime_ns, entry.mode)
+    sha256 = writer.add_bytes(entry.member, tail.data, entry.mtime_ns, entry.mode)
     return entry._replace(size=before.size + len(tail.data), sha256=tail.sha256, tail=(before.size, sha256))
 
 
@@ -101,7 +101,7 @@ def of_small(writer: Writer, found: Found, before: Entry, data: bytes) -> Entry 
         return None
     entry, end = _named(found, before), data[before.size :]
     digest.update(end)
-    sha256 = writer.small(entry.member, end, entry.mtime_ns, entry.mode)
+    sha256 = writer.add_bytes(entry.member, end, entry.mtime_ns, entry.mode)
     return entry._replace(
         size=len(data), sha256=digest.hexdigest(), flags=with_secret(entry.flags, data), tail=(before.size, sha256)
     )
@@ -119,7 +119,7 @@ def _streamed(writer: Writer, entry: Entry, before: Entry, source: BinaryIO) -> 
         pass
     if whole.digest.hexdigest() != before.sha256:
         return None
-    size, sha256 = writer.file(entry.member, cast(BinaryIO, whole), entry.mtime_ns, entry.mode)
+    size, sha256 = writer.add_file(entry.member, cast(BinaryIO, whole), entry.mtime_ns, entry.mode)
     return entry._replace(size=before.size + size, sha256=whole.digest.hexdigest(), tail=(before.size, sha256))
 
 

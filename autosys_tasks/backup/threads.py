@@ -6,8 +6,8 @@ import itertools
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
-from concurrent.futures import Executor
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import Executor, wait
 from typing import ParamSpec, TypeVar
 
 T = TypeVar("T")
@@ -66,12 +66,18 @@ def for_each(jobs: Iterator[T], work: Callable[[T, Callable[[], None]], None]) -
         raise errors[0]
 
 
-def prefetched(things: Iterator[bytes], pool: Executor) -> Iterator[bytes]:
-    """The same things, a few of them made by `pool` before they are asked for. `pool` has a single thread."""
-    made = deque(pool.submit(next, things, b"") for _ in range(PREFETCHED))
-    while thing := made.popleft().result():
-        made.append(pool.submit(next, things, b""))
-        yield thing
+def prefetched(things: Iterator[bytes], pool: Executor, ahead: int = PREFETCHED) -> Generator[bytes]:
+    """The same things; `pool`, which has a single thread, makes up to `ahead` of them before they are asked for.
+
+    An empty one ends them. Once it is closed nothing uses `things` any more.
+    """
+    made = deque(pool.submit(next, things, b"") for _ in range(ahead))
+    try:
+        while thing := made.popleft().result():
+            made.append(pool.submit(next, things, b""))
+            yield thing
+    finally:
+        wait([future for future in made if not future.cancel()])
 
 
 def ordered_map(work: Callable[[T], R], things: Iterator[T], pool: Executor) -> Iterator[R]:

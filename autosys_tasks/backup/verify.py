@@ -45,14 +45,14 @@ def verify(
 
 def check(
     archive: Path, entries: Iterable[Entry], passphrase: str = "", tell_bytes: TellBytes = _silent, *,
-    proving: bool = False,
+    independent: bool = False,
 ) -> tuple[int, list[Damage]]:  # fmt: skip
     """Compare an archive with entries: how many files were compared, and what is damaged.
 
-    `proving`: see Archive. Raises NeedsPassphrase, and what `entries` raises.
+    `independent`: see Archive. Raises NeedsPassphrase, and what `entries` raises.
     """
     try:
-        opened = Archive(archive, passphrase, proving=proving)
+        opened = Archive(archive, passphrase, independent=independent)
     except Damaged as error:
         return 0, [Damage(archive.name, error.message)]
     with opened, uncollected():  # first: reading its header takes more memory than holding it

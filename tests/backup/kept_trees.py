@@ -58,7 +58,7 @@ def keep(
         entries.sort(key=lambda entry: entry.path)
         manifest.write(inner, head, entries, sorted(gone), head._replace(verified=True))
         with inner.open("rb") as file:
-            writer.file(MANIFEST, file, 0, 0o600)
+            writer.add_file(MANIFEST, file, 0, 0o600)
         inner.unlink()
         size, sha256 = writer.finish()
     made = head._replace(archive_bytes=size, archive_sha256=sha256, verified=True)
@@ -75,18 +75,18 @@ def _unchanged(old: Entry | None, new: Entry, tree: Path) -> bool:
 def _bytes(writer: Writer, path: str, data: bytes) -> Entry:
     import io
 
-    size, sha256 = writer.file(path, io.BytesIO(data), 0, 0o644)
+    size, sha256 = writer.add_file(path, io.BytesIO(data), 0, 0o644)
     return Entry(path, FILE, size, 0, 0o644, sha256)
 
 
 def _packed(writer: Writer, entry: Entry, tree: Path) -> Entry:
     if entry.kind == FOLDER:
-        writer.folder(entry.path, entry.mtime_ns, entry.mode)
+        writer.add_folder(entry.path, entry.mtime_ns, entry.mode)
     elif entry.kind == LINK:
-        writer.link(entry.path, entry.link, entry.mtime_ns, entry.mode)
+        writer.add_link(entry.path, entry.link, entry.mtime_ns, entry.mode)
     elif entry.kind == FILE:
         with open(tree / entry.path, "rb") as file:
-            size, sha256 = writer.file(entry.path, file, entry.mtime_ns, entry.mode)
+            size, sha256 = writer.add_file(entry.path, file, entry.mtime_ns, entry.mode)
         return entry._replace(size=size, sha256=sha256)
     return entry._replace(size=0)
 

@@ -58,11 +58,11 @@ def pack(path: Path, items: list[Item], *, codec: str = "lzma2", passphrase: str
     with Writer(path, passphrase=passphrase, bulk=codec == "deflate", threads=2) as writer:
         for item in items:
             if item.kind == "folder":
-                writer.folder(item.name, item.mtime_ns, item.mode)
+                writer.add_folder(item.name, item.mtime_ns, item.mode)
             elif item.kind == "link":
-                writer.link(item.name, item.data.decode(), item.mtime_ns, item.mode)
+                writer.add_link(item.name, item.data.decode(), item.mtime_ns, item.mode)
             else:
-                size, digest = writer.file(item.name, io.BytesIO(item.data), item.mtime_ns, item.mode)
+                size, digest = writer.add_file(item.name, io.BytesIO(item.data), item.mtime_ns, item.mode)
                 assert (size, digest) == (len(item.data), hashlib.sha256(item.data).hexdigest())
         return writer.finish()
 

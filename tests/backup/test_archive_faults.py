@@ -12,7 +12,7 @@ from packing import CODECS, damage_of, noise, pack, tree, unpacked
 
 from autosys_tasks.backup.errors import Damaged, NeedsPassphrase
 from autosys_tasks.backup.seven_zip.codec import coder, compress
-from autosys_tasks.backup.seven_zip.header import DATA, EMPTY, FOLDER, Block, Columns, header, start
+from autosys_tasks.backup.seven_zip.header import DATA, EMPTY, FOLDER, Block, Columns, header, signature_header
 from autosys_tasks.backup.seven_zip.read import Archive
 
 FAULTS = 240
@@ -118,7 +118,7 @@ def crafted() -> tuple[bytes, bytes]:
 
 
 def whole(packed: bytes, said: bytes) -> bytes:
-    return start(len(packed), said) + packed + said
+    return signature_header(len(packed), said) + packed + said
 
 
 def test_a_crafted_archive_is_one(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ STREAMED = """
 
     path, size, passphrase = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[4]
     with Writer(path, bulk=sys.argv[3] == "deflate", threads=2, passphrase=passphrase) as writer:
-        assert writer.file("zeros.log", Zeros(), 0, 0o644)[0] == size
+        assert writer.add_file("zeros.log", Zeros(), 0, 0o644)[0] == size
         writer.finish()
     seen = []
     with Archive(path, passphrase) as archive:
@@ -79,9 +79,9 @@ KEPT = """
         with Writer(folder / f"{head.stem}.7z", bulk=True) as writer:
             for number in range(count):
                 path = f"a folder of some/length/{number // 100:05d}/file {number:07d}.jsonl"
-                size, digest = writer.file(path, io.BytesIO(b"%d" % number), number, 0o644)
+                size, digest = writer.add_file(path, io.BytesIO(b"%d" % number), number, 0o644)
                 entries.append(Entry(path, "file", size, number, 0o644, digest, stamp=(number, number)))
-            writer.file(MANIFEST, io.BytesIO(b"{}"), 0, 0o600)
+            writer.add_file(MANIFEST, io.BytesIO(b"{}"), 0, 0o600)
             size, digest = writer.finish()
         manifest.write(beside, head, entries, (), head._replace(archive_bytes=size, archive_sha256=digest))
     elif doing == "verify":
@@ -97,7 +97,7 @@ KILLED = """
 
     with Writer(Path(sys.argv[1]), bulk=True, threads=2) as writer:
         for number in range(20):
-            writer.file(f"{number}.bin", io.BytesIO(os.urandom(3 << 20)), 0, 0o644)
+            writer.add_file(f"{number}.bin", io.BytesIO(os.urandom(3 << 20)), 0, 0o644)
         writer.finish()
     print("finished")
 """
@@ -248,7 +248,7 @@ def test_what_does_not_shrink_is_stored(tmp_path: Path) -> None:
 def test_the_hashes_are_those_of_the_bytes_that_were_read(tmp_path: Path) -> None:
     data = os.urandom(5 * MB)
     with Writer(tmp_path / "a.7z") as writer:
-        said = writer.file("a.bin", io.BytesIO(data), 0, 0o644)
+        said = writer.add_file("a.bin", io.BytesIO(data), 0, 0o644)
         size, digest = writer.finish()
     assert said == (len(data), hashlib.sha256(data).hexdigest())
     raw = (tmp_path / "a.7z").read_bytes()

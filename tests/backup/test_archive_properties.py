@@ -66,14 +66,14 @@ def test_an_archive_holds_exactly_what_could_be_read(
         writer._key = seven_zip_write.Key(passphrase, b"salt", 5) if key else None  # quick: 32 rounds of SHA-256
         for name, thing in things.items():
             if thing == "folder":
-                writer.folder(name, 0, 0o755)
+                writer.add_folder(name, 0, 0o755)
                 expected.append(Item(name, "folder", b"", 0o755, 0))
             elif isinstance(thing, str):
-                writer.link(name, "to/there", 0, 0o777)
+                writer.add_link(name, "to/there", 0, 0o777)
                 expected.append(Item(name, "link", b"to/there", 0o777, 0))
             else:
                 try:
-                    writer.file(name, cast(BinaryIO, Broken(thing)), 0, 0o600)
+                    writer.add_file(name, cast(BinaryIO, Broken(thing)), 0, 0o600)
                 except OSError:
                     assert thing.breaks_at is not None
                 else:

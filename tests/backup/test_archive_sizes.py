@@ -36,7 +36,7 @@ def packed(path: Path, files: dict[str, bytes]) -> int:
     """The bytes of an archive of these."""
     with Writer(path, threads=2) as writer:
         for name, data in files.items():
-            writer.file(name, io.BytesIO(data), 0, 0o644)
+            writer.add_file(name, io.BytesIO(data), 0, 0o644)
         return writer.finish()[0]
 
 

@@ -36,7 +36,7 @@ class Trip:
         with Writer(path) as writer:
             import io
 
-            size, digest = writer.file("a.txt", io.BytesIO(text), 0, 0o644)
+            size, digest = writer.add_file("a.txt", io.BytesIO(text), 0, 0o644)
             length, whole = writer.finish()
         base_facts = {"base": base.id, "base_sha256": base.archive_sha256} if base else {}
         one = one._replace(

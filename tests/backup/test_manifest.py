@@ -242,7 +242,7 @@ def test_beside_an_encrypted_archive_are_no_names(tmp_path: Path) -> None:
     within = tmp_path / "within"
     manifest.write(within, head, ENTRIES, ["gone"], foot._replace(archive_sha256=""))
     with Writer(tmp_path / f"{ID}-full.7z", passphrase="right") as writer:
-        writer.file(MANIFEST, io.BytesIO(within.read_bytes()), 0, 0o600)
+        writer.add_file(MANIFEST, io.BytesIO(within.read_bytes()), 0, 0o600)
         size, digest = writer.finish()
     path = written(tmp_path, head, foot._replace(archive_bytes=size, archive_sha256=digest), ENTRIES, ["gone"])
     assert b"a.txt" not in path.read_bytes() and b"x.lock" not in path.read_bytes()

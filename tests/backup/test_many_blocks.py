@@ -87,13 +87,13 @@ def test_only_what_is_asked_for_is_given(tmp_path: Path) -> None:
     assert sorted(came) == ["00.log", "20.log", "59.log"]
 
 
-@pytest.mark.parametrize("crowd", [0, 4, seven_zip_read.CROWD])
+@pytest.mark.parametrize("limit", [0, 4, seven_zip_read.MANY])
 @pytest.mark.parametrize("codec", CODECS)
-def test_crowds_are_given_by_one_thread_and_what_is_damaged_costs_no_other(
-    tmp_path: Path, codec: str, crowd: int, monkeypatch: pytest.MonkeyPatch
+def test_blocks_of_many_members_are_read_by_one_thread_and_damage_costs_no_other_member(
+    tmp_path: Path, codec: str, limit: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Every block is a crowd here, those of seven members are, or none is."""
-    monkeypatch.setattr(seven_zip_read, "CROWD", crowd)
+    """Every block has many members here, those of seven members have, or none has."""
+    monkeypatch.setattr(seven_zip_read, "MANY", limit)
     pack(tmp_path / "a.7z", items(codec), codec=codec)
     size = (tmp_path / "a.7z").stat().st_size
     for share in (0.2, 0.7):
@@ -112,7 +112,7 @@ def test_crowds_are_given_by_one_thread_and_what_is_damaged_costs_no_other(
         archive.read(None, sink)
     assert 1 <= len(bad) <= 14 and len(whole) + len(bad) == 60
     assert sorted(whole) == [(item.name, item.data) for item in items(codec) if item.name not in bad]
-    assert crowd or came == {threading.main_thread()}
+    assert limit or came == {threading.main_thread()}
 
 
 def test_what_one_thread_raises_ends_all_in_the_middle_of_their_files(tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ from autosys_tasks.backup.restore import forked
 from autosys_tasks.backup.restore import put as restore_put
 from autosys_tasks.backup.seven_zip import read as seven_zip_read
 from autosys_tasks.backup.restore.run import Order, restore
-threads.worker_count, forked.MANY, seven_zip_read.CROWD = lambda: 3, 1, 1
+threads.worker_count, forked.MANY, seven_zip_read.MANY = lambda: 3, 1, 1
 me, real, shared = os.getpid(), forked.put, []
 def put(site, archive, waiting, later):
     before = len(waiting)

@@ -28,7 +28,7 @@ def hostile(folder: Path, entries: list[tuple[Entry, bytes]]) -> Backup:
     with Writer(folder / f"{head.stem}.7z", threads=1) as writer:
         rows = []
         for entry, data in sorted(entries):
-            size, sha256 = writer.file(entry.path, io.BytesIO(data), 0, 0o644) if entry.kind == FILE else (0, "")
+            size, sha256 = writer.add_file(entry.path, io.BytesIO(data), 0, 0o644) if entry.kind == FILE else (0, "")
             rows.append(entry._replace(size=size, sha256=sha256))
         size, sha256 = writer.finish()
     made = head._replace(archive_bytes=size, archive_sha256=sha256, verified=True)

@@ -22,8 +22,8 @@ from packing import CODECS, WHEN, Item, by_py7zr, noise, on_disk, pack, seven_zi
 from autosys_tasks.backup.errors import Damaged, NeedsPassphrase
 from autosys_tasks.backup.seven_zip import codec as seven_zip_codec
 from autosys_tasks.backup.seven_zip import write as seven_zip_write
-from autosys_tasks.backup.seven_zip.codec import DICT_BYTE, _deflater, coder
-from autosys_tasks.backup.seven_zip.header import FILES, Block, Columns, _coders, _packed, header, number
+from autosys_tasks.backup.seven_zip.codec import DICT_BYTE, _deflate_compressor, coder
+from autosys_tasks.backup.seven_zip.header import FILES, Block, Columns, _coders, _packed, encode_number, header
 from autosys_tasks.backup.seven_zip.read import Archive, Member
 from autosys_tasks.backup.seven_zip.write import BLOCK, CHUNK, Writer
 from autosys_tasks.core.errors import StateError
@@ -97,9 +97,9 @@ def test_large_files_stream_through_a_block_of_their_own(tmp_path: Path, bulk: b
 
 def test_small_files_are_compressed_while_their_block_fills(tmp_path: Path) -> None:
     told: list[int] = []
-    with Writer(tmp_path / "a.7z", bulk=True, tell=told.append) as writer:
+    with Writer(tmp_path / "a.7z", bulk=True, tell_bytes=told.append) as writer:
         for number in range(5):
-            writer.file(f"{number}.log", io.BytesIO(text(1 << 20, number)), WHEN, 0o644)
+            writer.add_file(f"{number}.log", io.BytesIO(text(1 << 20, number)), WHEN, 0o644)
         rig.wait_for(lambda: sum(told) >= CHUNK)
         assert sum(told) < 5 << 20, "what still waits for more is in no thread's hands"
         writer.finish()
@@ -129,7 +129,7 @@ def test_an_archive_of_nothing_is_one(tmp_path: Path) -> None:
 def test_an_archive_is_for_its_user_alone_and_none_before_it_is_finished(tmp_path: Path) -> None:
     path = tmp_path / "a.7z.part"
     with pytest.raises(KeyboardInterrupt), Writer(path) as writer:
-        writer.file("a.txt", io.BytesIO(b"a"), WHEN, 0o644)
+        writer.add_file("a.txt", io.BytesIO(b"a"), WHEN, 0o644)
         raise KeyboardInterrupt
     with pytest.raises(Damaged, match="never finished"):
         Archive(path)
@@ -141,11 +141,11 @@ def test_a_file_that_cannot_be_read_to_its_end_leaves_nothing_behind(tmp_path: P
     path = tmp_path / "a.7z"
     items = [Item("before.txt", "file", text(5000)), Item("after.txt", "file", text(7000, 2))]
     with Writer(path, threads=1, bulk=True) as writer:
-        writer.file("before.txt", io.BytesIO(items[0].data), WHEN, 0o644)
+        writer.add_file("before.txt", io.BytesIO(items[0].data), WHEN, 0o644)
         for good in (0, 100, CHUNK, CHUNK + 1, 5 * BLOCK):
             with pytest.raises(PermissionError):
-                writer.file("locked.bin", cast(BinaryIO, Breaks(good)), WHEN, 0o644)
-        writer.file("after.txt", io.BytesIO(items[1].data), WHEN, 0o644)
+                writer.add_file("locked.bin", cast(BinaryIO, Breaks(good)), WHEN, 0o644)
+        writer.add_file("after.txt", io.BytesIO(items[1].data), WHEN, 0o644)
         writer.finish()
     assert unpacked(path) == sorted(items)
     assert path.stat().st_size < 20_000
@@ -177,7 +177,7 @@ def test_a_full_disk_is_an_error_of_the_archive_not_of_the_file(tmp_path: Path) 
     try:
         resource.setrlimit(resource.RLIMIT_FSIZE, (BLOCK + 5000, before[1]))
         with pytest.raises(StateError, match="too large"), Writer(part, threads=1) as writer:
-            writer.file("noise.bin", source, WHEN, 0o644)
+            writer.add_file("noise.bin", source, WHEN, 0o644)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     with pytest.raises(Damaged, match="never finished"):
@@ -194,10 +194,10 @@ def test_nobody_reads_on_in_a_file_that_was_given_up(tmp_path: Path, monkeypatch
             raise KeyboardInterrupt
         return Future()
 
-    monkeypatch.setattr(Writer, "_compressed", compressed)
+    monkeypatch.setattr(Writer, "_submit", compressed)
     with Writer(tmp_path / "a.7z", bulk=True) as writer:
         with pytest.raises(KeyboardInterrupt):
-            writer.file("large.log", cast(BinaryIO, source), WHEN, 0o644)
+            writer.add_file("large.log", cast(BinaryIO, source), WHEN, 0o644)
         assert source.begun == source.ended == 3
 
 
@@ -230,10 +230,10 @@ def test_what_the_disk_refuses_while_more_is_written_is_an_error_in_the_end(
         if len(told) == failing:
             raise OSError(errno.EIO, "Input/output error")
 
-    monkeypatch.setattr(seven_zip_write, "FLUSHED", 1 << 20)
+    monkeypatch.setattr(seven_zip_write, "FLUSH_BYTES", 1 << 20)
     monkeypatch.setattr(os, "fsync", flush)
     with pytest.raises(StateError, match="Input/output error"), Writer(tmp_path / "a.7z.part", threads=1) as writer:
-        writer.file("noise.bin", io.BytesIO(noise(BLOCK)), WHEN, 0o644)
+        writer.add_file("noise.bin", io.BytesIO(noise(BLOCK)), WHEN, 0o644)
         writer.finish()
     assert len(told) > 3
 
@@ -306,7 +306,7 @@ def test_deflate_is_the_same_stream_to_all_whoever_made_it(
     if not fast:
         monkeypatch.setitem(sys.modules, "isal", None)
         monkeypatch.setattr(seven_zip_codec, "_isal", seven_zip_codec._isal.__wrapped__)
-    module = type(_deflater()).__module__
+    module = type(_deflate_compressor()).__module__
     assert ("isal" in module) == fast, module
     items = [Item("large.log", "file", text(BLOCK + 999)), Item("a.txt", "file", text(5000))]
     pack(tmp_path / "a.7z", items, codec="deflate")
@@ -323,8 +323,8 @@ def test_zlib_proves_what_isal_has_packed_and_isal_unpacks_what_is_proven(
     for name in ("_inflated", "_inflated_by_isal"):
         real = getattr(seven_zip_codec, name)
         monkeypatch.setattr(seven_zip_codec, name, lambda *args, r=real, n=name: used.append(n) or r(*args))
-    for proving, by in ((True, "_inflated"), (False, "_inflated_by_isal")):
-        with Archive(path, proving=proving) as archive:
+    for independent, by in ((True, "_inflated"), (False, "_inflated_by_isal")):
+        with Archive(path, independent=independent) as archive:
             used.clear()
             archive.read(None, lambda member, pieces: list(pieces))
         assert used == [by]
@@ -353,7 +353,7 @@ def test_the_parts_of_py7zr_that_are_not_public_are_as_we_know_them() -> None:
     assert source.read(1) == FILES
     assert vars(Bond(1, 0)) == {"incoder": 1, "outcoder": 0}
     for value in (0, 127, 128, 16383, 16384, 2**21, 2**35 + 1, 2**56 - 1, 2**56, 2**64 - 1):
-        assert read_uint64(io.BytesIO(number(value))) == value
+        assert read_uint64(io.BytesIO(encode_number(value))) == value
 
 
 def test_the_parser_of_py7zr_comes_alone_and_leaves_py7zr_as_it_is() -> None:

@@ -41,11 +41,11 @@ def made(folder: Path, backup: Backup, files: dict[str, bytes], passphrase: str 
     manifest.write(folder / "within", backup, sorted(rows), [], backup)
     with Writer(archive, passphrase=passphrase) as writer:
         for name, data in files.items():
-            writer.file(name, io.BytesIO(data), 0, 0o644)
-        writer.folder("b", 0, 0o755)
-        writer.link("link", "z.bin", 0, 0o777)
-        writer.file(".autosys/README.txt", io.BytesIO(b"how to restore"), 0, 0o644)
-        writer.file(MANIFEST, io.BytesIO((folder / "within").read_bytes()), 0, 0o600)
+            writer.add_file(name, io.BytesIO(data), 0, 0o644)
+        writer.add_folder("b", 0, 0o755)
+        writer.add_link("link", "z.bin", 0, 0o777)
+        writer.add_file(".autosys/README.txt", io.BytesIO(b"how to restore"), 0, 0o644)
+        writer.add_file(MANIFEST, io.BytesIO((folder / "within").read_bytes()), 0, 0o600)
         size, digest = writer.finish()
     (folder / "within").unlink()
     whole = backup._replace(archive_bytes=size, archive_sha256=digest, verified=True)

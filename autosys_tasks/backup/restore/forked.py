@@ -15,7 +15,7 @@ from autosys_tasks.backup.threads import Cancelled
 from autosys_tasks.core import faults
 
 MANY = 10_000  # files; of fewer there is too little to share
-Put = tuple[list[str], list[tuple[str, str]], int]  # members; the paths that could not be, and why; and their bytes
+Put = tuple[list[str], list[tuple[str, str]], int]  # members restored; (path, why) of the failed; bytes
 NOTHING: Put = [], [], 0
 
 
@@ -24,21 +24,21 @@ def put(site: Site, archive: Archive, waiting: dict[str, list[Item]], later: Col
 
     Members in `later` stay; so does everything where processes cannot be forked.
     """
-    crowds = archive.crowds()
-    if len(waiting) < MANY or len(crowds) < 2 or faults.ordered():
+    blocks = archive.many_member_blocks()
+    if len(waiting) < MANY or len(blocks) < 2 or faults.ordered():
         return
-    here, block = os.getpid(), archive.block_by_block()
+    here, block = os.getpid(), archive.block_reader()
 
-    def of(number: int) -> Put:
+    def work(number: int) -> Put:
         if os.getpid() == here:
             return NOTHING  # not forked: the caller's threads are faster than this one
         wanted = ((member, pieces) for member, pieces in block(number) if member.name not in later)
         return _put(site, wanted, waiting, lambda: os.getppid() == here)
 
-    with ForkPool(crowds, of) as results:
-        for names, failed, count in results:
+    with ForkPool(blocks, work) as results:
+        for restored, failed, count in results:
             why = dict(failed)
-            for item in itertools.chain.from_iterable(map(waiting.pop, names)):
+            for item in itertools.chain.from_iterable(map(waiting.pop, restored)):
                 path = item.wanted.entry.path
                 site.done(item, path not in why, why.get(path) or success_text(item))
             site.tell_bytes(count)
@@ -49,7 +49,7 @@ def _put(
     is_wanted: Callable[[], bool],
 ) -> Put:  # fmt: skip
     """Restore a block's files, in a worker; stops between two files when the parent process is gone."""
-    names, failed, counts = list[str](), list[tuple[str, str]](), list[int]()
+    restored, failed, counts = list[str](), list[tuple[str, str]](), list[int]()
 
     def done(item: Item, ok: bool, why: str) -> None:
         if not ok:
@@ -61,5 +61,5 @@ def _put(
                 raise Cancelled
             if same := waiting.get(member.name):
                 mine.files(same, pieces)
-                names.append(member.name)
-    return names, failed, sum(counts)
+                restored.append(member.name)
+    return restored, failed, sum(counts)

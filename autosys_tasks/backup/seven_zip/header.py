@@ -1,4 +1,4 @@
-"""The header of a 7z archive as bytes, as 7-Zip's 7zFormat.txt says and as far as our writer needs it. No files here.
+"""Encodes the header of a 7z archive, as 7-Zip's 7zFormat.txt says and as far as our writer needs it. Pure.
 
 A member is a row of `Columns`; members with bytes follow one another in the order of the blocks that hold them.
 """
@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 MAGIC = b"7z\xbc\xaf\x27\x1c"
-START = 32  # bytes before the first block: MAGIC, version, and where the header is
+SIGNATURE_SIZE = 32  # bytes before the first block: magic, version, and where the header is (SignatureHeader)
 DATA, EMPTY, FOLDER = 0, 1, 2  # what a row is: a member with bytes (a link's are its text), an empty file, a folder
 
 END, HEADER, STREAMS, FILES = b"\x00", b"\x01", b"\x04", b"\x05"
@@ -30,7 +30,7 @@ LATEST = (1 << 63) - 1
 
 
 class Block(NamedTuple):
-    """One compressed stream. `sizes`: what comes out of each coder, in their order; `members`: how many it holds."""
+    """One compressed stream. `sizes`: bytes that come out of each coder, in their order; `members`: their number."""
 
     coders: bytes
     packed: int
@@ -39,10 +39,10 @@ class Block(NamedTuple):
 
 
 class Columns:
-    """What the header says of the members, each a column: a million of them take 30 MB and their names."""
+    """The members' properties, one column each: a million members take 30 MB and their names."""
 
-    def __init__(self, told: tuple[bytes, ...] = (b"",) * 6) -> None:
-        names, shapes, times, attributes, sizes, crcs = told
+    def __init__(self, columns: tuple[bytes, ...] = (b"",) * 6) -> None:
+        names, shapes, times, attributes, sizes, crcs = columns
         self.names = bytearray(names)  # as they are in the header: UTF-16, a zero behind each
         self.shapes = bytearray(shapes)
         self.times = array("Q", times)
@@ -50,13 +50,13 @@ class Columns:
         self.sizes = array("Q", sizes)  # of those with bytes, as are the CRCs
         self.crcs = array("I", crcs)
 
-    def told(self) -> tuple[bytes, ...]:
-        """All of it as bytes, of which Columns are made in another process of this machine."""
+    def to_bytes(self) -> tuple[bytes, ...]:
+        """The columns as bytes, to be given to Columns in another process of this machine."""
         return tuple(map(bytes, (self.names, self.shapes, self.times, self.attributes, self.sizes, self.crcs)))
 
     def add(self, name: str, shape: int, mtime_ns: int, mode: int, size: int = 0, crc: int = 0) -> None:
         """One more member; `mode` with the bits of its kind."""
-        spelled, is_bytes = stored(name)
+        spelled, is_bytes = encode_name(name)
         self.names += f"{spelled}\0".encode("utf-16-le", "surrogatepass")
         self.shapes.append(shape)
         self.times.append(min(max(0, mtime_ns // 100 + EPOCH), LATEST))
@@ -66,7 +66,7 @@ class Columns:
             self.crcs.append(crc)
 
     def extend(self, more: Columns) -> None:
-        """The members of a block that is finished, or of a part of one."""
+        """Append the members of a finished block, or of a part of one."""
         self.names += more.names
         self.shapes += more.shapes
         self.times += more.times
@@ -75,15 +75,15 @@ class Columns:
         self.crcs += more.crcs
 
 
-def stored(name: str) -> tuple[str, bool]:
-    """How a name is spelled in an archive, and whether it is bytes that are no text (7-Zip's own spelling of them)."""
+def encode_name(name: str) -> tuple[str, bool]:
+    """A name as an archive has it, and whether it holds bytes that are no UTF-8 (encoded as 7-Zip does)."""
     if name.isascii() or name.isprintable() or not any("\udc80" <= one <= "\udcff" for one in name):
         return name, False
     return "".join(chr(ord(one) + ESCAPE) if "\udc80" <= one <= "\udcff" else one for one in name), True
 
 
 def link_bytes(text: str) -> bytes:
-    """A link's text as the bytes that are its content, the same on every system."""
+    """A link's target as the bytes that are its content, the same on every system."""
     try:
         return text.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:
@@ -97,7 +97,7 @@ def _attributes(shape: int, mode: int) -> int:
 
 
 @functools.lru_cache(1 << 12)  # sizes of small files come again and again
-def number(value: int) -> bytes:
+def encode_number(value: int) -> bytes:
     """A number as 7z writes it: the ones that begin the first byte say how many bytes follow."""
     for more in range(8):
         if value < 1 << (7 * more + 7):
@@ -112,13 +112,13 @@ def header(blocks: Sequence[Block], columns: Columns) -> bytes:
     return HEADER + streams + FILES + _files(columns) + END
 
 
-def encoded(block: Block, at: int, packed_crc: int, crc: int) -> bytes:
-    """What says where the compressed header is: `at` bytes behind START; `crc` is of what comes out of it."""
+def encoded_header(block: Block, at: int, packed_crc: int, crc: int) -> bytes:
+    """Where the compressed header is: `at` bytes after the signature header; `crc` is of the decompressed header."""
     return ENCODED + _packed(at, [block], packed_crc) + _coders([block], crc) + END
 
 
-def start(at: int, following: bytes) -> bytes:
-    """The first 32 bytes of the archive, whose last part (`following`) is `at` bytes behind them."""
+def signature_header(at: int, following: bytes) -> bytes:
+    """The first 32 bytes of the archive; `following`, its last part, begins `at` bytes after them."""
     where = b"".join(
         (at.to_bytes(8, "little"), len(following).to_bytes(8, "little"), zlib.crc32(following).to_bytes(4, "little"))
     )
@@ -126,41 +126,42 @@ def start(at: int, following: bytes) -> bytes:
 
 
 def _packed(at: int, blocks: Sequence[Block], crc: int | None = None) -> bytes:
-    sizes = b"".join(number(block.packed) for block in blocks)
+    sizes = b"".join(encode_number(block.packed) for block in blocks)
     crcs = b"" if crc is None else CRCS + b"\x01" + crc.to_bytes(4, "little")
-    return PACKED + number(at) + number(len(blocks)) + SIZES + sizes + crcs + END
+    return PACKED + encode_number(at) + encode_number(len(blocks)) + SIZES + sizes + crcs + END
 
 
 def _coders(blocks: Sequence[Block], crc: int | None = None) -> bytes:
     coders = b"".join(block.coders for block in blocks)
-    sizes = b"".join(number(size) for block in blocks for size in block.sizes)
+    sizes = b"".join(encode_number(size) for block in blocks for size in block.sizes)
     crcs = b"" if crc is None else CRCS + b"\x01" + crc.to_bytes(4, "little")
-    return CODERS + CODER + number(len(blocks)) + b"\0" + coders + CODER_SIZES + sizes + crcs + END
+    return CODERS + CODER + encode_number(len(blocks)) + b"\0" + coders + CODER_SIZES + sizes + crcs + END
 
 
 def _members(blocks: Sequence[Block], columns: Columns) -> bytes:
-    counts = b"".join(number(block.members) for block in blocks)
+    counts = b"".join(encode_number(block.members) for block in blocks)
     sizes, at = bytearray(), 0
-    for block in blocks:  # the last one's is what is left of the block
-        sizes += b"".join(map(number, columns.sizes[at : at + block.members - 1]))
+    for block in blocks:  # the last one's size is the rest of the block
+        sizes += b"".join(map(encode_number, columns.sizes[at : at + block.members - 1]))
         at += block.members
-    return MEMBERS + COUNTS + counts + SIZES + bytes(sizes) + CRCS + b"\x01" + little(columns.crcs).tobytes() + END
+    crcs = b"\x01" + little_endian(columns.crcs).tobytes()
+    return MEMBERS + COUNTS + counts + SIZES + bytes(sizes) + CRCS + crcs + END
 
 
 def _files(columns: Columns) -> bytes:
-    parts = [number(len(columns.shapes))]
+    parts = [encode_number(len(columns.shapes))]
     if columns.shapes.count(DATA) < len(columns.shapes):
         empty = [shape != DATA for shape in columns.shapes]
         parts.append(_property(IS_EMPTY, _bits(empty)))
         parts.append(_property(IS_FILE, _bits([shape == EMPTY for shape in columns.shapes if shape != DATA])))
     parts.append(_property(NAMES, b"\0" + columns.names))
-    parts.append(_property(TIMES, b"\x01\0" + little(columns.times).tobytes()))
-    parts.append(_property(ATTRIBUTES, b"\x01\0" + little(columns.attributes).tobytes()))
+    parts.append(_property(TIMES, b"\x01\0" + little_endian(columns.times).tobytes()))
+    parts.append(_property(ATTRIBUTES, b"\x01\0" + little_endian(columns.attributes).tobytes()))
     return b"".join((*parts, END))
 
 
 def _property(what: bytes, value: bytes) -> bytes:
-    return what + number(len(value)) + value
+    return what + encode_number(len(value)) + value
 
 
 def _bits(flags: Sequence[bool]) -> bytes:
@@ -168,7 +169,7 @@ def _bits(flags: Sequence[bool]) -> bytes:
     return int("".join("1" if flag else "0" for flag in flags).ljust(8 * count, "0"), 2).to_bytes(count, "big")
 
 
-def little(numbers: array[int]) -> array[int]:
+def little_endian(numbers: array[int]) -> array[int]:
     """Numbers in little-endian order, as 7z has them."""
     if sys.byteorder == "big":
         numbers = array(numbers.typecode, numbers)

@@ -1,6 +1,6 @@
-"""The header of a 7z archive as values: its blocks by py7zr's parser, its members by ours (py7zr's changes names).
+"""Parses the header of a 7z archive: its blocks by py7zr's parser, its members by ours (py7zr's changes names).
 
-Bytes in, values out; whatever is wrong raises some exception, which the reader tells as damage.
+Bytes in, values out; a wrong header raises any exception, which the reader turns into Damaged.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ from autosys_tasks.backup.seven_zip.header import (
     STREAMS,
     TIMES,
     UNIX,
-    little,
+    little_endian,
 )
 from autosys_tasks.backup.seven_zip.py7zr_parser import parser
 
-MORE = "its header names more in one place than in another"
+INCONSISTENT = "its header names more in one place than in another"
 
 
 class Member(NamedTuple):
-    """One thing in an archive. `kind`: file, folder or link (whose text is its content)."""
+    """A member of an archive. `kind`: file, folder or link (whose target is its content)."""
 
     name: str
     kind: str
@@ -54,18 +54,18 @@ class BlockInfo(NamedTuple):
 
     at: int
     packed: int  # bytes in the archive
-    coded: int  # of them, what the codec takes: the rest fills AES up
-    size: int  # bytes that come out
+    coded: int  # of them, input of the codec: the rest is padding of AES
+    size: int  # bytes after decoding
     codec: bytes
     settings: bytes
     aes: bytes  # AES-256's settings, b"" when it is not encrypted
     members: int
-    crc: int | None = None  # of what comes out; packed_crc: of what lies in the archive; both of a header's alone
+    crc: int | None = None  # of the decoded bytes; packed_crc: of those in the archive; only of a header's block
     packed_crc: int | None = None
 
 
 class Members:
-    """All that is in an archive, in its order, as columns: a million of them take 90 MB, and not three times that."""
+    """All members of an archive, in its order, as columns: a million of them take 90 MB, a third of a list."""
 
     def __init__(
         self, names: str, times: array[int], attributes: array[int], empty: bytes, is_file: bytes,
@@ -115,16 +115,17 @@ def contents(header: bytes) -> tuple[list[BlockInfo], Members]:
 
 def _blocks(packinfo: Any, folders: Sequence[Any], counts: Sequence[int]) -> list[BlockInfo]:
     if not len(packinfo.packsizes) == len(folders) == len(counts):
-        raise Damaged(MORE)
+        raise Damaged(INCONSISTENT)
     rows = zip(folders, packinfo.packpositions, packinfo.packsizes, counts, strict=False)
     return [_block(folder, packinfo.packpos + at, size, count) for folder, at, size, count in rows]
 
 
 def _block(folder: Any, at: int, packed: int, members: int) -> BlockInfo:
-    coders, sizes, bonds = folder.coders, folder.unpacksizes, [(one.incoder, one.outcoder) for one in folder.bindpairs]
+    coders, sizes = folder.coders, folder.unpacksizes
+    bind_pairs = [(one.incoder, one.outcoder) for one in folder.bindpairs]
     aes = coders[0]["properties"] if coders[0]["method"] == AES else b""
-    shape_is_ours = len(coders) == len(sizes) == (2 if aes else 1) and bonds == ([(1, 0)] if aes else [])
-    if not shape_is_ours or coders[-1]["method"] not in (COPY, LZMA2, DEFLATE):
+    is_supported = len(coders) == len(sizes) == (2 if aes else 1) and bind_pairs == ([(1, 0)] if aes else [])
+    if not is_supported or coders[-1]["method"] not in (COPY, LZMA2, DEFLATE):
         raise Damaged("it is packed in a way that none of ours is: another program wrote it")
     if aes and (packed % 16 or sizes[0] > packed):
         raise Damaged("an encrypted block has an impossible size")
@@ -138,11 +139,11 @@ def _members(source: io.BytesIO, sizes: Sequence[int], crcs: Sequence[int]) -> M
     names = str(memoryview(found.pop(NAMES))[1:], "utf-16-le", "surrogatepass")
     times, attributes = _numbers("Q", found[TIMES]), _numbers("I", found[ATTRIBUTES])
     if not count == names.count("\0") == len(times) == len(attributes):  # before anything is as long as `count` says
-        raise Damaged(MORE)
+        raise Damaged(INCONSISTENT)
     empty = _flags(found.get(IS_EMPTY, b""), count)
     is_file = _flags(found.get(IS_FILE, b""), sum(empty))
     if not count - sum(empty) == len(sizes) == len(crcs) or min(sizes, default=1) < 1:
-        raise Damaged(MORE)
+        raise Damaged(INCONSISTENT)
     return Members(names, times, attributes, bytes(empty), bytes(is_file), array("Q", sizes), array("I", crcs))
 
 
@@ -164,7 +165,7 @@ def _number(source: io.BytesIO) -> int:
 def _numbers(kind: str, value: bytes) -> array[int]:
     if value[:2] != b"\x01\0":
         raise Damaged("its header lacks the time or the attributes of some member")
-    return little(array(kind, value[2:]))
+    return little_endian(array(kind, value[2:]))
 
 
 def _flags(value: bytes, count: int) -> list[bool]:

@@ -1,7 +1,7 @@
 """Reads our 7z archives: a few blocks at a time, each decoded once, in bounded memory, every CRC compared.
 
-Whatever is wrong with an archive is Damaged, or NeedsPassphrase: never another exception. What is wrong with a member's
-bytes is raised where they are taken: a sink that catches it goes on with the next member.
+A bad archive raises Damaged or NeedsPassphrase, never another exception. Bad bytes of a member are raised from the
+iterator that gives them: a sink that catches the error goes on with the next member.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ from autosys_tasks.backup.errors import Damaged, NeedsPassphrase
 from autosys_tasks.backup.passphrase import forms
 from autosys_tasks.backup.seven_zip import lzma2_runs
 from autosys_tasks.backup.seven_zip.codec import LZMA2, Key, crc32, decoded, decrypted
-from autosys_tasks.backup.seven_zip.header import MAGIC, START
+from autosys_tasks.backup.seven_zip.header import MAGIC, SIGNATURE_SIZE
 from autosys_tasks.backup.seven_zip.parse import BlockInfo, Member, contents, encoded_header
 from autosys_tasks.core.files import patiently
 
 __all__ = ["Archive", "Member"]
 LARGEST_HEADER = 1 << 29
-AT_ONCE = 64 << 10  # few enough for the cache of a CPU
+READ_SIZE = 64 << 10  # few enough for the cache of a CPU
 MOST_CYCLES = 24
-CROWD = 1 << 9  # a block of more members is a crowd: small files, whose threads would wait for one another
-BLOCKS = 64  # blocks that are collected before threads read them
-ReadAt = Callable[[int, int, int], bytes]
-READ_AT: ReadAt | None = getattr(os, "pread", None)  # forked workers share a file's position; Windows has no pread
+MANY = 1 << 9  # a block with more members is read by one thread: several would wait for one another at each
+BLOCKS_AT_ONCE = 64  # blocks that threads read before the next are looked for
+PRead = Callable[[int, int, int], bytes]
+PREAD: PRead | None = getattr(os, "pread", None)  # forked workers share a file's position; Windows has no pread
 Check = Callable[[], None]  # raises Cancelled when another thread has failed
 HINT = "set AUTOSYS_BACKUP_PASSPHRASE to the passphrase that it was made with"
 
@@ -43,23 +43,23 @@ HINT = "set AUTOSYS_BACKUP_PASSPHRASE to the passphrase that it was made with"
 class Archive:
     """An archive of ours, open for reading; a context manager.
 
-    `proving`: no code that may have packed it unpacks it, where there is other code for that.
-    `file`: is read instead of what lies at `path`; it may be none of this machine's.
+    `independent`: decode with other code than the writer's, where there is some (zlib instead of isal).
+    `file`: read this instead of the file at `path`; it may be remote.
     """
 
     def __init__(
-        self, path: Path, passphrase: str = "", *, proving: bool = False, file: BinaryIO | None = None
+        self, path: Path, passphrase: str = "", *, independent: bool = False, file: BinaryIO | None = None
     ) -> None:
         host.keep_freed_memory()
-        self._path, self._passphrase, self._fast = path, passphrase, not proving
-        self._read_at = READ_AT if file is None else None
-        self._sum_of = zlib.crc32 if proving else crc32
+        self._path, self._passphrase, self._use_isal = path, passphrase, not independent
+        self._pread = PREAD if file is None else None
+        self._crc32 = zlib.crc32 if independent else crc32
         self._keys: dict[tuple[int, bytes], Key] = {}
         self._lock = threading.Lock()  # held to seek and read, where there is no pread
-        with self._damage():
+        with self._as_damaged():
             self._file = file or patiently(lambda: open(path, "rb"))  # noqa: SIM115 - closed at exit
         try:
-            with self._damage():
+            with self._as_damaged():
                 self._blocks, self._members = contents(self._header())
         except BaseException:
             self._file.close()
@@ -76,43 +76,43 @@ class Archive:
         return iter(self._members)
 
     def read(self, names: Collection[str] | None, sink: Callable[[Member, Iterator[bytes]], None]) -> None:
-        """Give `sink` each member of that name (None: all) and its bytes; those of a block in the archive's order.
+        """Call `sink(member, pieces)` for each member with one of these names (None: all).
 
-        Several blocks are read at a time: `sink` is called by several threads. A block of many small ones is given by
-        this thread alone, while another decodes what comes next. A block that holds none of them is not looked at. When
-        the last byte was taken the CRC has been compared.
+        Members of one block come in the archive's order. `sink` is called from several threads, for members of
+        different blocks; for blocks of more than MANY members only from this one, while others decode ahead. A block
+        without such members is not decoded. The CRC is compared before `pieces` ends.
         """
         wanted = None if names is None else frozenset(names)
 
-        def give(of_a_block: Iterable[_Place], check_cancelled: Check) -> None:
-            for member, stream, at in of_a_block:
+        def deliver(members: Iterable[_Located], check_cancelled: Check) -> None:
+            for member, stream, at in members:
                 check_cancelled()
                 sink(member, self._bytes(member, stream, at, check_cancelled))
 
         with _Pools(ThreadPoolExecutor(1, "unpack"), ThreadPoolExecutor(threads.worker_count(), "unpack-run")) as pools:
-            placed = (one for one in self._placed(pools) if wanted is None or one[0].name in wanted)
-            waiting: list[list[_Place]] = []
-            for stream, group in itertools.groupby(placed, key=itemgetter(1)):
-                if stream and stream.is_crowd:
-                    give(group, _never_cancelled)
+            located = (one for one in self._located(pools) if wanted is None or one[0].name in wanted)
+            waiting: list[list[_Located]] = []
+            for stream, group in itertools.groupby(located, key=itemgetter(1)):
+                if stream and stream.has_many_members:
+                    deliver(group, _never_cancelled)
                     continue
                 waiting.append(list(group))
-                if len(waiting) == BLOCKS:
-                    threads.for_each(iter(waiting), give)
+                if len(waiting) == BLOCKS_AT_ONCE:
+                    threads.for_each(iter(waiting), deliver)
                     waiting.clear()
-            threads.for_each(iter(waiting), give)
+            threads.for_each(iter(waiting), deliver)
 
-    def crowds(self) -> list[int]:
-        """The numbers of the crowds: blocks that many small members share."""
-        return [number for number, block in enumerate(self._blocks) if block.members > CROWD]
+    def many_member_blocks(self) -> list[int]:
+        """The numbers of the blocks with more than MANY members."""
+        return [number for number, block in enumerate(self._blocks) if block.members > MANY]
 
-    def block_by_block(self) -> Callable[[int], Iterator[tuple[Member, Iterator[bytes]]]]:
-        """A function that gives the members of the block of a number, with their bytes; numbers have to ascend.
+    def block_reader(self) -> Callable[[int], Iterator[tuple[Member, Iterator[bytes]]]]:
+        """A function from a block's number to its members and their bytes; call it with ascending numbers.
 
         It starts no thread, for forked workers. Use it either in them or here, not in both.
         """
-        placed = ((member, stream, at) for member, stream, at in self._placed() if stream)
-        blocks = itertools.groupby(placed, key=lambda place: place[1].number)
+        located = ((member, stream, at) for member, stream, at in self._located() if stream)
+        blocks = itertools.groupby(located, key=lambda found: found[1].number)
 
         def block(number: int) -> Iterator[tuple[Member, Iterator[bytes]]]:
             for member, stream, at in next(inside for found, inside in blocks if found == number):
@@ -122,15 +122,15 @@ class Archive:
 
     def stream(self, name: str) -> Iterator[bytes]:
         """The bytes of the one member of that name; Damaged when there is none."""
-        for member, stream, at in self._placed():
+        for member, stream, at in self._located():
             if member.name == name:
                 return self._bytes(member, stream, at, _never_cancelled)
         raise Damaged(f"there is no `{name}` in it", where=str(self._path))
 
-    def _placed(self, pools: _Pools | None = None) -> Iterator[_Place]:
-        """Every member with the stream its bytes come from, and where they begin in it; with no bytes, the last one.
+    def _located(self, pools: _Pools | None = None) -> Iterator[_Located]:
+        """Every member, the stream of its block (for one without bytes: the last block), and its offset in it.
 
-        A crowd's stream is decoded by `pools`.
+        `pools` decode blocks of more than MANY members.
         """
         blocks, left, at = enumerate(self._blocks), 0, 0
         stream: _Stream | None = None
@@ -143,32 +143,32 @@ class Archive:
                 left, at = left - 1, at + member.size
 
     def _stream(self, number: int, block: BlockInfo, pools: _Pools | None) -> _Stream:
-        is_crowd = block.members > CROWD
-        if not pools or not is_crowd:
-            pieces = self._decoded(block, fast=self._fast)
-        elif block.codec == LZMA2 and block.size <= lzma2_runs.MOST:
-            pieces = self._by_runs(block, pools.several)
+        has_many_members = block.members > MANY
+        if not pools or not has_many_members:
+            pieces = self._decoded(block, fast=self._use_isal)
+        elif block.codec == LZMA2 and block.size <= lzma2_runs.LARGEST:
+            pieces = self._decoded_by_runs(block, pools.several)
         else:
-            pieces = threads.prefetched(self._decoded(block, fast=self._fast), pools.one)
-        return _Stream(pieces, number, is_crowd)
+            pieces = threads.prefetched(self._decoded(block, fast=self._use_isal), pools.one)
+        return _Stream(pieces, number, has_many_members)
 
     def _bytes(self, member: Member, stream: _Stream | None, at: int, check_cancelled: Check) -> Iterator[bytes]:
-        """What `sink` takes: of a small one that is good and at hand, all at once."""
-        data = stream.at_hand(at, member.size) if stream else b""
-        if data and self._sum_of(data) == member.crc:
+        """A member's bytes, in one piece when they are decoded already and good."""
+        data = stream.buffered(at, member.size) if stream else b""
+        if data and self._crc32(data) == member.crc:
             return iter((data,))
-        return self._streamed(member, stream, at, check_cancelled)
+        return self._checked(member, stream, at, check_cancelled)
 
-    def _streamed(self, member: Member, stream: _Stream | None, at: int, check_cancelled: Check) -> Iterator[bytes]:
-        crc, sum_of = 0, self._sum_of
+    def _checked(self, member: Member, stream: _Stream | None, at: int, check_cancelled: Check) -> Iterator[bytes]:
+        crc, crc32_of = 0, self._crc32
         if stream is not None:
-            try:  # not `with self._damage()`, whose cost tells when it is a file's
-                for piece in stream.part(at, member.size):
+            try:  # not `with self._as_damaged()`: entered for each member, it would cost too much
+                for piece in stream.read(at, member.size):
                     check_cancelled()
-                    crc = sum_of(piece, crc)
+                    crc = crc32_of(piece, crc)
                     yield piece
             except Exception as error:
-                with self._damage():
+                with self._as_damaged():
                     raise error
         if crc != member.crc:
             raise Damaged("its bytes are not those that were packed: the CRC differs", where=str(self._path))
@@ -176,13 +176,13 @@ class Archive:
     # Blocks
 
     def _decoded(self, block: BlockInfo, *, fast: bool = False) -> Iterator[bytes]:
-        return decoded(block.codec, block.settings, self._in_clear(block), block.size, fast)
+        return decoded(block.codec, block.settings, self._decrypted(block), block.size, fast)
 
-    def _by_runs(self, block: BlockInfo, pool: ThreadPoolExecutor) -> Iterator[bytes]:
-        yield from lzma2_runs.decoded(block.settings, self._in_clear(block), block.size, pool)
+    def _decoded_by_runs(self, block: BlockInfo, pool: ThreadPoolExecutor) -> Iterator[bytes]:
+        yield from lzma2_runs.decoded(block.settings, self._decrypted(block), block.size, pool)
 
-    def _in_clear(self, block: BlockInfo) -> Iterator[bytes]:
-        pieces = self._pieces(START + block.at, block.packed)
+    def _decrypted(self, block: BlockInfo) -> Iterator[bytes]:
+        pieces = self._pieces(SIGNATURE_SIZE + block.at, block.packed)
         if block.aes:
             key, iv = self._key(block.aes)
             pieces = decrypted(pieces, key.cipher(iv), block.coded)
@@ -190,17 +190,17 @@ class Archive:
 
     def _pieces(self, at: int, size: int) -> Iterator[bytes]:
         while size:
-            piece = self._at(at, min(size, AT_ONCE))
-            if len(piece) < min(size, AT_ONCE):
+            piece = self._read_at(at, min(size, READ_SIZE))
+            if len(piece) < min(size, READ_SIZE):
                 raise Damaged("the archive ends too early")
             at, size = at + len(piece), size - len(piece)
             yield piece
 
-    def _at(self, at: int, size: int) -> bytes:
+    def _read_at(self, at: int, size: int) -> bytes:
         """Up to `size` bytes from offset `at`; fewer only at the file's end."""
-        if read_at := self._read_at:
-            data = read_at(self._file.fileno(), size, at)
-            while len(data) < size and (more := read_at(self._file.fileno(), size - len(data), at + len(data))):
+        if pread := self._pread:
+            data = pread(self._file.fileno(), size, at)
+            while len(data) < size and (more := pread(self._file.fileno(), size - len(data), at + len(data))):
                 data += more
             return data
         with self._lock:
@@ -222,17 +222,17 @@ class Archive:
     # The header
 
     def _header(self) -> bytes:
-        first, size = self._file.read(START), self._file.seek(0, os.SEEK_END)
-        if first == bytes(START):
+        first, size = self._file.read(SIGNATURE_SIZE), self._file.seek(0, os.SEEK_END)
+        if first == bytes(SIGNATURE_SIZE):
             raise Damaged("it was never finished: its first bytes are zero")
-        if len(first) < START or not first.startswith(MAGIC):
+        if len(first) < SIGNATURE_SIZE or not first.startswith(MAGIC):
             raise Damaged("it is no 7z archive")
         if zlib.crc32(first[12:]) != int.from_bytes(first[8:12], "little"):
             raise Damaged("its first bytes are not what was written")
         at, length, crc = (int.from_bytes(first[a:b], "little") for a, b in ((12, 20), (20, 28), (28, 32)))
-        if START + at + length > size:
-            raise Damaged(f"it ends too early: {size} bytes of {START + at + length}")
-        following = b"".join(self._pieces(START + at, length))
+        if SIGNATURE_SIZE + at + length > size:
+            raise Damaged(f"it ends too early: {size} bytes of {SIGNATURE_SIZE + at + length}")
+        following = b"".join(self._pieces(SIGNATURE_SIZE + at, length))
         if zlib.crc32(following) != crc:
             raise Damaged("its header is not what was written")
         packed = encoded_header(following)
@@ -242,7 +242,7 @@ class Archive:
         if block.size > LARGEST_HEADER or block.packed_crc is None:
             raise Damaged("its header is none of ours: another program wrote it")
         crc = 0
-        for piece in self._pieces(START + block.at, block.packed):
+        for piece in self._pieces(SIGNATURE_SIZE + block.at, block.packed):
             crc = zlib.crc32(piece, crc)
         if crc != block.packed_crc:
             raise Damaged("its header is not what was written")
@@ -259,7 +259,7 @@ class Archive:
         raise Damaged("its header is not what was written")
 
     @contextlib.contextmanager
-    def _damage(self) -> Iterator[None]:
+    def _as_damaged(self) -> Iterator[None]:
         """Turn every error within into Damaged, except NeedsPassphrase."""
         where = str(self._path)
         try:
@@ -277,7 +277,7 @@ class Archive:
 
 
 class _Pools(NamedTuple):
-    """The threads that decode blocks of many small members. `one` has a single thread, for `prefetched`."""
+    """Threads that decode blocks of more than MANY members. `one` has a single thread, for `prefetched`."""
 
     one: ThreadPoolExecutor
     several: ThreadPoolExecutor
@@ -291,34 +291,34 @@ class _Pools(NamedTuple):
 
 
 class _Stream:
-    """What comes out of a block, taken member by member, forward only."""
+    """The decoded bytes of a block, read member by member, forward only."""
 
-    def __init__(self, pieces: Iterator[bytes], number: int, is_crowd: bool) -> None:
-        self._pieces, self._piece, self._at = pieces, b"", 0  # _at: where _piece begins
+    def __init__(self, pieces: Iterator[bytes], number: int, has_many_members: bool) -> None:
+        self._pieces, self._piece, self._offset = pieces, b"", 0  # _offset: where _piece begins
         self.number = number  # of the block
-        self.is_crowd = is_crowd  # many members share it
+        self.has_many_members = has_many_members  # more than MANY
 
-    def at_hand(self, at: int, size: int) -> bytes:
-        """The bytes of `part` when they are decoded already; else b""."""
-        begins = at - self._at
+    def buffered(self, at: int, size: int) -> bytes:
+        """The same as `read` in one piece, if these bytes are decoded already; else b""."""
+        begins = at - self._offset
         return self._piece[begins : begins + size] if 0 <= begins <= len(self._piece) - size else b""
 
-    def part(self, at: int, size: int) -> Iterator[bytes]:
+    def read(self, at: int, size: int) -> Iterator[bytes]:
         """The `size` bytes that begin at `at`."""
         end = at + size
         while at < end:
-            while self._at + len(self._piece) <= at:
-                self._at, self._piece = self._at + len(self._piece), b""
+            while self._offset + len(self._piece) <= at:
+                self._offset, self._piece = self._offset + len(self._piece), b""
                 self._piece = next(self._pieces, b"")
                 if not self._piece:
                     raise Damaged("the block that holds it is broken before it")
-            piece = self._piece[at - self._at : end - self._at]
+            piece = self._piece[at - self._offset : end - self._offset]
             at += len(piece)
             yield piece
 
 
-_Place = tuple[Member, _Stream | None, int]
+_Located = tuple[Member, _Stream | None, int]
 
 
 def _never_cancelled() -> None:
-    """For reading without other threads."""
+    """The `check_cancelled` of a reader without other threads."""
