@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from autosys_tasks.tasks.border.verb import verb
+from autosys_tasks.tasks.border.documents import finish, run_fields, show_plan
+from autosys_tasks.tasks.border.verb import is_dry, verb
+from autosys_tasks.tasks.border.workspace import current
 
 
 @verb(
@@ -20,7 +22,7 @@ from autosys_tasks.tasks.border.verb import verb
 )
 def test(
     c: Any, paths: list[str], live: bool = False, short: bool = False, windows: bool = False, k: str = "",
-    args: str = "",
+    args: str = "", dry_run: bool = False, json: bool = False,
 ) -> None:  # fmt: skip
     """Run the test suite."""
     flags = [name for name, said in (("--live", live), ("--short", short)) if said]
@@ -28,19 +30,21 @@ def test(
         flags += ["-n", "3", "--dist", "loadfile"]  # all of it, three files at once: most of them wait
     match = ["-k", k] if k else []
     program = "tests/windows/run.py" if windows else "pytest"
-    end_as(c, [program, *flags, *match, *words(args), *paths])
+    argv = [program, *flags, *match, *words(args), *paths]
+    run_all("test", [argv], dry_run=is_dry(c, dry_run), as_json=json)
 
 
 @verb()
-def lint(c: Any) -> None:
+def lint(c: Any, dry_run: bool = False, json: bool = False) -> None:
     """Check style and types: ruff, then mypy --strict as each of the three systems sees the code."""
-    end_as(c, ["ruff", "check", "."], *(["mypy", "--platform", name] for name in ("linux", "win32", "darwin")))
+    types = [["mypy", "--platform", name] for name in ("linux", "win32", "darwin")]
+    run_all("lint", [["ruff", "check", "."], *types], dry_run=is_dry(c, dry_run), as_json=json)
 
 
 @verb(help={"args": "arguments for bench/run.py, in one string"})
-def bench(c: Any, args: str = "") -> None:
+def bench(c: Any, args: str = "", dry_run: bool = False, json: bool = False) -> None:
     """Measure this beside its peers."""
-    end_as(c, ["bench/run.py", *words(args)])
+    run_all("bench", [["bench/run.py", *words(args)]], dry_run=is_dry(c, dry_run), as_json=json)
 
 
 def words(text: str) -> list[str]:
@@ -50,37 +54,46 @@ def words(text: str) -> list[str]:
     return shlex.split(text)
 
 
-def end_as(c: Any, *commands: list[str]) -> None:
-    """Run all commands in the checkout with this environment's Python; end with the first bad exit code."""
-    from pathlib import Path
+def run_all(task: str, programs: list[list[str]], *, dry_run: bool, as_json: bool) -> None:
+    """Run modules and scripts of the checkout with this environment's Python; end with the first bad exit code.
 
-    from invoke import Exit
+    For a document's sake what they print goes to stderr.
+    """
+    import shlex
+    import subprocess
+    import sys
+    from pathlib import Path
+    from time import monotonic
 
     from autosys_tasks.core.errors import UsageError
+    from autosys_tasks.core.plan import Outcome, Plan, Step
 
     checkout = Path(__file__).resolve().parents[2]
     if not (checkout / "tests").is_dir():
         raise UsageError("there is no tests folder here", hint="this task is for a checkout of autosys")
-    codes = [exit_code(str(checkout), argv, dry=bool(c.config.run.dry)) for argv in commands]
-    if any(codes):
-        raise Exit(code=next(code for code in codes if code))
+    commands = [_python_command(argv) for argv in programs]
+    config = current() if as_json else None
+    steps = [Step("run", argv[0], shlex.join(command)) for argv, command in zip(programs, commands, strict=True)]
+    if dry_run:
+        return show_plan(config, Plan(task, tuple(steps)), as_json=as_json, exit_code=False)
+    codes, outcomes = [], []
+    for step, command in zip(steps, commands, strict=True):
+        began = monotonic()
+        code = subprocess.call(command, cwd=checkout, stdout=sys.stderr if as_json else None)
+        codes.append(128 - code if code < 0 else code)  # a signal's is 128 + n
+        ms = round((monotonic() - began) * 1000)
+        outcomes.append(Outcome(step, codes[-1] == 0, f"exit code {codes[-1]}: {step.reason}", ms))
+    return finish(config, "run", next(filter(None, codes), 0), run_fields(task, outcomes), [], as_json)
 
 
-def exit_code(checkout: str, argv: list[str], *, dry: bool) -> int:
-    """How this environment's Python ends with a module or script of the checkout; a signal's is 128 + n."""
+def _python_command(argv: list[str]) -> list[str]:
     import importlib.util
-    import shlex
-    import subprocess
     import sys
 
     from autosys_tasks.core.errors import UsageError
 
-    is_module = not argv[0].endswith(".py")
-    if is_module and importlib.util.find_spec(argv[0]) is None:
+    if argv[0].endswith(".py"):
+        return [sys.executable, *argv]
+    if importlib.util.find_spec(argv[0]) is None:
         raise UsageError(f"`{argv[0]}` is not installed here", hint="python tasks.py test")
-    command = [sys.executable, *(["-m"] if is_module else []), *argv]
-    if dry:
-        print(shlex.join(command))
-        return 0
-    code = subprocess.call(command, cwd=checkout)
-    return 128 - code if code < 0 else code
+    return [sys.executable, "-m", *argv]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from pathlib import Path
 
 import pytest
 import rig
@@ -13,28 +14,40 @@ pytestmark = pytest.mark.portable
 COMMAND = [sys.executable, "-m", "autosys_tasks.program"]
 
 
+def planned(*args: str, cwd: Path = rig.REPOSITORY) -> list[list[str]]:
+    """The commands that a dry run says it would run."""
+    document = rig.start([*COMMAND, *args, "--dry-run", "--json"], cwd=cwd).result().rc(0).json()
+    assert document["schema"] == "autosys.plan/1"
+    return [shlex.split(step["reason"]) for step in document["steps"]]
+
+
 def test_the_exit_code_of_the_suite_is_that_of_the_task() -> None:
     said = rig.start([*COMMAND, "test", "no-such-file.py"], cwd=rig.REPOSITORY).result()
     said.rc(4).says("file or directory not found: no-such-file.py")
 
 
+def test_a_document_has_stdout_to_itself_and_says_how_the_suite_ended() -> None:
+    said = rig.start([*COMMAND, "test", "no-such-file.py", "--json"], cwd=rig.REPOSITORY).result().rc(4)
+    assert "file or directory not found: no-such-file.py" in said.err
+    (outcome,) = said.json()["outcomes"]
+    assert (outcome["target"], outcome["ok"], said.json()["exit_code"]) == ("pytest", False, 4)
+    assert said.json()["summary"] == {"done": 0, "failed": 1, "skipped": 0}
+
+
 def test_what_is_asked_of_the_suite_reaches_it() -> None:
-    asked = ["test", "tests/bootstrap", "--live", "--short", "-k", "a and not b", "--args", "-x --lf"]
-    said = rig.start([*COMMAND, "--dry", *asked], cwd=rig.REPOSITORY / "docs").result().rc(0)
+    asked = ["tests/bootstrap", "--live", "--short", "-k", "a and not b", "--args", "-x --lf"]
     wanted = ["pytest", "--live", "--short", "-k", "a and not b", "-x", "--lf", "tests/bootstrap"]
-    assert shlex.split(said.out) == [sys.executable, "-m", *wanted]
-    said = rig.start([*COMMAND, "--dry", "test", "tests/unit", "--windows"], cwd=rig.REPOSITORY).result().rc(0)
-    assert shlex.split(said.out)[1:] == ["tests/windows/run.py", "tests/unit"]
-    said = rig.start([*COMMAND, "--dry", "test"], cwd=rig.REPOSITORY).result().rc(0)
-    assert shlex.split(said.out)[2:] == ["pytest", "-n", "3", "--dist", "loadfile"]
+    assert planned("test", *asked, cwd=rig.REPOSITORY / "docs") == [[sys.executable, "-m", *wanted]]
+    assert planned("test", "tests/unit", "--windows")[0][1:] == ["tests/windows/run.py", "tests/unit"]
+    assert planned("test")[0][2:] == ["pytest", "-n", "3", "--dist", "loadfile"]
 
 
 def test_lint_checks_style_and_types_and_bench_runs_the_bench() -> None:
     pytest.importorskip("ruff")
     pytest.importorskip("mypy")
-    lint = rig.start([*COMMAND, "--dry", "lint"], cwd=rig.REPOSITORY).result().rc(0)
-    lines = [shlex.split(line) for line in lint.out.splitlines()]
-    assert lines[0] == [sys.executable, "-m", "ruff", "check", "."]
-    assert lines[1:] == [[sys.executable, "-m", "mypy", "--platform", name] for name in ("linux", "win32", "darwin")]
-    bench = rig.start([*COMMAND, "--dry", "bench", "--args", "--quick"], cwd=rig.REPOSITORY).result().rc(0)
-    assert shlex.split(bench.out) == [sys.executable, "bench/run.py", "--quick"]
+    ruff, *types = planned("lint")
+    assert ruff == [sys.executable, "-m", "ruff", "check", "."]
+    assert types == [[sys.executable, "-m", "mypy", "--platform", name] for name in ("linux", "win32", "darwin")]
+    assert planned("bench", "--args", "--quick") == [[sys.executable, "bench/run.py", "--quick"]]
+    said = rig.start([*COMMAND, "--dry", "lint"], cwd=rig.REPOSITORY).result().rc(0)
+    assert said.out.startswith("would run ruff: ")
