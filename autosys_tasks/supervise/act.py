@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterable
 
 from autosys_tasks import host
+from autosys_tasks.core.errors import StateError
 from autosys_tasks.core.faults import fault
 from autosys_tasks.core.files import decode, patiently
 from autosys_tasks.core.plan import Outcome, Step
@@ -48,7 +49,7 @@ def start(
     """
     began = time.perf_counter()
     step = Step("start", label(name), reason)
-    prepare(house.place, [name])
+    prepare(house.place, name)
     fault("supervise.before-lock")
     lock = host.take_lock(house.place.lock(name))
     if lock is None:
@@ -189,7 +190,7 @@ def adopt(house: House, name: str, found: tuple[host.Identity, str], reason: str
     Outcome.ok None: its starter is at it, or was faster.
     """
     step = Step("adopt", label(name), reason)
-    prepare(house.place, [name])
+    prepare(house.place, name)
     lock = host.take_lock(house.place.starting(name))
     if lock is None:
         return Outcome(step, None, "somebody is starting it")
@@ -229,13 +230,21 @@ def note(house: House, name: str, reason: str, ended: host.Exit | None = None) -
 
 
 def want(house: House, names: Iterable[str], *, up: bool, hold: bool = False) -> None:
-    """Write down what a person wants, before anything is done about it."""
-    names = list(names)
-    prepare(house.place, names)
+    """Write down what a person wants, before anything is done about it.
+
+    Raises StateError, when all the others are written, for the first that could not be.
+    """
+    trouble: StateError | None = None
     me = host.identity(os.getpid()) if hold else None
     for name in names:
         before = read_wanted(house.place, name)
         if (before.up, before.hold) != (up, me) or not os.path.exists(house.place.of(name, "wanted.json")):
-            write_wanted(house.place, name, Wanted(up, time.time(), me))
+            try:
+                prepare(house.place, name)
+                write_wanted(house.place, name, Wanted(up, time.time(), me))
+            except StateError as error:
+                trouble = trouble or error
     fault("supervise.after-wanted")
     host.ring(house.place.bell)
+    if trouble:
+        raise trouble

@@ -17,7 +17,7 @@ from autosys_tasks.supervise.values import GUARD, Record
 def follow(house: House) -> int:
     """Become the guard; returns 0 at once when one is watching already."""
     act.want(house, [GUARD], up=True)
-    prepare(house.place, [GUARD])
+    prepare(house.place, GUARD)
     lock = host.take_lock(house.place.lock(GUARD))
     if lock is None:
         record, _corrupt = read_record(house.place, GUARD)

@@ -201,11 +201,18 @@ def plan_down(house: House, names: Iterable[str]) -> Plan:
 
 
 def take_down(house: House, names: Iterable[str], tell: Callable[[Outcome], None] = lambda o: None) -> Report:
-    """Wanted down, written first; then stopped, dependents before what they depend on, whole trees."""
+    """Wanted down, written first; then stopped, dependents before what they depend on, whole trees.
+
+    Raises StateError, when all is stopped, where it could not be written that it shall stay so.
+    """
     began = time.monotonic()
     names = list(names)
     scope = [name for name in chosen(house, names) if house.config.services[name].managed]
-    act.want(house, [*scope, *([] if names else [GUARD])], up=False)
+    unkept: StateError | None = None
+    try:
+        act.want(house, [*scope, *([] if names else [GUARD])], up=False)
+    except StateError as error:
+        unkept = error
     with Journal(house.outputs, "down", host) as journal:
         facts = facts_to_stop(house, names)
         if not names and GUARD in facts:
@@ -214,6 +221,9 @@ def take_down(house: House, names: Iterable[str], tell: Callable[[Outcome], None
         failed = tuple(outcome.step.target for outcome in journal.outcomes if outcome.ok is False)
         seconds = time.monotonic() - began
         detail = f"still running: {', '.join(failed)}" if failed else "stopped"
+        if unkept:
+            said = f"{unkept.message}; {detail}, but not to stay so: the guard or the next tick starts it again"
+            raise StateError(said, where=unkept.where, hint=unkept.hint) from unkept
         journal.close(ok=not failed, detail=detail, ms=round(seconds * 1000))
     return Report(tuple(journal.outcomes), {}, facts, failed, seconds)
 

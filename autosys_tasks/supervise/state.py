@@ -76,11 +76,10 @@ def default_folder(config: Config) -> Path:
     return host.state_home() / "autosys" / f"{config.name}-{digest}"
 
 
-def prepare(place: Place, names: list[str]) -> None:
-    """Make the folders that acting needs; raises StateError, naming the one that cannot be made."""
-    for name in names:
-        if not os.path.isdir(f"{place.folder}/services/{name}"):
-            make_folder(Path(place.folder, "services", name))
+def prepare(place: Place, name: str) -> None:
+    """Make the folder that acting on a service needs; raises StateError, naming it, when it cannot be made."""
+    if not os.path.isdir(f"{place.folder}/services/{name}"):
+        make_folder(Path(place.folder, "services", name))
 
 
 def spec_hash(service: Service) -> str:

@@ -69,6 +69,16 @@ def test_a_full_disk_is_named_and_costs_nothing(workspace: rig.Workspace, point:
     assert len([p for p in workspace.alive() if rig.lives(p.pid)]) == 1
 
 
+def test_a_down_on_a_full_disk_stops_what_it_can_and_says_which_wish_is_not_kept(workspace: rig.Workspace) -> None:
+    workspace.service("api", "sleeps.py").service("b", "sleeps.py").cli("bringup").rc(0)
+    full = {"AUTOSYS_FAULT": "files.before-write:enospc:2"}  # the first says who is at work
+    said = workspace.cli("down", env=full).rc(1).says("No space left", "stopped, but not to stay so", "-> free some")
+    assert str(workspace.state / "services" / "api" / "wanted.json") in said.err
+    assert not workspace.alive()
+    workspace.cli("watchdog").rc(0)
+    assert {name: seen["state"] for name, seen in rows(workspace).items()} == {"api": "ready", "b": "stopped"}
+
+
 def test_a_journal_that_cannot_be_written_stops_no_work_and_is_named_at_the_end(workspace: rig.Workspace) -> None:
     """Interface 2: 1, an output folder that cannot be written, named; what was asked for is done all the same."""
     workspace.service("api", "sleeps.py", more='depends_on = ["db"]').service("db", "sleeps.py")
