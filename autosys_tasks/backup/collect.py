@@ -1,4 +1,4 @@
-"""Collects what the sets name, in one walk, and which patterns match nothing."""
+"""Collects what the sets' patterns match, in one walk; and tells which patterns match nothing."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from autosys_tasks.backup.secrets_text import looks_secret, some_look_secret
 from autosys_tasks.backup.sqlite_copy import ITS_OWN, PAGE
 from autosys_tasks.backup.staged import Staged, capture_git, copy_databases
 from autosys_tasks.backup.values import FILE, FOLDER, HARDLINK, LINK, SECRET, Collected, Failed, Found, Skipped
-from autosys_tasks.backup.walk import LeftOut, Seen, Site, Thing, Unread, is_link, reason, walk
+from autosys_tasks.backup.walk import Event, Excluded, Matched, Site, Thing, is_link, reason, walk
 from autosys_tasks.config.model import Config
 from autosys_tasks.core.clock import span
 from autosys_tasks.supervise.state import place_of
@@ -27,7 +27,7 @@ EVERY = 10_000  # paths between two lines of progress
 SPECIAL = {stat.S_IFSOCK: "a socket", stat.S_IFIFO: "a pipe"}
 LEADS_OUT = "leads-out"
 IS_WINDOWS = hasattr(os.stat_result, "st_file_attributes")
-BITS = 0o700 if IS_WINDOWS else 0o7777  # it knows the rights of the owner alone: nobody else is to have them elsewhere
+BITS = 0o700 if IS_WINDOWS else 0o7777  # Windows knows no group and others: they get no rights elsewhere
 
 
 def collect(
@@ -50,34 +50,29 @@ def collect(
     """
     base = base or Base()
     site = site_of(config, folder, staging)
-    wanted = patterns(config.backup.sets.values(), fold=site.fold)
-    gathered = _Gathered(site, wanted, now, base)
-    told = 0
-    for event in walk(site, wanted, gathered.retries):
-        gathered.take(event)
-        if gathered.count >= told + EVERY:
-            told = gathered.count
-            say(f"looking: {told} paths")
+    collector = _Collector(site, patterns(config.backup.sets.values(), fold=site.fold), now, base)
+    collector.walk(say)
     left = base.left()
-    gathered.add_parents()
+    collector.add_parents()
     copies, damaged = dict[str, Found](), list[Failed]()
     if databases:
         required = {one.name for one in config.backup.sets.values() if one.required}
         copies, damaged = copy_databases(
-            gathered.paged, staging, gathered.retries, lambda one: not required.isdisjoint(one.sets), apart=apart
+            collector.paged, staging, collector.retries, lambda one: not required.isdisjoint(one.sets), apart=apart
         )
-    repository = capture_git(site.root, site.own, staging) if config.backup.git else Staged()
+    repository = Staged()
     if config.backup.git:
+        repository = capture_git(site.root, site.own, staging)
         say(f"git: {repository.summary}")
     return Collected(
-        tuple(sorted(gathered.all_found(copies, repository.found), key=itemgetter(0))),
-        (*gathered.unmatched(), *gathered.failed, *damaged, *repository.failed),
-        tuple(gathered.skipped),
-        (*gathered.too_old(), *repository.notes),
-        repository.summary,
-        base.files,
-        base.bytes,
-        tuple(left),
+        found=tuple(sorted(collector.all_found(copies, repository.found), key=itemgetter(0))),
+        missing=(*collector.unmatched(), *collector.failed, *damaged, *repository.failed),
+        skipped=tuple(collector.skipped),
+        notes=(*collector.too_old(), *repository.notes),
+        git=repository.summary,
+        files=base.files,
+        bytes=base.bytes,
+        left=tuple(left),
     )
 
 
@@ -107,8 +102,8 @@ def _inside(path: str, root: str) -> str | None:
     return "" if seen == "." else None if seen.split("/")[0] == ".." else seen
 
 
-class _Gathered:
-    """What a walk has found so far."""
+class _Collector:
+    """Walks, and collects what was found."""
 
     def __init__(self, site: Site, wanted: Sequence[Pattern], now: float, base: Base) -> None:
         self.site, self.wanted, self.now, self.base = site, wanted, now, base
@@ -118,8 +113,8 @@ class _Gathered:
         self.failed: list[Failed] = []
         self.skipped: list[Skipped] = []
         self.linked: list[tuple[Found, tuple[int, int]]] = []  # files with several names, with (device, inode)
-        self.met: dict[tuple[str, str], bool] = {}  # (set, pattern) that matched; True: something young enough
-        self.left_out: dict[tuple[str, str], LeftOut] = {}
+        self.matched: dict[tuple[str, str], bool] = {}  # (set, pattern) -> whether a match is young enough
+        self.left_out: dict[tuple[str, str], Excluded] = {}
         self.others: set[str] = set()  # of `found`: paths of folders and links
         self.folders: set[str] = set()  # folders in which something was found
 
@@ -128,35 +123,43 @@ class _Gathered:
         """How many things were found, unchanged files of the base included."""
         return len(self.found) + self.base.files
 
-    def take(self, event: object) -> None:
-        """Take one event of the walk."""
-        if isinstance(event, Seen):
-            self._meet(event)
-        elif isinstance(event, LeftOut):
+    def walk(self, say: Say) -> None:
+        """Walk the workspace; `say` gets a line after every EVERY paths."""
+        reported = 0
+        for event in walk(self.site, self.wanted, self.retries):
+            self._add_event(event)
+            if self.count >= reported + EVERY:
+                reported = self.count
+                say(f"looking: {reported} paths")
+
+    def _add_event(self, event: Event) -> None:
+        if isinstance(event, Matched):
+            self._add_matched(event)
+        elif isinstance(event, Excluded):
             for one in event.patterns:
                 self.left_out.setdefault((one.of.name, one.written), event)
-        elif isinstance(event, Unread):
+        else:
             self._fail(event.path, event.why, event.patterns)
 
-    def _meet(self, seen: Seen) -> None:
+    def _add_matched(self, seen: Matched) -> None:
         for one in seen.patterns:
-            self.met.setdefault((one.of.name, one.written), one.of.newer_than_s is None)
+            self.matched.setdefault((one.of.name, one.written), one.of.newer_than_s is None)
         if all(one.of.newer_than_s is None for one in seen.patterns):
             self._add(seen)
             return
         for thing in seen.things:
             if young := tuple(one for one in seen.patterns if self._is_young(one, thing[1])):
-                self.met.update({(one.of.name, one.written): True for one in young})
-                self._add(Seen(seen.folder, [thing], young))
+                self.matched.update({(one.of.name, one.written): True for one in young})
+                self._add(Matched(seen.folder, [thing], young))
 
     def _is_young(self, one: Pattern, status: os.stat_result) -> bool:
         return one.of.newer_than_s is None or status.st_mtime >= self.now - one.of.newer_than_s
 
     def _fail(self, path: str, why: str, by: Sequence[Pattern]) -> None:
         self.failed.append(Failed(path, why, any(one.of.required for one in by)))
-        self.met.update({(one.of.name, one.written): True for one in by if one.takes(path)})
+        self.matched.update({(one.of.name, one.written): True for one in by if one.matches(path)})
 
-    def _add(self, seen: Seen) -> None:
+    def _add(self, seen: Matched) -> None:
         prefix = f"{seen.folder}/" if seen.folder else ""
         here = os.path.join(self.site.source(seen.folder), "")
         sets = tuple(dict.fromkeys(one.of.name for one in seen.patterns))
@@ -236,7 +239,7 @@ class _Gathered:
         rows = []
         for one in self.wanted:
             key = one.of.name, one.written
-            if key in self.met:
+            if key in self.matched:
                 continue
             why = f"`{one.of.name}` asks for it, and nothing matches"
             if near := self.left_out.get(key):
@@ -249,7 +252,7 @@ class _Gathered:
         return [
             f"`{one.written}` of `{one.of.name}`: nothing of it changed within {span(one.of.newer_than_s or 0)}"
             for one in self.wanted
-            if self.met.get((one.of.name, one.written)) is False
+            if self.matched.get((one.of.name, one.written)) is False
         ]
 
 

@@ -1,9 +1,9 @@
-"""`.autosysignore`: what a folder wants left out of backups, in the words of .gitignore. Pure.
+"""`.autosysignore`: what to exclude from backups, in the syntax of .gitignore. Pure.
 
-As git has it: `#` comments, `!` takes back, `/` within or at the front holds a pattern to its folder, `/` at the end
-means folders alone, `*` `?` `[a-z]` stay within a name, `**` does not, `\\` makes the next letter plain, blanks at the
-end of a line do not count. The last line that matches decides, and of two files the deeper one. What lies in a folder
-that is left out cannot be taken back.
+As in git: `#` is a comment, `!` negates, `/` at the beginning or within anchors a pattern to the file's folder, `/` at
+the end matches folders only, `*` `?` `[a-z]` match within a name, `**` across folders, `\\` escapes the next character,
+trailing blanks do not count. The last matching line decides, and of two files the deeper one. A file cannot be included
+again when a folder above it is excluded.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ _MEMBER = re.compile(r"\[:(?P<class>[a-z]*):\]|(?P<first>\\?.)(?:-(?P<last>\\.|[
 
 
 class Rule(NamedTuple):
-    """One line."""
+    """One line of an ignore file."""
 
-    whole: re.Pattern[str]
-    by_name: bool  # held against the name alone, wherever it is; else against the path from the file's folder
+    regex: re.Pattern[str]
+    by_name: bool  # matches the name alone; else the path relative to the ignore file
     folders_only: bool
-    takes_back: bool
+    negated: bool
 
 
 class Level(NamedTuple):
-    """One file's lines, and the folder that it lies in ("" is the workspace)."""
+    """The rules of one ignore file, and its folder ("" is the workspace)."""
 
     folder: str
     rules: tuple[Rule, ...]
@@ -40,45 +40,44 @@ class Level(NamedTuple):
 def read_rules(text: str, *, fold: bool = False) -> tuple[Rule, ...]:
     """The rules of a file, in order; `fold` where the system does not tell `A` from `a`."""
     lines = (line.removesuffix("\r") for line in text.removeprefix("\ufeff").split("\n"))
-    found = (_rule(_without_blanks(line), fold) for line in lines if not line.startswith("#"))
+    found = (_rule(_without_trailing_blanks(line), fold) for line in lines if not line.startswith("#"))
     return tuple(rule for rule in found if rule)
 
 
-def left_out_by(levels: Sequence[Level], path: str, is_folder: bool) -> str | None:
-    """The folder whose file leaves this path out, None when it stays; folders above it have been asked before."""
+def ignored_by(levels: Sequence[Level], path: str, is_folder: bool) -> str | None:
+    """The folder whose ignore file excludes this path, or None. The folders above the path must have been checked."""
     name = path.rpartition("/")[2]
     for level in reversed(levels):
         inside = path[len(level.folder) + 1 :] if level.folder else path
         for rule in reversed(level.rules):
-            if (is_folder or not rule.folders_only) and rule.whole.fullmatch(name if rule.by_name else inside):
-                return None if rule.takes_back else level.folder
+            if (is_folder or not rule.folders_only) and rule.regex.fullmatch(name if rule.by_name else inside):
+                return None if rule.negated else level.folder
     return None
 
 
-def _without_blanks(line: str) -> str:
-    """Blanks at the end go, but one that a backslash stands before."""
+def _without_trailing_blanks(line: str) -> str:
+    """The line without trailing blanks, except one that is escaped by a backslash."""
     bare = line.rstrip(" ")
     slashes = len(bare) - len(bare.rstrip("\\"))
     return bare + " " if slashes % 2 and len(bare) < len(line) else bare
 
 
 def _rule(line: str, fold: bool) -> Rule | None:
-    takes_back = line.startswith("!")
-    pattern = line[1:] if takes_back else line
+    negated = line.startswith("!")
+    pattern = line[1:] if negated else line
     folders_only = pattern.endswith("/")
     pattern = pattern[:-1] if folders_only else pattern
     if not pattern:
         return None
     by_name = "/" not in pattern
-    regex = _regex(pattern.removeprefix("/"), by_name)
-    if regex is None:
+    translated = _regex(pattern.removeprefix("/"), by_name)
+    if translated is None:
         return None
-    whole = re.compile(regex, re.DOTALL | (re.IGNORECASE if fold else 0))
-    return Rule(whole, by_name, folders_only, takes_back)
+    return Rule(re.compile(translated, re.DOTALL | (re.IGNORECASE if fold else 0)), by_name, folders_only, negated)
 
 
 def _regex(pattern: str, by_name: bool) -> str | None:
-    """The pattern as a regular expression; None when git takes it for one that matches nothing."""
+    """The pattern as a regular expression; None for one that, to git, matches nothing."""
     parts, at = [], 0
     while at < len(pattern):
         letter = pattern[at]
@@ -123,7 +122,7 @@ def _set(pattern: str, at: int) -> tuple[str, int]:
 
 
 def _within(found: re.Match[str]) -> str:
-    """A member of a set: a class, a letter, or a range (one that ends before it begins is its first letter)."""
+    """A member of a set: a class, a character, or a range (a reversed one is its first character)."""
     if found["class"] is not None:
         return _CLASSES.get(found["class"], "")
     first, last = found["first"].removeprefix("\\") or "\\", (found["last"] or "").removeprefix("\\")

@@ -1,4 +1,4 @@
-"""The patterns of the sets against paths: what each matches, and which folders may hold something for it. Pure."""
+"""Matches the sets' patterns with paths, and tells which folders may hold a match. Pure."""
 
 from __future__ import annotations
 
@@ -9,64 +9,64 @@ from typing import NamedTuple
 from autosys_tasks.config.model import BackupSet
 from autosys_tasks.core.globs import compiled
 
-HEAVY = frozenset((".git", ".venv", ".venvs", "node_modules"))  # only entered by a pattern that has the very name in it
+HEAVY = frozenset((".git", ".venv", ".venvs", "node_modules"))  # searched only by a pattern that names them literally
 _WILD = re.compile(r"[*?[]")
 
 
 class Pattern(NamedTuple):
-    """One line of a set's `include`, ready to be held against paths."""
+    """One pattern of a set's `include`, compiled."""
 
     of: BackupSet
-    written: str
-    whole: re.Pattern[str]  # what it takes
-    above: re.Pattern[str]  # the folders in which it may find something
-    excluded: re.Pattern[str]  # what its set leaves out
-    heavy: frozenset[str]  # those of HEAVY that it names
-    deep: bool  # a folder that it takes is taken with all that is in it
+    written: str  # as in autosys.toml
+    regex: re.Pattern[str]  # the paths that it matches
+    folder_regex: re.Pattern[str]  # the folders that may hold a match
+    exclude_regex: re.Pattern[str]  # what its set leaves out
+    heavy_names: frozenset[str]  # names of HEAVY in the pattern
+    is_recursive: bool  # a folder that it matches is included with all below it
 
-    def takes(self, path: str) -> bool:
-        """Whether it names this path."""
-        return self.whole.fullmatch(_composed(path)) is not None
+    def matches(self, path: str) -> bool:
+        """Whether it matches this path."""
+        return self.regex.fullmatch(_nfc(path)) is not None
 
-    def takes_all_in(self, folder: str) -> bool:
-        """Whether it names everything in this folder, and deeper; of the workspace's own nothing is said."""
-        return self.deep and folder != "" and self.takes(folder)
+    def matches_all_in(self, folder: str) -> bool:
+        """Whether it matches everything below this folder; False for the workspace itself."""
+        return self.is_recursive and folder != "" and self.matches(folder)
 
-    def leaves_out(self, path: str) -> bool:
-        """Whether its set's `exclude` names this path, or a folder that it is in."""
-        return self.excluded.fullmatch(_composed(path)) is not None
+    def excludes(self, path: str) -> bool:
+        """Whether its set's `exclude` matches this path, or a folder above it."""
+        return self.exclude_regex.fullmatch(_nfc(path)) is not None
 
-    def enters(self, folder: str) -> bool:
-        """Whether something in this folder, or deeper, may be its."""
+    def may_match_in(self, folder: str) -> bool:
+        """Whether something below this folder may match."""
         name = folder.rpartition("/")[2]
-        return (name not in HEAVY or name in self.heavy) and self.reaches(folder)
+        return (name not in HEAVY or name in self.heavy_names) and self.may_match_below(folder)
 
-    def reaches(self, folder: str) -> bool:
-        """As `enters`, were the folder not heavy."""
-        return self.above.fullmatch(_composed(folder)) is not None
+    def may_match_below(self, folder: str) -> bool:
+        """The same, as if the folder were none of HEAVY."""
+        return self.folder_regex.fullmatch(_nfc(folder)) is not None
 
 
 def patterns(sets: Iterable[BackupSet], *, fold: bool = False) -> tuple[Pattern, ...]:
-    """Every pattern of every set; `fold` where the system does not tell `A` from `a`."""
+    """Every pattern of every set; `fold`: match without regard to case."""
     return tuple(_pattern(one, written, fold) for one in sets for written in one.include)
 
 
 def _pattern(one: BackupSet, written: str, fold: bool) -> Pattern:
     flags = re.DOTALL | (re.IGNORECASE if fold else 0)
-    parts, deep = _read(written)
+    parts, is_recursive = _parse(written)
     return Pattern(
         one,
         written,
-        re.compile(_taking(written), flags),
-        re.compile(_above(parts, deep), flags),
-        re.compile("|".join(map(_taking, one.exclude)) or r"(?!)", flags),
+        re.compile(_match_regex(written), flags),
+        re.compile(_folder_regex(parts, is_recursive), flags),
+        re.compile("|".join(map(_match_regex, one.exclude)) or r"(?!)", flags),
         HEAVY.intersection(parts),
-        deep,
+        is_recursive,
     )
 
 
-def _composed(path: str) -> str:
-    """A name is found in either of the two ways that Unicode has to write it; it is kept as it is."""
+def _nfc(path: str) -> str:
+    """The path in Unicode's composed form (NFC): both spellings of a name match."""
     if path.isascii():
         return path
     from unicodedata import normalize
@@ -74,25 +74,25 @@ def _composed(path: str) -> str:
     return normalize("NFC", path)
 
 
-def _read(written: str) -> tuple[list[str], bool]:
-    """Its parts, and whether a folder is taken with all that is in it: by `a`, `a/`, `a/**`, `**/a`, not by `a/*`."""
-    parts = [part for part in _composed(written).replace("\\", "/").split("/") if part != "."]
-    deep = not parts or parts[-1] in ("", "**") or not _WILD.search(parts[-1])
+def _parse(written: str) -> tuple[list[str], bool]:
+    """Its parts, and whether it is recursive: `a`, `a/`, `a/**` and `**/a` are, `a/*` is not."""
+    parts = [part for part in _nfc(written).replace("\\", "/").split("/") if part != "."]
+    is_recursive = not parts or parts[-1] in ("", "**") or not _WILD.search(parts[-1])
     while parts and parts[-1] in ("", "**"):
         parts.pop()
-    return [part for part in parts if part], deep
+    return [part for part in parts if part], is_recursive
 
 
-def _taking(written: str) -> str:
-    parts, deep = _read(written)
-    return f"(?:{compiled(('/'.join(parts),)).pattern}){'(?:/.*)?' if deep else ''}" if parts else ".+"
+def _match_regex(written: str) -> str:
+    parts, is_recursive = _parse(written)
+    return f"(?:{compiled(('/'.join(parts),)).pattern}){'(?:/.*)?' if is_recursive else ''}" if parts else ".+"
 
 
-def _above(parts: Sequence[str], deep: bool) -> str:
-    """`a/*/c.txt` may find something in `a` and in `a/x`, `a/**/c.txt` in all below `a`."""
+def _folder_regex(parts: Sequence[str], is_recursive: bool) -> str:
+    """The folders that may hold a match: of `a/*/c.txt` `a` and `a/x`, of `a/**/c.txt` all below `a`."""
     if not parts or "**" in parts[0]:
         return ".*"
     here = compiled((parts[0],)).pattern
     if len(parts) > 1:
-        return f"{here}(?:/{_above(parts[1:], deep)})?"
-    return f"{here}(?:/.*)?" if deep else r"(?!)"
+        return f"{here}(?:/{_folder_regex(parts[1:], is_recursive)})?"
+    return f"{here}(?:/.*)?" if is_recursive else r"(?!)"

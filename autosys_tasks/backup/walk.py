@@ -1,4 +1,4 @@
-"""Walks the workspace once and yields what the sets' patterns match; reads no file, follows no link."""
+"""Walks the workspace once and yields what the sets' patterns match. Follows no link, reads ignore files only."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from functools import partial
 from operator import attrgetter
 from typing import NamedTuple
 
-from autosys_tasks.backup.ignore_text import NAME, Level, left_out_by, read_rules
+from autosys_tasks.backup.ignore_text import NAME, Level, ignored_by, read_rules
 from autosys_tasks.backup.patterns_text import HEAVY, Pattern
 from autosys_tasks.backup.retry import RetryBudget
 from autosys_tasks.backup.store import NAME as BACKUP
 from autosys_tasks.backup.values import RESTORING
 from autosys_tasks.core.files import decode, long_path, slurp
 
-JUNCTION = 0xA0000003  # IO_REPARSE_TAG_MOUNT_POINT: Windows' link between folders; `is_dir` says yes to it
+JUNCTION = 0xA0000003  # IO_REPARSE_TAG_MOUNT_POINT: Windows' link between folders; `is_dir` is True for it
 HAS_TAGS = hasattr(os.stat_result, "st_reparse_tag")
 BY_FD = os.scandir in os.supports_fd
-MOST = 200  # things in one event; fits a CPU's cache
+MOST = 200  # things in one event: they fit a CPU's cache
 OURS = "autosys keeps its own things there"
 HEAVY_WHY = "such a folder is entered only when the pattern has its very name in it"
 EXCLUDED = "`exclude` of its set names it"
@@ -28,23 +28,23 @@ NONE: tuple[Pattern, ...] = ()
 Thing = tuple[str, os.stat_result]  # its name in its folder, and what the system says of it
 
 
-class Seen(NamedTuple):
-    """Things of one folder, by name, that these patterns match; many in one event, which costs less."""
+class Matched(NamedTuple):
+    """Things of one folder, in order of name, that these patterns match; many in one event, which costs less."""
 
     folder: str
     things: list[Thing]
     patterns: tuple[Pattern, ...]
 
 
-class LeftOut(NamedTuple):
-    """A path that is left out, though these patterns match it or may match something below it."""
+class Excluded(NamedTuple):
+    """A path that is excluded, though these patterns match it or may match something below it."""
 
     path: str
     why: str
     patterns: tuple[Pattern, ...]
 
 
-class Unread(NamedTuple):
+class Unreadable(NamedTuple):
     """A path that cannot be read, though these patterns match it or may match something below it."""
 
     path: str
@@ -52,16 +52,19 @@ class Unread(NamedTuple):
     patterns: tuple[Pattern, ...]
 
 
+Event = Matched | Excluded | Unreadable
+
+
 class Site(NamedTuple):
-    """Where a walk goes, and where not."""
+    """The folder that is walked, and what in it is never looked at."""
 
     root: str
-    own: tuple[str, ...] = ()  # folders of ours, from the root: never kept
-    fold: bool = False  # `A` is `a` here
-    places: frozenset[str] = frozenset()  # second places in the workspace: copies of backups in them are not kept
+    own: tuple[str, ...] = ()  # our folders, relative to the root: never kept
+    fold: bool = False  # names that differ in case only are equal
+    places: frozenset[str] = frozenset()  # folders of `copies` in the workspace: backups in them are not kept
 
     def source(self, path: str) -> str:
-        """A path of the archive as a path of this system."""
+        """A path of the archive as an absolute path of this system."""
         return long_path(os.path.join(self.root, *path.split("/")) if path else self.root)
 
     def is_own(self, path: str) -> bool:
@@ -79,104 +82,126 @@ class Site(NamedTuple):
         return folder in self.places
 
 
-class _Room(NamedTuple):
-    """A folder to look into, with the patterns and ignore rules that apply there."""
+class _Folder(NamedTuple):
+    """A folder to walk, with the patterns and ignore rules that apply there."""
 
-    folder: str
+    path: str
     active: tuple[Pattern, ...]
     levels: tuple[Level, ...] = ()
 
 
-def walk(site: Site, wanted: Sequence[Pattern], retries: RetryBudget) -> Iterator[Seen | LeftOut | Unread]:
-    """Everything below `site.root` that a pattern matches, in order of path; and what was left out or unreadable."""
-    rooms: list[Iterator[Seen | LeftOut | Unread | _Room]] = [_in_room(site, _Room("", tuple(wanted)), retries)]
-    while rooms:
-        event = next(rooms[-1], None)
+def walk(site: Site, wanted: Sequence[Pattern], retries: RetryBudget) -> Iterator[Event]:
+    """What the patterns match below `site.root`, in order of path; and what was excluded or is unreadable."""
+    folders: list[Iterator[Event | _Folder]] = [_events_in(site, _Folder("", tuple(wanted)), retries)]
+    while folders:
+        event = next(folders[-1], None)
         if event is None:
-            rooms.pop()
-        elif isinstance(event, _Room):
-            rooms[-1] = iter(list(rooms[-1]))  # read to its end: no folder stays open while its subfolders are walked
-            rooms.append(_in_room(site, event, retries))
+            folders.pop()
+        elif isinstance(event, _Folder):
+            folders[-1] = iter(list(folders[-1]))  # to its end: no folder stays open while subfolders are walked
+            folders.append(_events_in(site, event, retries))
         else:
             yield event
 
 
-def _in_room(site: Site, room: _Room, retries: RetryBudget) -> Iterator[Seen | LeftOut | Unread | _Room]:
+def _events_in(site: Site, folder: _Folder, retries: RetryBudget) -> Iterator[Event | _Folder]:
     """The events of one folder; each subfolder where its content sorts (`a/x` comes after `a-b`, before `a0`)."""
-    folder, active, levels = room
+    path, active, levels = folder
     with ExitStack() as stack:
         try:
-            entries = retries.twice(partial(_listed, site.source(folder), stack))
-            if site.is_place(folder):
+            entries = retries.twice(partial(_listed, site.source(path), stack))
+            if site.is_place(path):
                 entries = [entry for entry in entries if not BACKUP.match(entry.name)]
             has_rules = any(entry.is_file(follow_symlinks=False) for entry in entries if entry.name == NAME)
         except OSError as error:
-            yield Unread(folder or ".", reason(error), active)
+            yield Unreadable(path or ".", reason(error), active)
             return
         if has_rules:
             try:
-                levels = (*levels, _level(site, folder, retries))
-            except OSError as error:  # what it leaves out is kept then
-                yield Unread(f"{folder}/{NAME}".lstrip("/"), reason(error), ())
-        yield from _in_order(site, _Room(folder, active, levels), entries, retries)
+                levels = (*levels, _level(site, path, retries))
+            except OSError as error:  # what it excludes is kept then
+                yield Unreadable(f"{path}/{NAME}".lstrip("/"), reason(error), ())
+        yield from _in_order(site, _Folder(path, active, levels), entries, retries)
 
 
 def _in_order(
-    site: Site, room: _Room, entries: list[os.DirEntry[str]], retries: RetryBudget
-) -> Iterator[Seen | LeftOut | Unread | _Room]:
-    folder, active, levels = room
-    prefix = f"{folder}/" if folder else ""
-    asked = () if all(one.takes_all_in(folder) for one in active) else active
-    picky = bool(levels) or any(one.of.exclude for one in active)
-    for_all = bool(active) and not (asked or picky)  # the patterns take whatever file is there
+    site: Site, folder: _Folder, entries: list[os.DirEntry[str]], retries: RetryBudget
+) -> Iterator[Event | _Folder]:
+    prefix = f"{folder.path}/" if folder.path else ""
+    judge = _Judge(site, folder)
+    batch = _Batch(folder.path)
+    inner: list[_Folder] = []  # subfolders that are still to come; the last one comes first
     entries.sort(key=attrgetter("name"), reverse=True)
-    crowd, by = list[Thing](), active
-    inner: list[_Room] = []  # met, and not yet at their place: the last one comes first
-    while entries:  # what the system said of them is not kept longer than needed
-        path, taking, below = prefix + entries[-1].name, active, NONE
-        while inner and inner[-1].folder + "/" < path:
-            if crowd:
-                yield Seen(folder, crowd, by)
-                crowd = []
+    while entries:  # from its end: what the system said of an entry is not kept longer than needed
+        path = prefix + entries[-1].name
+        if inner and f"{inner[-1].path}/" < path:
+            yield from batch.flush()
             yield inner.pop()
-        if for_all and not inner and (files := _first_files(entries)):
-            if crowd:
-                yield Seen(folder, crowd, by)
-                crowd = []
-            yield Seen(folder, files, active)
+            continue
+        if judge.matches_all_files and not inner and (files := _first_files(entries)):
+            yield from batch.flush()
+            yield Matched(folder.path, files, folder.active)
             continue
         entry = entries.pop()
         try:
             is_folder = retries.twice(partial(_is_folder, entry))
         except OSError as error:
-            yield Unread(path, reason(error), active)
+            yield Unreadable(path, reason(error), folder.active)
             continue
-        if asked:
-            taking = tuple(one for one in asked if one.takes(path))
-        if is_folder:
-            below = tuple(one for one in active if one.enters(path))
-        if is_folder or picky:
-            why, out = _left_out(site, path, is_folder, (*taking, *below), active, levels)
-            if out:
-                yield LeftOut(path, why, out)
-                taking, below = _without(taking, out), _without(below, out)
+        matching, below, excluded = judge(path, is_folder)
+        if excluded:
+            yield excluded
         if below:
-            inner.append(_Room(path, below, levels))
-        if not taking:
-            continue
-        try:
-            status = _met(entry, retries)
-        except OSError as error:
-            yield Unread(path, reason(error), taking)
-            continue
-        if crowd and (taking != by or len(crowd) == MOST):
-            yield Seen(folder, crowd, by)
-            crowd = []
-        crowd.append((entry.name, status))
-        by = taking
-    if crowd:
-        yield Seen(folder, crowd, by)
+            inner.append(_Folder(path, below, folder.levels))
+        if matching:
+            try:
+                status = _status_with_retry(entry, retries)
+            except OSError as error:
+                yield Unreadable(path, reason(error), matching)
+                continue
+            if matching != batch.patterns or len(batch.things) == MOST:
+                yield from batch.flush()
+                batch.patterns = matching
+            batch.things.append((entry.name, status))
+    yield from batch.flush()
     yield from reversed(inner)
+
+
+class _Judge:
+    """Tells which patterns match an entry of one folder, and which may match below it."""
+
+    def __init__(self, site: Site, folder: _Folder) -> None:
+        self._site, self._folder, active = site, folder, folder.active
+        self._to_ask = () if all(one.matches_all_in(folder.path) for one in active) else active
+        self._may_exclude = bool(folder.levels) or any(one.of.exclude for one in active)
+        self.matches_all_files = bool(active) and not (self._to_ask or self._may_exclude)
+
+    def __call__(self, path: str, is_folder: bool) -> tuple[tuple[Pattern, ...], tuple[Pattern, ...], Excluded | None]:
+        """The patterns that match it, those that may match below it, and why others do not."""
+        active = self._folder.active
+        matching = tuple(one for one in self._to_ask if one.matches(path)) if self._to_ask else active
+        below = tuple(one for one in active if one.may_match_in(path)) if is_folder else NONE
+        if is_folder or self._may_exclude:
+            wanting = (*matching, *below)
+            why, out = _exclusion(self._site, path, is_folder, wanting, active, self._folder.levels)
+            if out:
+                return _without(matching, out), _without(below, out), Excluded(path, why, out)
+        return matching, below, None
+
+
+class _Batch:
+    """Consecutive things of one folder that the same patterns match, until they make one event."""
+
+    def __init__(self, folder: str) -> None:
+        self._folder = folder
+        self.things: list[Thing] = []
+        self.patterns = NONE
+
+    def flush(self) -> Iterator[Matched]:
+        """The event of these things, if there are any; then there are none."""
+        if self.things:
+            yield Matched(self._folder, self.things, self.patterns)
+            self.things = []
 
 
 def _first_files(entries: list[os.DirEntry[str]]) -> list[Thing]:
@@ -194,7 +219,7 @@ def _first_files(entries: list[os.DirEntry[str]]) -> list[Thing]:
     return files
 
 
-def _left_out(
+def _exclusion(
     site: Site,
     path: str,
     is_folder: bool,
@@ -202,29 +227,29 @@ def _left_out(
     active: tuple[Pattern, ...],
     levels: tuple[Level, ...],
 ) -> tuple[str, tuple[Pattern, ...]]:
-    """Why, and for which patterns, something is left out."""
+    """Why a path is excluded, and for which patterns."""
     name = path.rpartition("/")[2]
     if is_folder and site.is_own(path):
         return OURS, wanting
     if is_folder and name in HEAVY:
-        out = tuple(one for one in active if name not in one.heavy and one.reaches(path))
+        out = tuple(one for one in active if name not in one.heavy_names and one.may_match_below(path))
         if out:
             return HEAVY_WHY, out
     if not wanting:
         return "", ()
-    if levels and (by := left_out_by(levels, path, is_folder)) is not None:
+    if levels and (by := ignored_by(levels, path, is_folder)) is not None:
         return f"`{by}/{NAME}` names it".replace("`/", "`"), wanting
-    return EXCLUDED, tuple(one for one in wanting if one.leaves_out(path))
+    return EXCLUDED, tuple(one for one in wanting if one.excludes(path))
 
 
 def _level(site: Site, folder: str, retries: RetryBudget) -> Level:
-    """The rules of a folder that has some; raises OSError."""
+    """The rules of a folder's ignore file; raises OSError."""
     raw = retries.twice(partial(slurp, os.path.join(site.source(folder), NAME)))
     return Level(folder, read_rules(decode(raw), fold=site.fold))
 
 
 def _listed(folder: str, stack: ExitStack) -> list[os.DirEntry[str]]:
-    """What lies in a folder. Where that can be, it stays open on the stack: its files are found from it sooner."""
+    """The entries of a folder. Where possible it stays open, on the stack: that makes `stat` of them faster."""
     if not BY_FD:
         with os.scandir(folder) as entries:
             return list(entries)
@@ -235,7 +260,7 @@ def _listed(folder: str, stack: ExitStack) -> list[os.DirEntry[str]]:
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
-    """Whether things lie in it. Some file systems do not list of what kind a thing is, and asking it can fail."""
+    """Whether it is a folder and no link. On some file systems this asks the disk, which may fail."""
     return entry.is_dir(follow_symlinks=False) and not _is_junction(entry)
 
 
@@ -247,7 +272,7 @@ def _without(patterns: tuple[Pattern, ...], out: tuple[Pattern, ...]) -> tuple[P
     return tuple(one for one in patterns if one not in out)
 
 
-def _met(entry: os.DirEntry[str], retries: RetryBudget) -> os.stat_result:
+def _status_with_retry(entry: os.DirEntry[str], retries: RetryBudget) -> os.stat_result:
     try:
         return _status(entry)
     except OSError:
@@ -256,7 +281,7 @@ def _met(entry: os.DirEntry[str], retries: RetryBudget) -> os.stat_result:
 
 
 def _status(entry: os.DirEntry[str]) -> os.stat_result:
-    """What the system says of it now; Windows' listing knows neither its inode nor how many names it has."""
+    """Its status now; Windows' listing has neither inode nor link count."""
     return entry.stat(follow_symlinks=False) if BY_FD else os.lstat(entry.path)
 
 

@@ -316,15 +316,15 @@ def taken(glob: list[str], path: list[str]) -> bool:
 @given(GLOBS, PATHS)
 def test_a_pattern_takes_what_a_naive_reading_takes_and_looks_where_that_lies(glob: list[str], path: str) -> None:
     (one,) = patterns([BackupSet("set", ("/".join(glob),))])
-    assert one.takes(path) == taken(glob, path.split("/"))
-    if one.takes(path):
+    assert one.matches(path) == taken(glob, path.split("/"))
+    if one.matches(path):
         parts = path.split("/")
-        assert all(one.enters("/".join(parts[:cut])) for cut in range(1, len(parts)))
+        assert all(one.may_match_in("/".join(parts[:cut])) for cut in range(1, len(parts)))
 
 
 def test_on_windows_a_pattern_is_of_any_case() -> None:
     (one,) = patterns([BackupSet("set", ("Config/*.JSON",))], fold=True)
-    assert one.takes("config/a.json") and one.enters("CONFIG")
+    assert one.matches("config/a.json") and one.may_match_in("CONFIG")
 
 
 # Many files

@@ -12,7 +12,7 @@ from git_repos import Repo, new_repo
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autosys_tasks.backup.ignore_text import Level, left_out_by, read_rules
+from autosys_tasks.backup.ignore_text import Level, ignored_by, read_rules
 from autosys_tasks.backup.values import FILE
 
 FOLDERS = ["a", "a/b", "a/b/a", "b", "b/a", "ab", "foo", "foo/x"]
@@ -49,7 +49,7 @@ def by_us(files: dict[str, str]) -> set[str]:
     for path in sorted([*FOLDERS, *TREE]):
         above = [path[:cut] for cut in range(len(path)) if path[cut] == "/"]
         ours = [levels[folder] for folder in ["", *above] if folder in levels]
-        if out & set(above) or left_out_by(ours, path, path in FOLDERS) is not None:
+        if out & set(above) or ignored_by(ours, path, path in FOLDERS) is not None:
             out.add(path)
     return out
 
@@ -102,12 +102,12 @@ def test_whatever_stands_in_the_files_git_agrees(repo: Repo, files: dict[str, st
 
 def test_two_stars_within_a_name_are_one() -> None:
     rules = [Level("", read_rules("a**/b"))]
-    assert left_out_by(rules, "ax/b", False) == "" and left_out_by(rules, "a/x/b", False) is None
+    assert ignored_by(rules, "ax/b", False) == "" and ignored_by(rules, "a/x/b", False) is None
 
 
 @given(st.text(max_size=30))
 def test_no_text_is_an_error(text: str) -> None:
-    left_out_by([Level("", read_rules(text))], "a/b", False)
+    ignored_by([Level("", read_rules(text))], "a/b", False)
 
 
 # In a workspace

@@ -15,10 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autosys_tasks.backup import walk as module
-from autosys_tasks.backup.ignore_text import NAME, Level, left_out_by, read_rules
+from autosys_tasks.backup.ignore_text import NAME, Level, ignored_by, read_rules
 from autosys_tasks.backup.patterns_text import HEAVY, Pattern, patterns
 from autosys_tasks.backup.retry import RetryBudget
-from autosys_tasks.backup.walk import EXCLUDED, HEAVY_WHY, OURS, LeftOut, Seen, Site, Unread, walk
+from autosys_tasks.backup.walk import EXCLUDED, HEAVY_WHY, OURS, Excluded, Matched, Site, Unreadable, walk
 from autosys_tasks.config.model import BackupSet
 
 OWN = ("backups", "a/own")
@@ -66,18 +66,19 @@ def alone(root: Path, wanted: tuple[Pattern, ...]) -> Iterator[Said]:
         for name in sorted(os.listdir(root / folder)):
             path = f"{folder}/{name}".lstrip("/")
             is_folder = (root / path).is_dir()
-            taking = [one for one in active if one.takes(path)]
-            below = [one for one in active if is_folder and one.enters(path)]
+            taking = [one for one in active if one.matches(path)]
+            below = [one for one in active if is_folder and one.may_match_in(path)]
+            reaching = [one for one in active if one.may_match_below(path)]
             out: list[Pattern] = []
             why = ""
             if is_folder and path in OWN:
                 why, out = OURS, [*taking, *below]
-            elif is_folder and name in HEAVY and any(name not in p.heavy and p.reaches(path) for p in active):
-                why, out = HEAVY_WHY, [one for one in active if name not in one.heavy and one.reaches(path)]
-            elif (taking or below) and (by := left_out_by(levels, path, is_folder)) is not None:
+            elif is_folder and name in HEAVY and (heavy := [one for one in reaching if name not in one.heavy_names]):
+                why, out = HEAVY_WHY, heavy
+            elif (taking or below) and (by := ignored_by(levels, path, is_folder)) is not None:
                 why, out = f"`{by}/{NAME}` names it".replace("`/", "`"), [*taking, *below]
             elif taking or below:
-                why, out = EXCLUDED, [one for one in (*taking, *below) if one.leaves_out(path)]
+                why, out = EXCLUDED, [one for one in (*taking, *below) if one.excludes(path)]
             if out:
                 yield path, why, numbers(wanted, out)
             if stay := [one for one in taking if one not in out]:
@@ -94,9 +95,9 @@ def numbers(wanted: tuple[Pattern, ...], some: list[Pattern] | tuple[Pattern, ..
 def met(root: Path, wanted: tuple[Pattern, ...]) -> Iterator[Said]:
     """What the walk says."""
     for event in walk(Site(str(root), OWN), wanted, RetryBudget(0)):
-        assert not isinstance(event, Unread)
+        assert not isinstance(event, Unreadable)
         of = numbers(wanted, event.patterns)
-        if isinstance(event, LeftOut):
+        if isinstance(event, Excluded):
             yield event.path, event.why, of
             continue
         assert event.things
@@ -133,7 +134,7 @@ def test_no_folder_stays_open_while_those_in_it_are_looked_into(root: Path) -> N
     tree(root, *(f"{'a/' * depth}{name}" for depth in range(50) for name in ("a.txt", "b.txt")))
     before, seen = len(os.listdir("/proc/self/fd")), 0
     for event in walk(Site(str(root)), patterns([BackupSet("all", ("**",))]), RetryBudget(0)):
-        assert isinstance(event, Seen) and len(os.listdir("/proc/self/fd")) <= before + 1
+        assert isinstance(event, Matched) and len(os.listdir("/proc/self/fd")) <= before + 1
         seen += len(event.things)
     assert seen == 50 * 2 + 49
 
@@ -141,8 +142,8 @@ def test_no_folder_stays_open_while_those_in_it_are_looked_into(root: Path) -> N
 @given(GLOBS, PATHS, PATHS)
 def test_a_folder_that_is_taken_whole_is_taken_with_whatever_lies_in_it(glob: str, folder: str, path: str) -> None:
     (one,) = patterns([BackupSet("set", (glob,))])
-    if one.takes_all_in(folder):
-        assert one.takes(f"{folder}/{path}") and one.reaches(f"{folder}/{path}")
+    if one.matches_all_in(folder):
+        assert one.matches(f"{folder}/{path}") and one.may_match_below(f"{folder}/{path}")
 
 
 @settings(max_examples=rig.examples(60))
@@ -162,7 +163,7 @@ def test_what_the_system_says_nothing_of_is_asked_again_and_the_others_are_met(
 
     def told() -> list[tuple[str, bool]]:
         events = walk(Site(str(root)), patterns([BackupSet("all", (wanted,))]), RetryBudget(0))
-        return [one for event in events if not isinstance(event, LeftOut) for one in told_of(event)]
+        return [one for event in events if not isinstance(event, Excluded) for one in told_of(event)]
 
     usual = told()
     with pytest.MonkeyPatch.context() as patch:
@@ -197,15 +198,15 @@ def test_what_cannot_be_said_to_be_a_folder_is_named_and_costs_no_other(
     listed = module._listed
     monkeypatch.setattr(module, "_listed", lambda *args: [Listed(entry) for entry in listed(*args)])
     events = list(walk(Site(str(root)), patterns([BackupSet("all", ("all/**",), exclude)]), RetryBudget(0)))
-    found = [one for event in events if not isinstance(event, LeftOut) for one in told_of(event)]
+    found = [one for event in events if not isinstance(event, Excluded) for one in told_of(event)]
     assert sorted(found) == [
         ("all", True), ("all/a", True), ("all/dead", False), ("all/e", True), ("all/f", True), ("all/f/y", True),
     ]  # fmt: skip
 
 
-def told_of(event: Seen | Unread) -> list[tuple[str, bool]]:
+def told_of(event: Matched | Unreadable) -> list[tuple[str, bool]]:
     """Each path, and whether it is met."""
-    if isinstance(event, Seen):
+    if isinstance(event, Matched):
         return [(f"{event.folder}/{name}".lstrip("/"), True) for name, _ in event.things]
     return [(event.path, False)]
 
@@ -214,6 +215,6 @@ def test_what_stands_together_is_told_of_together(root: Path) -> None:
     """Also behind a folder, and what is in it."""
     tree(root, "all/a/x", *(f"all/{name}" for name in ("0", "1", "a-", "b", "c", "d", "e/y", "f", "g")))
     events = list(walk(Site(str(root)), patterns([BackupSet("all", ("all/**",))]), RetryBudget(0)))
-    assert [[name for name, _ in event.things] for event in events if isinstance(event, Seen)] == [
+    assert [[name for name, _ in event.things] for event in events if isinstance(event, Matched)] == [
         ["all"], ["0", "1"], ["a", "a-"], ["x"], ["b", "c", "d"], ["e"], ["y"], ["f", "g"],
     ]  # fmt: skip
