@@ -44,16 +44,26 @@ def backup_named(house: House, words: Sequence[str], task: str, folder: Path, sa
 
 
 def known_damage(house: House, backups: Iterable[Backup]) -> dict[str, str]:
-    """Of each backup in `backups/` that is known to be damaged, or seems so at a glance: why."""
+    """Of each backup in `backups/` that is known to be damaged, or seems so at a glance, or whose base is: why."""
     folder, known = folder_of(house), damage_list.load(Path(house.place.folder))
-    whys = {each.id: known.get(each.id) or store.lost(folder, each) for each in backups}
-    return {identity: why for identity, why in whys.items() if why}
+
+    def why(backup: Backup) -> str:
+        if said := known.get(backup.id) or store.lost(folder, backup):
+            return said
+        if backup.kind != DIFFERENTIAL:
+            return ""
+        try:
+            base = manifest.base_of(folder, backup)
+        except Damaged as error:
+            return error.message
+        return f"its base {base.id} is damaged: {said}" if (said := why(base)) else ""
+
+    return {each.id: said for each in backups if (said := why(each))}
 
 
 def _must_be_whole(house: House, backup: Backup) -> None:
     """Raises Damaged when it, or the full one that it needs, is known to be damaged."""
-    base = manifest.base_of(folder_of(house), backup) if backup.kind == DIFFERENTIAL else backup
-    for why in known_damage(house, (base, backup)).values():
+    for why in known_damage(house, (backup,)).values():
         raise Damaged(why, where=backup.stem, hint="what of it is good: inv backup.verify")
 
 

@@ -39,6 +39,7 @@ from autosys_tasks.core.files import cannot_write, patiently
 
 T = TypeVar("T")
 Entries = Iterable[Entry] | Spool  # in order of path
+EARLIER = "an earlier backup may be whole: inv backup.list"
 PIECE = 1 << 16  # bytes read at once; fits a CPU's cache
 
 
@@ -122,10 +123,11 @@ def base_of(folder: Path, backup: Backup) -> Backup:
     """The full backup that a differential was made against; Damaged when it is gone or another."""
     path = folder / backup._replace(id=backup.base, kind=FULL).manifest
     if not path.exists():
-        raise Damaged(f"its base `{backup.base}` is not there", where=backup.stem)
+        raise Damaged(f"its base `{backup.base}` is not there", where=backup.stem, hint=EARLIER)
     base = read_backup(path)
     if base.archive_sha256 != backup.base_sha256:
-        raise Damaged(f"its base `{backup.base}` is another archive than when it was made", where=backup.stem)
+        said = f"its base `{backup.base}` is another archive than when it was made"
+        raise Damaged(said, where=backup.stem, hint=EARLIER)
     return base
 
 
@@ -233,8 +235,10 @@ def _damage(path: Path) -> Iterator[None]:
     except NeedsPassphrase:
         raise
     except Damaged as error:
-        raise Damaged(f"`{path.name}`: {error.message}", where=error.where or str(path)) from error
+        raise Damaged(f"`{path.name}`: {error.message}", where=error.where or str(path), hint=EARLIER) from error
     except OSError as error:
-        raise Damaged(f"`{path.name}` cannot be read: {error.strerror or error}", where=str(path)) from error
+        said = f"`{path.name}` cannot be read: {error.strerror or error}"
+        raise Damaged(said, where=str(path), hint=EARLIER) from error
     except Exception as error:
-        raise Damaged(f"`{path.name}` says what it cannot: {type(error).__name__}: {error}", where=str(path)) from error
+        said = f"`{path.name}` says what it cannot: {type(error).__name__}: {error}"
+        raise Damaged(said, where=str(path), hint=EARLIER) from error

@@ -67,7 +67,8 @@ def capture_git(root: str, own: Iterable[str], staging: Path) -> Staged:
     except (git.GitError, OSError) as error:
         if not git.above(root):
             return Staged(summary="no git repository here")  # nor, perhaps, a git
-        return Staged(failed=(Failed(GIT, str(error)),), summary="not captured")
+        hint = error.hint if isinstance(error, git.GitError) else ""
+        return Staged(failed=(Failed(GIT, f"{error}; {hint}" if hint else str(error)),), summary="not captured")
     failed = tuple(Failed(LACKING, why) for why in captured.partial)
     notes = tuple(f"git: {why}" for why in (*captured.notes, *captured.left_out))
     found = tuple(_captured(into, set(captured.secrets))) if captured.there else ()

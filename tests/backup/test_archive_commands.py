@@ -377,7 +377,8 @@ def test_a_damaged_archive_is_named_by_list_and_diff(desk: rig.Workspace) -> Non
     whole = full.read_bytes()
     full.write_bytes(whole[:-1])
     rows = desk.cli("backup.list", "--json").rc(0).json()["backups"]
-    assert [(row["verified"], bool(row["damaged"])) for row in rows] == [(False, True), (True, False)]  # type: ignore[attr-defined]
+    assert isinstance(rows, list) and [(row["verified"], bool(row["damaged"])) for row in rows] == [(False, True)] * 2
+    assert f"its base {FIRST} is damaged" in rows[1]["damaged"], "so it is no point that one can go back to"
     desk.cli("backup.list").rc(0).says(f"NG {FIRST} full", "damaged: ", f"had {len(whole)} when it was verified")
     desk.cli("backup.diff", SECOND).rc(3).says(f"{FIRST}-full.7z has {len(whole) - 1} bytes")
     full.write_bytes(whole)
@@ -386,3 +387,6 @@ def test_a_damaged_archive_is_named_by_list_and_diff(desk: rig.Workspace) -> Non
     found = desk.cli("backup.verify", "--json").rc(3).json()["damaged"]
     assert len(found) == len({str(each) for each in found}), "each damage once"  # type: ignore[arg-type]
     desk.cli("backup.diff", "latest").rc(3).says("damaged")
+    (desk.root / f"backups/{FIRST}-full.manifest.json").unlink()
+    desk.cli("backup.list").rc(0).says(f"NG {SECOND}", f"its base `{FIRST}` is not there")
+    desk.cli("backup.restore", SECOND, "--to", "out").rc(3).says("is not there", "-> an earlier backup may be whole:")

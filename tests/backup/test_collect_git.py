@@ -149,3 +149,13 @@ def test_a_file_that_vanished_is_not_looked_into(desk: Path) -> None:
     one = by_path(collected(config_of(desk, "x.txt")))["x.txt"]
     (desk / "x.txt").unlink()
     assert not text_tells(one.source)
+
+
+@pytest.mark.capability("git")
+@pytest.mark.only("posix")
+def test_a_repository_that_git_does_not_trust_is_named_with_the_command_that_trusts_it(
+    repo: Repo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")  # git's own switch for this
+    (failed,) = collected(config_of(repo.root, "a.txt", git=True)).missing
+    assert "dubious ownership" in failed.why and "git config --global --add safe.directory" in failed.why
