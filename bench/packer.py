@@ -47,7 +47,7 @@ def _create(tool: str, archive: Path, folder: Path, head: object) -> None:
             )
             for path, facts in _walk(str(folder))
         ]  # fmt: skip
-        load = pack.Load(head, tuple((each, None) for each in sorted(found, key=itemgetter(0))))
+        load = pack.Content(head, tuple((each, None) for each in sorted(found, key=itemgetter(0))))
     with Spool(archive.with_suffix(".entries")) as spool:
         made = pack.pack(load, archive, spool, "", lambda line: None).backup
         beside = archive.parent / f"{head.stem}.manifest.json"

@@ -30,16 +30,16 @@ RESERVE = 1_000_000  # bytes that stay free
 # --- before ---------------------------------------------------------------------------------------------------
 
 
-def tidy(folder: Path, marks: Collection[str]) -> list[str]:
-    """Finish or remove what interrupted runs left; a line about each.
+def clean_up(folder: Path, marks: Collection[str]) -> list[str]:
+    """Finish or remove what interrupted runs left; returns a line about each.
 
-    `marks`: suffixes of this workspace's own files (see owner.marks); another one may be writing here just now.
+    `marks`: suffixes of this workspace's own files (see owner.part_suffixes); another one may be writing here just now.
     """
     said = []
     for name in _names(folder):
         found = LEFT.fullmatch(name)
         if found and found[3] in (REMOVED, *marks, ".part") and (folder / name).exists():
-            said.append(_tidied(folder, found[1], name))
+            said.append(_cleaned_up(folder, found[1], name))
     return said
 
 
@@ -50,7 +50,7 @@ def _names(folder: Path) -> list[str]:
         return []
 
 
-def _tidied(folder: Path, stem: str, name: str) -> str:
+def _cleaned_up(folder: Path, stem: str, name: str) -> str:
     archive, left = folder / f"{stem}{ARCHIVE_END}", folder / name
     named = folder / f"{stem}{MANIFEST_END}"
     if not name.endswith(REMOVED) and not named.exists() and _is_whole(left, archive):
@@ -71,7 +71,7 @@ def _is_whole(left: Path, archive: Path) -> bool:
         return False
 
 
-def ready(folder: Path, to_store: int) -> None:
+def prepare(folder: Path, to_store: int) -> None:
     """Make the folder; raises StateError when it takes no file, or has no room even for a 50th of `to_store` bytes."""
     make_folder(folder)
     free, least = shutil.disk_usage(folder).free, RESERVE + to_store // 50
@@ -79,10 +79,10 @@ def ready(folder: Path, to_store: int) -> None:
         must_take_files(folder)  # else no room made there would help
         said = f"cannot write `{folder}`: {size(free)} free, at least {size(least)} needed"
         raise StateError(said, where=str(folder), hint=f"{SPACE_HINT}; inv backup.prune removes what is kept too long")
-    _hide(folder)
+    _write_gitignore(folder)
 
 
-def _hide(folder: Path) -> None:
+def _write_gitignore(folder: Path) -> None:
     """Write a .gitignore, unless there is one: an archive may hold secrets in clear."""
     from autosys_tasks.host import git
 
@@ -132,7 +132,7 @@ def publish(folder: Path, backup: Backup) -> None:
 
 
 def discard(folder: Path, backup: Backup) -> None:
-    """Remove what a failed run has written; an archive that already has its name stays, for `tidy`."""
+    """Remove what a failed run has written; an archive that already has its name stays, for `clean_up`."""
     part = folder / f"{backup.archive}{backup.part}"
     if not part.exists() and (folder / backup.archive).exists():
         return

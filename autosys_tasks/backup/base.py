@@ -1,17 +1,17 @@
-"""The manifest of the full backup that a differential builds upon, compared with the files that a walk meets. Pure."""
+"""Compares the manifest of a differential's base with the files that a walk finds. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 from autosys_tasks.backup.errors import Damaged
-from autosys_tasks.backup.manifest_text import entry_of, says_the_same
+from autosys_tasks.backup.manifest_text import entry_of, line_matches
 from autosys_tasks.backup.plan import NO_STAMP, RACY_S
 from autosys_tasks.backup.values import Entry
 
 
 class Base:
-    """Lines of the base's manifest, in order of path, merged with files asked in the same order.
+    """Merges the lines of the base's manifest with files, both in order of path.
 
     `scanned`: when the base's files were scanned (seconds since 1970). An unchanged file, which most are, is only
     counted. Without lines (a full backup) every file is new.
@@ -28,11 +28,11 @@ class Base:
         self._left: list[Entry] = []
 
     def has(self, path: str, size: int, mtime_ns: int, mode: int, stamp: tuple[int, int]) -> bool:
-        """Whether a file is unchanged: its line would be the same. Asked in order of path; raises Damaged."""
+        """Whether a file is unchanged: its line would be the same. To be called in order of path; raises Damaged."""
         if mtime_ns >= self._settled_ns or stamp == NO_STAMP:
             return False
         while self._line:
-            if says_the_same(self._line, path, size, mtime_ns, mode, stamp):
+            if line_matches(self._line, path, size, mtime_ns, mode, stamp):
                 self.files, self.bytes, self._last = self.files + 1, self.bytes + size, path
                 self._line, self._entry = next(self._lines, ""), None
                 return True
@@ -45,7 +45,7 @@ class Base:
         return False
 
     def left(self) -> list[Entry]:
-        """All other entries of the base, in order of path; asked at the end. Raises Damaged."""
+        """All other entries of the base, in order of path; to be called last. Raises Damaged."""
         while self._line:
             self._leave(self._parsed())
         return self._left
@@ -60,7 +60,7 @@ class Base:
     def _leave(self, entry: Entry) -> None:
         self._left.append(entry)
         self._last = entry.path
-        self._go_on()
+        self._next_line()
 
-    def _go_on(self) -> None:
+    def _next_line(self) -> None:
         self._line, self._entry = next(self._lines, ""), None

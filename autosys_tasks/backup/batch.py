@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from autosys_tasks.backup.fork_pool import ForkPool
-from autosys_tasks.backup.manifest_text import listed, rows_of
+from autosys_tasks.backup.manifest_text import comma_separated, rows_of
 from autosys_tasks.backup.read import SMALL, read_small
 from autosys_tasks.backup.retry import RetryBudget
 from autosys_tasks.backup.secrets_text import with_secret
@@ -148,6 +148,6 @@ def _run(done: list[Entry | Failed], left: int) -> tuple[Any, ...]:
     """The fields of a Run."""
     entries = [one for one in done if isinstance(one, Entry)]
     failed = [tuple(one) for one in done if isinstance(one, Failed)]
-    lines = b"".join(listed(rows_of(entries)))
+    lines = b"".join(comma_separated(rows_of(entries)))
     first, last = (entries[0].path, entries[-1].path) if entries else ("", "")
     return len(done), left, lines, first, last, sum(one.size for one in entries), failed

@@ -13,7 +13,7 @@ from autosys_tasks.backup import collect, damage_list, diff, drill, drill_result
 from autosys_tasks.backup.drill_result import Drill
 from autosys_tasks.backup.errors import Damaged, NeedsPassphrase
 from autosys_tasks.backup.git.rebuild import must_be_new, rebuild
-from autosys_tasks.backup.owner import foreign, own, owner_of
+from autosys_tasks.backup.owner import foreign_owner, owned_by, owner_of
 from autosys_tasks.backup.passphrase import passphrase
 from autosys_tasks.backup.progress import Progress, Say
 from autosys_tasks.backup.restore import run as restore
@@ -48,7 +48,7 @@ def known_damage(house: House, backups: Iterable[Backup]) -> dict[str, str]:
     folder, known = folder_of(house), damage_list.load(Path(house.place.folder))
 
     def why(backup: Backup) -> str:
-        if said := known.get(backup.id) or store.lost(folder, backup):
+        if said := known.get(backup.id) or store.archive_problem(folder, backup):
             return said
         if backup.kind != DIFFERENTIAL:
             return ""
@@ -71,9 +71,9 @@ def _backup_of(house: House, word: str, folder: Path, say: Say) -> Backup:
     """The backup of that id; `say` takes a line when it is another workspace's, or when later ones are broken."""
     owner = owner_of(house.config)
     backup = store.find(folder, word, owner)
-    for other in store.left_out(folder, backup) if word in ("", "latest") else ():
+    for other in store.newer_broken(folder, backup) if word in ("", "latest") else ():
         say(f"WARN {backup.id} is taken; left out is {other}")
-    if other := foreign(backup, owner):
+    if other := foreign_owner(backup, owner):
         say(f"{backup.id} is not this workspace's: `{other}` made it")
     return backup
 
@@ -144,7 +144,7 @@ def _asked(
     if words:
         return [backup_named(house, words, "backup.verify", folder, say)], []
     there, others = store.listed(folder)
-    backups = own(there, owner_of(house.config)) or there
+    backups = owned_by(there, owner_of(house.config)) or there
     ours = [other for other in others if store.NAME.match(other)]
     damaged = [Damage(*_split(other)) for other in ours if other.partition(":")[0].endswith(MANIFEST_END)]
     if not damaged and not (every and backups):
@@ -162,7 +162,7 @@ def restore_order(
     backup = backup_named(house, words[:1], "backup.restore", folder, say)  # the others are paths
     secret = _secret_of(house, backup)
     into = Path(os.path.expanduser(to))  # as a shell does it, unless there are quotes around it
-    left_out = store.left_out(folder, backup) if words[0] == "latest" else ()
+    left_out = store.newer_broken(folder, backup) if words[0] == "latest" else ()
     return restore.Order(folder, backup, tuple(words[1:]), into, overwrite, secret, left_out=tuple(left_out))
 
 
@@ -197,11 +197,11 @@ def _ms(began: float) -> int:
     return round((time.monotonic() - began) * 1000)
 
 
-def holding(order: restore.Order, *, git: bool) -> set[str]:
+def needed_archives(order: restore.Order, *, git: bool) -> set[str]:
     """The stems of the backups whose archives it takes to restore; raises UsageError for what cannot be asked for."""
     if git:
         git_plan(order)
-    return restore.holding(order._replace(paths=(GIT,), to=order.folder / "git") if git else order)
+    return restore.needed_archives(order._replace(paths=(GIT,), to=order.folder / "git") if git else order)
 
 
 def git_plan(order: restore.Order) -> Plan:
@@ -272,7 +272,7 @@ def run_drill(house: House, say: Say) -> Drill:
 def run_drill_when_due(house: House, say: Say) -> Drill | None:
     """Drill when the last drill is a week old or failed; None when none is due."""
     last = drill_result.load(Path(house.place.folder))
-    return run_drill(house, say) if drill_result.due(last, wall()) else None
+    return run_drill(house, say) if drill_result.is_due(last, wall()) else None
 
 
 def differences(

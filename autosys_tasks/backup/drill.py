@@ -19,8 +19,8 @@ from autosys_tasks.backup.git.record import read_state
 from autosys_tasks.backup.progress import Progress, Say, TellBytes
 from autosys_tasks.backup.read import sha256_of
 from autosys_tasks.backup.restore import run as restore
-from autosys_tasks.backup.restore.look import at
-from autosys_tasks.backup.restore.plan import POINT, REPLACE, WRITE, Item
+from autosys_tasks.backup.restore.look import target_path
+from autosys_tasks.backup.restore.plan import LINK_TO, REPLACE, WRITE, Item
 from autosys_tasks.backup.scratch import own_folder, remove_tree
 from autosys_tasks.backup.values import DECLARE, FILE, GIT, SQLITE, Entry
 from autosys_tasks.core.clock import counted, size, utc_text
@@ -61,7 +61,7 @@ def _drilled(order: restore.Order, workspace: Path, say: Say) -> tuple[int, list
     if free < needed * RESERVE:
         raise NotSo(f"{size(needed)} are needed in `{order.to.parent}` for a drill, {size(free)} are free")
     report = restore.carry_out(order, seen, say)
-    bad = {str(one.step.detail["path"]): one.detail for one in report.failed if one.step.kind != POINT}
+    bad = {str(one.step.detail["path"]): one.detail for one in report.failed if one.step.kind != LINK_TO}
     why = [f"{path}: {detail}" for path, detail in bad.items()]
     progress, count = Progress("comparing", amount, say), 0
     for item in files:
@@ -83,7 +83,7 @@ def _room(entry: Entry, workspace: Path) -> int:
 
 def _differing(to: Path, item: Item, tell_bytes: TellBytes) -> Iterator[str]:
     """What is wrong with a file that was restored, as it lies there now."""
-    path, entry = at(to, item.wanted.target), item.wanted.entry
+    path, entry = target_path(to, item.wanted.target), item.wanted.entry
     try:
         if sha256_of(path, tell_bytes) != entry.sha256:
             yield f"{entry.path}: its bytes are not the same any more, once restored"

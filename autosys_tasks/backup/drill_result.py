@@ -57,7 +57,7 @@ def load(state: Path) -> Drill | None:
         return None
 
 
-def due(last: Drill | None, now: float) -> bool:
+def is_due(last: Drill | None, now: float) -> bool:
     """Whether it is time for another: there was none, it failed, or a week has passed."""
     if last is None or not last.ok:
         return True

@@ -16,8 +16,8 @@ from autosys_tasks.backup import act, damage_list, manifest, pack, plan, secrets
 from autosys_tasks.backup.base import Base
 from autosys_tasks.backup.collect import collect
 from autosys_tasks.backup.errors import Damaged, NeedsPassphrase
-from autosys_tasks.backup.owner import marks, number, owner_of
-from autosys_tasks.backup.pack import Load, Packed
+from autosys_tasks.backup.owner import assign_number, owner_of, part_suffixes
+from autosys_tasks.backup.pack import Content, Packed
 from autosys_tasks.backup.passphrase import VARIABLE, passphrase
 from autosys_tasks.backup.record import Record
 from autosys_tasks.backup.scratch import own_folder
@@ -38,7 +38,7 @@ NAMED, NEEDED = "a set names it", "a required set names it"
 class Draft(NamedTuple):
     """A backup before it is written: its content, and why it is a full or a differential one."""
 
-    load: Load
+    load: Content
     reason: str
     found: Collected
     backups: list[Backup]  # of this workspace, that exist already
@@ -48,8 +48,8 @@ def make(run: Record, note: str) -> None:
     """Make a backup and set `run.made`; what an interrupted run left is tidied up first."""
     config, place = run.house.config, run.house.place
     folder = store.folder_of(config.path)
-    number(place.folder)
-    run.notes += act.tidy(folder, marks(owner_of(config)))
+    assign_number(place.folder)
+    run.notes += act.clean_up(folder, part_suffixes(owner_of(config)))
     with own_folder(Path(place.folder), "staging") as staging, _unfrozen_afterwards():
         with frozen():
             draft = _draft(run.house, partial(collect, config, folder, wall(), staging, say=run.say), note)
@@ -82,7 +82,7 @@ def _report_failed(run: Record, each: Failed) -> None:
     run.add(Step(KEEP, each.path, NEEDED if each.required else NAMED), False, each.why)
 
 
-def drafted(house: House, scratch: Path) -> tuple[Load, str, tuple[str, ...]]:
+def draft_for_dry_run(house: House, scratch: Path) -> tuple[Content, str, tuple[str, ...]]:
     """For a dry run: what a backup would store now, the reason for its kind, and notes for a person."""
     folder = store.folder_of(house.config.path)
     look = partial(collect, house.config, folder, wall(), scratch, databases=False)
@@ -95,14 +95,14 @@ def _store(run: Record, folder: Path, spool: Spool, draft: Draft) -> Backup:
     """Write, read back and publish the archive; when any of that fails nothing of it stays."""
     secret, load = passphrase(run.house.config.name), draft.load
     part = folder / f"{load.head.archive}{load.head.part}"
-    act.ready(folder, plan.to_store(load.found))
+    act.prepare(folder, plan.bytes_to_store(load.found))
     try:
         packed = _write(run, load, part, spool, secret, draft.reason)
         warnings = _warnings(packed.backup, draft.found, draft.backups, packed.secrets)
         run.notes += warnings
         for warning in warnings:
             run.say(warning)
-        _prove(run, packed, part, secret)
+        _read_back(run, packed, part, secret)
         described = folder / f"{load.head.manifest}{load.head.part}"
         manifest.write(described, packed.backup, packed.entries, load.deleted, packed.backup)
         act.publish(folder, load.head)
@@ -112,7 +112,7 @@ def _store(run: Record, folder: Path, spool: Spool, draft: Draft) -> Backup:
     return packed.backup
 
 
-def _write(run: Record, load: Load, part: Path, spool: Spool, secret: str, reason: str) -> Packed:
+def _write(run: Record, load: Content, part: Path, spool: Spool, secret: str, reason: str) -> Packed:
     fault("backup.before-write")
     began = time.monotonic()
     packed = pack.pack(load, part, spool, secret, run.say)
@@ -123,7 +123,7 @@ def _write(run: Record, load: Load, part: Path, spool: Spool, secret: str, reaso
     return packed
 
 
-def _prove(run: Record, packed: Packed, part: Path, secret: str) -> None:
+def _read_back(run: Record, packed: Packed, part: Path, secret: str) -> None:
     began = time.monotonic()
     pack.check(packed, part, secret, run.say)
     fault("backup.after-verify")
@@ -140,7 +140,7 @@ def _draft(house: House, look: Callable[..., Collected], note: str = "") -> Draf
     """Decide between full and differential. `look` collects the files; with `base`, all but those that the base has."""
     config, folder, now, digest = house.config, store.folder_of(house.config.path), wall(), sets_digest(house.config)
     secret, backups = passphrase(config.name), store.owned(folder, owner_of(config))
-    lost = {each.id: why for each in backups if (why := store.lost(folder, each))}
+    lost = {each.id: why for each in backups if (why := store.archive_problem(folder, each))}
     unusable = {**damage_list.load(Path(house.place.folder)), **lost}
     kind, base, reason = plan.choose(backups, digest, now, encrypted=bool(secret), unusable=unusable)
     if base:
@@ -158,11 +158,11 @@ def _draft(house: House, look: Callable[..., Collected], note: str = "") -> Draf
         skipped=found.skipped,
         local_only=not secret and (_any_encrypted(backups) or any(SECRET in each.flags for each in found.found)),
     )  # fmt: skip
-    load = Load(head, tuple((each, None) for each in found.found), required=_required(config))
+    load = Content(head, tuple((each, None) for each in found.found), required=_required(config))
     return Draft(_differential(load, base, found) if base else load, reason, found, backups)
 
 
-def _differential(load: Load, base: Backup, found: Collected) -> Load:
+def _differential(load: Content, base: Backup, found: Collected) -> Content:
     """The same load without what the base holds unchanged."""
     unread = [each.path for each in found.missing if not each.unmatched]
     changes = plan.changed(found.found, found.left, base.created, unread)

@@ -17,21 +17,21 @@ from typing import BinaryIO, TypeVar, cast
 
 from autosys_tasks.backup.errors import Damaged, NeedsPassphrase
 from autosys_tasks.backup.manifest_text import (
-    CLOSES,
-    ENDS,
+    DELETED_LINE,
+    DIGEST_BEGIN,
+    FOOT_BEGIN,
     LONGEST,
-    TURNS,
     backup_of,
-    closed,
+    comma_separated,
+    digest_line,
     entries_of,
-    in_whole_lines,
-    last_words,
     lines,
-    listed,
-    opened,
+    parse_foot,
+    parse_head,
     paths_of,
     rows_of,
     split,
+    whole_lines,
 )
 from autosys_tasks.backup.spool import Spool
 from autosys_tasks.backup.values import ARCHIVE_END, FULL, MANIFEST, MANIFEST_END, Backup, Entry
@@ -51,14 +51,14 @@ def write(path: Path, head: Backup, entries: Entries, deleted: Iterable[str], fo
     """
     try:
         with open(path, "wb", opener=_private) as file:
-            file.writelines(_whole(head, entries, deleted, foot))
+            file.writelines(_with_digest(head, entries, deleted, foot))
     except OSError as error:
         raise cannot_write(path, error) from error
 
 
 def stream(head: Backup, entries: Entries, deleted: Iterable[str], foot: Backup) -> BinaryIO:
     """The same manifest as a stream (`read` alone)."""
-    return cast(BinaryIO, _Stream(_whole(head, entries, deleted, foot)))
+    return cast(BinaryIO, _Stream(_with_digest(head, entries, deleted, foot)))
 
 
 class _Stream:
@@ -73,19 +73,19 @@ class _Stream:
         return data
 
 
-def _whole(head: Backup, entries: Entries, deleted: Iterable[str], foot: Backup) -> Iterator[bytes]:
+def _with_digest(head: Backup, entries: Entries, deleted: Iterable[str], foot: Backup) -> Iterator[bytes]:
     digest = hashlib.sha256()
-    rows = entries.pieces() if isinstance(entries, Spool) else listed(rows_of(entries))
+    rows = entries.pieces() if isinstance(entries, Spool) else comma_separated(rows_of(entries))
     for piece in lines(head, rows, deleted, foot):
         digest.update(piece)
         yield piece
-    yield last_words(digest.hexdigest())
+    yield digest_line(digest.hexdigest())
 
 
 def read_backup(path: Path) -> Backup:
     """The backup that a manifest describes, by its first and last line; raises Damaged."""
-    with _damage(path), _open(path) as file:
-        backup = backup_of(opened(file.readline(LONGEST)), closed(_last_line(file)))
+    with _as_damaged(path), _open(path) as file:
+        backup = backup_of(parse_head(file.readline(LONGEST)), parse_foot(_last_line(file)))
         if not path.name.startswith(f"{backup.stem}."):
             raise Damaged(f"it is the manifest of `{backup.stem}`")
     return backup
@@ -93,17 +93,17 @@ def read_backup(path: Path) -> Backup:
 
 def read_entries(path: Path, passphrase: str = "") -> Iterator[Entry]:
     """Every entry, in order of path; the manifest's own hash is checked at the end. Raises Damaged, NeedsPassphrase."""
-    return _in_order(path, _between(path, passphrase, entries_of, deleted=False), attrgetter("path"))
+    return _in_order(path, _values_of_list(path, passphrase, entries_of, deleted=False), attrgetter("path"))
 
 
 def read_lines(path: Path, passphrase: str = "") -> Iterator[str]:
     """The same entries as unparsed lines (see manifest_text); their order is not checked."""
-    return chain.from_iterable(_between(path, passphrase, list, deleted=False))
+    return chain.from_iterable(_values_of_list(path, passphrase, list, deleted=False))
 
 
 def read_deleted(path: Path, passphrase: str = "") -> Iterator[str]:
     """The paths of the base that were deleted, in order; raises Damaged, NeedsPassphrase."""
-    return _in_order(path, _between(path, passphrase, paths_of, deleted=True), str)
+    return _in_order(path, _values_of_list(path, passphrase, paths_of, deleted=True), str)
 
 
 def state(folder: Path, backup: Backup, passphrase: str = "") -> Iterator[tuple[Entry, Backup]]:
@@ -132,7 +132,7 @@ def base_of(folder: Path, backup: Backup) -> Backup:
 
 
 def beside(folder: Path, backup: Backup) -> Path:
-    """Where a backup's manifest lies."""
+    """The path of a backup's manifest."""
     return folder / backup.manifest
 
 
@@ -167,37 +167,37 @@ def _in_order(path: Path, things: Iterator[list[T]], path_of: Callable[[T], str]
         yield thing
 
 
-def _between(
+def _values_of_list(
     path: Path, passphrase: str, values: Callable[[list[str]], list[T]], *, deleted: bool
 ) -> Iterator[list[T]]:
-    """The values of one of the two lists, entries or `deleted`, a piece at a time; the other is only hashed."""
-    with _damage(path), contextlib.ExitStack() as stack:
-        texts = in_whole_lines(_source(path, passphrase, stack))
+    """The values of one of the two lists, entries or `deleted`, a piece at a time. All of the file is hashed."""
+    with _as_damaged(path), contextlib.ExitStack() as stack:
+        texts = whole_lines(_pieces(path, passphrase, stack))
         first, end, rest = next(texts, "").partition("\n")
         head, foot = f"{first}{end}".encode(), ""
-        opened(head)
+        parse_head(head)
         digest, within = hashlib.sha256(head), not deleted
         for text, foot in pairwise(chain([rest], texts)):  # noqa: B007 - at last it is that: it comes alone
             digest.update(text.encode())
             lines = split(text)
             here = lines if within else []
-            if TURNS in lines:
-                turn, within = lines.index(TURNS), deleted
+            if DELETED_LINE in lines:
+                turn, within = lines.index(DELETED_LINE), deleted
                 here = lines[turn + 1 :] if deleted else lines[:turn]
             if here:
                 here[0] = f",{here[0].removeprefix(',')}"  # the first of a list has none
             yield values(here)
-        words, _, said = foot.encode().rpartition(ENDS)
+        words, _, said = foot.encode().rpartition(DIGEST_BEGIN)
         digest.update(words)
-        if not words.startswith(CLOSES) or ENDS + said != last_words(digest.hexdigest()):
+        if not words.startswith(FOOT_BEGIN) or DIGEST_BEGIN + said != digest_line(digest.hexdigest()):
             raise Damaged("it is not what was written: its own hash differs")
 
 
-def _source(path: Path, passphrase: str, stack: contextlib.ExitStack) -> Iterator[bytes]:
+def _pieces(path: Path, passphrase: str, stack: contextlib.ExitStack) -> Iterator[bytes]:
     """The manifest in pieces; of an encrypted backup, the one within the archive."""
     file = stack.enter_context(_open(path))
     first = file.readline(LONGEST)
-    if not opened(first)["encrypted"]:
+    if not parse_head(first)["encrypted"]:
         file.seek(0)
         return iter(partial(file.read, PIECE), b"")
     from autosys_tasks.backup.seven_zip.read import Archive
@@ -211,7 +211,7 @@ def _last_line(file: BinaryIO) -> bytes:
     while True:
         file.seek(max(0, size - step))
         tail = file.read(step)
-        at = tail.rfind(b"\n" + CLOSES)
+        at = tail.rfind(b"\n" + FOOT_BEGIN)
         if at >= 0:
             return tail[at + 1 :]
         if step >= min(size, LONGEST):
@@ -228,7 +228,7 @@ def _private(path: str, flags: int) -> int:
 
 
 @contextlib.contextmanager
-def _damage(path: Path) -> Iterator[None]:
+def _as_damaged(path: Path) -> Iterator[None]:
     """Turn every error within into Damaged, except NeedsPassphrase."""
     try:
         yield

@@ -21,9 +21,9 @@ from autosys_tasks.backup.values import (
     FOLDER,
     FULL,
     HARDLINK,
+    HEAD_END,
     LINK,
     NO_TAIL,
-    OPENS,
     TAILS,
     Backup,
     Entry,
@@ -36,38 +36,38 @@ SCHEMA = "autosys.manifest/1"
 HEAD = ("id", "kind", "created", "base", "base_sha256", "sets", "note", "encrypted", "local_only", "owner")
 FAILED = (("path", str), ("why", str), ("required", bool))
 FOOT = ("files", "bytes", "git", "verified")
-TURNS, CLOSES, ENDS = '],"deleted":[', b'],"foot":', b',"sha256":"'
+DELETED_LINE, FOOT_BEGIN, DIGEST_BEGIN = '],"deleted":[', b'],"foot":', b',"sha256":"'
 KINDS = frozenset((FILE, FOLDER, LINK, HARDLINK))
 NOTHING = Entry("", "", 0, 0, 0)
 HEX = 64  # digits of a SHA-256
 LONGEST = 1 << 26  # bytes of a line, and of a foot
 _quoted = json.encoder.encode_basestring_ascii
-_dump = json.JSONEncoder(separators=(",", ":")).encode
-_scan = json.JSONDecoder().raw_decode  # a third of what json.loads costs, a hundred thousand times
+_to_json = json.JSONEncoder(separators=(",", ":")).encode
+_from_json = json.JSONDecoder().raw_decode  # a third of what json.loads costs, a hundred thousand times
 
 
 def lines(head: Backup, entries: Iterable[bytes], deleted: Iterable[str], foot: Backup) -> Iterator[bytes]:
-    """A manifest in pieces, all but `last_words`. `entries`: their lines, `listed`, in order of path.
+    """A manifest in pieces, without its end (`digest_line`). `entries`: their lines, `comma_separated`, by path.
 
     `foot` names the archive when it has its hash; then, if the archive is encrypted, no names are written.
     ValueError when something is out of order.
     """
     hidden = foot.encrypted and bool(foot.archive_sha256)
     first = {"schema": SCHEMA} | {name: getattr(head, name) for name in HEAD}
-    yield _dump(first)[:-1].encode() + OPENS
+    yield _to_json(first)[:-1].encode() + HEAD_END
     yield from () if hidden else entries
-    yield f"{TURNS}\n".encode()
-    yield from listed(() if hidden else _in_order(deleted, str, lambda path: f"{_dump(path)}\n".encode()))
-    yield CLOSES + _dump(_foot(foot, hidden)).encode()
+    yield f"{DELETED_LINE}\n".encode()
+    yield from comma_separated(() if hidden else _in_order(deleted, str, lambda path: f"{_to_json(path)}\n".encode()))
+    yield FOOT_BEGIN + _to_json(_foot(foot, hidden)).encode()
 
 
-def last_words(digest: str) -> bytes:
+def digest_line(digest: str) -> bytes:
     """The end of a manifest: the hash of all before it."""
-    return ENDS + f'{digest}"}}\n'.encode()
+    return DIGEST_BEGIN + f'{digest}"}}\n'.encode()
 
 
-def listed(rows: Iterable[bytes]) -> Iterator[bytes]:
-    """Lines with commas between them."""
+def comma_separated(rows: Iterable[bytes]) -> Iterator[bytes]:
+    """The rows, with a comma before each but the first."""
     comma = b""
     for one in rows:
         yield comma + one
@@ -97,7 +97,7 @@ def row(entry: Entry) -> bytes:
         said = f'"kind":"file","size":{size},"mtime_ns":{time},"mode":{mode},"sha256":"{digest}"'
         return f'{{"path":{_quoted(path)},{said},"stamp":[{inode},{ctime}]}}\n'.encode()
     pairs = zip(Entry._fields, entry, NOTHING, strict=True)
-    return f"{_dump({name: value for name, value, default in pairs if value != default})}\n".encode()
+    return f"{_to_json({name: value for name, value, default in pairs if value != default})}\n".encode()
 
 
 def _foot(foot: Backup, hidden: bool) -> dict[str, object]:
@@ -110,19 +110,19 @@ def _foot(foot: Backup, hidden: bool) -> dict[str, object]:
     return row
 
 
-def opened(first: bytes) -> dict[str, Any]:
-    """The head, of the first line; raises Damaged, or what json raises."""
-    if not first.endswith(OPENS):
+def parse_head(first: bytes) -> dict[str, Any]:
+    """The head, from the first line; raises Damaged, or what json raises."""
+    if not first.endswith(HEAD_END):
         raise Damaged("it is no manifest: its first line is none")
-    head = json.loads(first.removesuffix(OPENS) + b"}")
+    head = json.loads(first.removesuffix(HEAD_END) + b"}")
     if head.get("schema") != SCHEMA:
         raise Damaged(f"its schema is {head.get('schema')!r}, not `{SCHEMA}`: another version of autosys wrote it")
     return dict(head)
 
 
-def closed(last: bytes) -> dict[str, Any]:
-    """The foot, of the last line; raises Damaged, or what json raises."""
-    if not last.startswith(CLOSES) or not last.endswith(b"\n"):
+def parse_foot(last: bytes) -> dict[str, Any]:
+    """The foot, from the last line; raises Damaged, or what json raises."""
+    if not last.startswith(FOOT_BEGIN) or not last.endswith(b"\n"):
         raise Damaged("it ends too early")
     return dict(json.loads(b"{" + last[2:])["foot"])
 
@@ -130,14 +130,14 @@ def closed(last: bytes) -> dict[str, Any]:
 def backup_of(head: Mapping[str, Any], foot: Mapping[str, Any]) -> Backup:
     """The backup that head and foot describe; raises Damaged, KeyError or TypeError when they are malformed."""
     archive = foot.get("archive") or {"bytes": 0, "sha256": ""}
-    failed = tuple(Failed(*(_is(kind, one[name]) for name, kind in FAILED)) for one in foot["failed"])
-    skipped = tuple(Skipped(_is(str, one["path"]), _is(str, one["why"])) for one in foot.get("skipped", ()))
+    failed = tuple(Failed(*(_typed(kind, one[name]) for name, kind in FAILED)) for one in foot["failed"])
+    skipped = tuple(Skipped(_typed(str, one["path"]), _typed(str, one["why"])) for one in foot.get("skipped", ()))
     said = {"owner": "", **head}  # one of before there were owners says none
     words = {name: said[name] for name in HEAD} | {name: foot[name] for name in FOOT}
     words |= {"failed": failed, "skipped": skipped}
     words |= {"archive_bytes": archive["bytes"], "archive_sha256": archive["sha256"]}
     for name, default in Backup("", FULL, 0.0)._asdict().items():
-        _is((int, float) if name == "created" else type(default), words[name])
+        _typed((int, float) if name == "created" else type(default), words[name])
     if words["kind"] not in (FULL, DIFFERENTIAL):
         raise Damaged(f"its kind is {words['kind']!r}")
     return Backup(**words)
@@ -180,8 +180,8 @@ def _entry_of(line: str, row: Any) -> Entry:
     return Entry(path, kind, size, time, mode, digest, member, link, tuple(said("flags", ())), tuple(stamp), tail)
 
 
-def says_the_same(line: str, path: str, size: int, mtime_ns: int, mode: int, stamp: tuple[int, int]) -> bool:
-    """Whether an entry's line has exactly this metadata, by comparing text: a fifth of the cost of parsing it.
+def line_matches(line: str, path: str, size: int, mtime_ns: int, mode: int, stamp: tuple[int, int]) -> bool:
+    """Whether an entry's line has exactly this metadata, by comparing text: a fifth of the cost of parsing.
 
     False means only that the line has to be parsed.
     """
@@ -192,25 +192,25 @@ def says_the_same(line: str, path: str, size: int, mtime_ns: int, mode: int, sta
 
 def paths_of(lines: Sequence[str]) -> list[str]:
     """The deleted path of each line."""
-    return [str(_is(str, _load(line))) for line in lines]
+    return [str(_typed(str, _load(line))) for line in lines]
 
 
 def _load(line: str) -> Any:
     text = line.removeprefix(",").removesuffix("\n")
-    value, end = _scan(text)
+    value, end = _from_json(text)
     if text[end:]:
         raise Damaged(f"a line has too much in it: {line[:200]!r}")
     return value
 
 
-def _is(kind: type | tuple[type, ...], value: Any) -> Any:
+def _typed(kind: type | tuple[type, ...], value: Any) -> Any:
     if not isinstance(value, kind):
         raise Damaged(f"{value!r} is no {kind}")
     return value
 
 
-def in_whole_lines(pieces: Iterable[bytes]) -> Iterator[str]:
-    """Cut a text at line ends; the last line comes alone. ValueError when it is not ASCII."""
+def whole_lines(pieces: Iterable[bytes]) -> Iterator[str]:
+    """Split pieces at line ends, several lines at a time; the last line comes alone. ValueError when not ASCII."""
     last = ""
     for piece in pieces:
         text = last + piece.decode("ascii")

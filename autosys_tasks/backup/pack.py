@@ -41,8 +41,8 @@ README = f"{OWN}/README.txt"
 BULK = 64_000_000  # bytes; from here on quick DEFLATE is used instead of LZMA2
 
 
-class Load(NamedTuple):
-    """What goes into one archive, and what its manifest says of the rest."""
+class Content(NamedTuple):
+    """What goes into one archive, and what its manifest says about the rest."""
 
     head: Backup
     found: tuple[tuple[Found, Entry | None], ...]  # each with the base's entry of that path
@@ -57,10 +57,10 @@ class Packed(NamedTuple):
 
     backup: Backup
     entries: Spool
-    secrets: int = 0  # files found to be secret by their text (those found by name are flagged before)
+    secrets: int = 0  # files found to be secret by their text (others were flagged by name before)
 
 
-def pack(load: Load, part: Path, spool: Spool, secret: str, say: Say) -> Packed:
+def pack(load: Content, part: Path, spool: Spool, secret: str, say: Say) -> Packed:
     """Write the archive `part`, and its entries to `spool`. Raises StateError when it cannot be written.
 
     Files that cannot be read are in `failed` of the backup.
@@ -68,31 +68,31 @@ def pack(load: Load, part: Path, spool: Spool, secret: str, say: Say) -> Packed:
     host.keep_freed_memory()
     bulk = sum(each.size for each, _before in load.found) >= BULK
     with batches(load.found, default_codec(bulk), load.required) as read:  # first: no thread may run when it forks
-        progress = Progress("writing", plan.to_store(load.found), say)
+        progress = Progress("writing", plan.bytes_to_store(load.found), say)
         with (
             Writer(part, passphrase=secret, bulk=bulk, tell_bytes=progress.add) as writer,
-            tail.Ahead(load.found) as ahead,
+            tail.TailPrefetcher(load.found) as ahead,
         ):
-            packing = _Packing(load, writer, ahead, spool)
+            packing = _Packer(load, writer, ahead, spool)
             for batch in read:
                 packing.take(batch)
-            backup = packing.described(secret)
+            backup = packing.add_manifest(secret)
             archive_bytes, archive_sha256 = writer.finish()
     backup = backup._replace(archive_bytes=archive_bytes, archive_sha256=archive_sha256)
     return Packed(backup, spool, packing.secrets)
 
 
-class _Packing:
-    """The state of one packing: how far it is in `load.found`, and the totals so far."""
+class _Packer:
+    """Packs one archive: keeps the position in `load.found`, and the totals so far."""
 
-    def __init__(self, load: Load, writer: Writer, ahead: tail.Ahead, spool: Spool) -> None:
+    def __init__(self, load: Content, writer: Writer, ahead: tail.TailPrefetcher, spool: Spool) -> None:
         self._load, self._writer, self._ahead, self._spool = load, writer, ahead, spool
         self._at = 0  # index in `load.found` of the next thing
         self._retries, self._failed = RetryBudget(), list(load.head.failed)
         self._files, self._size, self.secrets = load.files, load.bytes, 0
 
     def take(self, batch: Batch) -> None:
-        """Pack a batch of small files, and one by one, in order of path, what the batch left."""
+        """Pack a batch of small files; then, one by one in order of path, the things that the batch left."""
         self.secrets += batch.secrets
         for chunk in batch.chunks:
             self._writer.add_chunk(chunk)
@@ -104,9 +104,9 @@ class _Packing:
             left = self._at + run.done
             self._at = left + run.left
             for each, before in self._load.found[left : self._at]:
-                self._one(each, before)
+                self._pack_one(each, before)
 
-    def _one(self, each: Found, before: Entry | None) -> None:
+    def _pack_one(self, each: Found, before: Entry | None) -> None:
         try:
             entry = before if before and _is_as_before(each, before, self._retries) else None
             if each.kind == HARDLINK and any(one.path == each.link for one in self._failed):
@@ -123,8 +123,8 @@ class _Packing:
         if entry and entry.kind == FILE:
             self._files, self._size = self._files + 1, self._size + entry.size
 
-    def described(self, secret: str) -> Backup:
-        """The backup as known so far; also packed, with a README for who has no autosys."""
+    def add_manifest(self, secret: str) -> Backup:
+        """Add the README and the manifest to the archive; returns the backup as its manifest describes it."""
         head, load = self._load.head, self._load
         backup = head._replace(files=self._files, bytes=self._size, failed=tuple(self._failed), verified=True)
         backup = backup._replace(local_only=backup.local_only or (bool(self.secrets) and not secret))
@@ -135,9 +135,9 @@ class _Packing:
 
 
 def _is_as_before(found: Found, before: Entry, retries: RetryBudget) -> bool:
-    """Whether a file is as the base has it: metadata, and then its bytes by hash; raises OSError.
+    """Whether a file is the same as in the base: its metadata, then its hash; raises OSError.
 
-    The times of staged copies (databases, git) are ignored: they are made anew each night.
+    Times of staged copies (databases, git) are ignored: they are made anew each night.
     """
     if (found.kind, before.kind, found.size) != (FILE, FILE, before.size):
         return False
@@ -150,12 +150,12 @@ def _is_as_before(found: Found, before: Entry, retries: RetryBudget) -> bool:
 
 
 def _stored(
-    writer: Writer, found: Found, before: Entry | None, ahead: tail.Ahead, retries: RetryBudget
+    writer: Writer, found: Found, before: Entry | None, ahead: tail.TailPrefetcher, retries: RetryBudget
 ) -> Entry:
-    """Pack one thing, or only the tail of a file that grew; its entry."""
+    """Pack one thing, or only the tail of a file that grew; returns its entry."""
     if found.kind == FILE:
-        before = before if before and plan.is_longer(found, before) else None
-        only_grew = before and found.size > SMALL and tail.stored(writer, found, before, ahead, retries)
+        before = before if before and plan.may_have_grown(found, before) else None
+        only_grew = before and found.size > SMALL and tail.pack_tail(writer, found, before, ahead, retries)
         return only_grew or _file(writer, found, before, retries)
     if found.kind == FOLDER:
         writer.add_folder(found.path, found.mtime_ns, found.mode)
@@ -165,10 +165,10 @@ def _stored(
 
 
 def _file(writer: Writer, found: Found, before: Entry | None, retries: RetryBudget) -> Entry:
-    """Pack a whole file; of a small one only the tail, when it begins with the bytes of `before`."""
+    """Pack a file; of a small one only the tail, when it begins with the bytes of `before`. Returns its entry."""
     path, time, mode = found.path, found.mtime_ns, found.mode
     if (data := read_small(found, SMALL, retries)) is not None:
-        if before and (only_grew := tail.of_small(writer, found, before, data)):
+        if before and (only_grew := tail.pack_tail_of_small(writer, found, before, data)):
             return only_grew
         sha256, flags = writer.add_bytes(path, data, time, mode), with_secret(found.flags, data)
         return Entry(path, FILE, len(data), time, mode, sha256, "", "", flags, found.stamp)

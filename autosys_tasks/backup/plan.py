@@ -47,12 +47,12 @@ def choose(
     if not fulls:
         return Choice(FULL, None, "there is no full backup yet")
     base = max(fulls, key=lambda one: (one.created, one.id))
-    if reason := _against(base, known, sets, now, encrypted, unusable):
+    if reason := _why_no_base(base, known, sets, now, encrypted, unusable):
         return Choice(FULL, None, reason)
     return Choice(DIFFERENTIAL, base, f"the full backup {base.id} is of this week")
 
 
-def _against(
+def _why_no_base(
     base: Backup, known: Sequence[Backup], sets: str, now: float, encrypted: bool, unusable: Mapping[str, str]
 ) -> str:
     """Why this full backup is no base for another differential, "" when it is one."""
@@ -84,14 +84,14 @@ def changed(found: Iterable[Found], before: Iterable[Entry], scanned: float, unr
             assert entry is not None
             if not _is_below(entry.path, unread):  # else it stays as the base has it
                 deleted.append(entry.path)
-        elif entry is not None and is_same(thing, entry, scanned):
+        elif entry is not None and has_same_metadata(thing, entry, scanned):
             same.append(thing)
         else:
             read.append((thing, entry))
     return Changes(tuple(same), tuple(read), tuple(deleted))
 
 
-def is_same(thing: Found, entry: Entry, scanned: float) -> bool:
+def has_same_metadata(thing: Found, entry: Entry, scanned: float) -> bool:
     """Whether the metadata (size, times, inode, mode) is that of the entry, so that the bytes need no reading."""
     now = thing.kind, thing.mtime_ns, thing.mode, thing.link, {*thing.flags, SECRET}
     if now != (entry.kind, entry.mtime_ns, entry.mode, entry.link, {*entry.flags, SECRET}):  # SECRET: by its text
@@ -102,7 +102,7 @@ def is_same(thing: Found, entry: Entry, scanned: float) -> bool:
     return not racy and thing.stamp == entry.stamp != NO_STAMP and thing.size == entry.size
 
 
-def is_longer(found: Found, before: Entry) -> bool:
+def may_have_grown(found: Found, before: Entry) -> bool:
     """Whether a file may have grown at its end only; its bytes decide. False for staged copies (databases, git)."""
     if not found.kind == before.kind == FILE or found.path.startswith(f"{OWN}/"):
         return False
@@ -111,9 +111,11 @@ def is_longer(found: Found, before: Entry) -> bool:
     return TAIL_FROM < before.size < found.size
 
 
-def to_store(things: Iterable[tuple[Found, Entry | None]]) -> int:
-    """How many bytes the archive will hold, if all files that are longer only grew."""
-    return sum(found.size - (before.size if before and is_longer(found, before) else 0) for found, before in things)
+def bytes_to_store(things: Iterable[tuple[Found, Entry | None]]) -> int:
+    """How many bytes the archive will hold, if every file that is longer now only grew at its end."""
+    return sum(
+        found.size - (before.size if before and may_have_grown(found, before) else 0) for found, before in things
+    )
 
 
 def side_by_side(ones: Iterable[One], others: Iterable[Other]) -> Iterator[tuple[One | None, Other | None]]:

@@ -1,6 +1,6 @@
-"""Reads files that others may be writing: the bytes of one moment, or an error.
+"""Reads files that others may be writing to: a consistent state, or an error.
 
-Of a log that grows meanwhile: as many bytes as it had when it was opened.
+Of a file that grows meanwhile: the bytes that it had when it was opened.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from autosys_tasks.core.files import patiently
 
 T = TypeVar("T")
 TRIES = 4  # for a file that changes each time
-HOT_S = 60.0  # a file modified so shortly ago is read twice and compared
+RECENT_S = 60.0  # a file modified within this time is read twice and compared
 PART = 1 << 20
-SMALL = 1 << 20  # bytes; a file of up to so many is read at once
+SMALL = 1 << 20  # bytes; a file of up to this size is read at once
 
 
 class Changed(OSError):
-    """The file changed while it was read, and did not only grow: discard what was read."""
+    """The file changed while it was read, other than by growing: discard what was read."""
 
 
 def read_steadily(found: Found, use: Callable[[BinaryIO], T], retries: RetryBudget | None = None) -> T:
@@ -38,64 +38,64 @@ def read_steadily(found: Found, use: Callable[[BinaryIO], T], retries: RetryBudg
     A changing file is tried TRIES times, any other error twice. Raises the last OSError.
     """
 
-    def read(proven: bool) -> T:
-        with open_steadily(found, proven=proven) as stream:
+    def read(twice: bool) -> T:
+        with open_steadily(found, twice=twice) as stream:
             return use(stream)
 
-    return _tried(read, retries or RetryBudget())
+    return _with_retries(read, retries or RetryBudget())
 
 
 def read_small(found: Found, most: int, retries: RetryBudget) -> bytes | None:
-    """The bytes of a file, read at once; None when it has more than `most`. Half the cost of `read_steadily`."""
-    return _tried(lambda proven: _at_once(found, most, proven), retries)
+    """The bytes of a file; None when there are more than `most`. Half the cost of `read_steadily`."""
+    return _with_retries(lambda twice: _read_whole(found, most, twice), retries)
 
 
-def _tried(read: Callable[[bool], T], retries: RetryBudget) -> T:
-    proven = False
+def _with_retries(read: Callable[[bool], T], retries: RetryBudget) -> T:
+    twice = False
     for tried in range(TRIES):
         try:
-            return read(proven)
+            return read(twice)
         except Changed:
             if tried == TRIES - 1:
                 raise
-            proven = True
+            twice = True
         except OSError:
             break
         retries.wait()
     retries.wait()
-    return read(proven)
+    return read(twice)
 
 
-def _at_once(found: Found, most: int, proven: bool) -> bytes | None:
+def _read_whole(found: Found, most: int, twice: bool) -> bytes | None:
     fd = host.open_read(found.source)
     try:
         size, time_ns = found.size, found.mtime_ns
-        if size <= most and not _is_to_be_proven(time_ns, proven):
+        if size <= most and not _needs_second_read(time_ns, twice):
             data = os.read(fd, size) if size else b""
-            if len(data) == size and _is_as_it_was(fd, size, time_ns):
+            if len(data) == size and _is_unchanged(fd, size, time_ns):
                 return data  # nearly all files end here
-        return _as_it_is_now(fd, most, proven)
+        return _read_current(fd, most, twice)
     finally:
         os.close(fd)
 
 
-def _as_it_is_now(fd: int, most: int, proven: bool) -> bytes | None:
+def _read_current(fd: int, most: int, twice: bool) -> bytes | None:
     began = _status(fd)
     if began.st_size > most:
         return None
-    data = _from_the_first(fd, began.st_size)
+    data = _read_from_start(fd, began.st_size)
     if len(data) < began.st_size:
         raise Changed("became shorter while it was read")
-    if _is_to_be_proven(began.st_mtime_ns, proven):
-        same = _from_the_first(fd, began.st_size) == data
+    if _needs_second_read(began.st_mtime_ns, twice):
+        same = _read_from_start(fd, began.st_size) == data
     else:
-        same = not data or _is_as_it_was(fd, began.st_size, began.st_mtime_ns)
+        same = not data or _is_unchanged(fd, began.st_size, began.st_mtime_ns)
     if not same:
         raise Changed("changed while it was read")
     return data
 
 
-def _from_the_first(fd: int, size: int) -> bytes:
+def _read_from_start(fd: int, size: int) -> bytes:
     os.lseek(fd, 0, os.SEEK_SET)
     return _first_bytes(fd, size)
 
@@ -115,11 +115,11 @@ def _status(fd: int) -> os.stat_result:
     return status
 
 
-def _is_to_be_proven(mtime_ns: int, proven: bool) -> bool:
-    return proven or mtime_ns > (time.time() - HOT_S) * 1e9
+def _needs_second_read(mtime_ns: int, twice: bool) -> bool:
+    return twice or mtime_ns > (time.time() - RECENT_S) * 1e9
 
 
-def _is_as_it_was(fd: int, size: int, mtime_ns: int) -> bool:
+def _is_unchanged(fd: int, size: int, mtime_ns: int) -> bool:
     now = os.fstat(fd)
     return now.st_size == size and now.st_mtime_ns == mtime_ns and stat.S_ISREG(now.st_mode)
 
@@ -140,23 +140,23 @@ def sha256_of_stream(source: BinaryIO, tell_bytes: TellBytes = lambda count: Non
 
 
 @contextmanager
-def open_steadily(found: Found, *, proven: bool = False) -> Iterator[BinaryIO]:
-    """A stream (`read` alone) of the bytes that the file has now; before the last part it looks for changes.
+def open_steadily(found: Found, *, twice: bool = False) -> Iterator[BinaryIO]:
+    """A stream (only `read`) of the bytes that the file has now; the last `read` checks that it has not changed.
 
-    `proven`: read twice and compare, as is always done with a file modified lately. Raises OSError, Changed.
+    `twice`: read it twice and compare, as is always done with a file modified recently. Raises OSError, Changed.
     """
     with os.fdopen(host.open_read(found.source), "rb", buffering=0) as file:
-        yield cast(BinaryIO, _Steady(cast(BinaryIO, file), proven))
+        yield cast(BinaryIO, _SteadyStream(cast(BinaryIO, file), twice))
 
 
-class _Steady:
-    """An open file, up to the size that it had when it was opened."""
+class _SteadyStream:
+    """The stream of `open_steadily`: an open file, up to the size that it had when it was opened."""
 
-    def __init__(self, file: BinaryIO, proven: bool) -> None:
+    def __init__(self, file: BinaryIO, twice: bool) -> None:
         self.file = file
         self.began = _status(file.fileno())
         self.left = self.began.st_size
-        self.proven = _is_to_be_proven(self.began.st_mtime_ns, proven)
+        self.twice = _needs_second_read(self.began.st_mtime_ns, twice)
         self.sum = 0
 
     def read(self, most: int = -1) -> bytes:
@@ -169,17 +169,17 @@ class _Steady:
         if not data:
             raise Changed("became shorter while it was read")
         self.left -= len(data)
-        if self.proven:
+        if self.twice:
             self.sum = zlib.crc32(data, self.sum)
         if not self.left:
-            self._look_again()
+            self._check_unchanged()
         return data
 
-    def _look_again(self) -> None:
-        if self.proven:
+    def _check_unchanged(self) -> None:
+        if self.twice:
             same = self._second_sum() == self.sum
         else:
-            same = _is_as_it_was(self.file.fileno(), self.began.st_size, self.began.st_mtime_ns)
+            same = _is_unchanged(self.file.fileno(), self.began.st_size, self.began.st_mtime_ns)
         if not same:
             raise Changed("changed while it was read")
 

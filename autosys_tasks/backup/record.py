@@ -55,8 +55,8 @@ class Record:
         self._journal.add(outcome)
         self._tell(outcome)
 
-    def whole(self, work: Callable[[Record], None]) -> Report:
-        """Do the work, and write the summary line, also when it raises."""
+    def run(self, work: Callable[[Record], None]) -> Report:
+        """Do the work; write the summary line, also when it raises."""
         try:
             work(self)
         except BaseException as error:

@@ -8,14 +8,14 @@ from typing import TypeVar
 
 T = TypeVar("T")
 PAUSE_S = 0.3  # enough for a virus scanner, or an editor that saves
-IN_ALL_S = 20.0
+TOTAL_S = 20.0
 
 
 class RetryBudget:
-    """How long one run may wait for other programs, in all."""
+    """How long one run may wait for other programs in total."""
 
-    def __init__(self, in_all_s: float = IN_ALL_S, sleep: Callable[[float], object] = time.sleep) -> None:
-        self.left_s = in_all_s
+    def __init__(self, total_s: float = TOTAL_S, sleep: Callable[[float], object] = time.sleep) -> None:
+        self.left_s = total_s
         self.sleep = sleep
 
     def twice(self, action: Callable[[], T]) -> T:
@@ -27,7 +27,7 @@ class RetryBudget:
             return action()
 
     def wait(self) -> None:
-        """Pause; do not when the budget is used up."""
+        """Pause for PAUSE_S, unless the budget is used up."""
         if self.left_s > 0:
             self.left_s -= PAUSE_S
             self.sleep(PAUSE_S)

@@ -8,9 +8,9 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from autosys_tasks.backup import act, damage_list, store
-from autosys_tasks.backup.make import WRITE, drafted, make
+from autosys_tasks.backup.make import WRITE, draft_for_dry_run, make
 from autosys_tasks.backup.owner import owner_of
-from autosys_tasks.backup.plan import to_store
+from autosys_tasks.backup.plan import bytes_to_store
 from autosys_tasks.backup.progress import Say
 from autosys_tasks.backup.record import REMOVE, Record, Report, Tell, verdict
 from autosys_tasks.backup.retain import retain
@@ -22,45 +22,45 @@ from autosys_tasks.supervise import turnstile
 from autosys_tasks.supervise.house import House
 
 __all__ = ["Report", "backup", "backup_when_due", "planned", "planned_prune", "prune", "verdict"]
-TURN_S = 0.5  # a tick that asks whether a night was missed has the turn for a moment
-TURN_DUE_S = 5.0  # the nightly one comes when nobody waits for it, and may meet a prune
+TURN_S = 0.5  # a tick that looks for a missed night holds the lock for a moment
+TURN_DUE_S = 5.0  # nobody waits for the nightly backup, and it may coincide with a prune
 
 
 def backup(house: House, *, note: str = "", tell: Tell = lambda outcome: None, say: Say = lambda line: None) -> Report:
     """Make a backup. Raises Busy when another is being made, and whatever kept it from being made at all."""
     with _turn(house, "backup", TURN_S):
-        return _made(house, note, tell, say)
+        return _make(house, note, tell, say)
 
 
 def backup_when_due(
     house: House, *, note: str = "", tell: Tell = lambda outcome: None, say: Say = lambda line: None
 ) -> Report | None:
-    """Make a backup unless this night has one (also one made while this waited for its turn): then None."""
+    """Make a backup; None when this night has one, also one that was made while this waited for the lock."""
     from autosys_tasks.backup import night
 
-    if not night.lacking(house):
+    if not night.why_due(house):
         return None
     with _turn(house, "backup", TURN_DUE_S):
-        return _made(house, note, tell, say) if night.lacking(house) else None
+        return _make(house, note, tell, say) if night.why_due(house) else None
 
 
 def _turn(house: House, task: str, wait_s: float) -> AbstractContextManager[None]:
     return turnstile.acting(house.place, task, wait_s=wait_s, turn=turnstile.BACKUPS)
 
 
-def _made(house: House, note: str, tell: Tell, say: Say) -> Report:
+def _make(house: House, note: str, tell: Tell, say: Say) -> Report:
     def work(run: Record) -> None:
         make(run, note)
         _retain(run)
         _copy(run)
 
-    return Record(house, "backup", tell, say).whole(work)
+    return Record(house, "backup", tell, say).run(work)
 
 
 def prune(house: House, *, tell: Tell = lambda outcome: None) -> Report:
     """Remove what [backup] no longer asks for. Raises Busy when a backup is being made."""
     with _turn(house, "backup.prune", TURN_S):
-        return Record(house, "backup.prune", tell, lambda line: None).whole(_retain)
+        return Record(house, "backup.prune", tell, lambda line: None).run(_retain)
 
 
 def planned(house: House, *, due: bool = False) -> Plan:
@@ -70,12 +70,12 @@ def planned(house: House, *, due: bool = False) -> Plan:
     from autosys_tasks.backup import night
     from autosys_tasks.backup.copies.run import COPY
 
-    if due and not night.lacking(house):
+    if due and not night.why_due(house):
         return Plan("backup", (), ("this night has its backup",))
     with tempfile.TemporaryDirectory(prefix="autosys-") as scratch:
-        load, reason, notes = drafted(house, Path(scratch))
+        load, reason, notes = draft_for_dry_run(house, Path(scratch))
     found = [each for each, _before in load.found]
-    count, total = len(found), to_store(load.found)
+    count, total = len(found), bytes_to_store(load.found)
     detail = {"files": sum(each.kind == FILE for each in found), "bytes": total}
     steps = [Step(WRITE, load.head.stem, f"{reason}: {counted(count, 'path')}, {size(total)}", detail)]
     copies = [Step(COPY, place, "what it lacks by then") for place in house.config.backup.copies_shown]
@@ -84,12 +84,12 @@ def planned(house: House, *, due: bool = False) -> Plan:
 
 def planned_prune(house: House) -> Plan:
     """What retention would remove now, and why it keeps the others."""
-    kept = _judged(house, _own(house))
+    kept = _retention(house, _own(house))
     steps = tuple(Step(REMOVE, each.id, each.reason) for each in kept if not each.keep)
     return Plan("backup.prune", steps, tuple(f"{each.id} stays: {each.reason}" for each in kept if each.keep))
 
 
-def _judged(house: House, backups: Sequence[Backup]) -> list[Kept]:
+def _retention(house: House, backups: Sequence[Backup]) -> list[Kept]:
     return retain(backups, house.config.backup, wall(), damage_list.load(Path(house.place.folder)))
 
 
@@ -101,7 +101,7 @@ def _own(house: House) -> list[Backup]:
 def _retain(run: Record) -> None:
     """Remove what goes; a backup that cannot be removed is named, and the others go."""
     folder, backups = store.folder_of(run.house.config.path), _own(run.house)
-    for backup, each in zip(backups, _judged(run.house, backups), strict=True):
+    for backup, each in zip(backups, _retention(run.house, backups), strict=True):
         if each.keep:
             continue
         began, ok, detail = time.monotonic(), True, "removed"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from autosys_tasks.backup.owner import foreign
+from autosys_tasks.backup.owner import foreign_owner
 from autosys_tasks.backup.record import Report, verdict
 from autosys_tasks.backup.values import DECLARE, FOLDER, LINK, Backup, Damage, Entry
 from autosys_tasks.core.clock import counted, size, span, utc_text
@@ -37,7 +37,7 @@ def backup_json(backup: Backup, owner: str, damaged: Mapping[str, str] = NOTHING
         "encrypted": backup.encrypted,
         "archive_bytes": backup.archive_bytes,
         "damaged": damaged.get(backup.id),
-        "foreign": foreign(backup, owner) or None,
+        "foreign": foreign_owner(backup, owner) or None,
     }
 
 
@@ -60,7 +60,7 @@ def _line(backup: Backup, owner: str, damaged: Mapping[str, str] = NOTHING) -> s
         *(["local only: secrets in clear"] if backup.local_only else []),
         *([f"on {backup.base}"] if backup.base else []),
         *([f"`{backup.note}`"] if backup.note else []),
-        *([f"of another workspace, `{other}`"] if (other := foreign(backup, owner)) else []),
+        *([f"of another workspace, `{other}`"] if (other := foreign_owner(backup, owner)) else []),
     ]
     files = f"{counted(backup.files, 'file')}, {size(backup.bytes)} in {size(backup.archive_bytes)}"
     mark = "NG" if backup.id in damaged else "OK" if backup.verified and backup.complete else "--"

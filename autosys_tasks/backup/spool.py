@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
 
-from autosys_tasks.backup.manifest_text import entries_of, in_whole_lines, row, split
+from autosys_tasks.backup.manifest_text import entries_of, row, split, whole_lines
 from autosys_tasks.backup.values import Entry
 
 PIECE = 1 << 16  # bytes read at once; fits a CPU's cache
@@ -56,5 +56,5 @@ class Spool:
 
     def read(self) -> Iterator[Entry]:
         """All entries."""
-        for text in in_whole_lines(self.pieces()):
+        for text in whole_lines(self.pieces()):
             yield from entries_of(split(text))

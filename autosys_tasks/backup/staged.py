@@ -16,7 +16,7 @@ from autosys_tasks.backup.walk import reason
 from autosys_tasks.core.files import long_path
 
 UNTRACKED_MAX = 100_000_000  # bytes of one untracked file; larger ones are named, and need a set
-LACKING = f"{GIT}/"  # path of a failure in a part of the repository; GIT alone: in all of it
+LACKING = f"{GIT}/"  # path of a failure that concerns a part of the repository; GIT: all of it
 
 
 class Staged(NamedTuple):
@@ -62,7 +62,7 @@ def capture_git(root: str, own: Iterable[str], staging: Path) -> Staged:
             into,
             untracked_max=UNTRACKED_MAX,
             exclude=tuple(own),
-            is_secret=lambda top, path: looks_secret(path) or text_tells(os.path.join(top, path)),
+            is_secret=lambda top, path: looks_secret(path) or holds_secret_text(os.path.join(top, path)),
         )
     except (git.GitError, OSError) as error:
         if not git.above(root):
@@ -75,7 +75,7 @@ def capture_git(root: str, own: Iterable[str], staging: Path) -> Staged:
     return Staged(found, failed, notes, captured.summary)
 
 
-def text_tells(source: str) -> bool:
+def holds_secret_text(source: str) -> bool:
     """Whether a small file's text holds a secret; False when it cannot be read, which packing will report."""
     try:
         size = os.lstat(source).st_size

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from autosys_tasks.backup.errors import Damaged
 from autosys_tasks.backup.manifest import read_backup
-from autosys_tasks.backup.owner import is_own, is_same, own
+from autosys_tasks.backup.owner import is_own, is_same_owner, owned_by
 from autosys_tasks.backup.values import ARCHIVE_END, ID_LENGTH, MANIFEST_END, Backup
 from autosys_tasks.core.errors import UsageError, unknown_name
 from autosys_tasks.core.files import cannot_write
@@ -42,7 +42,7 @@ def listed(folder: Path) -> tuple[list[Backup], list[str]]:
 
 def owned(folder: Path, owner: str) -> list[Backup]:
     """The backups that this owner has made, oldest first."""
-    return own(listed(folder)[0], owner)
+    return owned_by(listed(folder)[0], owner)
 
 
 def newest(backups: Sequence[Backup], owner: str) -> Backup | None:
@@ -84,7 +84,7 @@ def latest(backups: Sequence[Backup], owner: str, where: str) -> Backup:
         return found
     of_each = {one.owner: one for one in backups if one.verified}
     others = sorted(of_each.values(), key=lambda one: one.id)
-    if others and all(is_same(one.owner, others[-1].owner) for one in others):
+    if others and all(is_same_owner(one.owner, others[-1].owner) for one in others):
         return others[-1]
     if not of_each:
         raise UsageError(f"there is no verified backup in `{where}`", where=where, hint="inv backup")
@@ -93,7 +93,7 @@ def latest(backups: Sequence[Backup], owner: str, where: str) -> Backup:
     raise UsageError(message, where=where, hint=f"name one by its id; the newest are {said}")
 
 
-def left_out(folder: Path, latest: Backup) -> list[str]:
+def newer_broken(folder: Path, latest: Backup) -> list[str]:
     """Broken backups that are later than this one, each as `NAME: why`."""
     named = ((NAME.match(other), other) for other in listed(folder)[1])
     return [other for match, other in named if match and not match[3] and match[1] > latest.stem]
@@ -116,7 +116,7 @@ def _backup(folder: Path, name: str, there: set[str]) -> list[Backup]:
     return [read_backup(folder / name)]
 
 
-def lost(folder: Path, backup: Backup) -> str:
+def archive_problem(folder: Path, backup: Backup) -> str:
     """Why a backup's archive, by its size alone, is not the one that was verified; "" when it seems to be."""
     try:
         size = (folder / backup.archive).stat().st_size

@@ -19,7 +19,7 @@ NO_TAIL = (0, "")
 ARCHIVE_END, MANIFEST_END = ".7z", ".manifest.json"  # of the two files of a backup
 ID_FORM = "%Y-%m-%dT%H%M%SZ"
 ID_LENGTH = len("2026-11-29T033000Z")
-OPENS = b',"entries":[\n'  # the end of a manifest's first line
+HEAD_END = b',"entries":[\n'  # the end of a manifest's first line
 
 
 class Found(NamedTuple):

@@ -16,13 +16,13 @@ from autosys_tasks.supervise.state import Place
 def see_backup(house: House) -> BackupSeen:
     """What is known of this workspace's backups."""
     from autosys_tasks.backup import damage_list, store
-    from autosys_tasks.backup.owner import foreign, own, owner_of
+    from autosys_tasks.backup.owner import foreign_owner, owned_by, owner_of
     from autosys_tasks.host import git
     from autosys_tasks.schedule import wanted
 
     root, place = Path(house.config.path), house.place
     (there, strange), owner = store.listed(root / "backups"), owner_of(house.config)
-    backups = own(there, owner)
+    backups = owned_by(there, owner)
     damaged = damage_list.load(Path(place.folder))
     newest = next((each for each in reversed(backups) if each.verified), None)
     seen = BackupSeen(
@@ -36,7 +36,7 @@ def see_backup(house: House) -> BackupSeen:
         late=_late(house),
     )
     ran = _with_run(seen, house)
-    whose = next((foreign(each, owner) for each in there if each.id == ran.run_made), "")
+    whose = next((foreign_owner(each, owner) for each in there if each.id == ran.run_made), "")
     return _with_drill(ran._replace(run_owner=whose), place)
 
 
@@ -65,7 +65,7 @@ def _lost(folder: Path, newest: Backup, backups: Sequence[Backup], damaged: Mapp
             continue
         if each.id in damaged:
             return f"{each.id} is damaged: {damaged[each.id]}"
-        if why := store.lost(folder, each):
+        if why := store.archive_problem(folder, each):
             return why
     return ""
 

@@ -72,17 +72,17 @@ def restore(c, id, to="", overwrite="never", git=False, from_="", dry_run=False,
     from autosys_tasks.backup import commands
     from autosys_tasks.backup.copies import remote
     from autosys_tasks.backup.restore import run as room
-    from autosys_tasks.backup.restore.plan import shown
+    from autosys_tasks.backup.restore.plan import dry_run_plan
 
     home = house()
     dry = is_dry(c, dry_run)
     with remote.fetched(home, from_ if id and to else "", id[:1], say, archives=False) as folder:
         order = commands.restore_order(home, id, to, overwrite, folder, say)
         if dry:
-            plan = commands.git_plan(order) if git else shown("backup.restore", room.planned(order, say).items)
+            plan = commands.git_plan(order) if git else dry_run_plan("backup.restore", room.planned(order, say).items)
             return show_plan(home.config, plan, as_json=json, exit_code=exit_code)
         if from_:
-            remote.bring(home, from_, commands.holding(order, git=git), folder, say)
+            remote.bring(home, from_, commands.needed_archives(order, git=git), folder, say)
         report = (commands.rebuild_repository if git else commands.restore_files)(home, order, say)
     left_out, steps = [f"left out is {each}" for each in order.left_out], room.next_steps(order, report, from_, git=git)
     fields = run_fields("backup.restore", report.outcomes, [*left_out, *report.notes, *steps]) if json else {}

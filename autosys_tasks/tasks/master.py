@@ -32,7 +32,7 @@ def start(c, timeout=120.0, dry_run=False, json=False, exit_code=False):  # type
     from autosys_tasks.schedule import wanted
 
     home = house()
-    missed = night.missed(home, registered=wanted.nightly(home.place))
+    missed = night.why_missed(home, registered=wanted.nightly(home.place))
     if is_dry(c, dry_run):
         return show_plan(home.config, _planned(home, missed), as_json=json, exit_code=exit_code)
     for folder in (home.outputs, Path(home.place.folder)):

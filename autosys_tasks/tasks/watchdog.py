@@ -53,7 +53,7 @@ def _planned(home: House, reset: str) -> Plan:
     if reset:
         return runs.plan_reset(home, reset)
     plan = runs.plan_up(home, (), asked=False, guard=True, task="watchdog")
-    missed = night.missed(home, registered=wanted.nightly(home.place))
+    missed = night.why_missed(home, registered=wanted.nightly(home.place))
     due = {"an upgrade": notice.due(home, dry=True), "a backup": missed}
     notes = [f"would begin {what}: {why}" for what, why in due.items() if why]
     return plan._replace(notes=(*plan.notes, *notes))

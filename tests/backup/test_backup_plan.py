@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from autosys_tasks.backup.base import Base
 from autosys_tasks.backup.errors import Damaged
-from autosys_tasks.backup.manifest_text import listed, rows_of, split
-from autosys_tasks.backup.plan import TAIL_FROM, Changes, choose, is_longer, to_store
+from autosys_tasks.backup.manifest_text import comma_separated, rows_of, split
+from autosys_tasks.backup.plan import TAIL_FROM, Changes, bytes_to_store, choose, may_have_grown
 from autosys_tasks.backup.plan import changed as changed_of_entries
 from autosys_tasks.backup.values import (
     DIFFERENTIAL,
@@ -133,7 +133,7 @@ def changed(found: Iterable[Found], before: Iterable[Entry], scanned: float, unr
 
 def lines_of(entries: Iterable[Entry]) -> list[str]:
     """What a manifest says of them."""
-    return split("," + b"".join(listed(rows_of(entries))).decode())
+    return split("," + b"".join(comma_separated(rows_of(entries))).decode())
 
 
 def is_in(base: Base, one: Found) -> bool:
@@ -214,24 +214,24 @@ NOT_LONGER: dict[str, tuple[Found, Entry]] = {
 
 
 def test_what_is_longer_than_it_was_may_only_have_grown() -> None:
-    assert is_longer(LOG, WAS) and is_longer(LOG._replace(size=WAS.size + 1), WAS)
-    assert is_longer(LOG, WAS._replace(size=TAIL_FROM + 1))
-    assert is_longer(LOG._replace(flags=("secret",), mode=0o600, mtime_ns=1), WAS), "whatever else is not the same"
+    assert may_have_grown(LOG, WAS) and may_have_grown(LOG._replace(size=WAS.size + 1), WAS)
+    assert may_have_grown(LOG, WAS._replace(size=TAIL_FROM + 1))
+    assert may_have_grown(LOG._replace(flags=("secret",), mode=0o600, mtime_ns=1), WAS), "whatever else is not the same"
 
 
 @pytest.mark.parametrize("what", NOT_LONGER)
 def test_what_cannot_have_grown_is_kept_whole(what: str) -> None:
     found, before = NOT_LONGER[what]
-    assert not is_longer(found, before) and to_store([(found, before)]) == found.size
+    assert not may_have_grown(found, before) and bytes_to_store([(found, before)]) == found.size
 
 
 @given(st.lists(st.tuples(st.integers(0, 4 << 20), st.none() | st.integers(0, 4 << 20)), max_size=9))
 def test_no_more_is_to_store_than_is_there_and_never_less_than_what_is_new(sizes: list[tuple[int, int | None]]) -> None:
     things = [(LOG._replace(size=now), None if was is None else WAS._replace(size=was)) for now, was in sizes]
     least = sum(max(0, now - (was or 0)) for now, was in sizes)
-    assert least <= to_store(things) <= sum(now for now, _ in sizes)
-    grew = [(found, was) for found, was in things if was and is_longer(found, was)]
-    assert to_store(things) == sum(now for now, _ in sizes) - sum(was.size for _, was in grew)
+    assert least <= bytes_to_store(things) <= sum(now for now, _ in sizes)
+    grew = [(found, was) for found, was in things if was and may_have_grown(found, was)]
+    assert bytes_to_store(things) == sum(now for now, _ in sizes) - sum(was.size for _, was in grew)
     assert all(TAIL_FROM < was.size < found.size for found, was in grew)
 
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from autosys_tasks.backup import make, plan, secrets_text, sqlite_copy
 from autosys_tasks.backup.base import Base
 from autosys_tasks.backup.collect import BITS, collect
-from autosys_tasks.backup.manifest_text import listed, rows_of, split
+from autosys_tasks.backup.manifest_text import comma_separated, rows_of, split
 from autosys_tasks.backup.values import FILE, Collected, Entry, Found
 from autosys_tasks.config.model import Config
 
@@ -126,7 +126,7 @@ def entries(found: Collected) -> Iterator[Entry]:
 def compare(config: Config, before: list[Entry], scanned: float) -> Collected:
     """Both looks at what is there now say the same; returns the one with the base."""
     whole = plan.changed(looked(config).found, before, scanned)
-    lines = split("," + b"".join(listed(rows_of(before))).decode())
+    lines = split("," + b"".join(comma_separated(rows_of(before))).decode())
     found = looked(config, Base(lines, scanned))
     changes = plan.changed(found.found, found.left, scanned)
     assert changes[1:] == whole[1:]

@@ -42,7 +42,7 @@ config = config_of(Path(root), "**", required=True)
 found = [one._replace(size=one.size - 900 * one.path.endswith("grew.log")) for one in collected(config).found]
 found.append(Found("03/gone", root + "/03/gone", FILE, 4, 0, 0o644))
 found.append(Found("06/of gone", "", HARDLINK, 0, 0, 0, link="03/gone"))
-load = pack.Load(Backup("id", FULL, 0.0), tuple((one, None) for one in sorted(found)), required=frozenset(["set"]))
+load = pack.Content(Backup("id", FULL, 0.0), tuple((one, None) for one in sorted(found)), required=frozenset(["set"]))
 exec(act)
 try:
     with Spool(Path(into, "entries")) as spool:
@@ -162,12 +162,12 @@ def test_what_a_killed_copy_had_is_read_here(root: Path, tmp_path: Path) -> None
 
 
 TOLD = """
-take = pack._Packing.take
+take = pack._Packer.take
 def tells(self, batch):
     take(self, batch)
     print(json.dumps(copies), flush=True)
     time.sleep(wait_s)
-pack._Packing.take = tells
+pack._Packer.take = tells
 wait_s = 0
 """
 

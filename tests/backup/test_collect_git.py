@@ -11,7 +11,7 @@ from git_repos import Repo, new_repo
 
 from autosys_tasks.backup.collect import collect
 from autosys_tasks.backup.git.rebuild import rebuild
-from autosys_tasks.backup.staged import text_tells
+from autosys_tasks.backup.staged import holds_secret_text
 from autosys_tasks.backup.values import FILE, GIT, Collected, Found
 from autosys_tasks.config.model import Backup, Config
 
@@ -140,7 +140,7 @@ def test_a_secret_is_flagged_by_its_name_at_once_and_by_its_text_when_it_is_read
     (desk / "large.log").write_text(f"{KEY}\n" * 5000, encoding="utf-8")
     found = by_path(collected(config_of(desk, "**")))
     assert {path for path, one in found.items() if "secret" in one.flags} == {".env", "keys/id_rsa"}
-    looked = {path for path, one in found.items() if "secret" in one.flags or text_tells(one.source)}
+    looked = {path for path, one in found.items() if "secret" in one.flags or holds_secret_text(one.source)}
     assert looked == {".env", "keys/id_rsa", "notes.md", "from-powershell.txt"}
 
 
@@ -148,7 +148,7 @@ def test_a_file_that_vanished_is_not_looked_into(desk: Path) -> None:
     tree(desk, "x.txt")
     one = by_path(collected(config_of(desk, "x.txt")))["x.txt"]
     (desk / "x.txt").unlink()
-    assert not text_tells(one.source)
+    assert not holds_secret_text(one.source)
 
 
 @pytest.mark.capability("git")

@@ -18,7 +18,7 @@ from autosys_tasks.backup.copies import place_folder, place_s3, send
 from autosys_tasks.backup.copies import run as copies
 from autosys_tasks.backup.copies.place import PART
 from autosys_tasks.backup.copies.run import copy_all
-from autosys_tasks.backup.values import OPENS, Kept
+from autosys_tasks.backup.values import HEAD_END, Kept
 
 
 @pytest.fixture
@@ -199,7 +199,7 @@ def test_what_another_sent_under_one_name_at_once_is_neither_replaced_nor_remove
     """A bucket takes both, and what is whole last has the name."""
     desk.add(1, owner="me-0@laptop")
     desk.copy()
-    head = b'{"schema":"autosys.manifest/1","owner":"me-0@desktop"' + OPENS
+    head = b'{"schema":"autosys.manifest/1","owner":"me-0@desktop"' + HEAD_END
     theirs = {"2026-11-01T033000Z-full.7z": b"another's", "2026-11-01T033000Z-full.manifest.json": head}
     for name, data in theirs.items():
         desk.write(name, data)

@@ -14,7 +14,7 @@ from kept_trees import SECOND, keep, things, write
 
 from autosys_tasks.backup import drill as room
 from autosys_tasks.backup.drill import drill
-from autosys_tasks.backup.drill_result import Drill, due, load, reasons, save
+from autosys_tasks.backup.drill_result import Drill, is_due, load, reasons, save
 from autosys_tasks.backup.git.capture import capture
 from autosys_tasks.core.clock import utc_text
 
@@ -182,7 +182,7 @@ def test_a_night_drills_once_a_week_and_after_one_that_failed(
 ) -> None:
     """A drill of the day after tomorrow, by a clock that was wrong, proves nothing."""
     last = None if days_ago is None else Drill(utc_text(NOW - days_ago * DAY_S), "x", 3, why)
-    assert due(last, NOW) is wanted
+    assert is_due(last, NOW) is wanted
 
 
 def test_what_is_remembered_of_a_drill_is_what_it_came_to(tmp_path: Path) -> None:

@@ -18,14 +18,14 @@ from autosys_tasks.backup.base import Base
 from autosys_tasks.backup.errors import Damaged, NeedsPassphrase
 from autosys_tasks.backup.manifest_text import (
     backup_of,
-    closed,
+    comma_separated,
     entry_of,
-    in_whole_lines,
-    listed,
-    opened,
+    parse_foot,
+    parse_head,
     row,
     rows_of,
     split,
+    whole_lines,
 )
 from autosys_tasks.backup.manifest_text import lines as manifest_lines
 from autosys_tasks.backup.seven_zip.write import Writer
@@ -155,7 +155,7 @@ def test_whatever_is_changed_in_it_is_found(tmp_path: Path) -> None:
 
 @given(st.lists(st.text("a,\n\r\x0b\x1c", max_size=9).map(str.encode), max_size=9))
 def test_pieces_are_cut_into_the_lines_of_the_whole(pieces: list[bytes]) -> None:
-    whole, texts = b"".join(pieces).decode(), list(in_whole_lines(pieces))
+    whole, texts = b"".join(pieces).decode(), list(whole_lines(pieces))
     assert "".join(texts) == whole
     assert all(text.endswith("\n") for text in texts[:-1]) and "\n" not in "".join(texts[-1:])[:-1]
     assert [line for text in texts for line in split(text)] == whole.split("\n")[:-1]
@@ -163,9 +163,9 @@ def test_pieces_are_cut_into_the_lines_of_the_whole(pieces: list[bytes]) -> None
 
 def test_no_piece_may_have_what_a_manifest_never_has() -> None:
     with pytest.raises(ValueError, match="ascii"):
-        list(in_whole_lines([b"a\n", "가\n".encode()]))
+        list(whole_lines([b"a\n", "가\n".encode()]))
     with pytest.raises(Damaged, match="a line has more than"):
-        list(in_whole_lines([b"a\n", *[bytes(1 << 20)] * 65]))
+        list(whole_lines([b"a\n", *[bytes(1 << 20)] * 65]))
 
 
 def broken(raw: bytes, rng: random.Random) -> bytes:
@@ -259,9 +259,9 @@ def test_the_page_on_the_format_shows_a_manifest_that_can_be_read(tmp_path: Path
     page = (rig.REPOSITORY / "docs" / "backup-format.md").read_text(encoding="utf-8")
     shown = page.split("```json\n")[1].split("```")[0].replace("9f86...", "9f" * 32)
     lines = shown.encode().splitlines(keepends=True)
-    head, foot = opened(lines[0]), closed(lines[-1])
+    head, foot = parse_head(lines[0]), parse_foot(lines[-1])
     backup = backup_of(head, foot)
-    entries = listed(rows_of(entry_of(line.decode()) for line in lines[1:3]))
+    entries = comma_separated(rows_of(entry_of(line.decode()) for line in lines[1:3]))
     written_by_us = list(manifest_lines(backup, entries, [], backup))
     assert b"".join(written_by_us) == b"".join(lines).rpartition(b',"sha256":')[0]
     for name in Entry._fields:

@@ -12,7 +12,7 @@ import pytest
 import rig
 
 from autosys_tasks.backup import store
-from autosys_tasks.backup.owner import foreign, is_own, marks
+from autosys_tasks.backup.owner import foreign_owner, is_own, part_suffixes
 from autosys_tasks.backup.values import FULL, Backup
 from autosys_tasks.core.errors import UsageError
 
@@ -164,11 +164,11 @@ def some(identity: str, owner: str) -> Backup:
 def test_latest_is_ones_own_then_the_only_other_ones_and_of_several_a_person_chooses() -> None:
     one, two, mine = some("2026-11-03", "one@a"), some("2026-11-02", "two@a"), some("2026-11-01", "me@a")
     assert store.latest([mine, two, one], "me@a", "here") == mine
-    assert store.latest([one], "me@a", "here") == one and foreign(one, "me@a") == "one@a"
+    assert store.latest([one], "me@a", "here") == one and foreign_owner(one, "me@a") == "one@a"
     with pytest.raises(UsageError) as caught:
         store.latest([two, one], "me@a", "here")
     assert "2026-11-03 of `one@a`" in caught.value.hint and "2026-11-02 of `two@a`" in caught.value.hint
-    assert store.newest([two, one], "me@a") is None and foreign(some("2026-11-01", ""), "me@a") == ""
+    assert store.newest([two, one], "me@a") is None and foreign_owner(some("2026-11-01", ""), "me@a") == ""
 
 
 def test_an_owner_is_known_by_its_number_or_by_its_name_and_its_earlier_parts_with_it() -> None:
@@ -178,5 +178,5 @@ def test_an_owner_is_known_by_its_number_or_by_its_name_and_its_earlier_parts_wi
     others = ("me-0@other", "me-0@other#ffffffff", "you-0@laptop#0123abcd", "laptop#0123abcd", "me-0")
     assert not any(is_own(some("2026-11-01", each), now) for each in others)
     assert not is_own(some("", "me-0@one"), "me-0@two"), "no number is no number of both"
-    assert marks(now) == (some("", "me-0@renamed#0123abcd").part, some("", "me-0@laptop").part)
+    assert part_suffixes(now) == (some("", "me-0@renamed#0123abcd").part, some("", "me-0@laptop").part)
     assert store.latest([some("2026-11-01", "it-0@a#1"), some("2026-11-02", "it-0@b#1")], now, "").id == "2026-11-02"

@@ -16,7 +16,7 @@ from restoring import POSIX, details, order
 from autosys_tasks import host
 from autosys_tasks.backup.restore import file_bytes as restore_bytes
 from autosys_tasks.backup.restore import put as restore_put
-from autosys_tasks.backup.restore.plan import shown
+from autosys_tasks.backup.restore.plan import dry_run_plan
 from autosys_tasks.backup.restore.run import carry_out, planned, restore
 from autosys_tasks.core.errors import StateError, UsageError
 
@@ -240,11 +240,11 @@ def test_a_dry_run_changes_nothing_and_says_what_the_run_then_does(tree: Path, t
     write(to / ".env", b"TOKEN=hunter2\n", mode=0o600)
     before = things(tmp_path)
     wanted = order(tmp_path / "backups", backup, to, overwrite=overwrite)
-    plan = shown("backup.restore", planned(wanted).items)
+    plan = dry_run_plan("backup.restore", planned(wanted).items)
     assert things(tmp_path) == before
     done = [one.step for one in restore(wanted).outcomes if one.ok]
     assert sorted(done) == sorted(plan.steps)
-    again = shown("backup.restore", planned(wanted).items)
+    again = dry_run_plan("backup.restore", planned(wanted).items)
     assert bool(again.steps) is (overwrite == "always"), "as wanted is nothing to do"
 
 

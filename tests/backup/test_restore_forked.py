@@ -45,13 +45,13 @@ def put(site, archive, waiting, later):
 forked.put = put
 """
 TROUBLE = """
-put_one, put_so_far = restore_put.Site.files, []
+put_one, put_so_far = restore_put.Destination.files, []
 def files(self, items, chunks, partial=None):
     put_one(self, items, chunks, partial)
     put_so_far.append(items)
     if os.getpid() != me and len(put_so_far) == 7:
         trouble()
-restore_put.Site.files = files
+restore_put.Destination.files = files
 """
 END = """
 folder, to, overwrite, passphrase = sys.argv[1:]

@@ -10,7 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autosys_tasks.backup.restore.names_text import Places, Rules, impossible, leads_out, link_stays, mapped, measure
+from autosys_tasks.backup.restore.names_text import (
+    Rules,
+    TargetNames,
+    link_stays,
+    measure,
+    renamed,
+    why_impossible,
+    why_invalid,
+)
 
 LINUX, WINDOWS = Rules(), Rules(windows=True, folds=True)
 MACOS, CASED_MACOS = Rules(folds=True, composes=True), Rules(composes=True)
@@ -27,8 +35,8 @@ PATHS = st.lists(NAMES, min_size=1, max_size=4).map("/".join)
     "path", ["", "/etc/passwd", "..", "../x", "a/../../x", "a/..", "//srv/share/x", "a//b", "./a", "a/.", "a\0b", "a/"]
 )
 def test_a_path_that_no_backup_of_ours_has_is_refused(path: str) -> None:
-    place = Places(LINUX).place(path)
-    assert leads_out(path) and place.target == "" and place.why
+    place = TargetNames(LINUX).place(path)
+    assert why_invalid(path) and place.target == "" and place.why
 
 
 @pytest.mark.parametrize(
@@ -40,66 +48,66 @@ def test_a_path_that_no_backup_of_ours_has_is_refused(path: str) -> None:
     ],
 )  # fmt: skip
 def test_on_windows_a_name_that_cannot_be_gets_another_one(path: str) -> None:
-    place = Places(WINDOWS).place(path)
+    place = TargetNames(WINDOWS).place(path)
     assert place.why and place.target and place.target != path
     for name in place.target.split("/"):
-        assert not impossible(name, WINDOWS), name
+        assert not why_impossible(name, WINDOWS), name
     whole = PureWindowsPath("D:\\to", *place.target.split("/"))
     assert whole.is_relative_to("D:\\to") and len(whole.parts) == 3 + path.count("/")
 
 
 @pytest.mark.parametrize("path", ["C:/x", "a:b", "NUL", "x.", "a\\b", "\udcff", "가" * 85, ".git/x", "...", ".x", " "])
 def test_what_linux_can_hold_keeps_its_name_there(path: str) -> None:
-    assert Places(LINUX).place(path) == (path, "")
+    assert TargetNames(LINUX).place(path) == (path, "")
 
 
 def test_a_long_name_keeps_its_beginning_and_its_ending() -> None:
     name = "보고서 " * 40 + ".hwp"
-    place = Places(LINUX).place(f"docs/{name}")
+    place = TargetNames(LINUX).place(f"docs/{name}")
     assert place.target.startswith("docs/보고서 보고서") and place.target.endswith(".hwp") and "~" in place.target
     assert measure(place.target.removeprefix("docs/"), LINUX) in range(250, 256)
     assert place.why == f"`{name}`: {len(name.encode())} bytes long, 255 is the most"
-    assert Places(WINDOWS).place(f"docs/{name}") == (f"docs/{name}", "")
+    assert TargetNames(WINDOWS).place(f"docs/{name}") == (f"docs/{name}", "")
 
 
 @pytest.mark.parametrize(("name", "begins"), [("a?b.txt", "a_b~"), ("con.txt", "_con~"), ("com1 .x", "_com1 ~")])
 def test_a_mapped_name_keeps_all_that_can_be_and_is_no_device(name: str, begins: str) -> None:
-    assert mapped(name, WINDOWS).startswith(begins) and mapped(name, WINDOWS).endswith(name.rpartition(".")[2])
+    assert renamed(name, WINDOWS).startswith(begins) and renamed(name, WINDOWS).endswith(name.rpartition(".")[2])
 
 
 def test_what_lies_in_a_mapped_folder_stays_together() -> None:
-    places = Places(WINDOWS)
+    places = TargetNames(WINDOWS)
     first, second = places.place("a?/b/1"), places.place("a?/2")
-    assert first.target.split("/")[0] == second.target.split("/")[0] == mapped("a?", WINDOWS)
+    assert first.target.split("/")[0] == second.target.split("/")[0] == renamed("a?", WINDOWS)
     assert "`a?`" in first.why
 
 
 def test_names_that_are_one_on_this_disk_are_two_files_all_the_same() -> None:
     accents = ("docs/\u00e9", "docs/e\u0301")
     for disk, pair in ((WINDOWS, ("docs/A.txt", "docs/a.txt")), (MACOS, accents), (CASED_MACOS, accents)):
-        places = Places(disk)
+        places = TargetNames(disk)
         one, other = (places.place(path) for path in pair)
         assert one == (pair[0], "") and other.target != pair[1] and "has that name" in other.why
         assert places.place(pair[1]) == other and places.place(pair[0]) == one
-        assert [Places(LINUX).place(path).target for path in pair] == list(pair)
+        assert [TargetNames(LINUX).place(path).target for path in pair] == list(pair)
 
 
 def test_files_of_two_folders_that_are_one_here_do_not_meet() -> None:
-    places = Places(WINDOWS)
+    places = TargetNames(WINDOWS)
     assert places.place("Docs/x").target != places.place("docs/x").target
 
 
 @given(st.lists(PATHS, max_size=12), DISKS)
 def test_every_place_is_possible_within_and_its_own(paths: list[str], disk: Rules) -> None:
-    places, seen = Places(disk), {}
+    places, seen = TargetNames(disk), {}
     for path in paths:
         place = places.place(path)
-        assert bool(place.target) != bool(leads_out(path))
+        assert bool(place.target) != bool(why_invalid(path))
         if not place.target:
             continue
         names = place.target.split("/")
-        assert len(names) == path.count("/") + 1 and not leads_out(place.target)
-        assert not [name for name in names if impossible(name, disk)]
+        assert len(names) == path.count("/") + 1 and not why_invalid(place.target)
+        assert not [name for name in names if why_impossible(name, disk)]
         assert place.target == path or place.why
         key = place.target.casefold() if disk.folds else place.target
         key = unicodedata.normalize("NFC", key) if disk.composes else key
@@ -109,14 +117,14 @@ def test_every_place_is_possible_within_and_its_own(paths: list[str], disk: Rule
 
 @given(PATHS)
 def test_a_second_restore_finds_the_same_places(path: str) -> None:
-    assert Places(WINDOWS).place(path) == Places(WINDOWS).place(path)
+    assert TargetNames(WINDOWS).place(path) == TargetNames(WINDOWS).place(path)
 
 
 @pytest.mark.only("posix")
 @given(st.text(st.characters(exclude_characters="/\0"), min_size=1, max_size=300))
 def test_linux_takes_exactly_what_is_said_to_be_possible(tmp_path_factory: pytest.TempPathFactory, name: str) -> None:
     folder = tmp_path_factory.getbasetemp()
-    wanted = mapped(name, LINUX) if impossible(name, LINUX) or name in (".", "..") else name
+    wanted = renamed(name, LINUX) if why_impossible(name, LINUX) or name in (".", "..") else name
     path = folder / wanted
     path.write_bytes(b"")
     assert os.fsencode(wanted) in os.listdir(os.fsencode(folder))

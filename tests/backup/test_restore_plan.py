@@ -12,20 +12,20 @@ from autosys_tasks.backup.restore.plan import (
     ALWAYS,
     CHANGED,
     KEEP,
+    LINK_TO,
     MAKE,
     NEVER,
     OVERWRITE,
-    POINT,
     REFUSE,
     REPLACE,
     WRITE,
-    There,
-    chosen,
-    placed,
+    Existing,
+    dry_run_plan,
     plan,
+    select,
     shared,
-    shown,
     with_bytes,
+    with_targets,
 )  # fmt: skip
 from autosys_tasks.backup.values import FILE, FOLDER, FULL, HARDLINK, LINK, Backup, Entry
 from autosys_tasks.core.errors import UsageError
@@ -61,7 +61,7 @@ STATE = [
     ],
 )
 def test_a_path_names_a_file_a_folder_or_whatever_a_glob_meets(paths: list[str], names: list[str]) -> None:
-    assert [each.path for each, _ in chosen(STATE, paths)] == names
+    assert [each.path for each, _ in select(STATE, paths)] == names
 
 
 @pytest.mark.parametrize(
@@ -70,29 +70,29 @@ def test_a_path_names_a_file_a_folder_or_whatever_a_glob_meets(paths: list[str],
 )
 def test_a_wrong_path_is_usage_with_the_nearest(path: str, near: str) -> None:
     with pytest.raises(UsageError, match="nothing in this backup is named") as raised:
-        chosen(STATE, [".env", path])
+        select(STATE, [".env", path])
     assert raised.value.hint == f"did you mean `{near}`?"
 
 
 def test_a_glob_that_meets_nothing_is_usage_too() -> None:
     with pytest.raises(UsageError) as raised:
-        chosen(STATE, ["*.7z"])
+        select(STATE, ["*.7z"])
     assert raised.value.code == 2 and raised.value.hint
 
 
 def test_a_hard_link_has_its_bytes_also_without_the_first_of_them() -> None:
     first = entry("a", sha256="11", size=9)._replace(member="b")
     state = [(first, BASE), (entry("z", HARDLINK, link="a"), BASE._replace(id="other"))]
-    found = chosen(state, ["z"])
+    found = select(state, ["z"])
     assert shared(found) == {"a"}
     ((made, holder),) = with_bytes(found, {"a": state[0]})
     assert (made.kind, made.sha256, made.size, made.member, holder) == (HARDLINK, "11", 9, "b", BASE)
 
 
 def kinds(
-    entries: list[Entry], there: dict[str, There] | None = None, overwrite: str = NEVER, rules: Rules = LINUX
+    entries: list[Entry], there: dict[str, Existing] | None = None, overwrite: str = NEVER, rules: Rules = LINUX
 ) -> dict[str, str]:
-    items = plan(placed([(each, BASE) for each in entries], rules), there or {}, rules, overwrite=overwrite)
+    items = plan(with_targets([(each, BASE) for each in entries], rules), there or {}, rules, overwrite=overwrite)
     return {item.wanted.entry.path: item.kind for item in items}
 
 
@@ -101,49 +101,52 @@ def test_a_path_is_found_however_its_letters_are_written() -> None:
     apart, whole = "e\u0301/\u1100\u1161.txt", "\u00e9/\uac00.txt"
     state = [(entry("a.txt"), BASE), (entry(apart), BASE)]
     for names in ([whole], ["\u00e9"], ["\u00e9/*.txt"], [whole, apart, "\u00e9/"]):
-        assert [each.path for each, _ in chosen(state, names)] == [apart]
-    assert [each.path for each, _ in chosen(state, [whole, "a.txt"])] == ["a.txt", apart]
+        assert [each.path for each, _ in select(state, names)] == [apart]
+    assert [each.path for each, _ in select(state, [whole, "a.txt"])] == ["a.txt", apart]
     both = [*state, (entry(whole), BASE)]
-    assert [each.path for each, _ in chosen(both, [whole])] == [whole], "its very name counts"
+    assert [each.path for each, _ in select(both, [whole])] == [whole], "its very name counts"
     with pytest.raises(UsageError, match="nothing in this backup"):
-        chosen(state, [whole, "\u00e9.md"])
+        select(state, [whole, "\u00e9.md"])
 
 
 
 def test_folders_come_first_and_links_last() -> None:
     entries = [entry("a", LINK, link="b"), entry("b"), entry("c", FOLDER), entry("c/d"), entry("../x")]
-    assert list(kinds(entries).items()) == [("c", MAKE), ("b", WRITE), ("c/d", WRITE), ("a", POINT), ("../x", REFUSE)]
+    assert list(kinds(entries).items()) == [("c", MAKE), ("b", WRITE), ("c/d", WRITE), ("a", LINK_TO), ("../x", REFUSE)]
 
 
 def test_what_is_there_stays_unless_told() -> None:
     entries = [entry("same"), entry("other"), entry("link", LINK, link="same"), entry("to", LINK, link="same")]
-    there = {"same": There(FILE, "aa"), "other": There(FILE, "bb"), "link": There(LINK, link="same"), "to": There(FILE)}
+    there = {
+        "same": Existing(FILE, "aa"), "other": Existing(FILE, "bb"), "link": Existing(LINK, link="same"),
+        "to": Existing(FILE),
+    }  # fmt: skip
     assert set(kinds(entries, there).values()) == {KEEP}
-    assert kinds(entries, there, CHANGED) == {"same": KEEP, "other": REPLACE, "link": KEEP, "to": POINT}
-    assert kinds(entries, there, ALWAYS) == {"same": REPLACE, "other": REPLACE, "link": POINT, "to": POINT}
+    assert kinds(entries, there, CHANGED) == {"same": KEEP, "other": REPLACE, "link": KEEP, "to": LINK_TO}
+    assert kinds(entries, there, ALWAYS) == {"same": REPLACE, "other": REPLACE, "link": LINK_TO, "to": LINK_TO}
 
 
 @pytest.mark.parametrize("overwrite", OVERWRITE)
 def test_no_folder_is_ever_replaced_and_nothing_is_written_through_what_is_none(overwrite: str) -> None:
-    there = {"a": There(FOLDER), "b": There(FILE), "c": There(LINK, link="/elsewhere"), "d": There("other")}
+    there = {"a": Existing(FOLDER), "b": Existing(FILE), "c": Existing(LINK, link="/elsewhere"), "d": Existing("other")}
     entries = [entry("a"), entry("b", FOLDER), entry("b/x"), entry("c/x"), entry("c/y", LINK, link="x"), entry("d/e/f")]
     assert set(kinds(entries, there, overwrite).values()) == {REFUSE}
 
 
 def test_a_link_that_leads_out_is_made_only_for_who_names_it() -> None:
-    wanted = placed([(entry("a/out", LINK, link="../../x"), BASE)], LINUX)
+    wanted = with_targets([(entry("a/out", LINK, link="../../x"), BASE)], LINUX)
     (item,) = plan(wanted, {}, LINUX)
     assert item.kind == KEEP and item.is_not_made and "../../x" in item.reason
-    (same,) = plan(wanted, {"a": There(FOLDER), "a/out": There(LINK, link="../../x")}, LINUX)
+    (same,) = plan(wanted, {"a": Existing(FOLDER), "a/out": Existing(LINK, link="../../x")}, LINUX)
     assert same.kind == KEEP and not same.is_not_made, "it is there"
-    assert [one.kind for one in plan(wanted, {}, LINUX, named=["./a/out"])] == [POINT]
+    assert [one.kind for one in plan(wanted, {}, LINUX, named=["./a/out"])] == [LINK_TO]
 
 
 def test_a_dry_run_names_everything_once() -> None:
     entries = [entry("a?"), entry("b"), entry("../c"), entry("d", FOLDER)]
     rules = Rules(windows=True)
-    wanted = placed([(each, BASE) for each in entries], rules)
-    made = shown("backup.restore", plan(wanted, {"b": There(FILE), "d": There(FOLDER)}, rules))
+    wanted = with_targets([(each, BASE) for each in entries], rules)
+    made = dry_run_plan("backup.restore", plan(wanted, {"b": Existing(FILE), "d": Existing(FOLDER)}, rules))
     assert [step.detail["path"] for step in made.steps] == ["a?"]
     assert [note.split(":")[0] for note in made.notes] == ["../c", "a?", "b"]
 
@@ -152,19 +155,20 @@ KINDS = st.sampled_from([FILE, FOLDER, LINK])
 ENTRIES = st.dictionaries(st.sampled_from(["a", "a/b", "a/b/c", "d", "d/e", "../f"]), KINDS).map(
     lambda rows: [entry(path, kind, link="d" if kind == LINK else "") for path, kind in sorted(rows.items())]
 )
-THERE = st.dictionaries(st.sampled_from(["a", "a/b", "a/b/c", "d", "d/e"]), KINDS.map(lambda kind: There(kind, "bb")))
+PATHS_THERE = st.sampled_from(["a", "a/b", "a/b/c", "d", "d/e"])
+THERE = st.dictionaries(PATHS_THERE, KINDS.map(lambda kind: Existing(kind, "bb")))
 
 
 @given(ENTRIES, THERE, st.sampled_from(OVERWRITE))
 def test_every_entry_is_decided_once_and_never_overwrites_unless_told(
-    entries: list[Entry], there: dict[str, There], overwrite: str
+    entries: list[Entry], there: dict[str, Existing], overwrite: str
 ) -> None:
     found = kinds(entries, there, overwrite)
     assert sorted(found) == sorted(each.path for each in entries)
     for path, kind in found.items():
         if path in there and overwrite == NEVER:
             assert kind in (KEEP, REFUSE)
-        if there.get(path, There("")).kind == FOLDER:
+        if there.get(path, Existing("")).kind == FOLDER:
             assert kind in (KEEP, REFUSE)
 
 

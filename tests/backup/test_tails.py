@@ -14,7 +14,7 @@ from kept_trees import things, write
 from packing import noise
 
 from autosys_tasks.backup import manifest, pack, store, tail
-from autosys_tasks.backup.pack import Load
+from autosys_tasks.backup.pack import Content
 from autosys_tasks.backup.passphrase import VARIABLE
 from autosys_tasks.backup.plan import TAIL_FROM
 from autosys_tasks.backup.read import SMALL
@@ -108,7 +108,7 @@ def test_a_file_that_is_found_longer_and_is_again_what_it_was(nights: Nights, tm
     for size, begins in ((LONG, LONG), (LONG - 1, 0), (LONG + 3, LONG), (SMALL, 0)):
         write(source, noise(LONG)[:size] + b"new"[: max(0, size - LONG)])
         with Spool(tmp_path / "entries") as spool:
-            packed = pack.pack(Load(head, ((seen, before),)), part, spool, "", print)
+            packed = pack.pack(Content(head, ((seen, before),)), part, spool, "", print)
             pack.check(packed, part, "", print)
             (entry,) = spool.read()
         assert (entry.size, entry.tail[0]) == (size, begins)
@@ -122,12 +122,12 @@ def test_a_long_tail_is_never_held_in_memory(nights: Nights, tmp_path: Path, siz
     nights.grow(LOG, new)
     before, seen = nights.entry(full), source.stat()
     found = Found(LOG, str(source), FILE, seen.st_size, seen.st_mtime_ns, 0o644)
-    with tail.Ahead([(found, before)]) as ahead:
+    with tail.TailPrefetcher([(found, before)]) as ahead:
         assert ahead.take(found) == (
             (new, hashlib.sha256(source.read_bytes()).hexdigest()) if size <= tail.SHORT else None
         )
     late = found._replace(size=found.size - size + 1)  # it was that long when it was looked for
-    with tail.Ahead([(late, before)]) as ahead:
+    with tail.TailPrefetcher([(late, before)]) as ahead:
         assert bool(ahead.take(late)) == (size <= tail.SHORT)
     last = nights.backup()
     assert nights.entry(last).tail == (LONG, hashlib.sha256(new).hexdigest())
@@ -153,7 +153,7 @@ def test_many_files_grow_and_some_vanish_turn_over_or_are_locked(nights: Nights,
         (nights.root / gone).unlink()
     head = Backup("2027-02-20T040000Z", DIFFERENTIAL, 1.0, full.id, full.archive_sha256)
     with Spool(tmp_path / "entries") as spool:
-        packed = pack.pack(Load(head, tuple(things_now)), tmp_path / "x.7z", spool, "", print)
+        packed = pack.pack(Content(head, tuple(things_now)), tmp_path / "x.7z", spool, "", print)
         pack.check(packed, tmp_path / "x.7z", "", print)
         made = {one.path: one for one in spool.read()}
     assert [one.path for one in packed.backup.failed] == [logs[0], logs[5]]
@@ -167,7 +167,7 @@ def test_what_is_not_asked_for_any_more_ends_soon(nights: Nights) -> None:
     before = nights.entry(nights.backup())
     nights.grow(LOG, b"more")
     found = Found(LOG, str(nights.root / LOG), FILE, LONG + 4, 5, 0o644)
-    ahead = tail.Ahead([(found, before)] * 9)
+    ahead = tail.TailPrefetcher([(found, before)] * 9)
     with ahead:
         assert ahead.take(found) and ahead.take(found._replace(path="another")) is None
         ahead._stopped = True

@@ -44,8 +44,8 @@ def test_a_path_that_leads_out_or_into_git_is_known() -> None:
     good = ["a", "a/b", "a.git/b", ".gitignore", "문서/보고서", 'q"uote\\', "a\\b", ":colon", "..a/b..", "git~10"]
     bad = ["", "/a", "a//b", "../a", "a/..", "a/./b", ".git", "a/.GIT/hooks/x", ".git./x", ".git ", "GIT~1/x", "a\0b"]
     bad += ["C:/x", "c:\\x", "a\\..\\b", "a\\.git\\x", ".g\u200cit/config", ".git::$INDEX_ALLOCATION/x"]
-    assert [path for path in good if not git_text.lies_within(path)] == []
-    assert [path for path in bad if git_text.lies_within(path)] == []
+    assert [path for path in good if not git_text.is_within(path)] == []
+    assert [path for path in bad if git_text.is_within(path)] == []
 
 
 def test_settings_that_name_a_program_are_not_kept() -> None:

@@ -13,7 +13,7 @@ from autosys_tasks.backup import manifest, store
 from autosys_tasks.backup.copies.place import LATER, PART, Lost, Place, PlaceError, open_place
 from autosys_tasks.backup.copies.remote_archive import must_open
 from autosys_tasks.backup.errors import Damaged
-from autosys_tasks.backup.owner import own
+from autosys_tasks.backup.owner import owned_by
 from autosys_tasks.backup.progress import Say
 from autosys_tasks.backup.values import FULL, MANIFEST_END, Backup, archive_of, manifest_of
 from autosys_tasks.config import addresses
@@ -119,7 +119,7 @@ def fetch_all(at: Source, into: Path, say: Say = lambda line: None, *, owner: st
     def take(place: Place) -> list[Backup]:
         shelf = _Shelf(place, at, into, say, damaged, came)
         found = [shelf.head(stem) for stem in shelf.whole if not shelf.damage(stem)]
-        chosen = own(found, owner) or found
+        chosen = owned_by(found, owner) or found
         shelf.forget([one for one in found if one not in chosen])
         shelf.bring(chosen, whatever=True)
         return chosen

@@ -18,7 +18,7 @@ from autosys_tasks.backup.copies.place_folder import folder_of, mount_of
 from autosys_tasks.backup.copies.plan import Held, PlaceState, Retain, decide, let_go, may_leave, sound
 from autosys_tasks.backup.copies.send import OneError, TakenError, chunks_of, is_right, measured, send
 from autosys_tasks.backup.copies.state import load, save, save_checked
-from autosys_tasks.backup.owner import is_same, owner_in
+from autosys_tasks.backup.owner import is_same_owner, owner_in
 from autosys_tasks.backup.progress import Say
 from autosys_tasks.backup.values import Backup, Kept, archive_of, manifest_of
 from autosys_tasks.config import model
@@ -219,7 +219,7 @@ class Visit:
             raise
         except PlaceError:  # there is none
             return False
-        return bool(owner and ours) and not is_same(owner, ours)
+        return bool(owner and ours) and not is_same_owner(owner, ours)
 
     def _sent(self, place: Place, names: Mapping[str, int], one: Backup) -> str:
         here = self.work.folder / one.manifest

@@ -176,7 +176,7 @@ def is_elsewhere(url: str) -> bool:
     return bool(colon) and "/" not in host and not DRIVE.match(url)
 
 
-def lies_within(path: str) -> bool:
+def is_within(path: str) -> bool:
     """Whether a path of git's is one below the work tree that may be written: no way out, nothing of `.git`.
 
     A backslash is looked at as Windows would, and may be part of a name all the same.

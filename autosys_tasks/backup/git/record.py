@@ -13,9 +13,9 @@ from autosys_tasks.backup.git.look import Facts
 from autosys_tasks.backup.git.output_text import (
     entries,
     is_kept,
+    is_within,
     kept_settings,
     left_settings,
-    lies_within,
     without_secret,
 )
 from autosys_tasks.core.clock import counted, few
@@ -108,7 +108,7 @@ def _strange(state: Mapping[str, Any]) -> Iterator[str]:
     """Paths that lead out of the work tree or into `.git`, and words that git would take for something else."""
     paths = [*state["files"], *state["links"], *state["texts"], *(one["path"] for one in state["modules"])]
     paths += [one.path for one in entries(state["status"])]
-    yield from (path for path in paths if not lies_within(path))
+    yield from (path for path in paths if not is_within(path))
     ids = [*state["staged"], *state["refs"].values(), *state["shallow"], *(one["commit"] for one in state["stashes"])]
     yield from (one for one in [*ids, state["head"]["commit"]] if one is not None and not ID.fullmatch(one))
     yield from (name for name in (*state["refs"], state["head"]["ref"] or "refs/") if not name.startswith("refs/"))

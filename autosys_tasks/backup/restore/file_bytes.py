@@ -14,7 +14,7 @@ from autosys_tasks.core.files import is_full, write_all
 NO_RIGHT = 1314  # ERROR_PRIVILEGE_NOT_HELD: Windows keeps links for administrators and its developer mode
 NO_SPACE = "no space is left"
 PAGE = 1 << 12  # bytes; whole pages of 0 take no room on a disk
-NOUGHT = bytes(PAGE)
+ZERO_PAGE = bytes(PAGE)
 BITS = 0o1777  # of a file's mode; who may become whom by a program is not for an archive to say
 FOLDER_BITS = 0o3777  # what is made in a folder may take its group: that gives nobody a right
 
@@ -91,7 +91,7 @@ def _holes(chunk: bytes, at: int) -> Iterator[tuple[int, int]]:
     page = begins.find(0, 0, max(pages, 0))
     while page >= 0:
         end = page
-        while end < pages and chunk.startswith(NOUGHT, first + end * PAGE):
+        while end < pages and chunk.startswith(ZERO_PAGE, first + end * PAGE):
             end += 1
         if end > page:
             begin, behind = first + page * PAGE, first + end * PAGE

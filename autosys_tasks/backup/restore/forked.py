@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 
 from autosys_tasks.backup.fork_pool import ForkPool
 from autosys_tasks.backup.restore.plan import Item
-from autosys_tasks.backup.restore.put import Site, success_text
+from autosys_tasks.backup.restore.put import Destination, success_text
 from autosys_tasks.backup.seven_zip.parse import Member
 from autosys_tasks.backup.seven_zip.read import Archive
 from autosys_tasks.backup.threads import Cancelled
@@ -19,7 +19,7 @@ Put = tuple[list[str], list[tuple[str, str]], int]  # members restored; (path, w
 NOTHING: Put = [], [], 0
 
 
-def put(site: Site, archive: Archive, waiting: dict[str, list[Item]], later: Collection[str]) -> None:
+def put(site: Destination, archive: Archive, waiting: dict[str, list[Item]], later: Collection[str]) -> None:
     """Restore the `waiting` items whose members are in blocks of many small files, and remove them from `waiting`.
 
     Members in `later` stay; so does everything where processes cannot be forked.
@@ -45,7 +45,7 @@ def put(site: Site, archive: Archive, waiting: dict[str, list[Item]], later: Col
 
 
 def _put(
-    site: Site, members: Iterator[tuple[Member, Iterator[bytes]]], waiting: Mapping[str, list[Item]],
+    site: Destination, members: Iterator[tuple[Member, Iterator[bytes]]], waiting: Mapping[str, list[Item]],
     is_wanted: Callable[[], bool],
 ) -> Put:  # fmt: skip
     """Restore a block's files, in a worker; stops between two files when the parent process is gone."""

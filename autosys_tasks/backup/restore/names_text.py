@@ -27,14 +27,14 @@ class Rules(NamedTuple):
     longest: int = 255
 
 
-class Place(NamedTuple):
+class Target(NamedTuple):
     """Where a path goes, from the folder that is restored to. `why`: another name than its own, or refused."""
 
     target: str  # "" when refused
     why: str = ""
 
 
-def leads_out(path: str) -> str:
+def why_invalid(path: str) -> str:
     """Why no backup of ours ever has this path, "" for a good one."""
     if "\0" in path:
         return "its name holds a NUL"
@@ -46,7 +46,7 @@ def leads_out(path: str) -> str:
     return "a part of it is no name" if "" in parts or "." in parts else ""
 
 
-def impossible(name: str, rules: Rules) -> str:
+def why_impossible(name: str, rules: Rules) -> str:
     """Why the disk cannot hold a file of this name, "" when it can."""
     length = measure(name, rules)
     if length is None:
@@ -76,7 +76,7 @@ def _is_device(name: str) -> bool:
     return name.partition(".")[0].rstrip(" ").upper() in DEVICES
 
 
-def mapped(name: str, rules: Rules, salt: str = "") -> str:
+def renamed(name: str, rules: Rules, salt: str = "") -> str:
     """Another name for it that the disk can hold: as much of its own as possible, `~`, and eight digits of its hash."""
     digest = hashlib.sha256((salt or name).encode("utf-8", "surrogatepass")).hexdigest()[:8]
     kept = "".join("_" if _is_bad(char, rules) else char for char in name)
@@ -96,39 +96,39 @@ def _is_bad(char: str, rules: Rules) -> bool:
     return char in FORBIDDEN if rules.windows else measure(char, rules) is None
 
 
-class Places:
+class TargetNames:
     """Gives each path its place. Two paths never get the same one, also where the disk takes two names for one."""
 
     def __init__(self, rules: Rules) -> None:
         self.rules = rules
-        self.known: dict[str, Place] = {}  # of folders
+        self.known: dict[str, Target] = {}  # of folders
         self.taken: dict[str, str] = {}  # how the disk sees a target -> the path that has it
 
-    def place(self, path: str) -> Place:
+    def place(self, path: str) -> Target:
         """Where `path` goes; its folders get their places with it."""
         if path in self.known:
             return self.known[path]
-        if why := leads_out(path):
-            return Place("", why)
+        if why := why_invalid(path):
+            return Target("", why)
         folder, _, name = path.rpartition("/")
         above = self._folder(folder)
-        why = impossible(name, self.rules)
+        why = why_impossible(name, self.rules)
         if not why and above == (folder, "") and self.taken.setdefault(self._seen(path), path) == path:
-            return Place(path)  # nearly all
-        found = self._free(path, above.target, mapped(name, self.rules) if why else name)
+            return Target(path)  # nearly all
+        found = self._free(path, above.target, renamed(name, self.rules) if why else name)
         if found.why or why:
             said = f"`{name}`: {why}" if why else found.why
-            return Place(found.target, said)
-        return Place(found.target, above.why)
+            return Target(found.target, said)
+        return Target(found.target, above.why)
 
-    def _folder(self, path: str) -> Place:
+    def _folder(self, path: str) -> Target:
         if not path:
-            return Place("")
+            return Target("")
         if path not in self.known:
             self.known[path] = self.place(path)
         return self.known[path]
 
-    def _free(self, path: str, above: str, name: str) -> Place:
+    def _free(self, path: str, above: str, name: str) -> Target:
         """`name` below `above`, or another name when something else is there by it."""
         why, wanted, number = "", name, 0
         while True:
@@ -136,9 +136,9 @@ class Places:
             target = path if target == path else target  # one text in memory, not two
             other = self.taken.setdefault(self._seen(target), path)
             if other == path:
-                return Place(target, why)
+                return Target(target, why)
             why, number = f"`{other}` has that name on this disk", number + 1
-            wanted = mapped(name, self.rules, salt=f"{path}\0{number}")
+            wanted = renamed(name, self.rules, salt=f"{path}\0{number}")
 
     def _seen(self, target: str) -> str:
         seen = unicodedata.normalize("NFC", target) if self.rules.composes else target

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 from unicodedata import normalize
 
-from autosys_tasks.backup.restore.names_text import Places, Rules, link_stays
+from autosys_tasks.backup.restore.names_text import Rules, TargetNames, link_stays
 from autosys_tasks.backup.values import FILE, FOLDER, HARDLINK, LINK, OWN, Backup, Entry
 from autosys_tasks.core.errors import UsageError, nearest
 from autosys_tasks.core.globs import matches
@@ -17,9 +17,9 @@ from autosys_tasks.core.plan import Plan, Step
 
 NEVER, CHANGED, ALWAYS = "never", "changed", "always"
 OVERWRITE = (NEVER, CHANGED, ALWAYS)
-MAKE, WRITE, REPLACE, POINT, KEEP, REFUSE = "make", "write", "replace", "link", "keep", "refuse"
-ORDER = (MAKE, WRITE, REPLACE, POINT, KEEP, REFUSE)
-NEW = {FOLDER: MAKE, LINK: POINT}  # what is done where nothing is: all else is written
+MAKE, WRITE, REPLACE, LINK_TO, KEEP, REFUSE = "make", "write", "replace", "link", "keep", "refuse"
+ORDER = (MAKE, WRITE, REPLACE, LINK_TO, KEEP, REFUSE)
+NEW = {FOLDER: MAKE, LINK: LINK_TO}  # what is done where nothing is: all else is written
 OTHER = "other"  # what is neither a file, nor a folder, nor a link
 NOT_THERE = "not there"
 NOT_MADE = "not made, as it may lead out of the folder"  # of a link
@@ -38,7 +38,7 @@ class Wanted(NamedTuple):
     why: str = ""  # another name than its own, or refused
 
 
-class There(NamedTuple):
+class Existing(NamedTuple):
     """What is at a target now. `sha256` only where the plan asks for it."""
 
     kind: str  # file | folder | link | other
@@ -77,7 +77,7 @@ class Item(NamedTuple):
         return Step(self.kind, target, self.reason, {"path": entry.path, "bytes": entry.size})
 
 
-def chosen(
+def select(
     state: Iterable[tuple[Entry, Backup]], paths: Sequence[str], *, own: bool = False, of: str = "latest"
 ) -> list[tuple[Entry, Backup]]:
     """Those of a state that `paths` name: a file, a folder with all in it, or a glob; all when none is named.
@@ -156,9 +156,9 @@ def _unknown(name: str, paths: Sequence[str], of: str) -> UsageError:
     return UsageError(f"nothing in this backup is named `{name}`", where=name, hint=hint)
 
 
-def placed(state: Iterable[tuple[Entry, Backup]], rules: Rules) -> list[Wanted]:
+def with_targets(state: Iterable[tuple[Entry, Backup]], rules: Rules) -> list[Wanted]:
     """Where each entry goes on a disk with these rules."""
-    places, found = Places(rules), []
+    places, found = TargetNames(rules), []
     for entry, backup in state:
         place = places.place(entry.path)
         found.append(Wanted(entry, backup, place.target, place.why))
@@ -166,7 +166,7 @@ def placed(state: Iterable[tuple[Entry, Backup]], rules: Rules) -> list[Wanted]:
 
 
 def plan(
-    wanted: Iterable[Wanted], there: Mapping[str, There], rules: Rules, *,
+    wanted: Iterable[Wanted], there: Mapping[str, Existing], rules: Rules, *,
     overwrite: str = NEVER, named: Collection[str] = (),
 ) -> list[Item]:  # fmt: skip
     """What to do, in the order in which it is done. `there`: what is at the targets now, and at the folders above.
@@ -179,7 +179,7 @@ def plan(
 
 
 def _item(
-    wanted: Wanted, there: Mapping[str, There], rules: Rules, overwrite: str, named: Collection[str]
+    wanted: Wanted, there: Mapping[str, Existing], rules: Rules, overwrite: str, named: Collection[str]
 ) -> Item:
     entry, now = wanted.entry, there.get(wanted.target)
     if not wanted.target:
@@ -202,7 +202,7 @@ def _item(
     return _over(wanted, now, overwrite)
 
 
-def _over(wanted: Wanted, now: There, overwrite: str) -> Item:
+def _over(wanted: Wanted, now: Existing, overwrite: str) -> Item:
     """What to do where a file or link is there already."""
     entry = wanted.entry
     if overwrite == NEVER:
@@ -210,16 +210,16 @@ def _over(wanted: Wanted, now: There, overwrite: str) -> Item:
     if overwrite == CHANGED and _same(entry, now):
         return Item(KEEP, wanted, SAME)
     reason = "not the same as there" if overwrite == CHANGED else "asked for (--overwrite always)"
-    return Item(POINT if entry.kind == LINK else REPLACE, wanted, reason)
+    return Item(LINK_TO if entry.kind == LINK else REPLACE, wanted, reason)
 
 
-def _same(entry: Entry, now: There) -> bool:
+def _same(entry: Entry, now: Existing) -> bool:
     if entry.kind == LINK:
         return now.kind == LINK and now.link == entry.link
     return now.kind == FILE and now.sha256 == entry.sha256
 
 
-def _in_the_way(target: str, there: Mapping[str, There]) -> str | None:
+def _in_the_way(target: str, there: Mapping[str, Existing]) -> str | None:
     """Why nothing can be put below the folders of `target`: one of them is a file, or a link that may lead anywhere."""
     for above in folders_of(target) if there else ():
         now = there.get(above)
@@ -234,7 +234,7 @@ def folders_of(path: str) -> Iterator[str]:
     yield from ("/".join(parts[: number + 1]) for number in range(len(parts)))
 
 
-def shown(task: str, items: Iterable[Item]) -> Plan:
+def dry_run_plan(task: str, items: Iterable[Item]) -> Plan:
     """The plan for a dry run: what would change as steps, what stays or is refused in the notes."""
     steps, stays, refused, renamed = [], [], [], []
     for item in items:

@@ -33,8 +33,8 @@ from autosys_tasks.backup.restore.file_bytes import (
     set_metadata,
     try_set_metadata,
 )
-from autosys_tasks.backup.restore.look import at, there
-from autosys_tasks.backup.restore.plan import WRITE, Item, There, folders_of
+from autosys_tasks.backup.restore.look import existing, target_path
+from autosys_tasks.backup.restore.plan import WRITE, Existing, Item, folders_of
 from autosys_tasks.backup.scratch import remove_tree
 from autosys_tasks.backup.values import FILE, FOLDER, HARDLINK, LINK, RESTORING, Entry
 from autosys_tasks.core.errors import StateError
@@ -49,15 +49,15 @@ DAMAGED = "damaged: "
 Done = Callable[[Item, bool, str], None]
 
 
-class Site:
+class Destination:
     """The folder that is restored to. Several threads may write into it, each its own files."""
 
     def __init__(self, to: Path, done: Done, tell_bytes: TellBytes) -> None:
         self.to = to
         self.done = done  # called once for each item: how it ended
         self.tell_bytes = tell_bytes  # called with bytes as they are written
-        self.scratch = Path(at(to, f"{RESTORING}{os.getpid()}"))
-        self.top = at(to, "")
+        self.scratch = Path(target_path(to, f"{RESTORING}{os.getpid()}"))
+        self.top = target_path(to, "")
         self.cleanup = contextlib.ExitStack()
         self.anonymous: anonymous_files.Maker | None = None
         self.known_folders: set[str] = {""}  # folders that exist and are no links
@@ -67,7 +67,7 @@ class Site:
         self.fault = for_a_loop()
         self.write = StreamWriter(tell_bytes, self.fault).write
 
-    def __enter__(self) -> Site:
+    def __enter__(self) -> Destination:
         try:
             os.makedirs(long_path(os.fspath(self.to)), exist_ok=True)
             remove_tree(self.scratch)
@@ -85,7 +85,7 @@ class Site:
         self.cleanup.close()
 
     @contextlib.contextmanager
-    def copied(self, done: Done, tell_bytes: TellBytes) -> Iterator[Site]:
+    def copied(self, done: Done, tell_bytes: TellBytes) -> Iterator[Destination]:
         """The same site for a forked worker, with other callbacks."""
         mine = copy.copy(self)
         mine.done, mine.tell_bytes, mine.write = done, tell_bytes, StreamWriter(tell_bytes, self.fault).write
@@ -168,7 +168,7 @@ class Site:
         try:
             self.anonymous.name(fd, target)
         except FileExistsError:
-            now = there(target)
+            now = existing(target)
             if now is None or not _is_wanted(now, target, item.wanted.entry):
                 raise OSError(f"{now.said if now else 'something'} has appeared there meanwhile") from None
 
@@ -211,7 +211,7 @@ class Site:
                 self._file(item, source)
                 taken = source == scratch
                 if not last:
-                    written[entry.link or entry.path] = at(self.to, item.wanted.target)
+                    written[entry.link or entry.path] = target_path(self.to, item.wanted.target)
         return taken
 
     def _linked(self, other: str | None) -> str | None:
@@ -239,7 +239,7 @@ class Site:
         """Make a symbolic link; its target need not exist."""
         with _Reported(self, item):
             self._make_parents(item.wanted.target)
-            target, text = at(self.to, item.wanted.target), item.wanted.entry.link
+            target, text = target_path(self.to, item.wanted.target), item.wanted.entry.link
             text, scratch = text.replace("/", os.sep), self._new_name()
             is_folder = os.path.isdir(os.path.join(os.path.dirname(target), text))
             os.symlink(text, scratch, target_is_directory=is_folder)
@@ -255,8 +255,8 @@ class Site:
         """
         self.fault("restore.before-folders")
         for item in reversed(items):
-            path = at(self.to, item.wanted.target)
-            now = there(path)
+            path = target_path(self.to, item.wanted.target)
+            now = existing(path)
             if now is not None and now.kind == FOLDER:
                 entry = item.wanted.entry
                 with contextlib.suppress(OSError):
@@ -272,10 +272,10 @@ class Site:
                     self._make_folder(above)
 
     def _make_folder(self, folder: str) -> None:
-        path = at(self.to, folder)
+        path = target_path(self.to, folder)
         with contextlib.suppress(FileExistsError):  # another restore into the same folder may make it, too
             os.mkdir(path)
-        now = there(path)
+        now = existing(path)
         if now is None or now.kind != FOLDER:
             said = now.said if now else "gone"
             raise OSError(f"`{folder}` is {said} there: nothing is written through it")
@@ -283,10 +283,10 @@ class Site:
 
     def _rename(self, scratch: str, item: Item) -> None:
         """Rename the scratch file to its target; what appeared there since the plan was made stays."""
-        target = at(self.to, item.wanted.target)
+        target = target_path(self.to, item.wanted.target)
         if item.kind == WRITE and BY_NUMBER and _link_to(scratch, target):
             return
-        now = there(target)
+        now = existing(target)
         if now is not None and (item.is_new or now.kind == FOLDER):
             if _is_wanted(now, target, item.wanted.entry):
                 return _discard(scratch)
@@ -311,7 +311,7 @@ class Site:
 class _Reported:
     """Reports how one item ended; its errors stop no other. (A class: a generator would cost six times as much.)"""
 
-    def __init__(self, site: Site, item: Item) -> None:
+    def __init__(self, site: Destination, item: Item) -> None:
         self.site, self.item = site, item
 
     def __enter__(self) -> None:
@@ -346,7 +346,7 @@ def _link_to(scratch: str, target: str) -> bool:
     return True
 
 
-def _is_wanted(now: There, target: str, entry: Entry) -> bool:
+def _is_wanted(now: Existing, target: str, entry: Entry) -> bool:
     """Whether the very file or link that is wanted is there: another restore into the same folder was quicker."""
     if now.kind == LINK:
         return (entry.kind, entry.link) == (LINK, now.link)

@@ -24,8 +24,8 @@ from autosys_tasks.backup.restore import look as restore_look
 from autosys_tasks.backup.restore import plan as restore_plan
 from autosys_tasks.backup.restore.file_bytes import NO_SPACE, Partial
 from autosys_tasks.backup.restore.names_text import Rules
-from autosys_tasks.backup.restore.plan import KEEP, MAKE, NOT_MADE, POINT, REFUSE, REPLACE, SAME, WRITE, Item
-from autosys_tasks.backup.restore.put import DAMAGED, Site
+from autosys_tasks.backup.restore.plan import KEEP, LINK_TO, MAKE, NOT_MADE, REFUSE, REPLACE, SAME, WRITE, Item
+from autosys_tasks.backup.restore.put import DAMAGED, Destination
 from autosys_tasks.backup.scratch import leftovers, remove_tree
 from autosys_tasks.backup.seven_zip.parse import Member
 from autosys_tasks.backup.seven_zip.read import Archive
@@ -52,7 +52,7 @@ class Order(NamedTuple):
     left_out: tuple[str, ...] = ()  # later ones than `latest` that are no good, each as `NAME: why`
 
 
-class Picture(NamedTuple):
+class RestorePlan(NamedTuple):
     """The plan of a restore."""
 
     items: list[Item]
@@ -78,15 +78,15 @@ class Report(NamedTuple):
         return 4 if self.failed else 0
 
 
-def planned(order: Order, say: Say = lambda line: None) -> Picture:
+def planned(order: Order, say: Say = lambda line: None) -> RestorePlan:
     """What a restore would do now; changes nothing. Raises UsageError for a wrong name, Damaged for a manifest."""
     to, rules = _checked(order), restore_look.rules_of(order.to)
     entries = _wanted(order)
-    wanted = restore_plan.placed(entries, rules)
+    wanted = restore_plan.with_targets(entries, rules)
     compare = sum(entry.size for entry, _ in entries) if order.overwrite == restore_plan.CHANGED else 0
     there = restore_look.look(to, wanted, order.overwrite, Progress("comparing", compare, say).add)
     items = restore_plan.plan(wanted, there, rules, overwrite=order.overwrite, named=order.paths)
-    return Picture(items, rules, bool(leftovers(to, RESTORING)))
+    return RestorePlan(items, rules, bool(leftovers(to, RESTORING)))
 
 
 def _checked(order: Order) -> Path:
@@ -107,7 +107,7 @@ def _wanted(order: Order) -> list[tuple[Entry, Backup]]:
             # No restore asks for the stamp: 150 MB of a million; `_replace` would take eight times as long.
             yield Entry(*entry[:9], NOTHING.stamp, entry.tail), backup
 
-    found = restore_plan.chosen(state(), order.paths, own=order.own, of=order.backup.id)
+    found = restore_plan.select(state(), order.paths, own=order.own, of=order.backup.id)
     names = restore_plan.shared(found)
     firsts = {entry.path: (entry, backup) for entry, backup in (state() if names else ()) if entry.path in names}
     return restore_plan.with_bytes(found, firsts)
@@ -119,7 +119,7 @@ def restore(order: Order, say: Say = lambda line: None) -> Report:
         return carry_out(order, planned(order, say), say)
 
 
-def carry_out(order: Order, seen: Picture, say: Say = lambda line: None) -> Report:
+def carry_out(order: Order, seen: RestorePlan, say: Say = lambda line: None) -> Report:
     """Do what was planned just now. Raises StateError when the folder cannot be written at all."""
     began, to, say = time.monotonic(), _checked(order), serialized(say)
     outcomes: list[Outcome] = []
@@ -132,7 +132,7 @@ def carry_out(order: Order, seen: Picture, say: Say = lambda line: None) -> Repo
     for left in leftovers(to, RESTORING):
         remove_tree(left)
     progress = Progress("restoring", sum(item.wanted.entry.size for item in _of(seen, WRITE, REPLACE)), say)
-    with Site(to, done, serialized(progress.add)) as site:
+    with Destination(to, done, serialized(progress.add)) as site:
         whole = False
         try:
             _put(site, order, seen)
@@ -147,25 +147,25 @@ def carry_out(order: Order, seen: Picture, say: Say = lambda line: None) -> Repo
     return Report(tuple(outcomes), tuple(told), time.monotonic() - began)
 
 
-def _put(site: Site, order: Order, seen: Picture) -> None:
+def _put(site: Destination, order: Order, seen: RestorePlan) -> None:
     """Write everything but the modes and times of folders."""
     for item in _of(seen, MAKE):
         site.folder(item)
     partials: dict[str, Partial] = {}
     for share in _by_archive(_of(seen, WRITE, REPLACE)):
         _from_archive(site, order, share, partials)
-    for item in _of(seen, POINT):
+    for item in _of(seen, LINK_TO):
         site.link(item)
 
 
-def _to_finish(order: Order, seen: Picture) -> list[Item]:
+def _to_finish(order: Order, seen: RestorePlan) -> list[Item]:
     """The folders that get the backup's mode and time: new ones; existing ones when overwriting or resuming."""
     renew = seen.resumed or order.overwrite != restore_plan.NEVER
     kept = [item for item in _of(seen, KEEP) if item.wanted.entry.kind == FOLDER and (renew or item.reason == SAME)]
     return sorted([*_of(seen, MAKE), *kept], key=lambda item: item.wanted.target)
 
 
-def holding(order: Order) -> set[str]:
+def needed_archives(order: Order) -> set[str]:
     """The stems of the backups whose archives a restore would read; raises what `planned` raises."""
     return {share.backup.stem for share in _by_archive(_of(planned(order), WRITE, REPLACE))}
 
@@ -176,7 +176,7 @@ def _of_space(to: Path, outcomes: Iterable[Outcome]) -> list[str]:
     return [f"the disk of `{to}` is full: {SPACE_HINT}; what has its name there is whole, and stays"]
 
 
-def _of(seen: Picture, *kinds: str) -> list[Item]:
+def _of(seen: RestorePlan, *kinds: str) -> list[Item]:
     return [item for item in seen.items if item.kind in kinds]
 
 
@@ -201,7 +201,7 @@ def _by_archive(items: Iterable[Item]) -> list[_Share]:
     return sorted(found.values(), key=lambda share: (share.backup.kind != FULL, share.backup.id))
 
 
-def _from_archive(site: Site, order: Order, share: _Share, partials: dict[str, Partial]) -> None:
+def _from_archive(site: Destination, order: Order, share: _Share, partials: dict[str, Partial]) -> None:
     """Write what one archive holds. Where it is damaged, what is good comes out, and the rest is named.
 
     `partials`: files of which only the beginning is there, by the member that holds the tail.
