@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from autosys_tasks.backup.owner import foreign_owner
 from autosys_tasks.backup.record import Report, verdict
-from autosys_tasks.backup.values import DECLARE, FOLDER, LINK, Backup, Damage, Entry
+from autosys_tasks.backup.values import DECLARE, FOLDER, HARDLINK, LINK, Backup, Damage, Entry
 from autosys_tasks.core.clock import counted, size, span, utc_text
 
 NOTHING: Mapping[str, str] = {}
@@ -103,7 +103,7 @@ def shown_lines(
 
 
 def _entry_line(entry: Entry) -> str:
-    what = {FOLDER: "folder", LINK: f"-> {entry.link}"}.get(entry.kind, size(entry.size))
+    what = {FOLDER: "folder", LINK: f"-> {entry.link}", HARDLINK: f"= {entry.link}"}.get(entry.kind, size(entry.size))
     flags = f" ({', '.join(entry.flags)})" if entry.flags else ""
     return f"{utc_text(entry.mtime_ns / 1e9)[:16]}Z {what:>9} {entry.path}{flags}"
 
