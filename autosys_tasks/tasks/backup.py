@@ -18,7 +18,7 @@ HELP = {
 INTERRUPTED = "what has its name is whole, of the rest nothing is left; the earlier backups are as they were"
 
 
-@verb(interrupted=f"{INTERRUPTED}; type inv backup again", help=HELP)
+@verb(of_files=True, interrupted=f"{INTERRUPTED}; type inv backup again", help=HELP)
 def start(c, note="", due=False, dry_run=False, json=False, exit_code=False):  # type: ignore[no-untyped-def]
     """Keep what autosys.toml names: write an archive, read every byte of it back, then give it its name."""
     from autosys_tasks.backup import run, show
@@ -53,7 +53,7 @@ def _nothing(config: Any, note: str, json: bool) -> None:
     finish(config, "run", 0, {**run_fields("backup", (), [note]), "backup": None}, [note], json)
 
 
-@verb()
+@verb(of_files=True)
 def prune(c, dry_run=False, json=False, exit_code=False):  # type: ignore[no-untyped-def]
     """Remove the backups that [backup] no longer asks for: never the newest, never one that another needs."""
     from autosys_tasks.backup import run, show

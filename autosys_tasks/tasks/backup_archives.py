@@ -18,9 +18,11 @@ RESTORE = {
     "from_": FROM,
     "git": "rebuild the git repository instead: HEAD, branches, index, work tree, untracked files, stashes",
 }
+RESTORE_INTERRUPTED = "what has its name is whole; the same command goes on from here"
+DIFF = {"id": f"{ID}; with a second one: from the first to that, else to now", "from_": FROM}
 
 
-@verb(name="list", help={"from_": FROM})
+@verb(of_files=True, name="list", help={"from_": FROM})
 def listed(c, from_="", json=False):  # type: ignore[no-untyped-def]
     """Every backup, the oldest first."""
     from autosys_tasks.backup import commands, show
@@ -36,7 +38,7 @@ def listed(c, from_="", json=False):  # type: ignore[no-untyped-def]
     return finish(home.config, "backup.list", 0, {"backups": rows, "others": others}, lines, json)
 
 
-@verb(many=["id"], help={"id": ID, "from_": FROM})
+@verb(of_files=True, many=["id"], help={"id": ID, "from_": FROM})
 def show(c, id, from_="", json=False):  # type: ignore[no-untyped-def]
     """All that is in one backup, and what is lacking."""
     from autosys_tasks.backup import commands, show
@@ -53,7 +55,7 @@ def show(c, id, from_="", json=False):  # type: ignore[no-untyped-def]
     return finish(home.config, "backup.show", 0, fields, lines, json)
 
 
-@verb(many=["id"], help={"id": f"{ID} (default)", "all": "every backup that is there", "from_": FROM})
+@verb(of_files=True, many=["id"], help={"id": f"{ID} (default)", "all": "every backup that is there", "from_": FROM})
 def verify(c, id, all=False, from_="", json=False):  # type: ignore[no-untyped-def]
     """Read a backup back and compare every hash."""
     from autosys_tasks.backup import show
@@ -66,7 +68,7 @@ def verify(c, id, all=False, from_="", json=False):  # type: ignore[no-untyped-d
     return finish(home.config, "backup.verify", 3 if damaged else 0, fields, lines, json)
 
 
-@verb(many=["id"], help=RESTORE, interrupted="what has its name is whole; the same command goes on from here")
+@verb(of_files=True, many=["id"], help=RESTORE, interrupted=RESTORE_INTERRUPTED)
 def restore(c, id, to="", overwrite="never", git=False, from_="", dry_run=False, json=False, exit_code=False):  # type: ignore[no-untyped-def]
     """Bring files back into a folder; what is there stays unless told. With --git: the repository."""
     from autosys_tasks.backup import commands
@@ -90,7 +92,7 @@ def restore(c, id, to="", overwrite="never", git=False, from_="", dry_run=False,
     return finish(home.config, "run", report.code, fields, lines, json)
 
 
-@verb(many=["id"], help={"id": f"{ID}; with a second one: from the first to that, else to now", "from_": FROM})
+@verb(of_files=True, many=["id"], help=DIFF)
 def diff(c, id, from_="", json=False):  # type: ignore[no-untyped-def]
     """What is not the same in two backups, or in one and on the disk now."""
     from autosys_tasks.backup import commands
@@ -103,7 +105,7 @@ def diff(c, id, from_="", json=False):  # type: ignore[no-untyped-def]
     return finish(home.config, "backup.diff", 0, between | room.fields(found), room.lines(found), json)
 
 
-@verb(interrupted="nothing is left of it")
+@verb(of_files=True, interrupted="nothing is left of it")
 def drill(c, dry_run=False, json=False, exit_code=False):  # type: ignore[no-untyped-def]
     """Prove that the newest backup restores: into a temporary folder, every hash compared, nothing left."""
     from autosys_tasks.backup import commands, drill, drill_result

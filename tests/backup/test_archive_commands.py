@@ -390,3 +390,19 @@ def test_a_damaged_archive_is_named_by_list_and_diff(desk: rig.Workspace) -> Non
     (desk.root / f"backups/{FIRST}-full.manifest.json").unlink()
     desk.cli("backup.list").rc(0).says(f"NG {SECOND}", f"its base `{FIRST}` is not there")
     desk.cli("backup.restore", SECOND, "--to", "out").rc(3).says("is not there", "-> an earlier backup may be whole:")
+
+
+@pytest.mark.only("linux")
+def test_in_a_locale_without_hangul_it_keeps_and_finds_the_same_names(workspace: rig.Workspace) -> None:
+    workspace.write('[backup.git]\nenabled = false\n[backup.sets.data]\ninclude = ["문서/**"]\n')
+    write(workspace.root / "문서/새 글.txt", b"x")
+    (workspace.root / "문서" / os.fsdecode(b"cp949-\xb1\xdb")).write_bytes(b"y")
+    bare = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    workspace.cli("backup", env=bare).rc(0).says("2 files")
+    workspace.cli("backup", "--note", "메모").rc(0)
+    there = workspace.cli("backup.show", "latest", "--json").rc(0).json()["entries"]
+    shown = workspace.cli("backup.show", "latest", "--json", env=bare).rc(0)
+    assert shown.out.isascii() and shown.json()["entries"] == there, "nor does the console get what it cannot show"
+    workspace.cli("backup.diff", "latest", env=bare).rc(0).says("no difference")
+    workspace.cli("backup.restore", "latest", "문서/*", "--to", "밖", env=bare).rc(0)
+    assert things(workspace.root / "밖/문서") == things(workspace.root / "문서")

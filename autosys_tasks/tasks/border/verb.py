@@ -12,6 +12,7 @@ from invoke import Exit, UnexpectedExit, task
 from invoke.exceptions import ParseError
 
 from autosys_tasks.tasks.border.documents import PRINTED, error_document, print_json
+from autosys_tasks.tasks.border.names import read_as_utf8
 from autosys_tasks.tasks.border.streams import is_stuck, nobody_reads, not_shown, ready_streams, say, unread
 from autosys_tasks.tasks.parsing import Verb
 
@@ -27,11 +28,16 @@ HELP = {
 
 
 def verb(
-    *, help: dict[str, str] | None = None, many: Iterable[str] = (), interrupted: str = "", **options: Any
+    *,
+    help: dict[str, str] | None = None,
+    many: Iterable[str] = (),
+    interrupted: str = "",
+    of_files: bool = False,
+    **options: Any,
 ) -> Callable[[Callable[..., None]], Any]:
     """An Invoke task as ours are: no short flags, our errors and Ctrl-C as exit codes, any number of names.
 
-    `interrupted`: what a person should know after Ctrl-C.
+    `interrupted`: what a person should know after Ctrl-C. `of_files`: it keeps or compares names of any files.
     """
 
     def wrap(body: Callable[..., None]) -> Any:
@@ -41,6 +47,8 @@ def verb(
 
         @functools.wraps(body)
         def run(c: Any, *args: Any, **flags: Any) -> None:
+            if of_files:
+                read_as_utf8()
             ready_streams(keep=not is_dry(c, bool(flags.get("dry_run"))))
             with person_readable(as_json=bool(flags.get("json")), interrupted=interrupted):
                 _check_timeout(flags.get("timeout", 0.0))
