@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import functools
 import json
 import locale
@@ -382,6 +383,11 @@ def tells_whose_ports() -> bool:
         listening.listen()
         port = listening.getsockname()[1]
         return any(one.laddr.port == port and one.pid for one in psutil.net_connections("tcp") if one.laddr)
+
+
+def appends_in_one_step() -> bool:
+    """Whether the kernel appends: Wine looks for the end and writes there, which is two steps."""
+    return not (hasattr(ctypes, "windll") and hasattr(ctypes.windll.ntdll, "wine_get_version"))
 
 
 def scratch_state() -> Path:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 from collections import Counter
 from pathlib import Path
 
 import pytest
+import rig
 
 from autosys_tasks import host
 
@@ -29,15 +29,10 @@ def whole(lines: list[str], writers: str, count: int) -> bool:
     return len(lines) == count * len(writers)
 
 
-def appends_in_one_step() -> bool:
-    """Whether the kernel appends: Wine looks for the end and writes there, which is two steps."""
-    return not (hasattr(ctypes, "windll") and hasattr(ctypes.windll.ntdll, "wine_get_version"))
-
-
 @pytest.mark.parametrize("writers", ["A", "AB"])
 def test_writers_and_a_rename_lose_nothing(yard, waiter, writers):
     """The writers go on in the renamed file, a new descriptor makes a new one."""
-    if len(writers) > 1 and not appends_in_one_step():
+    if len(writers) > 1 and not rig.appends_in_one_step():
         pytest.skip("no append in one step here")
     count, renamed = 5000, yard.folder / "out.log.1"
     for name in writers:

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import rig
 
 from autosys_tasks import host
 from autosys_tasks.core import files, journal, slots
@@ -118,9 +119,9 @@ def granted(handle: int) -> int:
 
 
 def test_many_writers_lose_no_line_of_a_journal(tmp_path: Path) -> None:
-    """Under Wine, which looks for the end and writes there in a second step, they take turns."""
+    """In turns where an append is two steps."""
     path = tmp_path / "log.jsonl"
-    turn = threading.Lock() if hasattr(ctypes.WinDLL("ntdll"), "wine_get_version") else contextlib.nullcontext()
+    turn = contextlib.nullcontext() if rig.appends_in_one_step() else threading.Lock()
 
     def write(who: int) -> None:
         for number in range(50):
