@@ -9,6 +9,7 @@ from autosys_tasks.health.values import Finding, Scene, ServiceSeen
 from autosys_tasks.probes.values import Answer
 from autosys_tasks.supervise.order import closure
 from autosys_tasks.supervise.plan import VERDICTS, into_background, pids_of
+from autosys_tasks.supervise.program_text import how_to_have_it
 from autosys_tasks.supervise.values import Decision, Now
 
 
@@ -83,11 +84,8 @@ def fix_of(scene: Scene, name: str, seen: ServiceSeen) -> Fix:
     """What helps: a command of ours where it is safe to run unasked, else what a person has to do."""
     facts, services, decision = seen.facts, scene.config.services, scene.decisions[name]
     service = services[name]
-    if facts.program is None and service.environment:
-        text = f"inv upgrade, if environment.{service.environment} is red, else correct services.{name}.command"
-        return Fix(text=f"{text}; then inv bringup {name}")
     if facts.program is None:
-        return Fix(text=f"install `{service.program}`, or correct services.{name}.command; then inv bringup {name}")
+        return Fix(text=how_to_have_it(service))
     if decision.state == "foreign":
         return Fix(text=f"end that process, or change the port of {name}; then inv bringup {name}")
     if decision.state == "unknown":

@@ -16,7 +16,6 @@ from autosys_tasks.report.told import tells
 from autosys_tasks.report.values import Event, Seen, Service, Window
 from autosys_tasks.supervise import plan, show
 from autosys_tasks.supervise.house import House
-from autosys_tasks.supervise.runs import Report
 from autosys_tasks.supervise.state import now
 from autosys_tasks.supervise.values import Decision, Facts
 from autosys_tasks.supervise.words import next_step
@@ -112,7 +111,7 @@ def _service(house: House, row: show.Row, picture: show.Picture) -> Service:
         moment.wall - up_s if isinstance(up_s, float) else None,
         _off_since(facts, decision),
         last.log_tail if last is not None and verdict == NG else "",
-        "" if verdict in (OK, SKIP) else _next(name, picture),
+        "" if verdict in (OK, SKIP) else next_step(declared, picture.decisions, facts),
     )
 
 
@@ -133,10 +132,6 @@ def verdict_of(house: House, name: str, facts: Facts, decision: Decision) -> str
     if facts.readiness is None:
         return SKIP
     return OK if plan.satisfied(service, facts, decision) else NG
-
-
-def _next(name: str, picture: show.Picture) -> str:
-    return next_step(name, Report((), picture.decisions, picture.facts, (), 0.0))
 
 
 def unknown_language() -> str:

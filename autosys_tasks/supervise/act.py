@@ -17,6 +17,7 @@ from autosys_tasks.core.visible import visible
 from autosys_tasks.supervise import environ, logs, plan
 from autosys_tasks.supervise.house import House
 from autosys_tasks.supervise.look import last_words
+from autosys_tasks.supervise.program_text import no_program
 from autosys_tasks.supervise.state import (
     now,
     prepare,
@@ -78,7 +79,7 @@ def _start_locked(
         return None, decision.reason
     argv = house.argv(name)
     if argv is None:
-        return False, plan.no_program(service)
+        return False, no_program(service)
     again = record is not None and not asked and not plan.fresh(record, spec, moment)
     intent = Record(
         instance=new_instance(),

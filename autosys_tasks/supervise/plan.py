@@ -14,6 +14,7 @@ from autosys_tasks.core.plan import Plan, Step
 from autosys_tasks.core.verdict import OK, SKIP, UNKNOWN, WARN
 from autosys_tasks.host.types import Exit
 from autosys_tasks.supervise.order import ordered
+from autosys_tasks.supervise.program_text import no_program
 from autosys_tasks.supervise.values import Decision, Facts, LastExit, Now, Record, Wanted, label
 
 ASKED = "asked to be down"
@@ -27,7 +28,6 @@ INTENT_S = 5.0  # a start between its intent and its record takes milliseconds, 
 FOREIGN_AGAIN_S = 5.0
 HALF_OPEN_S = (300.0, 600.0, 1200.0, 2400.0, 3600.0)
 JITTER = 0.2
-IN_ITS = "in its environment"
 READY = ("ready", "done")
 SETTLED = ("ready", "done", "stopped", "blocked", "foreign", "unmanaged")
 VERDICTS = {"ready": OK, "done": OK, "stopped": SKIP, "starting": WARN, "unknown": UNKNOWN}  # any other state is NG
@@ -221,12 +221,6 @@ def _dead(
     if new or asked or record is None:
         return Decision("down", ended_text(record.last_exit if record else None), "start", due_boot=now.boot)
     return _retry(record, now, watchdog, note)
-
-
-def no_program(service: Service) -> str:
-    """Why a service whose program is nowhere cannot start: it may be its environment that is missing."""
-    where = f" {IN_ITS} `{service.environment}`" if service.environment else ""
-    return f"there is no program `{service.program}`{where}"
 
 
 def _cut_short(facts: Facts) -> bool:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from autosys_tasks import host
+from autosys_tasks.config.model import Service
 from autosys_tasks.core.at_once import at_once
 from autosys_tasks.core.clock import counted
 from autosys_tasks.core.errors import StateError, unknown_name
@@ -31,6 +32,7 @@ Show = Callable[[dict[str, Decision], dict[str, Facts]], None]
 class Report(NamedTuple):
     """How a run ended: what was done, what each service is now, and what is not as wanted."""
 
+    services: Mapping[str, Service]
     outcomes: tuple[Outcome, ...]
     decisions: dict[str, Decision]
     facts: dict[str, Facts]
@@ -163,7 +165,8 @@ def _verdict(ready: int, not_so: tuple[str, ...]) -> str:
 
 
 def _report(house: House, keeper: Keeper, journal: Journal, seconds: float) -> Report:
-    return Report(tuple(journal.outcomes), keeper.decisions, keeper.facts, _not_so(house, keeper), seconds)
+    not_so = _not_so(house, keeper)
+    return Report(house.services, tuple(journal.outcomes), keeper.decisions, keeper.facts, not_so, seconds)
 
 
 def _not_so(house: House, keeper: Keeper) -> tuple[str, ...]:
@@ -225,7 +228,7 @@ def take_down(house: House, names: Iterable[str], tell: Callable[[Outcome], None
             said = f"{unkept.message}; {detail}, but not to stay so: the guard or the next tick starts it again"
             raise StateError(said, where=unkept.where, hint=unkept.hint) from unkept
         journal.close(ok=not failed, detail=detail, ms=round(seconds * 1000))
-    return Report(tuple(journal.outcomes), {}, facts, failed, seconds)
+    return Report(house.services, tuple(journal.outcomes), {}, facts, failed, seconds)
 
 
 def _stop_in_order(

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
+from autosys_tasks.config.model import Service
 from autosys_tasks.core.clock import span
 from autosys_tasks.core.plan import outcome_line
 from autosys_tasks.supervise.house import House
-from autosys_tasks.supervise.plan import IN_ITS, ended_text, into_background
+from autosys_tasks.supervise.plan import ended_text, into_background
+from autosys_tasks.supervise.program_text import how_to_have_it
 from autosys_tasks.supervise.runs import Report
-from autosys_tasks.supervise.values import GUARD, label
+from autosys_tasks.supervise.values import GUARD, Decision, Facts, label
 
 MISCONFIGURED = "check misconfigured"  # as probes say of who sends on, or refuses the question
 DONE = {"start": "started", "stop": "stopped", "restart": "stopped", "adopt": "adopted", "note": "noted"}
@@ -46,7 +48,7 @@ def verdict_lines(report: Report, stale: Mapping[str, str] = MappingProxyType({}
     lines += [f"WARN {each} (does it stay? inv ps)" for each in shaky(report)]
     for name in report.not_so:
         lines += [f"NG {label(name)}: {report.decisions[name].state}, {report.decisions[name].reason}"]
-        lines += [f"   -> {next_step(name, report)}"]
+        lines += [f"   -> {next_step(report.services[name], report.decisions, report.facts[name])}"]
     for name, why in stale.items():
         lines += [f"NG environment {name}: still stale, {why}", "   -> inv upgrade"]
     bad = len(report.not_so) + len(stale)
@@ -55,22 +57,21 @@ def verdict_lines(report: Report, stale: Mapping[str, str] = MappingProxyType({}
     return lines
 
 
-def next_step(name: str, report: Report) -> str:
+def next_step(service: Service, decisions: Mapping[str, Decision], facts: Facts) -> str:
     """The command that helps with a service that is not as wanted."""
-    decision, facts = report.decisions[name], report.facts[name]
+    name = service.name
+    decision = decisions[name]
     if name == GUARD:
         return "inv logs guard"
-    if IN_ITS in decision.reason:
-        return f"inv upgrade installs that environment, else correct services.{name}.command; then inv bringup {name}"
     if facts.program is None:
-        return f"install that program, or correct services.{name}.command in autosys.toml; then inv bringup {name}"
+        return how_to_have_it(service)
     if decision.state == "foreign":
         return f"end that process or change the port of {name}; then inv bringup {name}"
     if decision.state == "unmanaged":
         return f"start or mend it: {name} is only watched (managed = false)"
     if MISCONFIGURED in decision.reason:
         return f"correct what is asked of services.{name} in autosys.toml; then inv bringup {name}"
-    if watched := [other for other in decision.after if _is_watched(other, report)]:
+    if watched := [other for other in decision.after if _is_watched(decisions.get(other))]:
         return f"start or mend {', '.join(watched)}: only watched (managed = false)"
     if decision.state == "waiting":
         return f"inv bringup {' '.join(decision.after)}"
@@ -81,8 +82,7 @@ def next_step(name: str, report: Report) -> str:
     return f"inv logs {name}"
 
 
-def _is_watched(name: str, report: Report) -> bool:
-    decision = report.decisions.get(name)
+def _is_watched(decision: Decision | None) -> bool:
     return decision is not None and decision.state == "unmanaged"
 
 

@@ -310,7 +310,7 @@ def test_a_program_that_an_environment_lacks_is_said_with_what_installs_it(works
     """A new clone: its environments are not made yet."""
     workspace.write('[environments.main]\n[services.api]\ncommand = ["python", "-V"]\nenvironment = "main"\n')
     said = workspace.cli("bringup", "--no-guard").rc(3)
-    said.says("no program `python` in its environment `main`", "autosys upgrade installs that environment")
+    said.says("no program `python` in its environment `main`", "autosys upgrade installs environment.main")
 
 
 def test_a_green_that_took_several_starts_says_so(workspace: rig.Workspace) -> None:
@@ -345,8 +345,9 @@ def test_an_absent_program_is_said_and_an_optional_one_passed_over(workspace: ri
     """P23."""
     workspace.write('[services.api]\ncommand = ["no-such-program"]\n[services.extra]\n')
     text = '[services.api]\ncommand = ["no-such-program"]\n[services.extra]\ncommand = ["nor-this"]\noptional = true\n'
-    workspace.write(text)
-    workspace.cli("bringup", "--no-guard").rc(3).says("no program `no-such-program`", "services.api.command")
+    workspace.write(text + '[services.line]\ncommand = ["python app.py"]\n')
+    said = workspace.cli("bringup", "--no-guard").rc(3).says("no program `no-such-program`", "services.api.command")
+    said.says("`python app.py`: arguments are items of their own", 'write services.line.command = ["python", "app.py"]')
     page = workspace.cli("health", "--json", "--only", "service.extra,service.api").rc(3).json()
     verdicts = {check["id"]: check["verdict"] for check in page["checks"]}  # type: ignore[attr-defined]
     assert verdicts == {"service.api": "NG", "service.extra": "SKIP"}

@@ -64,7 +64,16 @@ STATES = [
         dead(program=None),
         API._replace(environment="main"),
         NG,
-        "inv upgrade, if environment.main is red",
+        "inv upgrade installs environment.main",
+    ),
+    *(
+        (f"never a program: {argv[0]}", dead(program=None), API._replace(argv=argv, shown=argv), NG, helps)
+        for argv, helps in (
+            (("python app.py", "-v"), 'write services.api.command = ["python", "app.py", "-v"]'),
+            (("C:\\Program Files\\x.exe",), "install `C:\\Program Files\\x.exe`, or correct"),
+            (("~/bin/x",), "write the whole path in services.api.command"),
+            (("cd", "web"), 'have a shell run it: services.api.command = ["sh", "-c"'),
+        )
     ),
     ("absent, and optional", dead(program=None), API._replace(optional=True), SKIP, None),
     (
