@@ -21,7 +21,7 @@ class Pattern(NamedTuple):
     regex: re.Pattern[str]  # the paths that it matches
     folder_regex: re.Pattern[str]  # the folders that may hold a match
     exclude_regex: re.Pattern[str]  # what its set leaves out
-    heavy_names: frozenset[str]  # names of HEAVY in the pattern
+    names: frozenset[str]  # its parts: what is searched by a pattern that names it alone is by this one
     is_recursive: bool  # a folder that it matches is included with all below it
 
     def matches(self, path: str) -> bool:
@@ -39,7 +39,7 @@ class Pattern(NamedTuple):
     def may_match_in(self, folder: str) -> bool:
         """Whether something below this folder may match."""
         name = folder.rpartition("/")[2]
-        return (name not in HEAVY or name in self.heavy_names) and self.may_match_below(folder)
+        return (name not in HEAVY or name in self.names) and self.may_match_below(folder)
 
     def may_match_below(self, folder: str) -> bool:
         """The same, as if the folder were none of HEAVY."""
@@ -60,7 +60,7 @@ def _pattern(one: BackupSet, written: str, fold: bool) -> Pattern:
         re.compile(_match_regex(written), flags),
         re.compile(_folder_regex(parts, is_recursive), flags),
         re.compile("|".join(map(_match_regex, one.exclude)) or r"(?!)", flags),
-        HEAVY.intersection(parts),
+        frozenset(parts),
         is_recursive,
     )
 

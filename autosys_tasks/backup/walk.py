@@ -21,6 +21,7 @@ JUNCTION = 0xA0000003  # IO_REPARSE_TAG_MOUNT_POINT: Windows' link between folde
 HAS_TAGS = hasattr(os.stat_result, "st_reparse_tag")
 BY_FD = os.scandir in os.supports_fd
 MOST = 200  # things in one event: they fit a CPU's cache
+OF_A_VENV = "pyvenv.cfg"  # by which a virtual environment is known, whatever its name
 OURS = "autosys keeps its own things there"
 HEAVY_WHY = "such a folder is entered only when the pattern has its very name in it"
 EXCLUDED = "`exclude` of its set names it"
@@ -231,8 +232,8 @@ def _exclusion(
     name = path.rpartition("/")[2]
     if is_folder and site.is_own(path):
         return OURS, wanting
-    if is_folder and name in HEAVY:
-        out = tuple(one for one in active if name not in one.heavy_names and one.may_match_below(path))
+    if is_folder and (name in HEAVY or (wanting and os.path.exists(site.source(f"{path}/{OF_A_VENV}")))):
+        out = tuple(one for one in active if name not in one.names and one.may_match_below(path))
         if out:
             return HEAVY_WHY, out
     if not wanting:

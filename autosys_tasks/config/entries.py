@@ -173,7 +173,8 @@ BACKUP_SETS: Mapping[str, Entry] = {
         "What is kept: globs from the workspace folder. A folder named plainly (`data`, `data/`, `**/data`) is kept "
         "with all in it.",
         implies="They match hidden files, empty folders and links; no link is followed, each is kept as a link. "
-        "`.git`, `.venv`, `.venvs` and `node_modules` are entered only by a glob that has the name in it.",
+        "`.git`, `.venv`, `.venvs`, `node_modules` and each folder with a `pyvenv.cfg` are entered only by a glob that "
+        "has the name in it.",
         does_not="`backups/`, the state folder and `file:` copies are never kept, nor is what `.autosysignore` names. "
         "See [backup-sets.md](backup-sets.md).",
         example='include = [".env", "config.json"]',

@@ -110,9 +110,11 @@ def test_what_one_set_excludes_another_may_have(desk: Path) -> None:
 def test_heavy_folders_are_entered_only_by_their_names(desk: Path) -> None:
     tree(desk, "app/x.js", "app/node_modules/m/package.json", ".venv/pyvenv.cfg", ".git/config", "lib/.git")
     tree(desk, ".venvs/1fc54513f82d84bc/pyvenv.cfg")  # what an upgrade builds and keeps (P52)
+    tree(desk, "app/py env/pyvenv.cfg", "app/py env/lib/y.py")  # one is known by that file
     assert paths(collected(config_of(desk, "**"))) == ["app", "app/x.js", "lib", "lib/.git"]
     assert paths(collected(config_of(desk, "app/node_modules/**/*.json")), FILE) == ["app/node_modules/m/package.json"]
     assert paths(collected(config_of(desk, ".git/", "**/x.js")), FILE) == [".git/config", "app/x.js"]
+    assert paths(collected(config_of(desk, "app/py env/**/*.py")), FILE) == ["app/py env/lib/y.py"]
 
 
 def test_a_pattern_that_ends_at_a_heavy_folder_says_so(desk: Path) -> None:

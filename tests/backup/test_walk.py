@@ -23,7 +23,8 @@ from autosys_tasks.config.model import BackupSet
 
 OWN = ("backups", "a/own")
 BELOW_SLASH = ["a b", "a-b", "a-b-", "a.b", "a#"]  # these sort before what is in `a`
-PARTS = st.sampled_from(["a", "b", "ab", *BELOW_SLASH, "x.txt", "own", "backups", "node_modules", ".git", "가", "ä"])
+OURS_AND_HEAVY = ["own", "backups", "node_modules", ".git", "pyvenv.cfg"]
+PARTS = st.sampled_from(["a", "b", "ab", *BELOW_SLASH, "x.txt", *OURS_AND_HEAVY, "가", "ä"])
 PATHS = st.lists(PARTS, min_size=1, max_size=4).map("/".join)
 TREES = st.lists(PATHS, min_size=1, max_size=12)
 GLOB_PARTS = st.sampled_from(["a", "b", "*", "**", "?", "*.txt", "a*", "[ab]", "node_modules", "가", "ä", "own", "."])
@@ -73,7 +74,7 @@ def alone(root: Path, wanted: tuple[Pattern, ...]) -> Iterator[Said]:
             why = ""
             if is_folder and path in OWN:
                 why, out = OURS, [*taking, *below]
-            elif is_folder and name in HEAVY and (heavy := [one for one in reaching if name not in one.heavy_names]):
+            elif is_heavy(root / path) and (heavy := [one for one in reaching if name not in one.names]):
                 why, out = HEAVY_WHY, heavy
             elif (taking or below) and (by := ignored_by(levels, path, is_folder)) is not None:
                 why, out = f"`{by}/{NAME}` names it".replace("`/", "`"), [*taking, *below]
@@ -85,6 +86,11 @@ def alone(root: Path, wanted: tuple[Pattern, ...]) -> Iterator[Said]:
                 yield path, "seen", numbers(wanted, stay)
             if deeper := tuple(one for one in below if one not in out):
                 todo.append((path, deeper))
+
+
+def is_heavy(path: Path) -> bool:
+    """Whether it is a folder that only its name leads into."""
+    return path.is_dir() and (path.name in HEAVY or (path / "pyvenv.cfg").exists())
 
 
 def numbers(wanted: tuple[Pattern, ...], some: list[Pattern] | tuple[Pattern, ...]) -> tuple[int, ...]:
