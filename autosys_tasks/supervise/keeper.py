@@ -258,9 +258,13 @@ class Keeper:
         forgiven = not self.facts[name].wanted.up  # what else is stopped here has failed, and counts as a failure
         reason = plan.ASKED if forgiven else decision.reason
         ended = self.facts[name].exit if self.services[name].oneshot else None  # what a job leaves makes it no failure
+        record = self.facts[name].record
+        only = record.instance if record and not forgiven else None
 
         def stop() -> None:
-            outcome = stopping.stop(self.house, name, reason, kind=decision.step, forgiven=forgiven, ended=ended)
+            outcome = stopping.stop(
+                self.house, name, reason, kind=decision.step, forgiven=forgiven, ended=ended, only=only
+            )
             self._helpers.post(lambda: self._stopped(name, outcome))
 
         self._helpers.do(stop)
@@ -268,7 +272,8 @@ class Keeper:
     def _stopped(self, name: str, outcome: Outcome) -> None:
         self.busy.discard(name)
         self.given_up.discard(name)
-        self.tell(outcome)
+        if outcome.ok is not None:
+            self.tell(outcome)
         self._seen(name, look.glance(self.house, name))
         self._check_ups.forgive(name)
         self._decide(name)

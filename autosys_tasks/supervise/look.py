@@ -86,6 +86,8 @@ def _of_dead(house: House, name: str, facts: Facts, marks: Marks, *, unknown: bo
     if record is None or (record.pid is None and not record.dead):
         same = [m for m in living if record is None or m.instance == record.instance]
         found = (same[0].who, same[0].instance) if same else None
+    elif living and read_record(place, name)[0] != record:
+        return glance(house, name)  # started since its record was read: it is no leftover
     elif locked and not living and record.leader:
         living = [host.Marked(who, name, record.instance, "") for who in host.family(record.leader, record.instance)]
     unnoted = record.leader if record and not record.dead else None

@@ -21,13 +21,21 @@ STRAYS_WAIT_S = 2.0
 
 
 def stop(
-    house: House, name: str, reason: str, *, kind: str = "stop", forgiven: bool = True, ended: host.Exit | None = None
+    house: House,
+    name: str,
+    reason: str,
+    *,
+    kind: str = "stop",
+    forgiven: bool = True,
+    ended: host.Exit | None = None,
+    only: str | None = None,
 ) -> Outcome:
     """End a service and all that it brought: asked first, then the OS's polite signal, then the whole tree.
 
     True only when nothing of it lives and its lock is free. An instance that somebody was just starting is
     waited for and ended too. `forgiven`: a person asked for it, so no incident goes on. `ended`: how its leader did,
-    where it has already and that counts.
+    where it has already and that counts. `only`: the instance whose failure is the reason; where another one runs by
+    now, somebody else has healed it, and it is left alone (Outcome.ok None).
     """
     began = time.perf_counter()
     service = house.service(name)
@@ -42,6 +50,8 @@ def stop(
             pids = ", ".join(map(str, plan.pids_of(facts))) or "?"
             return Outcome(Step(kind, label(name), reason), False, f"still running: pid {pids}")
         instance = facts.found[1] if facts.found else facts.record.instance if facts.record else ""
+        if leader is not None and only not in (None, instance):
+            return Outcome(Step(kind, label(name), reason), None, "another instance runs by now")
         if leader is not None:
             ended = _end_leader(house, name, leader, service.stop_timeout_s) or ended
             killed += bool(ended and ended.signal == 9)

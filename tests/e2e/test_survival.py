@@ -171,6 +171,29 @@ def test_a_stop_is_told_as_asked_for_although_the_guard_saw_the_death_first(
     assert isinstance(ended, dict) and (ended["signal"], ended["why"]) == (15, "asked to be down")
 
 
+def test_who_was_started_during_a_look_is_no_leftover_and_is_not_ended_for_another(
+    workspace: rig.Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """P6: a guard's first look beside a bring-up read the old record, saw the new process, and ended it."""
+    workspace.service("api", "sleeps.py")
+    workspace.cli("bringup", "--no-guard").rc(0)
+    workspace.cli("down", "api").rc(0)
+    monkeypatch.setenv("AUTOSYS_STATE", str(workspace.state))
+    home = house_of(load(workspace.root))
+    before = look.glance(home, "api").record
+
+    class Meanwhile(look.Marks):
+        def all(self) -> list[host.Marked]:
+            workspace.cli("bringup", "--no-guard").rc(0)
+            return super().all()
+
+    facts = look.glance(home, "api", Meanwhile(home))
+    assert before and facts.record and facts.record.instance != before.instance
+    assert facts.leader and not facts.leftovers
+    ended = stopping.stop(home, "api", "its leader is gone", forgiven=False, only=before.instance)
+    assert ended.ok is None and host.alive(facts.leader)
+
+
 def test_a_lost_record_or_state_folder_is_made_again_from_what_runs(workspace: rig.Workspace) -> None:
     workspace.service("api", "sleeps.py")
     workspace.cli("bringup", "--no-guard").rc(0)
