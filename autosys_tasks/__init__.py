@@ -13,13 +13,13 @@ def __getattr__(name: str) -> Any:
     if name == "ns":
         try:
             from autosys_tasks.bootstrap import lastgood
-            from autosys_tasks.core.garbage import frozen, uncollected_at_the_end
+            from autosys_tasks.core.garbage import gc_frozen, skip_gc_at_exit
         except Exception as error:  # noqa: BLE001 (what chooses the version is broken itself)
             from autosys_tasks.bootstrap import rescue
 
             return rescue.table(error)
-        uncollected_at_the_end()
-        with frozen():
+        skip_gc_at_exit()
+        with gc_frozen():
             globals()[name] = lastgood.chosen()  # which looks at every file of the package: once is enough
         return globals()[name]
     raise AttributeError(name)

@@ -7,13 +7,13 @@ import signal
 import sys
 from collections.abc import Iterator
 
-from autosys_tasks.core.garbage import frozen
+from autosys_tasks.core.garbage import gc_frozen
 
 
 def main() -> None:
     """Entry point of the console command; Ctrl-C while it is still being read ends as cleanly as later."""
     try:
-        with _undisturbed(), frozen():
+        with _undisturbed(), gc_frozen():
             from autosys_tasks.slim import load_invoke
 
             load_invoke()

@@ -35,11 +35,11 @@ def _create(tool: str, archive: Path, folder: Path, head: object) -> None:
     from autosys_tasks.backup import act, manifest, pack
     from autosys_tasks.backup.spool import Spool
     from autosys_tasks.backup.values import FILE, Backup, Found
-    from autosys_tasks.core.garbage import frozen
+    from autosys_tasks.core.garbage import gc_frozen
 
     assert isinstance(head, Backup)
     pack.BULK = 0 if tool == "autosys deflate" else sys.maxsize
-    with frozen():
+    with gc_frozen():
         found = [
             Found(
                 path[len(str(folder)) + 1 :], path, FILE, facts.st_size, facts.st_mtime_ns, facts.st_mode & 0o7777,

@@ -20,7 +20,14 @@ from autosys_tasks.backup.values import ARCHIVE_END, MANIFEST_END, Backup
 from autosys_tasks.core.clock import size
 from autosys_tasks.core.errors import StateError
 from autosys_tasks.core.faults import fault
-from autosys_tasks.core.files import SPACE_HINT, cannot_write, make_folder, must_take_files, patiently, sync_folder
+from autosys_tasks.core.files import (
+    SPACE_HINT,
+    cannot_write,
+    check_writable,
+    make_folder,
+    retry_while_held,
+    sync_folder,
+)
 
 REMOVED = ".removed"
 LEFT = re.compile(f"{FILE}({REMOVED}|{PART})")
@@ -76,7 +83,7 @@ def prepare(folder: Path, to_store: int) -> None:
     make_folder(folder)
     free, least = shutil.disk_usage(folder).free, RESERVE + to_store // 50
     if free < least:
-        must_take_files(folder)  # else no room made there would help
+        check_writable(folder)  # else no room made there would help
         said = f"cannot write `{folder}`: {size(free)} free, at least {size(least)} needed"
         raise StateError(said, where=str(folder), hint=f"{SPACE_HINT}; inv backup.prune removes what is kept too long")
     _write_gitignore(folder)
@@ -108,7 +115,7 @@ def flush(*paths: Path) -> None:
 
 def _flush(path: Path, _check_cancelled: Callable[[], None]) -> None:
     try:
-        with patiently(lambda: path.open("r+b")) as file:  # Windows flushes no file that is only read
+        with retry_while_held(lambda: path.open("r+b")) as file:  # Windows flushes no file that is only read
             os.fsync(file.fileno())
     except OSError as error:
         raise cannot_write(path, error) from error
@@ -152,13 +159,13 @@ def remove(folder: Path, backup: Backup) -> None:
 
 def _rename(old: Path, new: Path) -> None:
     try:
-        patiently(lambda: os.replace(old, new))
+        retry_while_held(lambda: os.replace(old, new))
     except OSError as error:
         raise cannot_write(new, error) from error
 
 
 def _unlink(path: Path) -> None:
     try:
-        patiently(lambda: path.unlink(missing_ok=True))
+        retry_while_held(lambda: path.unlink(missing_ok=True))
     except OSError as error:
         raise cannot_write(path, error, "remove") from error

@@ -25,7 +25,7 @@ from autosys_tasks.backup.seven_zip.write import CHUNK, choose_codec
 from autosys_tasks.backup.values import FILE, Entry, Failed, Found
 from autosys_tasks.backup.walk import reason
 from autosys_tasks.core.files import is_full
-from autosys_tasks.core.garbage import uncollected
+from autosys_tasks.core.garbage import gc_disabled
 
 MANY = 10_000  # things; from so many on forked workers pay off
 NO_BLOCK = b""  # instead of a codec, for empty files: they are in no block
@@ -63,7 +63,7 @@ def batches(things: Sequence[Thing], codec: bytes, required: frozenset[str]) -> 
     jobs, retries, here = _jobs(things), RetryBudget(), os.getpid()
 
     def work(job: tuple[int, int]) -> tuple[Any, ...]:
-        with uncollected():
+        with gc_disabled():
             return _BatchReader(codec, required, retries).batch(things[slice(*job)], compressed=os.getpid() != here)
 
     with ForkPool(jobs, work) if len(things) >= MANY else contextlib.nullcontext(map(work, jobs)) as results:

@@ -26,7 +26,7 @@ from autosys_tasks.backup.values import DECLARE, FILE, GIT, SQLITE, Entry
 from autosys_tasks.core.clock import counted, size, utc_text
 from autosys_tasks.core.errors import AutosysError, NotSo
 from autosys_tasks.core.files import make_folder
-from autosys_tasks.core.garbage import uncollected
+from autosys_tasks.core.garbage import gc_disabled
 from autosys_tasks.host import git
 
 UNPACK_S = 600.0
@@ -39,7 +39,7 @@ def drill(
 ) -> Drill:  # fmt: skip
     """Restore this owner's newest verified backup below `state`, compare, remove, and save the result."""
     found = Drill(utc_text(), "", 0, ())
-    with own_folder(state, "drill") as scratch, uncollected():
+    with own_folder(state, "drill") as scratch, gc_disabled():
         try:
             backup = store.newest_in(folder, owner)
             found = found._replace(id=backup.id)

@@ -26,7 +26,7 @@ from autosys_tasks.backup.values import FILE, FULL, SECRET, Backup, Collected, F
 from autosys_tasks.config.model import Config
 from autosys_tasks.core.clock import counted, size, wall
 from autosys_tasks.core.faults import fault
-from autosys_tasks.core.garbage import frozen
+from autosys_tasks.core.garbage import gc_frozen
 from autosys_tasks.core.plan import Step
 from autosys_tasks.supervise.house import House
 
@@ -51,7 +51,7 @@ def make(run: Record, note: str) -> None:
     assign_number(place.folder)
     run.notes += act.clean_up(folder, part_suffixes(owner_of(config)))
     with own_folder(Path(place.folder), "staging") as staging, _unfrozen_afterwards():
-        with frozen():
+        with gc_frozen():
             draft = _draft(run.house, partial(collect, config, folder, wall(), staging, say=run.say), note)
         _report_missing(run, draft.found)
         with Spool(staging / "entries") as spool:

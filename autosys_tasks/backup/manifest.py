@@ -35,7 +35,7 @@ from autosys_tasks.backup.manifest_text import (
 )
 from autosys_tasks.backup.spool import Spool
 from autosys_tasks.backup.values import ARCHIVE_END, FULL, MANIFEST, MANIFEST_END, Backup, Entry
-from autosys_tasks.core.files import cannot_write, patiently
+from autosys_tasks.core.files import cannot_write, retry_while_held
 
 T = TypeVar("T")
 Entries = Iterable[Entry] | Spool  # in order of path
@@ -220,7 +220,7 @@ def _last_line(file: BinaryIO) -> bytes:
 
 
 def _open(path: Path) -> BinaryIO:
-    return patiently(lambda: open(path, "rb"))
+    return retry_while_held(lambda: open(path, "rb"))
 
 
 def _private(path: str, flags: int) -> int:

@@ -17,9 +17,9 @@ from autosys_tasks.backup.owner import is_same_owner, owner_in, owner_of
 from autosys_tasks.backup.values import ID_LENGTH, MANIFEST_END, time_of
 from autosys_tasks.config.model import Config
 from autosys_tasks.core.clock import span, utc_text, wall
+from autosys_tasks.core.daily import previous_and_next
 from autosys_tasks.core.errors import Busy
 from autosys_tasks.core.files import make_folder, read_json, write_atomic
-from autosys_tasks.core.nights import around
 from autosys_tasks.supervise import commands, turnstile
 from autosys_tasks.supervise.house import House
 
@@ -71,7 +71,7 @@ def _time_in(name: str) -> float | None:
 def why_due(house: House, slack_s: float = EARLY_S) -> str:
     """Why a backup is due now, "" when this night has one. `slack_s`: how long before its time it counts as due."""
     now = wall()
-    slot, _next = around(house.config.backup.at, now + slack_s)
+    slot, _next = previous_and_next(house.config.backup.at, now + slack_s)
     made = newest(Path(house.config.path, "backups"), now, house.config)
     if made is not None and made >= slot - EARLY_S:
         return ""
@@ -92,7 +92,7 @@ def why_missed(house: House, *, registered: bool) -> str:
 
 
 def _slot(house: House) -> float:
-    return around(house.config.backup.at, wall() - LATE_S)[0]
+    return previous_and_next(house.config.backup.at, wall() - LATE_S)[0]
 
 
 def _note_file(house: House) -> str:

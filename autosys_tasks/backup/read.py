@@ -19,7 +19,7 @@ from autosys_tasks import host
 from autosys_tasks.backup.progress import TellBytes
 from autosys_tasks.backup.retry import RetryBudget
 from autosys_tasks.backup.values import Found
-from autosys_tasks.core.files import patiently
+from autosys_tasks.core.files import retry_while_held
 
 T = TypeVar("T")
 TRIES = 4  # for a file that changes each time
@@ -126,7 +126,7 @@ def _is_unchanged(fd: int, size: int, mtime_ns: int) -> bool:
 
 def sha256_of(path: str | Path, tell_bytes: TellBytes = lambda count: None) -> str:
     """The SHA-256 of a file as it lies there, in hex; raises OSError."""
-    with patiently(lambda: open(path, "rb")) as file:
+    with retry_while_held(lambda: open(path, "rb")) as file:
         return sha256_of_stream(file, tell_bytes)
 
 

@@ -15,7 +15,7 @@ from autosys_tasks.backup.seven_zip.header import link_bytes
 from autosys_tasks.backup.seven_zip.read import Archive, Member
 from autosys_tasks.backup.threads import serialized
 from autosys_tasks.backup.values import DIFFERENTIAL, FILE, HARDLINK, LINK, MANIFEST, OWN, TAILS, Backup, Damage, Entry
-from autosys_tasks.core.garbage import uncollected
+from autosys_tasks.core.garbage import gc_disabled
 
 
 def _silent(count: int) -> None:
@@ -55,7 +55,7 @@ def check(
         opened = Archive(archive, passphrase, independent=independent)
     except Damaged as error:
         return 0, [Damage(archive.name, error.message)]
-    with opened, uncollected():  # first: reading its header takes more memory than holding it
+    with opened, gc_disabled():  # first: reading its header takes more memory than holding it
         return _checked(archive.name, opened, entries, tell_bytes)
 
 

@@ -15,7 +15,7 @@ from autosys_tasks.backup.patterns_text import HEAVY, Pattern
 from autosys_tasks.backup.retry import RetryBudget
 from autosys_tasks.backup.store import NAME as BACKUP
 from autosys_tasks.backup.values import RESTORING
-from autosys_tasks.core.files import decode, long_path, slurp
+from autosys_tasks.core.files import decode, long_path, read_file
 
 JUNCTION = 0xA0000003  # IO_REPARSE_TAG_MOUNT_POINT: Windows' link between folders; `is_dir` is True for it
 HAS_TAGS = hasattr(os.stat_result, "st_reparse_tag")
@@ -245,7 +245,7 @@ def _exclusion(
 
 def _level(site: Site, folder: str, retries: RetryBudget) -> Level:
     """The rules of a folder's ignore file; raises OSError."""
-    raw = retries.twice(partial(slurp, os.path.join(site.source(folder), NAME)))
+    raw = retries.twice(partial(read_file, os.path.join(site.source(folder), NAME)))
     return Level(folder, read_rules(decode(raw), fold=site.fold))
 
 

@@ -1,4 +1,4 @@
-"""What goes wrong, said for a person: what, where, and what to type next.
+"""The errors that are shown to a person: what, where, and what to type next.
 
 AutosysError            1   unexpected, or a folder that cannot be written
 ├── ConfigError         2   autosys.toml is broken; carries every problem at once
@@ -15,8 +15,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-TELLING = ("detail", "hint", "message", "notes", "reason", "type", "why")  # keys of documents: what may say a command
-QUOTING = ("lines", "files")  # others' words, as they are
+TELLING = ("detail", "hint", "message", "notes", "reason", "type", "why")  # keys of documents that may name a command
+QUOTING = ("lines", "files")  # keys of documents whose text is quoted unchanged
 
 
 class Problem(NamedTuple):
@@ -85,7 +85,7 @@ class Interrupted(AutosysError):
 
 
 class Unexpected(AutosysError):
-    """What nobody thought of: a defect of ours."""
+    """A defect of ours."""
 
     kind = "unexpected"
 
@@ -105,8 +105,8 @@ def one_line(error: AutosysError) -> str:
     return f"{error.message} -> {error.hint}" if error.hint else error.message
 
 
-def typed(text: str, program: str) -> str:
-    """What rooms say to type, which is `inv TASK`, as it is typed where `program` runs our tasks.
+def with_program(text: str, program: str) -> str:
+    """A text whose commands (`inv TASK`) are written for `program`.
 
     >>> typed("mend it; then inv backup", "autosys")
     'mend it; then autosys backup'
@@ -116,17 +116,17 @@ def typed(text: str, program: str) -> str:
     return text if program == "inv" else re.sub(r"\binv (?=[a-z])", f"{program} ", text)
 
 
-def typed_in(document: dict[str, object], program: str) -> dict[str, object]:
-    """The same of a document: of what it tells, and not of what it quotes."""
+def document_with_program(document: dict[str, object], program: str) -> dict[str, object]:
+    """The same for a document's texts, except those that it quotes."""
 
-    def told(value: object, key: str = "") -> object:
+    def translated(value: object, key: str = "") -> object:
         if isinstance(value, Mapping):
-            return {name: told(each, name) for name, each in value.items()}
+            return {name: translated(each, name) for name, each in value.items()}
         if isinstance(value, list | tuple) and key not in QUOTING:
-            return [told(each, key) for each in value]
-        return typed(value, program) if isinstance(value, str) and key in TELLING else value
+            return [translated(each, key) for each in value]
+        return with_program(value, program) if isinstance(value, str) and key in TELLING else value
 
-    return document if program == "inv" else {name: told(each, name) for name, each in document.items()}
+    return document if program == "inv" else {name: translated(each, name) for name, each in document.items()}
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

@@ -1,4 +1,4 @@
-"""Named points at which a test can end, break or starve this very process; nothing happens without AUTOSYS_FAULT.
+"""Fault points: where a test can kill this process, or make it raise; nothing happens without AUTOSYS_FAULT.
 
 `AUTOSYS_FAULT=POINT:kill|raise|enospc[:N]` acts at the N-th pass (default 1), in the process it was given
 to alone: children do not inherit it (see supervise.environ).
@@ -54,21 +54,21 @@ POINTS = {
     "upgrade.after-switch": "upgrade",
 }
 
-WAYS = ("kill", "raise", "enospc")
+ACTIONS = ("kill", "raise", "enospc")
 
 _passes: dict[str, Iterator[int]] = {}
 
 
-def check_order() -> None:
-    """Raises UsageError when AUTOSYS_FAULT orders what cannot be: a test would pass, and nothing was broken."""
+def check_variable() -> None:
+    """Raises UsageError when AUTOSYS_FAULT is malformed: else a test would pass without any fault."""
     order = os.environ.get("AUTOSYS_FAULT")
     if not order:
         return
     point, how, count = _parts(order)
     if point not in POINTS:
         raise unknown_name("fault point", point, POINTS)
-    if how not in WAYS or not (count.isdecimal() and int(count)):
-        hint = f"AUTOSYS_FAULT={point}:{'|'.join(WAYS)}[:N]"
+    if how not in ACTIONS or not (count.isdecimal() and int(count)):
+        hint = f"AUTOSYS_FAULT={point}:{'|'.join(ACTIONS)}[:N]"
         raise UsageError("AUTOSYS_FAULT says not what to do, or when", where="AUTOSYS_FAULT", hint=hint)
 
 
@@ -90,13 +90,13 @@ def fault(point: str) -> None:
         raise RuntimeError(f"fault injected at {point}")
 
 
-def for_a_loop() -> Callable[[str], None]:
-    """`fault`, or nothing where none is ordered now: to ask at each of a hundred thousand passes takes its time."""
-    return fault if ordered() else lambda point: None
+def fault_or_nothing() -> Callable[[str], None]:
+    """`fault`, or a function that does nothing when no fault is set: for loops of a hundred thousand passes."""
+    return fault if is_active() else lambda point: None
 
 
-def ordered() -> bool:
-    """Whether there is anything to do at some point: passes are counted in this process alone."""
+def is_active() -> bool:
+    """Whether AUTOSYS_FAULT is set."""
     return bool(os.environ.get("AUTOSYS_FAULT"))
 
 

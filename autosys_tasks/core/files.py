@@ -1,4 +1,4 @@
-"""Small files, whole or not at all: atomic replace, tolerant read. Retries what another program holds for a moment."""
+"""Reads small files, and replaces them atomically. Retries while another program holds a file for a moment."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from autosys_tasks.core.errors import StateError
 from autosys_tasks.core.faults import fault
 
 T = TypeVar("T")
-UNFINISHED = re.compile(r".+\.\d+\.tmp")
-FORSAKEN_S = 3600.0  # a write takes milliseconds
+SCRATCH_NAME = re.compile(r".+\.\d+\.tmp")
+ABANDONED_S = 3600.0  # a write takes milliseconds
 NO_FOLDER = (123, 267)  # Windows: what was to be listed has no name for one, or is none
 SPACE_HINT = "free some disk space and run the same command again"
 HELD_FOR_S = 1.0  # another process may hold a file without delete sharing for a moment (Windows: 5, 32)
 
 
-def patiently(action: Callable[[], T], *, for_s: float = HELD_FOR_S) -> T:
-    """`action()`, tried again while somebody else holds the file; the last PermissionError is raised."""
+def retry_while_held(action: Callable[[], T], *, for_s: float = HELD_FOR_S) -> T:
+    """`action()`, retried up to `for_s` seconds while another process holds the file; raises the PermissionError."""
     deadline, pause_s = time.monotonic() + for_s, 0.001
     while True:
         try:
@@ -36,7 +36,7 @@ def patiently(action: Callable[[], T], *, for_s: float = HELD_FOR_S) -> T:
             if not transient or time.monotonic() > deadline:
                 raise
         time.sleep(pause_s)
-        pause_s = pause_s * 1.3 % 0.02  # uneven: else somebody who comes as regularly might always be in the way
+        pause_s = pause_s * 1.3 % 0.02  # uneven: else another regular user of the file might always collide
 
 
 def write_atomic(path: Path | str, text: str | bytes, *, durable: bool = False, mode: int = 0o644) -> None:
@@ -57,7 +57,7 @@ def write_atomic(path: Path | str, text: str | bytes, *, durable: bool = False, 
         finally:
             os.close(fd)
         fault("files.before-replace")
-        patiently(lambda: os.replace(scratch, target))
+        retry_while_held(lambda: os.replace(scratch, target))
     except BaseException as error:
         with contextlib.suppress(OSError):
             os.unlink(scratch)
@@ -66,24 +66,24 @@ def write_atomic(path: Path | str, text: str | bytes, *, durable: bool = False, 
         raise
 
 
-def forget_unfinished(folder: Path | str, below: int = 0) -> None:
-    """Take away what `write_atomic` began an hour ago or more: who began it was killed.
+def remove_unfinished(folder: Path | str, below: int = 0) -> None:
+    """Remove scratch files of `write_atomic` that are older than an hour: their process was killed.
 
-    It is looked for in this folder, and in so many levels of folders `below` it.
+    Searches this folder, and `below` levels of folders below it.
     """
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
             if entry.is_dir(follow_symlinks=False):
                 if below:
-                    forget_unfinished(entry.path, below - 1)
-            elif UNFINISHED.fullmatch(entry.name) and time.time() - entry.stat().st_mtime > FORSAKEN_S:
+                    remove_unfinished(entry.path, below - 1)
+            elif SCRATCH_NAME.fullmatch(entry.name) and time.time() - entry.stat().st_mtime > ABANDONED_S:
                 os.unlink(entry.path)
 
 
-def forget_unfinished_of(path: Path | str, lives: Callable[[int], object]) -> None:
-    """Take away what `write_atomic` began for this very file, by a process of which `lives` says that it is no more.
+def remove_unfinished_of(path: Path | str, lives: Callable[[int], object]) -> None:
+    """Remove scratch files of `write_atomic` for this file whose process is dead: `lives(pid)` is false.
 
-    The folder may be a person's: nothing that is named otherwise goes.
+    Nothing with another name is removed: the folder may be a person's.
     """
     folder, name = os.path.split(path)
     begun = re.compile(rf"{re.escape(name)}\.(\d{{1,9}})\.tmp", re.ASCII)
@@ -94,9 +94,9 @@ def forget_unfinished_of(path: Path | str, lives: Callable[[int], object]) -> No
 
 
 def sync_folder(folder: Path | str) -> None:
-    """The names in it survive a power cut. A system that cannot do that for folders does it by itself.
+    """Make a folder's names survive a power cut (fsync). Does nothing on systems without fsync for folders.
 
-    Raises OSError when it can, and the disk did not take them.
+    Raises OSError when the disk is full or fails.
     """
     try:
         fd = os.open(folder, os.O_RDONLY)
@@ -110,18 +110,18 @@ def sync_folder(folder: Path | str) -> None:
 
 
 def write_all(fd: int, data: bytes) -> None:
-    """Every byte, or the system's error: what a nearly full disk takes only in part is not written."""
+    """Write every byte; raises OSError, also when a nearly full disk takes only a part."""
     while data:
         data = data[os.write(fd, data) :]
 
 
 def is_full(error: OSError) -> bool:
-    """Whether there is no room for what was to be written: on the disk, or for this user."""
+    """Whether the disk is full, or this user's quota."""
     return error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 
 def cannot_write(path: Path | str, error: OSError, doing: str = "write") -> StateError:
-    """The error for a path that could not be written (or what `doing` says), with what a person can do about it."""
+    """The error for a path that could not be written (or read, removed: `doing`), with a hint for a person."""
     reason = error.strerror or str(error)
     hint = "make the folder writable"
     if is_full(error):
@@ -172,12 +172,12 @@ def make_folder(path: Path) -> Path:
     return path
 
 
-def must_take_files(folder: Path) -> None:
-    """Make a folder where there is none, and prove that a file can be made in it; raises StateError."""
+def check_writable(folder: Path) -> None:
+    """Make the folder if it is missing, and check that a file can be made in it; raises StateError."""
     trial = make_folder(folder) / f"trial.{os.getpid()}.tmp"
     try:
         os.close(os.open(trial, os.O_WRONLY | os.O_CREAT, 0o600))
-        patiently(trial.unlink)
+        retry_while_held(trial.unlink)
     except OSError as error:
         raise cannot_write(folder, error) from error
 
@@ -192,7 +192,7 @@ def long_path(path: str) -> str:
 
 
 def is_gone(folder: Path | str) -> bool:
-    """Whether there is no such folder any more; of one whose drive or share does not answer nobody knows."""
+    """Whether the folder certainly does not exist; False when its drive or share does not answer."""
     try:
         os.stat(folder)
     except (FileNotFoundError, NotADirectoryError):
@@ -211,13 +211,13 @@ def read_text(path: Path | str) -> str | None:
 def read_bytes(path: Path | str) -> bytes | None:
     """The file's bytes, or None when there is no such file."""
     try:
-        return patiently(lambda: slurp(path))
+        return retry_while_held(lambda: read_file(path))
     except FileNotFoundError:
         return None
 
 
-def slurp(path: Path | str) -> bytes:
-    """A small file's bytes for a third of what `open` costs; raises what the OS raises."""
+def read_file(path: Path | str) -> bytes:
+    """A small file's bytes, at a third of the cost of `open`; raises OSError."""
     fd = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
     try:
         data = os.read(fd, 65536)
@@ -254,7 +254,7 @@ def read_tail(path: Path | str, size: int = 4096) -> str:
 
 
 def decode(raw: bytes) -> str:
-    """Text that some other program wrote: UTF-16 by its BOM; else each line as UTF-8, or in this system's code page."""
+    """Decode another program's text: UTF-16 by its BOM; else each line as UTF-8, or else in the system's code page."""
     if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return raw.decode("utf-16", "replace")
     try:

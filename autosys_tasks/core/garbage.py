@@ -1,4 +1,4 @@
-"""Spares Python's collector the search among many small things that all stay."""
+"""Switches Python's garbage collector off where it would only search many objects that all stay alive."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 
 @contextlib.contextmanager
-def uncollected() -> Iterator[None]:
-    """The collector is off: a fifth of the time that 100,000 files take."""
+def gc_disabled() -> Iterator[None]:
+    """A context without garbage collection: with 100,000 files it is a fifth of the time."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:
@@ -20,15 +20,15 @@ def uncollected() -> Iterator[None]:
             gc.enable()
 
 
-def uncollected_at_the_end() -> None:
-    """What is left when this process ends is not looked through once more: it goes anyway (15 ms of each command)."""
+def skip_gc_at_exit() -> None:
+    """Skip the last collection, when this process exits: it takes 15 ms of each command and frees nothing needed."""
     atexit.register(gc.freeze)
 
 
 @contextlib.contextmanager
-def frozen() -> Iterator[None]:
-    """The same, and what is made in here is never looked through later, nor at the end of the process."""
-    with uncollected():
+def gc_frozen() -> Iterator[None]:
+    """The same; objects made in it are never searched later either (until gc.unfreeze)."""
+    with gc_disabled():
         try:
             yield
         finally:

@@ -1,4 +1,4 @@
-"""Journals: append-only JSON lines that a crash cannot spoil. One object a line, one write a line."""
+"""Journals: append-only files of JSON lines, one object and one write a line; a crash spoils at most the last line."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from typing import Any, Protocol
 from autosys_tasks.core.clock import parse_utc, shift, utc_text
 from autosys_tasks.core.errors import StateError
 from autosys_tasks.core.faults import fault
-from autosys_tasks.core.files import cannot_write, patiently, read_tail, write_all
-from autosys_tasks.core.garbage import uncollected
+from autosys_tasks.core.files import cannot_write, read_tail, retry_while_held, write_all
+from autosys_tasks.core.garbage import gc_disabled
 from autosys_tasks.core.plan import Outcome, summary
 
 VERSION = 1
 ROTATE_BYTES = 5_000_000
 KEEP = 4
 HEAD = b'{"v":1,"ts":"'  # how each line of ours begins
-TOGETHER = 200  # so many lines are parsed at once
+BATCH_LINES = 200  # lines that are parsed at once
 FILES = {
     "watchdog": "watchdog_log.jsonl",
     "master": "master_orchestrator_log.jsonl",
@@ -31,17 +31,17 @@ FILES = {
 
 
 class Lock(Protocol):
-    """What one process alone can hold; the system frees it at any death."""
+    """A lock that one process can hold; the system releases it when the process dies."""
 
     def release(self) -> None:
-        """Let go of it."""
+        """Release it."""
 
 
 class System(Protocol):
-    """What the operating system has to do for a journal: the room `host`."""
+    """What a journal needs of the operating system: the room `host`."""
 
     def open_append(self, path: str) -> int:
-        """A descriptor whose writes the system itself puts at the end."""
+        """A file descriptor that appends atomically."""
 
     def take_lock(self, path: str, *, wait_s: float) -> Lock | None:
         """The lock, or None when somebody holds it."""
@@ -81,7 +81,7 @@ class Journal:
     def write(
         self, step: str, target: str, reason: str, ok: bool | None, detail: str, ms: int = 0, **more: object
     ) -> None:
-        """Append one line; the first that cannot be written is the last that is tried."""
+        """Append one line; after the first failure nothing more is written."""
         if self.trouble:
             return
         line = {
@@ -111,7 +111,7 @@ def append(path: Path, line: dict[str, object], system: System) -> None:
     text = json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n"
     try:
         fault("journal.before-append")
-        fd = patiently(lambda: system.open_append(str(path)))
+        fd = retry_while_held(lambda: system.open_append(str(path)))
         try:
             size = os.fstat(fd).st_size
             if size and _last_byte(path) != b"\n":
@@ -133,9 +133,9 @@ def _last_byte(path: Path) -> bytes:
 
 
 def rotate(path: Path, system: System, keep: int = KEEP) -> None:
-    """Move a full journal to `.1`, the older ones up as far as they are in the way, the oldest away.
+    """Rename a full journal to `.1`, older ones one up, and drop the oldest.
 
-    One process at a time, and only what still is full. Where somebody else is at it, or holds a file, a later writer
+    One process at a time, and only while it is full. When another process does it or holds a file, a later writer
     tries again.
     """
     with contextlib.suppress(OSError):
@@ -144,38 +144,38 @@ def rotate(path: Path, system: System, keep: int = KEEP) -> None:
             return
         try:
             if os.stat(path).st_size > ROTATE_BYTES:
-                _move_up(path, keep)
+                _shift(path, keep)
         finally:
             lock.release()
 
 
-def _move_up(path: Path, keep: int) -> None:
+def _shift(path: Path, keep: int) -> None:
     free = next((number for number in range(1, keep) if not os.path.lexists(f"{path}.{number}")), keep)
     for number in range(free, 1, -1):
         os.replace(f"{path}.{number - 1}", f"{path}.{number}")
-    patiently(lambda: os.replace(path, f"{path}.1"), for_s=0.2)
+    retry_while_held(lambda: os.replace(path, f"{path}.1"), for_s=0.2)
 
 
 def each_line(path: Path, *, start: float = 0.0) -> Iterator[dict[str, object] | None]:
-    """Every line of a journal, older files first, None for a torn or foreign one; few of them are held at a time.
+    """Every line of a journal, older files first, None for a torn or foreign one; few of them are in memory at a time.
 
-    Of before `start` (seconds since 1970), files are not opened, and lines of ours are passed over without parsing.
+    Files and lines older than `start` (seconds since 1970) are skipped without parsing.
     """
     since = utc_text(start).encode("ascii")
     for part in [*(Path(f"{path}.{n}") for n in range(KEEP, 0, -1)), path]:
         recent = (raw for raw in _raw_lines(part, start) if not _is_before(raw, since))
-        while chunk := list(islice(recent, TOGETHER)):
+        while chunk := list(islice(recent, BATCH_LINES)):
             yield from parsed(chunk)
 
 
 def _is_before(raw: bytes, since: bytes) -> bool:
-    """Whether a line, as we write them, says so; any other is to be parsed."""
+    """Whether a line in the form that we write is older; any other has to be parsed."""
     end = len(HEAD) + len(since)
     return raw.startswith(HEAD) and raw[end : end + 1] == b'"' and raw[len(HEAD) : end] < since
 
 
 def parsed(raws: Sequence[bytes]) -> Iterator[dict[str, object] | None]:
-    """What these lines hold: parsed all at once, which takes a quarter of the time, or one by one when one is torn."""
+    """The objects in these lines, parsed together (a quarter of the time), or one by one when one is torn."""
     found = _loaded(b"[" + b",".join(raws) + b"]")
     whole = isinstance(found, list) and len(found) == len(raws) and all(isinstance(line, dict) for line in found)
     for line in found if whole else map(_loaded, raws):
@@ -245,7 +245,7 @@ def collect(workspace: str, *, start: float = 0.0) -> tuple[list[dict[str, objec
     """
     lines: list[dict[str, object]] = []
     skipped = 0
-    with uncollected():
+    with gc_disabled():
         for name in FILES.values():
             found, bad = read(Path(workspace, "outputs", name), start=start)
             lines += found

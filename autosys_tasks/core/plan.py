@@ -10,7 +10,7 @@ NO_WORDS: Mapping[str, str] = {}
 
 
 class Step(NamedTuple):
-    """One thing to do to one target, and why. `detail` is what a display or an act may want beside it."""
+    """One thing to do to one target, and why. `detail`: more fields for displays and acts."""
 
     kind: str
     target: str

@@ -1,7 +1,7 @@
-"""A small document that is replaced in place, whole or not at all: two slots, written in turn, read by checksum.
+"""A small document that is replaced in place atomically: two slots with checksums, written in turn.
 
-A rename costs 0.3 to 0.6 ms on a journalling file system and needs free space; this costs 10 us and needs none
-after the first time. A write that is cut short spoils the older slot only, and the newer one is still there.
+A rename takes 0.3 to 0.6 ms on a journalling file system and needs free space; this takes 10 us and needs none after
+the first time. An interrupted write spoils the older slot only; the newer one is still valid.
 The file is two lines of JSON, so that a person can read it.
 """
 
@@ -12,7 +12,7 @@ import os
 import zlib
 from typing import NamedTuple
 
-from autosys_tasks.core.files import cannot_write, patiently, read_bytes, write_all
+from autosys_tasks.core.files import cannot_write, read_bytes, retry_while_held, write_all
 
 SLOT = 8192  # bytes of a line, its newline included
 HEAD = '{{"seq":"{:010d}","crc":"{:08x}","document":'
@@ -79,7 +79,7 @@ def _head(sequence: int, body: bytes) -> bytes:
 
 
 def _put(path: str, data: bytes, offset: int) -> None:
-    fd = patiently(lambda: os.open(path, os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o600))
+    fd = retry_while_held(lambda: os.open(path, os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o600))
     try:
         os.lseek(fd, offset, os.SEEK_SET)
         write_all(fd, data)

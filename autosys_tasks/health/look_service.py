@@ -8,7 +8,7 @@ from collections.abc import Callable
 from autosys_tasks import host, probes
 from autosys_tasks.config.model import Service
 from autosys_tasks.health.values import GRACE_S, WITHIN_S, ServiceSeen
-from autosys_tasks.probes.together import ask_together
+from autosys_tasks.probes.concurrent import ask_all
 from autosys_tasks.probes.values import Answer, quote
 from autosys_tasks.supervise import look as supervise_look
 from autosys_tasks.supervise.house import House
@@ -70,7 +70,7 @@ def _questions(house: House, service: Service, facts: Facts) -> dict[str, Callab
 def _answers(questions: dict[str, Callable[[], Answer]], within_s: float) -> dict[str, Answer]:
     if len(questions) == 1:
         return {name: ask() for name, ask in questions.items()}
-    return ask_together(questions, within_s) if questions else {}
+    return ask_all(questions, within_s) if questions else {}
 
 
 def _short(answer: Answer | None, *, lenient: bool = False) -> Reply | None:

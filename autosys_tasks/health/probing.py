@@ -12,7 +12,7 @@ from autosys_tasks.core.clock import wall
 from autosys_tasks.core.errors import unknown_name
 from autosys_tasks.core.probe import Probe
 from autosys_tasks.core.verdict import UNKNOWN
-from autosys_tasks.probes.together import ask_together
+from autosys_tasks.probes.concurrent import ask_all
 from autosys_tasks.probes.values import Answer
 from autosys_tasks.supervise.house import House
 
@@ -49,7 +49,7 @@ def checks(house: House, names: Iterable[str], *, fresh: bool = False) -> list[R
     chosen = {name: declared[name] for name in named} if named else declared
     longest = max((probe.timeout_s for probe in chosen.values()), default=0.0)
     calls = {name: partial(ask, house, probe, fresh=fresh) for name, probe in chosen.items()}
-    return [Row(name, answer) for name, answer in ask_together(calls, longest + SHARING_S + GRACE_S).items()]
+    return [Row(name, answer) for name, answer in ask_all(calls, longest + SHARING_S + GRACE_S).items()]
 
 
 def row(found: Row) -> dict[str, object]:

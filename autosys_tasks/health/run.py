@@ -9,10 +9,10 @@ from functools import partial
 from typing import NamedTuple
 
 from autosys_tasks import host
-from autosys_tasks.core.at_once import in_time
 from autosys_tasks.core.errors import AutosysError, StateError, unknown_name
 from autosys_tasks.core.files import cannot_write, make_folder, write_atomic
 from autosys_tasks.core.journal import Journal
+from autosys_tasks.core.parallel import results_within
 from autosys_tasks.core.plan import Outcome, Plan
 from autosys_tasks.core.verdict import NG, Check, overall
 from autosys_tasks.health import plan
@@ -106,7 +106,7 @@ def _unfolded(wanted: Iterable[Look], seen: Mapping[str, Seen]) -> tuple[list[Lo
 
 def see_all(wanted: Sequence[Look]) -> dict[str, Seen]:
     """What every look brought, at the latest at its deadline; a thread left behind holds up no exit."""
-    seen = in_time({look.id: (partial(_see, look), look.within_s) for look in wanted})
+    seen = results_within({look.id: (partial(_see, look), look.within_s) for look in wanted})
     return {look.id: seen.get(look.id) or _late(look) for look in wanted}
 
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 
 from autosys_tasks.core.clock import counted
-from autosys_tasks.core.errors import AutosysError, typed
+from autosys_tasks.core.errors import AutosysError, with_program
 from autosys_tasks.core.plan import Outcome
 from autosys_tasks.core.verdict import ALL, NG, OK, SKIP, Check, Fix, counts, overall
 from autosys_tasks.health import run
@@ -52,7 +52,7 @@ def fix_json(fix: Fix | None, program: str) -> dict[str, object] | None:
         return None
     if fix.command:
         return {"kind": "run", "command": [program, *fix.command[1:]]}
-    return {"kind": "manual", "text": typed(fix.text, program)}
+    return {"kind": "manual", "text": with_program(fix.text, program)}
 
 
 def lines(name: str, checks: Sequence[Check]) -> list[str]:

@@ -16,7 +16,7 @@ from typing import NoReturn
 
 assert sys.platform == "linux"  # elsewhere the type checker reads no further
 
-from autosys_tasks.core.files import slurp
+from autosys_tasks.core.files import read_file
 from autosys_tasks.host import posix
 from autosys_tasks.host.types import Identity, Marked, Process, descendants
 
@@ -47,7 +47,7 @@ def boot_clock() -> float:
 def stat_of(pid: int) -> list[bytes] | None:
     """Fields of /proc/PID/stat from `state` on (index 0 = field 3); None when there is no such process."""
     try:
-        return slurp(f"/proc/{pid}/stat").rpartition(b")")[2].split()
+        return read_file(f"/proc/{pid}/stat").rpartition(b")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
         return None
 
@@ -137,7 +137,7 @@ def _pids() -> Iterator[int]:
 
 def _environ(pid: int) -> dict[bytes, bytes]:
     try:
-        raw = slurp(f"/proc/{pid}/environ")
+        raw = read_file(f"/proc/{pid}/environ")
     except OSError:
         return {}
     if b"AUTOSYS_INSTANCE=" not in raw:
@@ -204,7 +204,7 @@ def processes() -> list[Process]:
         try:
             if os.stat(f"/proc/{pid}").st_uid != mine:
                 continue
-            argv = tuple(os.fsdecode(part) for part in slurp(f"/proc/{pid}/cmdline").split(b"\0")[:-1])
+            argv = tuple(os.fsdecode(part) for part in read_file(f"/proc/{pid}/cmdline").split(b"\0")[:-1])
             cwd = os.readlink(f"/proc/{pid}/cwd")
         except OSError:
             continue
@@ -217,7 +217,7 @@ def memory_of(pids: list[int]) -> int:
     total = 0
     for pid in pids:
         with contextlib.suppress(OSError):
-            total += int(slurp(f"/proc/{pid}/statm").split()[1]) * PAGE
+            total += int(read_file(f"/proc/{pid}/statm").split()[1]) * PAGE
     return total
 
 
@@ -233,7 +233,7 @@ def port_owner(port: int) -> tuple[int | None, str] | None:
     for pid, ports in listeners().items():
         if port in ports:
             with contextlib.suppress(OSError):
-                return pid, slurp(f"/proc/{pid}/comm").decode("utf-8", "replace").strip()
+                return pid, read_file(f"/proc/{pid}/comm").decode("utf-8", "replace").strip()
     return None, f"a process of {posix.user_name(user)}"
 
 
@@ -260,7 +260,7 @@ def _listening() -> dict[str, tuple[int, int]]:
     sockets = {}
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
         with contextlib.suppress(OSError):
-            for line in slurp(table).splitlines()[1:]:
+            for line in read_file(table).splitlines()[1:]:
                 fields = line.split()
                 if fields[3] == b"0A":
                     sockets[f"socket:[{fields[9].decode()}]"] = int(fields[1].rpartition(b":")[2], 16), int(fields[7])

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 assert sys.platform == "linux"  # elsewhere the type checker reads no further
 
-from autosys_tasks.core.files import slurp
+from autosys_tasks.core.files import read_file
 from autosys_tasks.host import dbus_text, posix
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def lingers() -> bool:
 def _paths(pid: int) -> tuple[str, ...]:
     """Where a process stands in the unified hierarchy, and in the one that older systems have for systemd."""
     try:
-        text = slurp(f"/proc/{pid}/cgroup").decode("utf-8", "replace")
+        text = read_file(f"/proc/{pid}/cgroup").decode("utf-8", "replace")
     except OSError:
         return ()
     found = dict(line.split(":", 2)[1:] for line in text.splitlines())

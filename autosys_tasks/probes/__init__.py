@@ -1,7 +1,7 @@
-"""Asks one thing whether it is well, and says what it saw; changes nothing and restarts nothing.
+"""Probes one thing, and returns what was seen; changes nothing and restarts nothing.
 
-Each kind of question is a module, imported when first asked: a guard that only reads heartbeats loads no
-sockets. Shared results for questions that cost money are in `budget`, many questions at once in `together`.
+Each kind of probe is a module, imported when first used: a guard that only reads heartbeats loads no sockets. Shared
+results of probes that cost money are in `budget`, several probes at the same time in `concurrent`.
 """
 
 from __future__ import annotations
@@ -18,25 +18,25 @@ from autosys_tasks.probes.values import Answer, Subject, took
 
 __all__ = ["Answer", "Subject", "ask", "ask_again"]
 
-TIMED = ("http", "tcp", "command")
-NOBODY = Subject()
-AT_ONCE = 4
-IN_TURN_S = 0.25
+TIMED_KINDS = ("http", "tcp", "command")
+NO_SERVICE = Subject()
+MOST_PER_ADDRESS = 4
+TURN_WAIT_S = 0.25
 
-_turns: dict[str, threading.Semaphore] = {}
+_semaphores: dict[str, threading.Semaphore] = {}
 
 
-def ask(probe: Probe, subject: Subject = NOBODY) -> Answer:
-    """The answer to one question, at the latest `timeout_s` (and IN_TURN_S) after it was put; raises nothing.
+def ask(probe: Probe, subject: Subject = NO_SERVICE) -> Answer:
+    """The answer to one probe, at the latest after `timeout_s` and TURN_WAIT_S; raises nothing.
 
-    UNKNOWN means that we could not ask (no descriptors left, no right to look, too early to tell): nobody
-    may be restarted for it.
+    UNKNOWN means that we could not probe (no descriptors left, no permission, too early to tell): it is no reason for
+    a restart.
     """
     asker = _asker(probe.kind)
     if asker is None:
         return Answer(UNKNOWN, "not asked", f"there is no kind of probe named `{probe.kind}`")
     hidden = subject._replace(secrets=(*subject.secrets, *probe.secrets))
-    with _in_turn(probe):
+    with _few_at_a_time(probe):
         began = time.perf_counter()
         try:
             answer = asker(probe, hidden)
@@ -45,9 +45,9 @@ def ask(probe: Probe, subject: Subject = NOBODY) -> Answer:
         except ValueError as error:
             answer = Answer(NG, "could not ask", f"cannot ask: {error}")
         ms = (time.perf_counter() - began) * 1000
-    if probe.kind in TIMED:
+    if probe.kind in TIMED_KINDS:
         answer = answer._replace(evidence=f"{answer.evidence} in {took(ms)}")
-    return _by_speed(answer._replace(ms=ms), probe)
+    return _limited_by_speed(answer._replace(ms=ms), probe)
 
 
 def ask_again(probe: Probe, subject: Subject, *, gap_s: float, for_s: float = math.inf) -> Answer:
@@ -55,10 +55,10 @@ def ask_again(probe: Probe, subject: Subject, *, gap_s: float, for_s: float = ma
 
     A file does not change its age by being looked at again: it is asked once.
     """
-    ends = time.monotonic() + for_s
+    deadline = time.monotonic() + for_s
     answer = ask(probe, subject)
     for _again in range(1, 1 if probe.kind in ("heartbeat", "file") else probe.failure_threshold):
-        if answer.verdict != NG or time.monotonic() > ends:
+        if answer.verdict != NG or time.monotonic() > deadline:
             break
         time.sleep(gap_s)
         answer = ask(probe, subject)
@@ -66,18 +66,18 @@ def ask_again(probe: Probe, subject: Subject, *, gap_s: float, for_s: float = ma
 
 
 @contextlib.contextmanager
-def _in_turn(probe: Probe) -> Iterator[None]:
-    """A few questions at a time to one address: many at once would be slow for no fault of who is asked.
+def _few_at_a_time(probe: Probe) -> Iterator[None]:
+    """At most MOST_PER_ADDRESS probes of one address at a time: more would be slow without the server's fault.
 
-    A small server lets five callers wait, and the system of the sixth tries again after a second. Who has waited
-    IN_TURN_S asks all the same, since those before may hang.
+    A small server's queue holds five connections; the sixth client retries after a second. After TURN_WAIT_S a probe
+    goes ahead all the same, since those before it may hang.
     """
     if probe.kind not in ("http", "tcp"):
         yield
         return
     address = probe.target.partition("//")[2].partition("/")[0] or probe.target
-    turn = _turns.setdefault(address.replace("localhost", "127.0.0.1"), threading.Semaphore(AT_ONCE))
-    has = turn.acquire(timeout=IN_TURN_S)
+    turn = _semaphores.setdefault(address.replace("localhost", "127.0.0.1"), threading.Semaphore(MOST_PER_ADDRESS))
+    has = turn.acquire(timeout=TURN_WAIT_S)
     try:
         yield
     finally:
@@ -109,7 +109,7 @@ def _asker(kind: str) -> Callable[[Probe, Subject], Answer] | None:
     return None
 
 
-def _by_speed(answer: Answer, probe: Probe) -> Answer:
+def _limited_by_speed(answer: Answer, probe: Probe) -> Answer:
     if answer.verdict != OK:
         return answer
     if probe.alert_ms is not None and answer.ms > probe.alert_ms:

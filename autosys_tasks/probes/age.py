@@ -1,4 +1,4 @@
-"""Asks files how old they are: one that must be young, and one that a service touches while it lives."""
+"""Probes the age of files: kind `file`, and kind `heartbeat`, a file that a service touches while it lives."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ GRAIN_S = 0.05  # a file's time comes from the kernel's coarse clock, up to one 
 
 
 def age(mtime: float, now: float, skew_s: float) -> float:
-    """Seconds since `mtime` by the clock as it is, or as it was before it was set: the smaller possible one.
+    """Seconds since `mtime`, by the clock now or before it was set: the smaller one that is possible.
 
-    The clock was set `skew_s` forward at an unknown moment; a time that lies ahead of both is age 0.
+    The clock was set forward by `skew_s` at an unknown moment; a time ahead of both clocks is age 0.
 
     >>> age(100.0, 103.0, 0.0), age(100.0, 86503.0, 86400.0), age(86500.0, 160.0, -86400.0)
     (3.0, 3.0, 60.0)

@@ -1,7 +1,7 @@
-"""Questions that cost money: all processes share one result and together keep within the budget.
+"""Probes that cost money: all processes share one result, and together keep within the budget.
 
-The book of calls is a JSON file beside a lock. A call is entered before it is made, so that no crash
-escapes the budget; whoever comes while it is made waits for its result.
+The record of calls is a JSON file beside a lock. A call is recorded before it is made, so that no crash escapes the
+budget; other processes wait for its result.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from autosys_tasks.core.verdict import UNKNOWN
 from autosys_tasks.probes import ask
 from autosys_tasks.probes.values import Answer, Subject
 
-LOOK_EVERY_S = 0.02
-PATIENCE_S = 2.0  # beyond the question's own deadline, for whoever asks in our place
+POLL_S = 0.02
+PATIENCE_S = 2.0  # beyond the probe's own deadline, for the process that makes the call
 CLOCK_SLACK_S = 60.0  # entries further ahead were written before the clock was set back
 
 if TYPE_CHECKING:
     from autosys_tasks import host
 
 
-class Book(NamedTuple):
-    """What is known of one question: when it was put (seconds since 1970), and the last answer."""
+class CallRecord(NamedTuple):
+    """The calls of one probe (seconds since 1970), and the last answer."""
 
     question: int = 0  # tells a changed question from the one that was answered
     calls: tuple[float, ...] = ()
@@ -40,26 +40,25 @@ class Book(NamedTuple):
 def ask_within_budget(
     probe: Probe, subject: Subject, store: Path, now: float, *, fresh: bool = False
 ) -> Answer:
-    """The shared answer, asked anew when it is due and the budget allows; without a budget, simply asked.
+    """The shared answer; a new one when it is due and the budget allows, or when the probe has no budget.
 
-    `store` is the folder that every process of the workspace keeps its books in; `fresh` asks before the
-    shared answer is due, within the budget all the same. Raises StateError when the folder cannot be
-    written: a call that cannot be entered is not made.
+    `store`: the folder of the workspace's records; `fresh`: call before it is due, within the budget all the same.
+    Raises StateError when the folder cannot be written: a call that cannot be recorded is not made.
     """
     if probe.budget is None:
         return ask(probe, subject)
     path = make_folder(store) / f"{_file_name(probe)}.json"
-    ends = time.monotonic() + probe.timeout_s + PATIENCE_S
+    deadline = time.monotonic() + probe.timeout_s + PATIENCE_S
     while True:
-        book = read_book(path, probe, now)
-        if not _pending(book) and not is_due(book, probe, now, fresh=fresh):
-            return _shared(book, probe, now, fresh=fresh)
+        record = read_record(path, probe, now)
+        if not _pending(record) and not is_due(record, probe, now, fresh=fresh):
+            return _shared(record, probe, now, fresh=fresh)
         lock = _lock(path)
         if lock is not None:
             break
-        if time.monotonic() > ends:
-            return _shared(book, probe, now, fresh=fresh, doubt="somebody else has been asking for too long")
-        time.sleep(LOOK_EVERY_S)
+        if time.monotonic() > deadline:
+            return _shared(record, probe, now, fresh=fresh, doubt="somebody else has been asking for too long")
+        time.sleep(POLL_S)
     try:
         return _ask_or_share(probe, subject, path, now, fresh=fresh)
     finally:
@@ -76,51 +75,51 @@ def _lock(path: Path) -> host.Lock | None:
 
 
 def _ask_or_share(probe: Probe, subject: Subject, path: Path, now: float, *, fresh: bool) -> Answer:
-    """Under the lock: look again, enter the call, make it, keep its answer."""
-    book = read_book(path, probe, now)
-    if not is_due(book, probe, now, fresh=fresh):
-        return _shared(book, probe, now, fresh=fresh)
-    entered = book._replace(question=_fingerprint(probe), calls=(*book.calls, now))
-    _write(path, entered)
+    """Under the lock: read the record again, record the call, make it, keep its answer."""
+    record = read_record(path, probe, now)
+    if not is_due(record, probe, now, fresh=fresh):
+        return _shared(record, probe, now, fresh=fresh)
+    started = record._replace(question=_fingerprint(probe), calls=(*record.calls, now))
+    _write(path, started)
     answer = ask(probe, subject)
-    _write(path, entered._replace(at=now, answer=answer))
+    _write(path, started._replace(at=now, answer=answer))
     return answer
 
 
-def is_due(book: Book, probe: Probe, now: float, *, fresh: bool = False) -> bool:
+def is_due(record: CallRecord, probe: Probe, now: float, *, fresh: bool = False) -> bool:
     """Whether the question is to be put again, and may be."""
     calls, per_s = probe.budget or (1, 0.0)
-    wanted = fresh or book.answer is None or now - book.at >= per_s / calls
-    return wanted and next_call(book, probe, now) <= now
+    wanted = fresh or record.answer is None or now - record.at >= per_s / calls
+    return wanted and next_call(record, probe, now) <= now
 
 
-def next_call(book: Book, probe: Probe, now: float) -> float:
-    """From when on a call is allowed: by the budget, and by what a throttling server asked for."""
+def next_call(record: CallRecord, probe: Probe, now: float) -> float:
+    """When the next call is allowed: by the budget, and by a throttling server's Retry-After."""
     calls, per_s = probe.budget or (1, 0.0)
-    recent = [at for at in book.calls if at + per_s > now]
+    recent = [at for at in record.calls if at + per_s > now]
     earliest = recent[-calls] + per_s if len(recent) >= calls else now
-    if book.answer is not None and book.answer.status == 429:
-        wait_s = book.answer.retry_after_s
-        earliest = max(earliest, book.at + (per_s if wait_s is None else wait_s))
+    if record.answer is not None and record.answer.status == 429:
+        wait_s = record.answer.retry_after_s
+        earliest = max(earliest, record.at + (per_s if wait_s is None else wait_s))
     return earliest
 
 
-def _pending(book: Book) -> bool:
+def _pending(record: CallRecord) -> bool:
     """Whether the newest call has no answer: it is being made, or its maker died."""
-    return bool(book.calls) and (book.answer is None or book.at < book.calls[-1])
+    return bool(record.calls) and (record.answer is None or record.at < record.calls[-1])
 
 
-def _shared(book: Book, probe: Probe, now: float, *, fresh: bool, doubt: str = "") -> Answer:
+def _shared(record: CallRecord, probe: Probe, now: float, *, fresh: bool, doubt: str = "") -> Answer:
     calls, per_s = probe.budget or (1, 0.0)
-    wait = span(max(0.0, next_call(book, probe, now) - now))
-    throttled = book.answer is not None and book.answer.status == 429
+    wait = span(max(0.0, next_call(record, probe, now) - now))
+    throttled = record.answer is not None and record.answer.status == 429
     spent = doubt or ("throttled" if throttled else f"the budget of {calls} per {span(per_s)} is spent")
-    if book.answer is None:
+    if record.answer is None:
         return Answer(UNKNOWN, "not asked", doubt or f"{spent} and no result was kept, next call in {wait}")
-    age = max(0.0, now - book.at)
+    age = max(0.0, now - record.at)
     note = f"; {spent}, next call in {wait}" if fresh or doubt else ""
-    return book.answer._replace(
-        evidence=f"{book.answer.evidence} (cached {span(age)} ago{note})", cached_s=age
+    return record.answer._replace(
+        evidence=f"{record.answer.evidence} (cached {span(age)} ago{note})", cached_s=age
     )
 
 
@@ -139,24 +138,24 @@ def _file_name(probe: Probe) -> str:
     return plain if plain and plain == probe.name else f"{plain}-{_crc(probe.name):08x}"
 
 
-def read_book(path: Path, probe: Probe, now: float) -> Book:
-    """What the file says, less what a clock set back or a changed question made meaningless."""
+def read_record(path: Path, probe: Probe, now: float) -> CallRecord:
+    """The record in the file, without what a clock set back or a changed probe made meaningless."""
     per_s = probe.budget[1] if probe.budget else 0.0
     try:
         values = read_json(path)
         if not isinstance(values, dict):
-            return Book()
+            return CallRecord()
         calls = tuple(sorted(float(at) for at in values["calls"] if now - per_s < at < now + CLOCK_SLACK_S))
-        book = Book(int(values["question"]), calls, float(values["at"]))
+        record = CallRecord(int(values["question"]), calls, float(values["at"]))
         kept = values["answer"]
         answer = kept and Answer(**{key: value for key, value in kept.items() if key in Answer._fields})
     except (ValueError, TypeError, KeyError, AttributeError):
-        return Book()
-    if answer is None or book.question != _fingerprint(probe) or book.at > now + CLOCK_SLACK_S:
-        return book._replace(at=0.0)
-    return book._replace(answer=answer)
+        return CallRecord()
+    if answer is None or record.question != _fingerprint(probe) or record.at > now + CLOCK_SLACK_S:
+        return record._replace(at=0.0)
+    return record._replace(answer=answer)
 
 
-def _write(path: Path, book: Book) -> None:
-    answer = None if book.answer is None else book.answer._asdict()
-    write_atomic(path, json.dumps({**book._asdict(), "answer": answer}), mode=0o600)
+def _write(path: Path, record: CallRecord) -> None:
+    answer = None if record.answer is None else record.answer._asdict()
+    write_atomic(path, json.dumps({**record._asdict(), "answer": answer}), mode=0o600)

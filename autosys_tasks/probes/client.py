@@ -1,7 +1,7 @@
-"""A small HTTP/1.1 client whose one deadline holds from the look-up of the name to the last byte.
+"""A small HTTP/1.1 client with one deadline for everything, from the name's look-up to the last byte.
 
-The standard library's costs 30 ms and megabytes at import, and its timeout begins anew with every byte: a
-server that drips one a second holds it for ever. No redirects, no proxies, no cookies, no compression.
+The standard library's takes 30 ms and megabytes to import, and its timeout begins anew with every byte: a server that
+sends one a second holds it for ever. No redirects, no proxies, no cookies, no compression.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import socket
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from autosys_tasks.probes.net import Absent, NoAnswer, connect, left, shown
+from autosys_tasks.probes.net import Absent, NoAnswer, connect, seconds_left, shown
 
 if TYPE_CHECKING:
     import ssl
@@ -26,7 +26,7 @@ URL = re.compile(
 
 
 class Url(NamedTuple):
-    """Where to ask. `query` may hold secrets: never show it."""
+    """The parts of a URL. `query` may hold secrets: never show it."""
 
     secure: bool
     host: str
@@ -35,17 +35,17 @@ class Url(NamedTuple):
     query: str
 
     @property
-    def place(self) -> str:
-        """Host and port, the port only when it is not the usual one."""
+    def authority(self) -> str:
+        """Host and port, the port only when it is not the default one."""
         usual = 443 if self.secure else 80
         return shown(self.host, self.port).removesuffix(f":{usual}")
 
     def __str__(self) -> str:
-        return f"{'https' if self.secure else 'http'}://{self.place}{self.path}"
+        return f"{'https' if self.secure else 'http'}://{self.authority}{self.path}"
 
 
 class Reply(NamedTuple):
-    """What came back; `headers` by lower-case name, `body` cut at 1 MB (then `whole` is false)."""
+    """A response; `headers` by lower-case name, `body` cut at 1 MB (then `whole` is false)."""
 
     status: int
     headers: Mapping[str, str]
@@ -78,27 +78,27 @@ def fetch(
     method: str = "GET",
     headers: Mapping[str, str],
     body: bytes = b"",
-    ends: float,
+    deadline: float,
     wants_body: Callable[[int], bool],
 ) -> Reply:
     """One request and its answer, the body only where `wants_body(status)`.
 
-    Raises NoAnswer; TimeoutError at `ends` (monotonic), whose text says during what.
+    Raises NoAnswer; TimeoutError at `deadline` (monotonic), whose text says during what.
     """
     request = _request(url, method, headers, body)
     during = "connecting"
     try:
-        with _opened(url, ends) as sock:
-            stream = _Stream(sock, ends)
+        with _connect(url, deadline) as sock:
+            stream = _Stream(sock, deadline)
             during = "no answer"
-            sock.settimeout(left(ends))
+            sock.settimeout(seconds_left(deadline))
             with contextlib.suppress(ConnectionError):  # it may answer before it has read all
                 sock.sendall(request)
-            status, received = _head(stream)
+            status, received = _read_head(stream)
             if method == "HEAD" or status in (204, 304) or not wants_body(status):
                 return Reply(status, received)
             during = "the answer did not end"
-            return Reply(status, received, *_body(stream, received))
+            return Reply(status, received, *_read_body(stream, received))
     except TimeoutError as error:
         raise TimeoutError(during) from error
     except ConnectionError as error:
@@ -109,15 +109,15 @@ def fetch(
         raise NoAnswer(f"the connection broke: {error.strerror or error}") from error
 
 
-def _opened(url: Url, ends: float) -> socket.socket:
-    sock = connect(url.host, url.port, ends)
+def _connect(url: Url, deadline: float) -> socket.socket:
+    sock = connect(url.host, url.port, deadline)
     if not url.secure:
         return sock
     import ssl
 
     try:
-        sock.settimeout(left(ends))
-        return _trust().wrap_socket(sock, server_hostname=url.host)
+        sock.settimeout(seconds_left(deadline))
+        return _ssl_context().wrap_socket(sock, server_hostname=url.host)
     except BaseException as error:
         sock.close()
         if isinstance(error, ssl.SSLCertVerificationError):
@@ -128,14 +128,14 @@ def _opened(url: Url, ends: float) -> socket.socket:
 
 
 @functools.cache
-def _trust() -> ssl.SSLContext:
+def _ssl_context() -> ssl.SSLContext:
     import ssl
 
     return ssl.create_default_context()  # reads every certificate of the system: 60 ms
 
 
 def _request(url: Url, method: str, headers: Mapping[str, str], body: bytes) -> bytes:
-    fields = {"Host": url.place, "User-Agent": "autosys", "Accept": "*/*", "Accept-Encoding": "identity"}
+    fields = {"Host": url.authority, "User-Agent": "autosys", "Accept": "*/*", "Accept-Encoding": "identity"}
     if body:
         is_json = body.lstrip()[:1] in (b"{", b"[")
         fields["Content-Type"] = "application/json" if is_json else "text/plain; charset=utf-8"
@@ -157,44 +157,44 @@ def _ascii(path: str) -> str:
 
 
 class _Stream:
-    """What has come in and is not yet used, and the deadline for the rest."""
+    """A socket with a buffer and a deadline."""
 
-    def __init__(self, sock: socket.socket, ends: float) -> None:
-        self.sock, self.ends, self.held = sock, ends, bytearray()
+    def __init__(self, sock: socket.socket, deadline: float) -> None:
+        self.sock, self.deadline, self.buffer = sock, deadline, bytearray()
 
-    def more(self) -> bool:
-        self.sock.settimeout(left(self.ends))
+    def receive(self) -> bool:
+        self.sock.settimeout(seconds_left(self.deadline))
         part = self.sock.recv(65536)
-        self.held += part
+        self.buffer += part
         return bool(part)
 
     def line(self) -> bytes | None:
         """The next line, None when the other side has closed before its end."""
-        while (end := self.held.find(b"\n")) < 0:
-            if len(self.held) > HEAD_BYTES:
+        while (end := self.buffer.find(b"\n")) < 0:
+            if len(self.buffer) > HEAD_BYTES:
                 raise NoAnswer("not HTTP: a line of more than 64 kB")
-            if not self.more():
+            if not self.receive():
                 return None
-        left(self.ends)
-        return self.take(end + 1).rstrip(b"\r\n")
+        seconds_left(self.deadline)
+        return self.read(end + 1).rstrip(b"\r\n")
 
-    def take(self, size: int) -> bytes:
+    def read(self, size: int) -> bytes:
         """The next `size` bytes; fewer when the other side has closed."""
-        while len(self.held) < size and self.more():
+        while len(self.buffer) < size and self.receive():
             pass
-        taken = bytes(self.held[:size])
-        del self.held[:size]
+        taken = bytes(self.buffer[:size])
+        del self.buffer[:size]
         return taken
 
 
-def _head(stream: _Stream) -> tuple[int, dict[str, str]]:
+def _read_head(stream: _Stream) -> tuple[int, dict[str, str]]:
     status = 100
     headers: dict[str, str] = {}
     while status < 200:  # 100 Continue and the like come before the answer
         line = stream.line()
-        if line is None and not stream.held:
+        if line is None and not stream.buffer:
             raise NoAnswer("closed without an answer")
-        status = _status(line or bytes(stream.held))
+        status = _status(line or bytes(stream.buffer))
         headers, size = {}, 0
         while (line := stream.line()) and (size := size + len(line)) < HEAD_BYTES:
             name, _, value = line.decode("latin-1").partition(":")
@@ -214,23 +214,23 @@ def _status(line: bytes) -> int:
     return int(found[1])
 
 
-def _body(stream: _Stream, headers: Mapping[str, str]) -> tuple[bytes, bool]:
+def _read_body(stream: _Stream, headers: Mapping[str, str]) -> tuple[bytes, bool]:
     if "chunked" in headers.get("transfer-encoding", "").lower():
-        return _chunks(stream)
+        return _read_chunks(stream)
     declared = headers.get("content-length")
     if declared is None:
-        content = stream.take(BODY_BYTES + 1)
+        content = stream.read(BODY_BYTES + 1)
         return content[:BODY_BYTES], len(content) <= BODY_BYTES
     if not declared.isdecimal():
         raise NoAnswer("not HTTP: a length that is no number")
     wanted = min(int(declared), BODY_BYTES)
-    content = stream.take(wanted)
+    content = stream.read(wanted)
     if len(content) < wanted:
         raise NoAnswer(f"the answer ended early ({len(content)} of {declared} bytes)")
     return content, wanted == int(declared)
 
 
-def _chunks(stream: _Stream) -> tuple[bytes, bool]:
+def _read_chunks(stream: _Stream) -> tuple[bytes, bool]:
     content = bytearray()
     while True:
         line = stream.line()
@@ -240,7 +240,7 @@ def _chunks(stream: _Stream) -> tuple[bytes, bool]:
         count = int(size[0], 16)
         if count == 0:
             return bytes(content), True
-        part = stream.take(min(count, BODY_BYTES + 1))
+        part = stream.read(min(count, BODY_BYTES + 1))
         content += part
         if len(content) > BODY_BYTES:
             return bytes(content[:BODY_BYTES]), False

@@ -1,4 +1,4 @@
-"""Asks by running a command: exit 0 is yes. Whatever it leaves in its session is ended with it."""
+"""Probes by running a command: exit code 0 is OK. Processes that it leaves in its session are killed."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from autosys_tasks.host.child import end_tree, running
 from autosys_tasks.probes.values import Answer, Subject, quote
 
 TAIL_BYTES = 4096
-LOOK_EVERY_S = 0.05
-REST_S = 1.0  # what it said last is heard by a thread, which has its turn late on a busy machine
+POLL_S = 0.05
+DRAIN_S = 1.0  # for the thread that reads the output: it may run late on a busy machine
 
 
 def ask_command(probe: Probe, subject: Subject) -> Answer:
@@ -34,7 +34,7 @@ def ask_command(probe: Probe, subject: Subject) -> Answer:
         if error.errno != errno.ENOEXEC:
             raise
         return Answer(NG, "not run", f"cannot run `{quote(probe.argv[0], subject)}`: not a program")
-    code, last_line = _ended(child, probe.timeout_s)
+    code, last_line = _wait_for_end(child, probe.timeout_s)
     said = f": {line}" if (line := quote(last_line, subject)) else ""
     if code is None:
         return Answer(NG, "killed", f"timed out after {probe.timeout_s:g} s{said}")
@@ -80,60 +80,60 @@ def _cannot_run(word: str, subject: Subject, error: Exception) -> str:
     return f"cannot run `{quote(word, subject)}`: {reason}"
 
 
-class _Listener:
-    """Keeps the end of what a command says, so that a talkative one neither blocks nor fills the memory."""
+class _OutputReader:
+    """Reads a command's output in a thread and keeps its end: much output neither blocks it nor fills memory."""
 
     def __init__(self, child: subprocess.Popen[bytes]) -> None:
-        self.tail = b""
-        self.thread = threading.Thread(target=self._listen, args=(child,), daemon=True)
-        self.thread.start()
+        self._tail = b""
+        self._thread = threading.Thread(target=self._read_output, args=(child,), daemon=True)
+        self._thread.start()
 
-    def _listen(self, child: subprocess.Popen[bytes]) -> None:
+    def _read_output(self, child: subprocess.Popen[bytes]) -> None:
         assert child.stdout is not None
         with child.stdout as pipe:
             while part := os.read(pipe.fileno(), 65536):
-                self.tail = (self.tail + part)[-TAIL_BYTES:]
+                self._tail = (self._tail + part)[-TAIL_BYTES:]
 
-    def hears_the_end(self, within_s: float) -> bool:
-        self.thread.join(within_s)
-        return not self.thread.is_alive()
+    def has_ended(self, within_s: float) -> bool:
+        self._thread.join(within_s)
+        return not self._thread.is_alive()
 
     def last_line(self) -> str:
-        lines = decode(self.tail).split("\n")
+        lines = decode(self._tail).split("\n")
         return next((line for line in reversed(lines) if line.strip()), "")
 
 
-def _ended(child: subprocess.Popen[bytes], timeout_s: float) -> tuple[int | None, str]:
+def _wait_for_end(child: subprocess.Popen[bytes], timeout_s: float) -> tuple[int | None, str]:
     """Its exit code (None: it was killed at the deadline) and its last line."""
-    listener = _Listener(child)
+    output = _OutputReader(child)
     try:
-        code = _exit_code(child, listener, time.monotonic() + timeout_s)
-        if code is not None and not listener.hears_the_end(LOOK_EVERY_S):
-            host.end_group(child.pid)  # it went, and left somebody who still holds its output
-            listener.hears_the_end(REST_S)
+        code = _wait_for_exit(child, output, time.monotonic() + timeout_s)
+        if code is not None and not output.has_ended(POLL_S):
+            host.end_group(child.pid)  # it ended, and left a process that holds its output
+            output.has_ended(DRAIN_S)
         elif code is None:
             _end_tree(child)
-            listener.hears_the_end(REST_S)
+            output.has_ended(DRAIN_S)
     finally:
         if child.poll() is None:
             _end_tree(child)
         running.pop(child, None)
-    return code, listener.last_line()
+    return code, output.last_line()
 
 
-def _exit_code(child: subprocess.Popen[bytes], listener: _Listener, ends: float) -> int | None:
-    """None at the deadline. Its output closes when it ends, nearly always: that wakes us at once."""
-    while (seconds := ends - time.monotonic()) > 0:
-        if listener.hears_the_end(min(LOOK_EVERY_S, seconds)):
-            return _waited(child, ends)
+def _wait_for_exit(child: subprocess.Popen[bytes], output: _OutputReader, deadline: float) -> int | None:
+    """The exit code; None at the deadline. Nearly always its output closes when it ends, which wakes us at once."""
+    while (seconds := deadline - time.monotonic()) > 0:
+        if output.has_ended(min(POLL_S, seconds)):
+            return _exit_code_by(child, deadline)
         if (code := child.poll()) is not None:
             return code
     return child.poll()
 
 
-def _waited(child: subprocess.Popen[bytes], ends: float) -> int | None:
+def _exit_code_by(child: subprocess.Popen[bytes], deadline: float) -> int | None:
     try:
-        return child.wait(max(0.0, ends - time.monotonic()))
+        return child.wait(max(0.0, deadline - time.monotonic()))
     except subprocess.TimeoutExpired:
         return None
 

@@ -1,4 +1,4 @@
-"""Asks a web address and holds its answer against the wanted status, JSON, text. Shows no query, no body."""
+"""Probes a URL: compares status, JSON and text of the response with what is wanted. Shows no query, no body."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _fetched(probe: Probe, url: Url) -> Reply:
         method=probe.method.upper(),
         headers=probe.headers,
         body=probe.body.encode("utf-8", "surrogateescape"),
-        ends=time.monotonic() + probe.timeout_s,
+        deadline=time.monotonic() + probe.timeout_s,
         wants_body=lambda status: _wanted(probe, status),
     )
 
@@ -105,7 +105,7 @@ def _wrong_json(probe: Probe, reply: Reply, subject: Subject) -> str:
 
 
 def _difference(wanted: Mapping[str, object], document: object, subject: Subject, above: str = "") -> str:
-    """The first thing in which the document is not as wanted; what is not mentioned may be anything."""
+    """The first difference between the document and the wanted keys; other keys may be anything."""
     for key, want in wanted.items():
         name, found = f"{above}{key}", _found(document, key)
         if isinstance(want, Mapping) and isinstance(found, Mapping):
@@ -119,7 +119,7 @@ def _difference(wanted: Mapping[str, object], document: object, subject: Subject
 
 
 def _found(document: object, key: str) -> object:
-    """What stands at a key, or at a path such as `checks.0.state`."""
+    """The value at a key, or at a path such as `checks.0.state`; MISSING when there is none."""
     if isinstance(document, Mapping) and key in document:
         return document[key]
     for part in key.split("."):

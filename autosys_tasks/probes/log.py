@@ -1,4 +1,4 @@
-"""Asks a service's log whether it has written a certain line since its start. Reads only what it gained."""
+"""Probes a service's log for a line written since its start. Reads only what is new since the last time."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ class _Files(NamedTuple):
     size: int  # of the newest part
 
 
-class _Reading:
+class _Progress:
     """How far one log has been read for one pattern."""
 
     def __init__(self, files: _Files) -> None:
         self.inodes = files.inodes
         self.position = 0  # in the newest part
-        self.gained = 0  # bytes read so far
+        self.bytes_read = 0  # bytes read so far
         self.rest = ""  # the line that has no end yet
         self.found = ""
         self.decoder: codecs.IncrementalDecoder | None = None
 
 
-_readings: dict[tuple[str, int, float | None, str], _Reading] = {}
+_progress_of: dict[tuple[str, int, float | None, str], _Progress] = {}
 
 
 def ask_log(probe: Probe, subject: Subject) -> Answer:
@@ -52,31 +52,31 @@ def ask_log(probe: Probe, subject: Subject) -> Answer:
     except re.error as error:
         return Answer(NG, "not asked", f"`{shown}` is no regular expression: {error}")
     key = (subject.log, subject.log_offset, subject.started_at, probe.target)
-    reading = _readings.get(key)
-    if reading is None or not reading.found:
+    progress = _progress_of.get(key)
+    if progress is None or not progress.found:
         files = _files(subject)
         if files is None:
             return Answer(NG, "no log", "there is no log yet")
-        reading = _continued(reading, files)
-        _remember(key, reading)
-        _read_on(reading, files, pattern, time.monotonic() + probe.timeout_s)
-    if reading.found:
-        return Answer(OK, f"log line `{quote(reading.found, subject)}`")
-    gained = size(reading.gained) if reading.gained else "nothing"
+        progress = _progress_for(progress, files)
+        _remember(key, progress)
+        _read_new(progress, files, pattern, time.monotonic() + probe.timeout_s)
+    if progress.found:
+        return Answer(OK, f"log line `{quote(progress.found, subject)}`")
+    gained = size(progress.bytes_read) if progress.bytes_read else "nothing"
     return Answer(NG, f"{gained} logged since its start", f"no line matches `{shown}` yet")
 
 
-def _remember(key: tuple[str, int, float | None, str], reading: _Reading) -> None:
-    if len(_readings) >= REMEMBERED:
-        _readings.clear()
-    _readings[key] = reading
+def _remember(key: tuple[str, int, float | None, str], progress: _Progress) -> None:
+    if len(_progress_of) >= REMEMBERED:
+        _progress_of.clear()
+    _progress_of[key] = progress
 
 
-def _continued(reading: _Reading | None, files: _Files) -> _Reading:
+def _progress_for(progress: _Progress | None, files: _Files) -> _Progress:
     """The same reading while the log only grew; a new one after a rotation or a truncation."""
-    if reading is not None and reading.inodes == files.inodes and files.size >= reading.position:
-        return reading
-    return _Reading(files)
+    if progress is not None and progress.inodes == files.inodes and files.size >= progress.position:
+        return progress
+    return _Progress(files)
 
 
 def _files(subject: Subject) -> _Files | None:
@@ -98,10 +98,10 @@ def _files(subject: Subject) -> _Files | None:
             break
         parts.append((older, seen.st_size))
         inodes.append(seen.st_ino)
-    return _Files(_begins(parts[::-1], subject.log_offset), tuple(inodes), newest.st_size)
+    return _Files(_begin_offsets(parts[::-1], subject.log_offset), tuple(inodes), newest.st_size)
 
 
-def _begins(parts: list[tuple[str, int]], offset: int) -> tuple[tuple[str, int], ...]:
+def _begin_offsets(parts: list[tuple[str, int]], offset: int) -> tuple[tuple[str, int], ...]:
     """Where this instance's lines begin in each part: the first `offset` bytes are an earlier one's."""
     if offset > sum(length for _path, length in parts):
         offset = 0  # it was truncated since: all that is there is new
@@ -112,35 +112,35 @@ def _begins(parts: list[tuple[str, int]], offset: int) -> tuple[tuple[str, int],
     return tuple(begins)
 
 
-def _read_on(reading: _Reading, files: _Files, pattern: re.Pattern[str], ends: float) -> None:
-    if reading.position:
-        parts: tuple[tuple[str, int], ...] = ((files.parts[-1][0], reading.position),)
+def _read_new(progress: _Progress, files: _Files, pattern: re.Pattern[str], deadline: float) -> None:
+    if progress.position:
+        parts: tuple[tuple[str, int], ...] = ((files.parts[-1][0], progress.position),)
     else:
-        parts, reading.rest, reading.gained, reading.decoder = files.parts, "", 0, None
+        parts, progress.rest, progress.bytes_read, progress.decoder = files.parts, "", 0, None
     for number, (path, begin) in enumerate(parts):
         newest = number == len(parts) - 1
         try:
             with open(path, "rb") as file:
-                _read_part(reading, file, begin, pattern, ends)
-                reading.position = file.tell() if newest else 0
+                _read_part(progress, file, begin, pattern, deadline)
+                progress.position = file.tell() if newest else 0
         except FileNotFoundError:
             continue  # rotated away this very moment: the next question reads it anew
-        if reading.found:
+        if progress.found:
             return
 
 
-def _read_part(reading: _Reading, file: BinaryIO, begin: int, pattern: re.Pattern[str], ends: float) -> None:
+def _read_part(progress: _Progress, file: BinaryIO, begin: int, pattern: re.Pattern[str], deadline: float) -> None:
     head = file.read(2)
     file.seek(begin)
-    while time.monotonic() < ends and (block := file.read(BLOCK_BYTES)):
-        reading.gained += len(block)
-        if reading.decoder is None:
-            reading.decoder = codecs.getincrementaldecoder(_encoding(head, block))("replace")
-        *lines, reading.rest = (reading.rest + reading.decoder.decode(block)).split("\n")
-        reading.rest = reading.rest[-LINE_CHARS:]
-        for line in (*lines, reading.rest):
+    while time.monotonic() < deadline and (block := file.read(BLOCK_BYTES)):
+        progress.bytes_read += len(block)
+        if progress.decoder is None:
+            progress.decoder = codecs.getincrementaldecoder(_encoding(head, block))("replace")
+        *lines, progress.rest = (progress.rest + progress.decoder.decode(block)).split("\n")
+        progress.rest = progress.rest[-LINE_CHARS:]
+        for line in (*lines, progress.rest):
             if pattern.search(text := line.strip("\r\ufeff\0")):
-                reading.found = text or " "
+                progress.found = text or " "
                 return
 
 

@@ -1,4 +1,4 @@
-"""Connects within one deadline, the look-up of the name and every address included. Speaks no protocol."""
+"""TCP connections with one deadline for the name's look-up and every address."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ Address = tuple[int, tuple[str, int]]
 
 
 class NoAnswer(Exception):
-    """Nobody answered as asked; its text says why, for a person."""
+    """There is no usable answer; the message says why, for a person."""
 
 
 class Absent(NoAnswer):
-    """Nobody was there."""
+    """There is no such host, or nobody listens."""
 
 
-def left(ends: float) -> float:
-    """Seconds until `ends` (monotonic); raises TimeoutError when there are none."""
-    seconds = ends - time.monotonic()
+def seconds_left(deadline: float) -> float:
+    """Seconds until `deadline` (time.monotonic); raises TimeoutError when there are none."""
+    seconds = deadline - time.monotonic()
     if seconds <= 0:
         raise TimeoutError
     return seconds
 
 
-def connect(host: str, port: int, ends: float) -> socket.socket:
-    """A connection to the first address that takes one; raises NoAnswer (Absent), or TimeoutError at `ends`."""
-    addresses = _addresses(host, port, ends)
+def connect(host: str, port: int, deadline: float) -> socket.socket:
+    """A connection to the first address that takes one; raises NoAnswer (Absent), or TimeoutError at `deadline`."""
+    addresses = _addresses(host, port, deadline)
     first: OSError | None = None
     for number, (family, address) in enumerate(addresses):
-        share = left(ends) / (len(addresses) - number)  # a dead address must not eat the time of a living one
+        share = seconds_left(deadline) / (len(addresses) - number)  # a dead address leaves time for others
         try:
             return _connected(family, address, share)
         except OSError as error:
@@ -72,12 +72,12 @@ def shown(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def _addresses(host: str, port: int, ends: float) -> list[Address]:
+def _addresses(host: str, port: int, deadline: float) -> list[Address]:
     names = LOCAL if host.lower() == "localhost" else (host,)
     families = [_family(name) for name in names]
     if all(families):
         return [(family, (name, port)) for family, name in zip(families, names, strict=True)]
-    return _looked_up(host, port, ends)
+    return _look_up(host, port, deadline)
 
 
 def _family(name: str) -> int:
@@ -91,14 +91,14 @@ def _family(name: str) -> int:
     return 0
 
 
-def _looked_up(host: str, port: int, ends: float) -> list[Address]:
-    """The addresses of a name, in a thread of its own: the system's look-up knows no deadline."""
+def _look_up(host: str, port: int, deadline: float) -> list[Address]:
+    """The addresses of a name, looked up in a thread: the system's look-up has no deadline."""
     import threading
 
     found: list[list[Address] | NoAnswer] = []
-    thread = threading.Thread(target=lambda: found.append(_resolved(host, port)), daemon=True)
+    thread = threading.Thread(target=lambda: found.append(_resolve(host, port)), daemon=True)
     thread.start()
-    thread.join(left(ends))
+    thread.join(seconds_left(deadline))
     if not found:
         raise NoAnswer(f"timed out looking up the name `{host}`")
     if isinstance(found[0], NoAnswer):
@@ -106,7 +106,7 @@ def _looked_up(host: str, port: int, ends: float) -> list[Address]:
     return found[0]
 
 
-def _resolved(host: str, port: int) -> list[Address] | NoAnswer:
+def _resolve(host: str, port: int) -> list[Address] | NoAnswer:
     try:
         rows = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except socket.gaierror as error:

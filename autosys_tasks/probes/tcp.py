@@ -1,4 +1,4 @@
-"""Asks a port whether anybody takes the connection. Sends nothing."""
+"""Probes whether a TCP port accepts a connection. Sends nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whom a probe asks about and what it answers, as values. Asks nothing."""
+"""The values of probes: the service that is probed, and the answer."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Answer(NamedTuple):
 
     @property
     def asked_wrongly(self) -> bool:
-        """Whether the question is at fault, and no restart helps: who sends on, or refuses it, lives."""
+        """Whether the probe is misconfigured: a server that redirects or refuses is alive, a restart would not help."""
         return self.verdict == NG and self.status is not None and 300 <= self.status < 500
 
 
@@ -57,7 +57,7 @@ def lapse(seconds: float) -> str:
 
 
 def quote(text: str, subject: Subject, limit: int = QUOTE_CHARS) -> str:
-    """One line of what somebody else wrote, fit to be shown: no secret, no control character, not long."""
+    """Foreign text as one line for display: without secrets and control characters, at most `limit` characters."""
     for secret in subject.secrets:
         if secret:
             text = text.replace(secret, "***")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from autosys_tasks.core import journal
 from autosys_tasks.core.clock import parse_utc, utc_text
-from autosys_tasks.core.garbage import uncollected
+from autosys_tasks.core.garbage import gc_disabled
 from autosys_tasks.core.verdict import NG, OK, SKIP
 from autosys_tasks.report import samples, words
 from autosys_tasks.report.told import tells
@@ -57,7 +57,7 @@ def at(seen: Seen) -> str:
 def read_events(house: House, window: Window) -> tuple[tuple[Event, ...], int]:
     """What the journals of that time tell, in its order, and how many torn or foreign lines there are."""
     events, skipped = [], 0
-    with uncollected():
+    with gc_disabled():
         for name in journal.FILES.values():
             for line in journal.each_line(house.outputs / name, start=window.began):
                 event = _event(line)

@@ -6,7 +6,7 @@ import math
 from datetime import tzinfo
 from typing import NamedTuple
 
-from autosys_tasks.core.nights import around
+from autosys_tasks.core.daily import previous_and_next
 from autosys_tasks.schedule.values import AtLogon, Daily, Entry, Every
 
 NEVER = math.inf
@@ -64,7 +64,7 @@ def _on_its_beat(when: Every, began: Moment, last: Moment | None, now: Moment) -
 
 def _at_its_time(when: Daily, began: Moment, last: Moment | None, now: Moment, zone: tzinfo | None) -> float:
     """At its time; soon when that was missed, or when it never ran: then nothing proves that it can."""
-    due, following = around(when.at, now.wall, zone)
+    due, following = previous_and_next(when.at, now.wall, zone)
     if last is None or last.wall < due or last.wall > now.wall + DAY_S:  # a day ahead: the clock was wrong then
         settled = began.clock + SETTLE_S - now.clock if due < began.wall else 0.0
         return max(0.0, settled)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from autosys_tasks import host
-from autosys_tasks.core.files import make_folder, patiently, read_json, write_atomic
+from autosys_tasks.core.files import make_folder, read_json, retry_while_held, write_atomic
 from autosys_tasks.schedule.due import Moment
 from autosys_tasks.schedule.values import Site
 
@@ -75,7 +75,7 @@ def write_names(place: Place, names: Iterable[str]) -> None:
         make_folder(Path(place.folder))
         write_atomic(place.names, json.dumps({"names": kept}), durable=True, mode=0o600)
     else:
-        patiently(lambda: Path(place.names).unlink(missing_ok=True))
+        retry_while_held(lambda: Path(place.names).unlink(missing_ok=True))
     host.ring(place.bell)
 
 

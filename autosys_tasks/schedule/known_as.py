@@ -7,7 +7,7 @@ import json
 from collections.abc import Collection
 from pathlib import Path
 
-from autosys_tasks.core.files import make_folder, patiently, read_json, write_atomic
+from autosys_tasks.core.files import make_folder, read_json, retry_while_held, write_atomic
 
 FILE = "outputs/registered_as.json"
 
@@ -39,6 +39,6 @@ def _write(folder: str, names: frozenset[str]) -> None:
         make_folder(path.parent)
         write_atomic(path, json.dumps(sorted(names)))
         return
-    patiently(lambda: path.unlink(missing_ok=True))
+    retry_while_held(lambda: path.unlink(missing_ok=True))
     with contextlib.suppress(OSError):
         path.parent.rmdir()  # which only succeeds for an empty one

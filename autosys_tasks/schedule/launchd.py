@@ -11,7 +11,7 @@ from pathlib import Path
 from autosys_tasks import host
 from autosys_tasks.core.clock import counted
 from autosys_tasks.core.errors import StateError
-from autosys_tasks.core.files import forget_unfinished_of, make_folder, read_bytes, write_atomic
+from autosys_tasks.core.files import make_folder, read_bytes, remove_unfinished_of, write_atomic
 from autosys_tasks.schedule import launchd_text, noted
 from autosys_tasks.schedule.launchd_text import label_of
 from autosys_tasks.schedule.noted_text import limited
@@ -76,7 +76,7 @@ def install(site: Site, entry: Entry) -> str:
     file, service = launchd_text.file_of(site, entry), f"{_domain(site)}/{label_of(site, entry.name)}"
     noted.prepare(site, NAME, entry.name)
     make_folder(folder())
-    forget_unfinished_of(folder() / file.name, host.identity)
+    remove_unfinished_of(folder() / file.name, host.identity)
     write_atomic(folder() / file.name, file.text)
     _ask("bootout", service)
     _ask("enable", service)  # launchd loads none that somebody has disabled, nor at the next logon

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from autosys_tasks import host
 from autosys_tasks.config.model import Config
-from autosys_tasks.core.at_once import at_once
+from autosys_tasks.core.parallel import run_parallel
 from autosys_tasks.schedule.plan import best
 from autosys_tasks.schedule.values import Entry, File, NoWay, Seen, Site
 
@@ -85,7 +85,7 @@ def no_way_for(config: Config, seen: Iterable[Seen]) -> NoWay | None:
 def refusals(site: Site, entries: Sequence[Entry], seen: Mapping[str, Seen]) -> tuple[tuple[str, str], ...]:
     """(name, why) of each registered entry whose very command cannot run; they are tried side by side."""
     there = [entry for entry in entries if seen[entry.name].state == "registered"]
-    whys = at_once(*(partial(refuses, site, entry, seen[entry.name].mechanism) for entry in there))
+    whys = run_parallel(*(partial(refuses, site, entry, seen[entry.name].mechanism) for entry in there))
     return tuple((entry.name, why) for entry, why in zip(there, whys, strict=True) if why)
 
 

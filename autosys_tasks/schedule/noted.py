@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from autosys_tasks.core.files import make_folder, patiently, read_text
+from autosys_tasks.core.files import make_folder, read_text, retry_while_held
 from autosys_tasks.schedule.noted_text import note_of
 from autosys_tasks.schedule.values import Site
 
@@ -44,6 +44,6 @@ def last(site: Site, mechanism: str, name: str) -> Ran:
 def forget(site: Site, mechanism: str, name: str) -> None:
     """Take the note away with its entry."""
     path = Path(note_of(site, mechanism, name))
-    patiently(lambda: path.unlink(missing_ok=True))
+    retry_while_held(lambda: path.unlink(missing_ok=True))
     with contextlib.suppress(OSError):
         path.parent.rmdir()  # which only succeeds for an empty one

@@ -10,7 +10,7 @@ from typing import Any
 
 from autosys_tasks import host
 from autosys_tasks.core.errors import AutosysError
-from autosys_tasks.core.files import make_folder, patiently, read_text, write_atomic
+from autosys_tasks.core.files import make_folder, read_text, retry_while_held, write_atomic
 from autosys_tasks.schedule import kept, start_text
 from autosys_tasks.schedule.due import NEVER, wait_s
 from autosys_tasks.schedule.kept import Place
@@ -126,7 +126,7 @@ def remove(site: Site, name: str) -> str:
     if not left:
         gone |= delete(start_text.RUN, start_text.value_name(site))
         delete(APPROVED, start_text.value_name(site))
-        patiently(lambda: Path(_starter(place)).unlink(missing_ok=True))  # a keeper may be reading it just now
+        retry_while_held(lambda: Path(_starter(place)).unlink(missing_ok=True))  # a keeper may be reading it just now
     kept.write_names(place, left)
     if not gone:
         return "nothing to remove"

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from autosys_tasks.core.clock import counted
-from autosys_tasks.core.files import decode, patiently, read_bytes
+from autosys_tasks.core.files import decode, read_bytes, retry_while_held
 from autosys_tasks.schedule import lnk_text
 from autosys_tasks.schedule.command_text import words
 from autosys_tasks.schedule.run_values import Key, is_switched_off, values
@@ -90,4 +90,4 @@ def _of_shortcut(path: Path, said: lnk_text.Shortcut) -> tuple[tuple[tuple[str, 
 
 def take_away(site: Site, starter: Starter) -> None:
     """Take one file of this user away."""
-    patiently(lambda: Path(starter.where).unlink(missing_ok=True))
+    retry_while_held(lambda: Path(starter.where).unlink(missing_ok=True))

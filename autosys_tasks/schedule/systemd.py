@@ -13,7 +13,7 @@ from pathlib import Path
 
 from autosys_tasks import host
 from autosys_tasks.core.errors import StateError
-from autosys_tasks.core.files import forget_unfinished_of, make_folder, read_bytes, write_atomic
+from autosys_tasks.core.files import make_folder, read_bytes, remove_unfinished_of, write_atomic
 from autosys_tasks.schedule import systemd_text
 from autosys_tasks.schedule.systemd_text import unit_of
 from autosys_tasks.schedule.values import Entry, File, Seen, Site
@@ -133,7 +133,7 @@ def install(site: Site, entry: Entry) -> str:
     """Write an entry's units and have them from now on; says what was done."""
     make_folder(folder())
     for file in show(site, entry):
-        forget_unfinished_of(folder() / file.name, host.identity)
+        remove_unfinished_of(folder() / file.name, host.identity)
         write_atomic(folder() / file.name, file.text)
     _must("daemon-reload")
     timer = unit_of(site, entry.name, "timer")

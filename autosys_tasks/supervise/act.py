@@ -11,9 +11,9 @@ from collections.abc import Iterable
 from autosys_tasks import host
 from autosys_tasks.core.errors import StateError
 from autosys_tasks.core.faults import fault
-from autosys_tasks.core.files import decode, patiently
+from autosys_tasks.core.files import decode, retry_while_held
 from autosys_tasks.core.plan import Outcome, Step
-from autosys_tasks.core.visible import visible
+from autosys_tasks.core.printable import printable
 from autosys_tasks.supervise import environ, logs, plan
 from autosys_tasks.supervise.house import House
 from autosys_tasks.supervise.look import last_words
@@ -93,7 +93,7 @@ def _start_locked(
         last_exit=record.last_exit if record else None,
     )
     with contextlib.suppress(FileNotFoundError):
-        patiently(lambda: os.unlink(place.of(name, "heartbeat")))
+        retry_while_held(lambda: os.unlink(place.of(name, "heartbeat")))
     write_record(place, name, intent)
     fault("supervise.after-intent")
     return _spawn(house, name, argv, intent, lock)
@@ -137,7 +137,7 @@ def _why_not(error: OSError, program: str, folder: str) -> str:
     first = _first_line(os.path.join(folder, program)) if isinstance(error, FileNotFoundError) else b""
     if first.startswith(b"#!"):
         ends = " (that line ends with CR LF: save it with LF)" if first.endswith(b"\r\n") else ""
-        return f"there is no `{visible(decode(first[2:]).strip())}`, which its first line names{ends}"
+        return f"there is no `{printable(decode(first[2:]).strip())}`, which its first line names{ends}"
     if error.errno == errno.ENOEXEC:
         return f"{error.strerror} (a script needs a first line such as `#!/bin/sh`)"
     return str(error.strerror)

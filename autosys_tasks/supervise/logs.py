@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from autosys_tasks import host
 from autosys_tasks.core.faults import fault
-from autosys_tasks.core.files import decode, patiently, write_all
+from autosys_tasks.core.files import decode, retry_while_held, write_all
 
 BLOCK = 1 << 20
 HELD_FOR_S = 0.2  # a start does not wait long for who looks at a log
@@ -41,7 +41,7 @@ def rotate_stopped(path: str, log_max: int, keep: int) -> int:
     try:
         shift_up(path, keep)
         if keep:
-            patiently(lambda: os.replace(path, f"{path}.1"), for_s=HELD_FOR_S)
+            retry_while_held(lambda: os.replace(path, f"{path}.1"), for_s=HELD_FOR_S)
         else:
             os.truncate(path, 0)
     except OSError:

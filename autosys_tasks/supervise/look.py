@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 
 from autosys_tasks import host, probes
 from autosys_tasks.config.model import Service
-from autosys_tasks.core.at_once import at_once
 from autosys_tasks.core.files import read_tail
+from autosys_tasks.core.parallel import run_parallel
 from autosys_tasks.core.probe import Probe
 from autosys_tasks.probes import net
 from autosys_tasks.supervise.house import House
@@ -191,7 +191,7 @@ def over_memory(service: Service, record: Record | None, leader: host.Identity) 
 def _asked(house: House, facts: dict[str, Facts]) -> dict[str, Facts]:
     """The same facts with answers; every question in a thread of its own, so one slow one delays nobody."""
     names = [name for name in facts if _has_questions(house.service(name), facts[name])]
-    answers = at_once(*(partial(with_answers, house, name, facts[name]) for name in names))
+    answers = run_parallel(*(partial(with_answers, house, name, facts[name]) for name in names))
     return {**facts, **dict(zip(names, answers, strict=True))}
 
 

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from functools import partial
 
 from autosys_tasks.config.model import Service
-from autosys_tasks.core.at_once import begins
 from autosys_tasks.core.errors import StateError
+from autosys_tasks.core.parallel import try_start
 from autosys_tasks.core.probe import Probe
 from autosys_tasks.host import Identity
 from autosys_tasks.supervise import look
@@ -42,7 +42,7 @@ class Helpers:
                 self.post(partial(_throw, error))
 
         thread = threading.Thread(target=run, daemon=True)
-        if not begins(thread):
+        if not try_start(thread):
             raise StateError("the system has no thread left", hint="end what runs away, then the same command again")
         return thread
 

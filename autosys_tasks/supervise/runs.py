@@ -12,11 +12,11 @@ from typing import NamedTuple
 
 from autosys_tasks import host
 from autosys_tasks.config.model import Service
-from autosys_tasks.core.at_once import at_once
 from autosys_tasks.core.clock import counted
 from autosys_tasks.core.errors import StateError, unknown_name
-from autosys_tasks.core.files import forget_unfinished, must_take_files
+from autosys_tasks.core.files import check_writable, remove_unfinished
 from autosys_tasks.core.journal import Journal
+from autosys_tasks.core.parallel import run_parallel
 from autosys_tasks.core.plan import Outcome, Plan, Step
 from autosys_tasks.supervise import act, logs, look, plan, stopping
 from autosys_tasks.supervise.house import House
@@ -94,7 +94,7 @@ def bring_up(
 def _must_be_writable(house: House) -> None:
     """Said once, and at once: else every service would fail to start, retries and all."""
     for folder in (house.outputs, house.outputs / "logs", Path(house.place.folder)):
-        must_take_files(folder)
+        check_writable(folder)
 
 
 def tick(house: House, stale: Collection[str] = ()) -> Report:
@@ -111,8 +111,8 @@ def tick(house: House, stale: Collection[str] = ()) -> Report:
 def rotate(house: House) -> None:
     """Keep every log within its limit, and the state and output folders free of what killed writers left."""
     trim(house)
-    forget_unfinished(house.place.folder, below=2)  # services/NAME
-    forget_unfinished(house.outputs)
+    remove_unfinished(house.place.folder, below=2)  # services/NAME
+    remove_unfinished(house.outputs)
 
 
 def trim(house: House) -> float:
@@ -251,7 +251,7 @@ def _stop_all(
         tell(outcome)
 
     living = [name for name, facts in wave.items() if plan.pids_of(facts) or facts.locked]
-    at_once(*(partial(stop, name) for name in living))
+    run_parallel(*(partial(stop, name) for name in living))
 
 
 def plan_restart(house: House, names: Iterable[str]) -> Plan:

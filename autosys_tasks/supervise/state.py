@@ -18,7 +18,7 @@ from autosys_tasks import host
 from autosys_tasks.config.model import Config, Service
 from autosys_tasks.core import slots
 from autosys_tasks.core.clock import shift
-from autosys_tasks.core.files import make_folder, patiently, read_text, write_atomic
+from autosys_tasks.core.files import make_folder, read_text, retry_while_held, write_atomic
 from autosys_tasks.supervise.values import LastExit, Now, Record, Wanted
 
 RECORD = "record.jsonl"
@@ -153,7 +153,7 @@ def set_aside(place: Place, name: str) -> None:
     """Keep a corrupt record for whoever wants to look, out of the way."""
     source = place.of(name, RECORD)
     try:
-        patiently(lambda: os.replace(source, f"{source}.corrupt-{int(time.time())}"))
+        retry_while_held(lambda: os.replace(source, f"{source}.corrupt-{int(time.time())}"))
     except FileNotFoundError:
         pass
 

@@ -10,9 +10,9 @@ import threading
 from collections.abc import Callable
 
 from autosys_tasks import host
-from autosys_tasks.core.at_once import begins
 from autosys_tasks.core.clock import wall
 from autosys_tasks.core.journal import FILES, last_run
+from autosys_tasks.core.parallel import try_start
 from autosys_tasks.host import child
 from autosys_tasks.supervise import commands
 from autosys_tasks.supervise.house import House
@@ -47,7 +47,7 @@ class Ticks:
         self.due = moment + self._patience_s - (ago if came else 0.0)
         if not came and not (self._run and self._run.is_alive()):
             self._run = threading.Thread(target=self._tick, daemon=True, name=THREAD)
-            if not begins(self._run):
+            if not try_start(self._run):
                 self._tell("the system has no thread left for a tick of our own")
 
     def _tick(self) -> None:

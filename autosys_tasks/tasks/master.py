@@ -27,7 +27,7 @@ def start(c, timeout=120.0, dry_run=False, json=False, exit_code=False):  # type
     from autosys_tasks import host
     from autosys_tasks.backup import night
     from autosys_tasks.bootstrap import lastgood
-    from autosys_tasks.core.files import must_take_files
+    from autosys_tasks.core.files import check_writable
     from autosys_tasks.core.journal import Journal
     from autosys_tasks.schedule import wanted
 
@@ -36,7 +36,7 @@ def start(c, timeout=120.0, dry_run=False, json=False, exit_code=False):  # type
     if is_dry(c, dry_run):
         return show_plan(home.config, _planned(home, missed), as_json=json, exit_code=exit_code)
     for folder in (home.outputs, Path(home.place.folder)):
-        must_take_files(folder)  # said once, and not by every step in turn
+        check_writable(folder)  # said once, and not by every step in turn
     began = time.monotonic()
     links = [("bringup", _bring_up), ("health", _health)]
     links[:0] = [("upgrade", _upgrade)] if home.config.upgrade.on_pull else []

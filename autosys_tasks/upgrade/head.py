@@ -6,7 +6,7 @@ import os
 import re
 from typing import NamedTuple
 
-from autosys_tasks.core.files import slurp
+from autosys_tasks.core.files import read_file
 
 HEX = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 CHAIN = 5  # references that name one another
@@ -88,7 +88,7 @@ def _commit(git_dir: str, name: str) -> str:
 
 def _packed(shared: str, name: str) -> str:
     try:
-        packed = slurp(f"{shared}/packed-refs")
+        packed = read_file(f"{shared}/packed-refs")
     except FileNotFoundError:
         return ""
     end = packed.find(b" " + os.fsencode(name) + b"\n")
@@ -98,6 +98,6 @@ def _packed(shared: str, name: str) -> str:
 def _text(path: str) -> str | None:
     """A small file without its line end; None when there is none."""
     try:
-        return os.fsdecode(slurp(path)).rstrip("\r\n")
+        return os.fsdecode(read_file(path)).rstrip("\r\n")
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         return None

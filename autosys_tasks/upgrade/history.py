@@ -9,8 +9,8 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from autosys_tasks.core.at_once import at_once
 from autosys_tasks.core.errors import one_line
+from autosys_tasks.core.parallel import run_parallel
 from autosys_tasks.host import git
 from autosys_tasks.upgrade.head import HEX, head
 from autosys_tasks.upgrade.values import Pulled
@@ -65,14 +65,14 @@ def see(
 def _seen(folder: str, last_commit: str, meanwhile: Meanwhile, timeout_s: float) -> History:
     """Only what came is asked first, as HEAD's own file says it; that is asked again if HEAD has moved meanwhile."""
     at = _head(folder) if last_commit else ""
-    place, told = at_once(
+    place, told = run_parallel(
         lambda: git.ask(folder, *PLACE, timeout_s=timeout_s),
         lambda: _compared(folder, last_commit, at, timeout_s) if at else History(),
     )
     inside, shallow, prefix = (*place.out.split(b"\n", 2), b"", b"")[:3]
     if place.code or inside != b"true":
         return _silence(folder, PLACE, place)._replace(last_commit=last_commit)
-    _, status = at_once(
+    _, status = run_parallel(
         lambda: meanwhile(told.changed),
         lambda: git.ask(folder, *STATUS, timeout_s=timeout_s),
     )
@@ -156,7 +156,7 @@ def _compared(folder: str, last_commit: str, commit: str, timeout_s: float) -> H
     if not HEX.fullmatch(last_commit):
         return History(last="unknown")
     words = ("diff-tree", "-r", "-z", "--no-renames", "--name-status", "--relative", last_commit, commit)
-    differs, leads = at_once(
+    differs, leads = run_parallel(
         lambda: git.ask(folder, *words, timeout_s=timeout_s),
         lambda: git.ask(folder, "merge-base", "--is-ancestor", last_commit, commit, timeout_s=timeout_s),
     )

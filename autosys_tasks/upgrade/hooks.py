@@ -15,10 +15,10 @@ from autosys_tasks import host
 from autosys_tasks.core.errors import StateError
 from autosys_tasks.core.files import (
     cannot_write,
-    forget_unfinished_of,
     make_folder,
-    patiently,
     read_bytes,
+    remove_unfinished_of,
+    retry_while_held,
     write_atomic,
 )
 from autosys_tasks.core.plan import Outcome, Plan, Step
@@ -227,16 +227,16 @@ def _done(step: Step, texts: dict[str, str]) -> tuple[bool, str]:
     if step.kind == "keep":
         if os.path.lexists(path + BEFORE):  # since it was planned
             return False, f"there is a {os.path.basename(path)}{BEFORE} already"
-        patiently(lambda: os.rename(path, path + BEFORE))
+        retry_while_held(lambda: os.rename(path, path + BEFORE))
     elif step.kind == "write":
         make_folder(Path(path).parent)
-        forget_unfinished_of(path, host.identity)
+        remove_unfinished_of(path, host.identity)
         write_atomic(path, texts[path], mode=EXECUTABLE)
         os.chmod(path, EXECUTABLE)
     elif step.kind == "delete":
-        patiently(lambda: os.unlink(path))
+        retry_while_held(lambda: os.unlink(path))
     else:
-        patiently(lambda: os.rename(path + BEFORE, path))
+        retry_while_held(lambda: os.rename(path + BEFORE, path))
     return True, step.reason
 
 

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from autosys_tasks import host
 from autosys_tasks.bootstrap import lastgood
 from autosys_tasks.core import globs
-from autosys_tasks.core.at_once import at_once
 from autosys_tasks.core.errors import Busy, unknown_name
 from autosys_tasks.core.files import make_folder
 from autosys_tasks.core.journal import Journal
+from autosys_tasks.core.parallel import run_parallel
 from autosys_tasks.core.plan import Outcome, Plan, Step
 from autosys_tasks.supervise import turnstile
 from autosys_tasks.supervise.house import House
@@ -111,7 +111,7 @@ def _looked(house: House, memory: Memory, *, since: str | None) -> tuple[Facts, 
         finally:
             looked.set()
 
-    facts, told = at_once(looks, lambda: came.ask(house.config.path, since, looked.wait))
+    facts, told = run_parallel(looks, lambda: came.ask(house.config.path, since, looked.wait))
     return facts, told
 
 

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from autosys_tasks import host
 from autosys_tasks.core import globs
 from autosys_tasks.core.errors import AutosysError
-from autosys_tasks.core.files import decode, slurp
+from autosys_tasks.core.files import decode, read_file
 from autosys_tasks.core.plan import Outcome, Step
 from autosys_tasks.host import child, git
 from autosys_tasks.upgrade.discover import NEVER, matching
@@ -148,7 +148,7 @@ def _tracked(root: str) -> list[str]:
 def _plain(path: str) -> bytes | None:
     """A file's bytes; None when it is gone, or no plain file."""
     try:
-        return slurp(path) if stat.S_ISREG(os.lstat(path).st_mode) else None
+        return read_file(path) if stat.S_ISREG(os.lstat(path).st_mode) else None
     except OSError:
         return None
 

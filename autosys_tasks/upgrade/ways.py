@@ -17,7 +17,7 @@ from collections.abc import Collection
 from autosys_tasks import host
 from autosys_tasks.config.model import Environment
 from autosys_tasks.core.faults import fault
-from autosys_tasks.core.files import patiently, read_json, write_atomic
+from autosys_tasks.core.files import read_json, retry_while_held, write_atomic
 from autosys_tasks.upgrade import ours
 from autosys_tasks.upgrade.discover import listed, matching
 from autosys_tasks.upgrade.there import PNP
@@ -53,7 +53,7 @@ def set_aside(way: Way) -> None:
     """Move away what is to be built anew (`moved` alone)."""
     for number, (path, there) in enumerate(_index(way)):
         if there and os.path.lexists(path):
-            patiently(lambda path=path, number=number: os.rename(path, f"{way.path}/{number}"), for_s=5.0)  # type: ignore[misc]
+            retry_while_held(lambda path=path, number=number: os.rename(path, f"{way.path}/{number}"), for_s=5.0)  # type: ignore[misc]
 
 
 def _parts(root: str, environment: Environment) -> list[str]:
@@ -111,7 +111,7 @@ def _bring_files_back(way: Way) -> None:
             if not there or os.path.lexists(kept):  # else it had not been moved yet
                 _remove(path)
             if os.path.lexists(kept):
-                patiently(lambda kept=kept, path=path: os.rename(kept, path), for_s=5.0)  # type: ignore[misc]
+                retry_while_held(lambda kept=kept, path=path: os.rename(kept, path), for_s=5.0)  # type: ignore[misc]
         elif there:
             _put_back(kept, path)
         else:
@@ -135,7 +135,7 @@ def _put_back(kept: str, path: str) -> None:
         scratch = f"{path}.autosys-tmp"
         _remove(scratch)
         _copy(kept, scratch, hard=True)
-        patiently(lambda: os.replace(scratch, path), for_s=5.0)
+        retry_while_held(lambda: os.replace(scratch, path), for_s=5.0)
 
 
 def _same(one: str, other: str) -> bool:
@@ -151,10 +151,10 @@ def _same(one: str, other: str) -> bool:
 
 def _remove(path: str) -> None:
     if os.path.isdir(path) and not os.path.islink(path):
-        patiently(lambda: shutil.rmtree(path), for_s=5.0)
+        retry_while_held(lambda: shutil.rmtree(path), for_s=5.0)
     else:
         with contextlib.suppress(FileNotFoundError):
-            patiently(lambda: os.unlink(path))
+            retry_while_held(lambda: os.unlink(path))
 
 
 def keep(way: Way) -> Way:
@@ -162,7 +162,7 @@ def keep(way: Way) -> Way:
     target = way.path.removesuffix(UNFINISHED)
     shutil.rmtree(target, ignore_errors=True)
     try:
-        patiently(lambda: os.rename(way.path, target), for_s=5.0)
+        retry_while_held(lambda: os.rename(way.path, target), for_s=5.0)
     except OSError:  # somebody holds a file of the one or the other: this one stays under its own name
         return way
     return way._replace(path=target)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from autosys_tasks import host
 from autosys_tasks.core.errors import Busy, ConfigError, NotSo, Problem
-from autosys_tasks.core.files import cannot_write, forget_unfinished_of, make_folder, patiently, write_atomic
+from autosys_tasks.core.files import cannot_write, make_folder, remove_unfinished_of, retry_while_held, write_atomic
 from autosys_tasks.core.plan import Outcome
 from autosys_tasks.supervise.house import House
 from autosys_tasks.vscode import plan
@@ -57,7 +57,7 @@ def _planned(house: House, make: Callable[[Facts], Change]) -> Change:
 def carry_out(house: House, make: Callable[[], Change]) -> tuple[Change, list[Outcome]]:
     """Plan under the lock, then write; raises Busy when another run does the same."""
     with _alone(house):
-        forget_unfinished_of(os.path.realpath(Path(house.config.path, FILE)), host.identity)
+        remove_unfinished_of(os.path.realpath(Path(house.config.path, FILE)), host.identity)
         change = make()
         began = time.perf_counter()
         done = [Outcome(step, *_write(house, change, step.kind)) for step in change.plan.steps]
@@ -105,7 +105,7 @@ def _replace(path: Path, text: str) -> None:
 
 def _delete(path: Path) -> None:
     try:
-        patiently(path.unlink)
+        retry_while_held(path.unlink)
     except OSError as error:
         raise cannot_write(path, error) from error
     with contextlib.suppress(OSError):

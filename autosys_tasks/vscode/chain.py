@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple
 
-from autosys_tasks.core.at_once import in_time
 from autosys_tasks.core.errors import AutosysError, one_line
+from autosys_tasks.core.parallel import results_within
 from autosys_tasks.core.plan import Outcome, Step
 
 
@@ -47,7 +47,7 @@ def carry_out(links: Sequence[Link], tell: Callable[[str], None]) -> list[Outcom
 
 def _within(link: Link) -> Ended:
     late = Ended(False, f"not ended after {link.within_s:g} s, left alone")
-    return in_time({link.name: (partial(_call, link), link.within_s)}).get(link.name, late)
+    return results_within({link.name: (partial(_call, link), link.within_s)}).get(link.name, late)
 
 
 def _call(link: Link) -> Ended:

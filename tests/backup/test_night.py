@@ -15,7 +15,7 @@ from autosys_tasks.backup import night
 from autosys_tasks.backup.owner import owner_of
 from autosys_tasks.backup.values import owner_parts
 from autosys_tasks.config.load import load
-from autosys_tasks.core import nights
+from autosys_tasks.core import daily
 from autosys_tasks.core.clock import wall
 
 SETS = '[backup]\nat = 03:30:00\n[backup.sets.config]\ninclude = ["autosys.toml"]\n[backup.git]\nenabled = false\n'
@@ -33,7 +33,7 @@ def local(text: str) -> str:
 @given(st.floats(1.6e9, 1.9e9), st.sampled_from(["03:30:00", "00:00:00", "02:30:00", "23:59:59"]))
 def test_now_lies_between_two_nights_that_are_a_day_apart(now: float, time: str) -> None:
     """Also on the two days of the year that have 23 and 25 hours."""
-    last, following = nights.around(time, now, ZoneInfo("Europe/Berlin"))
+    last, following = daily.previous_and_next(time, now, ZoneInfo("Europe/Berlin"))
     assert last <= now < following
     assert 22 * 3600 <= following - last <= 26 * 3600
 

@@ -266,7 +266,7 @@ def test_what_appears_while_it_is_restored_stays(tree: Path, tmp_path: Path, mon
         if not (to / "a.txt").exists():
             write(to / "a.txt", b"new")
 
-    monkeypatch.setattr(restore_put, "for_a_loop", lambda: appear)
+    monkeypatch.setattr(restore_put, "fault_or_nothing", lambda: appear)
     report = restore(order(tmp_path / "backups", backup, to))
     assert details(report)["a.txt"] == (False, "a file has appeared there meanwhile")
     assert (to / "a.txt").read_bytes() == b"new"

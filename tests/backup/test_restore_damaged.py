@@ -154,7 +154,7 @@ def test_ctrl_c_leaves_no_half_file(tree: Path, tmp_path: Path, monkeypatch: pyt
         if point == "restore.during-write" and next(passed) >= 2:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(restore_put, "for_a_loop", lambda: interrupt)
+    monkeypatch.setattr(restore_put, "fault_or_nothing", lambda: interrupt)
     with pytest.raises(KeyboardInterrupt):
         restore(order(tmp_path / "backups", backup, tmp_path / "to"))
     whole = things(tree)

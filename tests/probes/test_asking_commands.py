@@ -157,10 +157,10 @@ def test_a_command_under_way_ends_with_who_asked(tmp_path):
         "import sys, time\n"
         "from autosys_tasks.core.probe import Probe\n"
         "from autosys_tasks.probes import ask\n"
-        "from autosys_tasks.probes.together import ask_together\n"
+        "from autosys_tasks.probes.concurrent import ask_all\n"
         f"argv = (sys.executable, '-c', {FAMILY!r}, sys.argv[1], 'same')\n"
         "slow = lambda: ask(Probe('command', argv=argv, timeout_s=60))\n"
-        "print(ask_together({'slow': slow}, float(sys.argv[2]))['slow'].why)\n"
+        "print(ask_all({'slow': slow}, float(sys.argv[2]))['slow'].why)\n"
     )
     pids = tmp_path / "pids"
     for within_s in (1, 8, 60):  # on a busy machine it has not even begun after one

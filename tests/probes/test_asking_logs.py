@@ -17,7 +17,7 @@ READY = Probe("log", r"listening on \d+$")
 
 @pytest.fixture(autouse=True)
 def nothing_remembered():
-    log._readings.clear()
+    log._progress_of.clear()
 
 
 @pytest.fixture
@@ -163,7 +163,7 @@ def test_utf_16_is_read_as_well_as_utf_8(path, encoding):
     assert ask(Probe("log", "^listening on 4$"), subject).verdict == NG
     add(path, "listening on 4\r\n".encode(follow_up))
     assert ask(Probe("log", "^listening on 4$"), subject).verdict == OK
-    log._readings.clear()
+    log._progress_of.clear()
     assert ask(Probe("log", "^hello 안녕"), subject).verdict == OK
 
 

@@ -212,9 +212,9 @@ def test_a_book_holds_no_secret_and_is_private(says, reply, tmp_path):
     web = says(reply())
     probe = paid(web.port, headers={"Authorization": "GEHEIM"}, body="GEHEIM", method="POST")
     ask_within_budget(probe._replace(target=f"{probe.target}?k=GEHEIM"), NOBODY, tmp_path, NOW)
-    book = tmp_path / "lumen.json"
-    assert "GEHEIM" not in book.read_text(encoding="utf-8")
-    assert os.name != "posix" or book.stat().st_mode & 0o077 == 0
+    record = tmp_path / "lumen.json"
+    assert "GEHEIM" not in record.read_text(encoding="utf-8")
+    assert os.name != "posix" or record.stat().st_mode & 0o077 == 0
 
 
 def test_any_name_has_a_book_of_its_own(says, reply, tmp_path):

@@ -16,7 +16,7 @@ from invoke import Exit
 
 from autosys_tasks import program
 from autosys_tasks.core.errors import UsageError, nearest
-from autosys_tasks.core.visible import visible
+from autosys_tasks.core.printable import printable
 from autosys_tasks.tasks.border import documents, streams, verb, workspace
 
 
@@ -264,6 +264,6 @@ def test_a_file_s_name_cannot_command_the_terminal(name: str, capsys: pytest.Cap
     streams.say(f"skipped {name}: a pipe")
     documents.finish(None, "run", 0, {}, [f"NG {name}: gone", "t/가\t🐱 é"], as_json=False)
     out, err = capsys.readouterr()
-    assert err == f"skipped {visible(name)}: a pipe\n"
-    assert out == f"NG {visible(name)}: gone\nt/가\t🐱 é\n"
-    assert visible(name).isprintable() and name.encode("unicode_escape").decode() == visible(name)
+    assert err == f"skipped {printable(name)}: a pipe\n"
+    assert out == f"NG {printable(name)}: gone\nt/가\t🐱 é\n"
+    assert printable(name).isprintable() and name.encode("unicode_escape").decode() == printable(name)

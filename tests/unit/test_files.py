@@ -147,12 +147,12 @@ def test_what_a_killed_writer_left_is_taken_away_an_hour_later(tmp_path: Path) -
     deep = tmp_path / "services" / "api"
     deep.mkdir(parents=True)
     shutil.copy2(tmp_path / "wanted.json.12.tmp", deep)
-    files.forget_unfinished(tmp_path, below=1)
+    files.remove_unfinished(tmp_path, below=1)
     assert {path.name for path in tmp_path.iterdir()} == {"wanted.json.13.tmp", "12.tmp", "a.tmp", "services"}
     assert list(deep.iterdir()), "only as deep as was said"
-    files.forget_unfinished(tmp_path, below=2)
+    files.remove_unfinished(tmp_path, below=2)
     assert not list(deep.iterdir())
-    files.forget_unfinished(tmp_path / "absent")
+    files.remove_unfinished(tmp_path / "absent")
 
 
 def test_beside_a_persons_files_only_what_a_dead_process_began_for_that_file_is_taken_away(tmp_path: Path) -> None:
@@ -161,9 +161,9 @@ def test_beside_a_persons_files_only_what_a_dead_process_began_for_that_file_is_
     stay = {f"tasks.json.{os.getpid()}.tmp", f"mine.json.{ended.pid}.tmp", "tasks.json.old.tmp", "tasks.json"}
     for name in (*stay, f"tasks.json.{ended.pid}.tmp", f"tasks.json.{10**8}.tmp"):
         (tmp_path / name).write_text("x", encoding="ascii")
-    files.forget_unfinished_of(tmp_path / "tasks.json", host.identity)
+    files.remove_unfinished_of(tmp_path / "tasks.json", host.identity)
     assert {path.name for path in tmp_path.iterdir()} == stay
-    files.forget_unfinished_of(tmp_path / "absent" / "tasks.json", host.identity)
+    files.remove_unfinished_of(tmp_path / "absent" / "tasks.json", host.identity)
 
 
 def test_what_is_followed_goes_on_in_a_new_file_and_no_line_is_glued_to_another(tmp_path: Path) -> None:

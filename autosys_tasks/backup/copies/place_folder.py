@@ -13,7 +13,7 @@ from autosys_tasks import host
 from autosys_tasks.backup.copies.place import CHUNK, NameTaken, PlaceError, full, gone
 from autosys_tasks.config.addresses import Address, parse
 from autosys_tasks.config.model import Backup
-from autosys_tasks.core.files import is_full, patiently, sync_folder
+from autosys_tasks.core.files import is_full, retry_while_held, sync_folder
 
 
 class Folder:
@@ -41,7 +41,7 @@ class Folder:
         with self._said("write"):
             if (free := shutil.disk_usage(self.path).free) < size:
                 raise full(self.shown, f"{size} bytes are to be written and {free} are free")
-            patiently(lambda: path.unlink(missing_ok=True))  # it may be a second name of what was finished
+            retry_while_held(lambda: path.unlink(missing_ok=True))  # it may be a second name of what was finished
             with path.open("xb") as file:
                 for chunk in chunks:
                     file.write(chunk)
@@ -55,23 +55,23 @@ class Folder:
         """NAME.part becomes NAME."""
         with self._said("rename"):
             give = _named_anew if new else os.replace
-            patiently(lambda: give(self.path / (name + self.part), self.path / name))
+            retry_while_held(lambda: give(self.path / (name + self.part), self.path / name))
             sync_folder(self.path)
 
     def drop(self, name: str) -> None:
         """Take its `.part` away."""
         with self._said("remove"):
-            patiently(lambda: (self.path / (name + self.part)).unlink(missing_ok=True))
+            retry_while_held(lambda: (self.path / (name + self.part)).unlink(missing_ok=True))
 
     def read(self, name: str) -> Iterator[bytes]:
         """Its bytes."""
-        with self._said("read"), patiently(lambda: (self.path / name).open("rb")) as file:
+        with self._said("read"), retry_while_held(lambda: (self.path / name).open("rb")) as file:
             while chunk := file.read(CHUNK):
                 yield chunk
 
     def piece(self, name: str, at: int, size: int) -> bytes:
         """Up to `size` bytes from offset `at`."""
-        with self._said("read"), patiently(lambda: (self.path / name).open("rb")) as file:
+        with self._said("read"), retry_while_held(lambda: (self.path / name).open("rb")) as file:
             file.seek(at)
             return file.read(size)
 
@@ -79,7 +79,7 @@ class Folder:
         """Take it and its `.part` away."""
         with self._said("remove"):
             for each in (name, name + self.part):
-                patiently(lambda path=self.path / each: path.unlink(missing_ok=True))  # type: ignore[misc]
+                retry_while_held(lambda path=self.path / each: path.unlink(missing_ok=True))  # type: ignore[misc]
 
     def close(self) -> None:
         """Nothing is held."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from autosys_tasks.backup.git.output_text import ABSENT, SUBMODULE, StatusEntry
-from autosys_tasks.core.files import patiently
+from autosys_tasks.core.files import retry_while_held
 from autosys_tasks.host import git
 
 
@@ -45,7 +45,7 @@ def take(top: Path, paths: Iterable[str], into: Path) -> Taken:
 def copy(source: Path, target: Path) -> None:
     """One file's bytes; tried again while somebody holds it."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    patiently(lambda: shutil.copyfile(source, target))
+    retry_while_held(lambda: shutil.copyfile(source, target))
 
 
 def sizes(top: Path, paths: Iterable[str]) -> dict[str, int]:

@@ -28,7 +28,7 @@ from autosys_tasks.backup.git.put import put_files, within
 from autosys_tasks.backup.git.record import read_state
 from autosys_tasks.backup.scratch import remove_tree
 from autosys_tasks.core.errors import UsageError
-from autosys_tasks.core.files import patiently
+from autosys_tasks.core.files import retry_while_held
 from autosys_tasks.host import git
 
 FILES = "changed and untracked files alone: inv backup.restore ID .autosys/git/files --to DIR"
@@ -79,7 +79,7 @@ def rebuild(folder: Path, to: Path, *, timeout_s: float = 600.0) -> Rebuilt:
         found = _built(folder, scratch / "top", state, timeout_s)
         if to.is_dir():
             to.rmdir()
-        patiently(lambda: (scratch / "top").rename(to))
+        retry_while_held(lambda: (scratch / "top").rename(to))
     finally:
         remove_tree(scratch)
     return found

@@ -25,7 +25,7 @@ def put(site: Destination, archive: Archive, waiting: dict[str, list[Item]], lat
     Members in `later` stay; so does everything where processes cannot be forked.
     """
     blocks = archive.many_member_blocks()
-    if len(waiting) < MANY or len(blocks) < 2 or faults.ordered():
+    if len(waiting) < MANY or len(blocks) < 2 or faults.is_active():
         return
     here, block = os.getpid(), archive.block_reader()
 

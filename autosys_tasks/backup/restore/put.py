@@ -38,8 +38,8 @@ from autosys_tasks.backup.restore.plan import WRITE, Existing, Item, folders_of
 from autosys_tasks.backup.scratch import remove_tree
 from autosys_tasks.backup.values import FILE, FOLDER, HARDLINK, LINK, RESTORING, Entry
 from autosys_tasks.core.errors import StateError
-from autosys_tasks.core.faults import for_a_loop
-from autosys_tasks.core.files import cannot_write, is_full, long_path, patiently
+from autosys_tasks.core.faults import fault_or_nothing
+from autosys_tasks.core.files import cannot_write, is_full, long_path, retry_while_held
 
 READ_ONLY = 5  # ERROR_ACCESS_DENIED: what Windows says of replacing a file that is read-only
 BY_NUMBER = os.utime in os.supports_fd and os.chmod in os.supports_fd  # an open file takes mode and time: not Windows
@@ -64,7 +64,7 @@ class Destination:
         self.mode_bits = 0  # permission bits that the umask leaves to new files
         self.numbers = itertools.count(1)
         self.lock = threading.Lock()  # held to make folders
-        self.fault = for_a_loop()
+        self.fault = fault_or_nothing()
         self.write = StreamWriter(tell_bytes, self.fault).write
 
     def __enter__(self) -> Destination:
@@ -292,7 +292,7 @@ class Destination:
                 return _discard(scratch)
             raise OSError(f"{now.said} has appeared there meanwhile")
         try:
-            patiently(lambda: os.replace(scratch, target))
+            retry_while_held(lambda: os.replace(scratch, target))
         except OSError as error:
             if getattr(error, "winerror", None) == READ_ONLY and now is not None and now.kind == FILE:
                 os.chmod(target, 0o600)

@@ -35,7 +35,7 @@ from autosys_tasks.config.addresses import masked
 from autosys_tasks.core.clock import counted, size, span
 from autosys_tasks.core.errors import UsageError, unknown_name
 from autosys_tasks.core.files import SPACE_HINT
-from autosys_tasks.core.garbage import uncollected
+from autosys_tasks.core.garbage import gc_disabled
 from autosys_tasks.core.plan import Outcome
 
 
@@ -115,7 +115,7 @@ def _wanted(order: Order) -> list[tuple[Entry, Backup]]:
 
 def restore(order: Order, say: Say = lambda line: None) -> Report:
     """Plan and do it. Raises what `planned` raises, and StateError when the folder cannot be written at all."""
-    with uncollected():
+    with gc_disabled():
         return carry_out(order, planned(order, say), say)
 
 

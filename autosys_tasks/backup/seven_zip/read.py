@@ -26,7 +26,7 @@ from autosys_tasks.backup.seven_zip import lzma2_runs
 from autosys_tasks.backup.seven_zip.codec import LZMA2, Key, crc32, decoded, decrypted
 from autosys_tasks.backup.seven_zip.header import MAGIC, SIGNATURE_SIZE
 from autosys_tasks.backup.seven_zip.parse import BlockInfo, Member, contents, encoded_header
-from autosys_tasks.core.files import patiently
+from autosys_tasks.core.files import retry_while_held
 
 __all__ = ["Archive", "Member"]
 LARGEST_HEADER = 1 << 29
@@ -57,7 +57,7 @@ class Archive:
         self._keys: dict[tuple[int, bytes], Key] = {}
         self._lock = threading.Lock()  # held to seek and read, where there is no pread
         with self._as_damaged():
-            self._file = file or patiently(lambda: open(path, "rb"))  # noqa: SIM115 - closed at exit
+            self._file = file or retry_while_held(lambda: open(path, "rb"))  # noqa: SIM115 - closed at exit
         try:
             with self._as_damaged():
                 self._blocks, self._members = contents(self._header())

@@ -59,18 +59,18 @@ def put(text: str) -> None:
 
 def put_lines(lines: Iterable[str]) -> None:
     """The same of lines for a person: as they are typed here, and each of them one line."""
-    from autosys_tasks.core.visible import visible
+    from autosys_tasks.core.printable import printable
 
-    put(as_typed("\n".join(map(visible, lines))))
+    put(as_typed("\n".join(map(printable, lines))))
 
 
 def say(*lines: str) -> None:
     """Lines for a person, where they cannot spoil a document; what cannot be said stops no work."""
-    from autosys_tasks.core.visible import visible
+    from autosys_tasks.core.printable import printable
 
     try:
         # One write: others say theirs at the same moment.
-        print("".join(f"{visible(as_typed(line))}\n" for line in lines), end="", file=sys.stderr, flush=True)
+        print("".join(f"{printable(as_typed(line))}\n" for line in lines), end="", file=sys.stderr, flush=True)
     except OSError:
         unread("stderr")
 

@@ -76,12 +76,12 @@ def person_readable(*, as_json: bool, interrupted: str = "") -> Iterator[None]:
     """Run a task's body; what goes wrong becomes one clear message (or document) and its promised exit code."""
     from autosys_tasks.core.clock import wall
     from autosys_tasks.core.errors import AutosysError, Interrupted, Unexpected
-    from autosys_tasks.core.faults import check_order
+    from autosys_tasks.core.faults import check_variable
 
     PRINTED.clear()
     try:
         wall()  # what AUTOSYS_NOW says is a time, or nothing is begun
-        check_order()
+        check_variable()
         yield
         sys.stdout.flush()
     except (Exit, UnexpectedExit, ParseError):

@@ -66,13 +66,13 @@ def program() -> str:
 
 def as_typed(text: str) -> str:
     """What is shown to a person, as it is typed in this workspace."""
-    from autosys_tasks.core.errors import typed
+    from autosys_tasks.core.errors import with_program
 
-    return typed(text, program()) if "inv " in text else text
+    return with_program(text, program()) if "inv " in text else text
 
 
 def typed_document(document: dict[str, object]) -> dict[str, object]:
     """What a document tells, as it is typed in this workspace."""
-    from autosys_tasks.core.errors import typed_in
+    from autosys_tasks.core.errors import document_with_program
 
-    return typed_in(document, program())
+    return document_with_program(document, program())

@@ -1,7 +1,7 @@
-"""Several pieces of work at the same time, each in a thread: for waiting (programs, files), not for computing.
+"""Runs several functions at the same time, each in a thread: for waiting (programs, files), not for computing.
 
-Where the system has no thread left (its table of processes is full), the asking thread does the work itself: that is
-when somebody looks what runs away.
+Where the system has no thread left (its process table is full), the calling thread runs them one after the other: then
+of all times somebody needs the answer.
 """
 
 from __future__ import annotations
@@ -17,11 +17,10 @@ K = TypeVar("K")
 T = TypeVar("T")
 
 
-def at_once(*works: Callable[[], Any]) -> list[Any]:
-    """What each of them gives, in that order; the first is done by this very thread.
+def run_parallel(*works: Callable[[], Any]) -> list[Any]:
+    """The results of all, in order; the first runs in the calling thread.
 
-    It ends when all have ended, so that nothing of theirs lives on. Raises what one of them raised, the earliest in
-    that order.
+    Returns when all have ended. Raises the error of the first in that order that raised one.
     """
     if not works:
         return []
@@ -33,11 +32,11 @@ def at_once(*works: Callable[[], Any]) -> list[Any]:
     def end(number: int, work: Callable[[], Any]) -> None:
         try:
             ends[number] = work(), None
-        except BaseException as error:  # noqa: BLE001 (it is raised below, by who asked)
+        except BaseException as error:  # noqa: BLE001 (raised below, in the calling thread)
             ends[number] = None, error
 
     threads = [threading.Thread(target=end, args=each, daemon=True) for each in enumerate(others, 1)]
-    begun = [begins(thread) for thread in threads]
+    begun = [try_start(thread) for thread in threads]
     end(0, first)
     if isinstance(ends[0][1], Exception | None):  # Ctrl-C waits for nobody
         for number, (thread, runs) in enumerate(zip(threads, begun, strict=True), 1):
@@ -51,32 +50,32 @@ def at_once(*works: Callable[[], Any]) -> list[Any]:
     return [value for value, _error in ends]
 
 
-def in_time(works: Mapping[K, tuple[Callable[[], T], float]]) -> dict[K, T]:
-    """What those give that end within their seconds, by name; they raise nothing.
+def results_within(works: Mapping[K, tuple[Callable[[], T], float]]) -> dict[K, T]:
+    """The results, by name, of those that end within their seconds; none of them may raise.
 
-    A thread that is left behind holds up no exit.
+    Threads that are late are left behind as daemons: they delay no exit.
     """
     import threading
 
-    brought, began = dict[K, T](), time.monotonic()
+    results, began = dict[K, T](), time.monotonic()
 
-    def bring(name: K, work: Callable[[], T]) -> None:
-        brought[name] = work()
+    def run(name: K, work: Callable[[], T]) -> None:
+        results[name] = work()
 
     threads = {
-        name: threading.Thread(target=bring, args=(name, work), name=str(name), daemon=True)
+        name: threading.Thread(target=run, args=(name, work), name=str(name), daemon=True)
         for name, (work, _within_s) in works.items()
     }
-    left = [name for name, thread in threads.items() if not begins(thread)]
+    left = [name for name, thread in threads.items() if not try_start(thread)]
     for name in left:
-        bring(name, works[name][0])
+        run(name, works[name][0])
     for name in threads.keys() - set(left):
         threads[name].join(max(0.0, began + works[name][1] - time.monotonic()))
-    return dict(brought)
+    return dict(results)
 
 
-def begins(thread: Thread) -> bool:
-    """Whether it runs; False where the system has none left."""
+def try_start(thread: Thread) -> bool:
+    """Start a thread; False where the system has none left."""
     try:
         thread.start()
     except RuntimeError:

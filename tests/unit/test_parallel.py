@@ -6,17 +6,17 @@ import threading
 
 import pytest
 
-from autosys_tasks.core.at_once import at_once, in_time
+from autosys_tasks.core.parallel import results_within, run_parallel
 
 
 def test_all_are_at_work_at_the_same_time_and_answer_in_order() -> None:
     meeting = threading.Barrier(3, timeout=20)  # it lets nobody through before all three are there
-    assert at_once(*(lambda each=each: (meeting.wait(), each)[1] for each in "abc")) == ["a", "b", "c"]
+    assert run_parallel(*(lambda each=each: (meeting.wait(), each)[1] for each in "abc")) == ["a", "b", "c"]
 
 
 def test_the_first_is_done_by_who_asks() -> None:
     asking = threading.current_thread()
-    first, second = at_once(threading.current_thread, threading.current_thread)
+    first, second = run_parallel(threading.current_thread, threading.current_thread)
     assert first is asking and second is not asking
 
 
@@ -30,7 +30,7 @@ def test_an_error_comes_out_when_all_have_ended(bad: int) -> None:
         ended.append(number)
 
     with pytest.raises(KeyError, match=str(bad)):
-        at_once(*(lambda each=each: work(each) for each in range(3)))
+        run_parallel(*(lambda each=each: work(each) for each in range(3)))
     assert sorted(ended) == [each for each in range(3) if each != bad]
 
 
@@ -39,19 +39,19 @@ def test_of_several_errors_the_first_in_order_is_told() -> None:
         raise ValueError(name)
 
     with pytest.raises(ValueError, match="one"):
-        at_once(lambda: None, lambda: fail("one"), lambda: fail("two"))
+        run_parallel(lambda: None, lambda: fail("one"), lambda: fail("two"))
 
 
 def test_nothing_to_do_gives_nothing() -> None:
-    assert at_once() == []
+    assert run_parallel() == []
 
 
 def test_who_is_late_is_left_out_and_costs_the_others_nothing() -> None:
     never = threading.Event()
     works = {"quick": (lambda: 1, 20.0), "late": (never.wait, 0.05), 4: (lambda: 2, 20.0)}
-    assert in_time(works) == {"quick": 1, 4: 2}
+    assert results_within(works) == {"quick": 1, 4: 2}
     never.set()
-    assert in_time({}) == {}
+    assert results_within({}) == {}
 
 
 @pytest.mark.parametrize("left", [0, 1, 2])
@@ -66,8 +66,8 @@ def test_where_the_system_has_no_thread_left_who_asks_does_the_work(left: int, m
         start(thread)
 
     monkeypatch.setattr(threading.Thread, "start", scarce)
-    assert at_once(*(lambda each=each: each.upper() for each in "abcd")) == ["A", "B", "C", "D"]
+    assert run_parallel(*(lambda each=each: each.upper() for each in "abcd")) == ["A", "B", "C", "D"]
     assert len(begun) == left
     begun.clear()
-    assert in_time({each: (each.upper, 20.0) for each in "abcd"}) == {each: each.upper() for each in "abcd"}
+    assert results_within({each: (each.upper, 20.0) for each in "abcd"}) == {each: each.upper() for each in "abcd"}
     assert len(begun) == left

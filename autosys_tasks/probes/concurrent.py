@@ -1,4 +1,4 @@
-"""Puts many questions at once and waits no longer than said. Knows nothing of what is asked."""
+"""Makes several calls at the same time, with one deadline."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import time
 from collections.abc import Callable, Mapping
 from functools import partial
 
-from autosys_tasks.core.at_once import in_time
 from autosys_tasks.core.errors import AutosysError
+from autosys_tasks.core.parallel import results_within
 from autosys_tasks.core.verdict import NG, UNKNOWN
 from autosys_tasks.probes.values import Answer
 
 
-def ask_together(calls: Mapping[str, Callable[[], Answer]], within_s: float) -> dict[str, Answer]:
+def ask_all(calls: Mapping[str, Callable[[], Answer]], within_s: float) -> dict[str, Answer]:
     """Every answer by name, in the order given, at the latest after `within_s` seconds.
 
-    Who has not answered by then is UNKNOWN (its thread is left behind and holds up no exit); a call that
-    raises is NG, never an OK by default.
+    A call without an answer by then is UNKNOWN (its thread is left behind and delays no exit); one that raises is NG,
+    never OK by default.
     """
-    seen = in_time({name: (partial(_answered, name, call), within_s) for name, call in calls.items()})
+    seen = results_within({name: (partial(_answered, name, call), within_s) for name, call in calls.items()})
     return {name: seen.get(name) or _late(name, within_s) for name in calls}
 
 
