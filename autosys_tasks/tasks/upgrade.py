@@ -11,7 +11,7 @@ from autosys_tasks.tasks.border.workspace import house
 
 HELP = {
     "only": "these environments alone, with commas between them",
-    "explain": "say of every environment why it is stale, or why not",
+    "explain": "say first of every environment why it is stale, or why not (with --dry-run, and stop there)",
     "force": "install whatever the stamps say, and look at all scripts",
     "pull": "fetch first, and go forward where that takes nothing away",
     "timeout": "how long to wait for another upgrade, in seconds (0: not at all)",
@@ -23,20 +23,24 @@ def start(  # type: ignore[no-untyped-def]
     c, explain=False, force=False, pull=False, only="", timeout=0.0, dry_run=False, json=False, exit_code=False
 ):
     """Install what the files in the workspace ask for now, and restart what runs in it."""
-    from autosys_tasks.upgrade import run, show
+    from autosys_tasks.upgrade import plan, run, show
 
     home, names = house(), _names(only)
     if is_dry(c, dry_run):
         seen = run.planned(home, names, force=force)
-        lines = show.explained(seen.facts, only=names, force=force) if explain else []
-        first = ["would fetch first, and go forward: what that brings is not known yet"] if pull else []
-        plan = seen.plan._replace(notes=(*first, *lines, *seen.plan.notes))
-        return show_plan(home.config, plan, as_json=json, exit_code=exit_code)
-    if explain and not pull:
-        for line in show.explained(run.planned(home, names, force=force).facts, only=names, force=force):
-            say(line)
-    report = run.upgrade(home, names, force=force, pull=pull, wait_s=timeout, tell=_tell)
-    fields = run_fields("upgrade", report.outcomes, report.notes)
+        lines = plan.explained(seen.facts, only=names, force=force) if explain else []
+        fetch = ["would fetch first, and go forward: what that brings is not known yet"] if pull else []
+        would = seen.plan._replace(notes=(*fetch, *lines, *seen.plan.notes))
+        return show_plan(home.config, would, as_json=json, exit_code=exit_code)
+    explained: list[str] = []
+
+    def hear(lines: list[str]) -> None:
+        explained.extend(lines)
+        say(*lines)
+
+    first = hear if explain else None
+    report = run.upgrade(home, names, force=force, pull=pull, wait_s=timeout, tell=_tell, explain=first)
+    fields = run_fields("upgrade", report.outcomes, [*explained, *report.notes])
     return finish(home.config, "run", report.code, fields, show.lines(report), json)
 
 

@@ -183,6 +183,11 @@ def _scripts(facts: Facts) -> tuple[Step, ...]:
 # --- in words ---------------------------------------------------------------------------------------------
 
 
+def explained(facts: Facts, *, only: Collection[str] = (), force: bool = False) -> list[str]:
+    """One line an environment: why it is stale, or why it is not."""
+    return [explanation(seen, found) for seen, found in findings(facts, only=only, force=force)]
+
+
 def explanation(seen: EnvironmentSeen, found: Finding) -> str:
     """One line of `--explain`."""
     if found.why:

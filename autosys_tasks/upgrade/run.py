@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from autosys_tasks.upgrade.commands import Tools
 
 Tell = Callable[[Outcome], None]
+Explain = Callable[[list[str]], None]
 
 
 class Order(NamedTuple):
@@ -43,6 +44,7 @@ class Order(NamedTuple):
     pull: bool
     turns: bool  # False: the caller has the turn of services already
     tell: Tell
+    explain: Explain | None
     tools: Tools | None  # None: those that are found
 
 
@@ -139,14 +141,15 @@ def upgrade(
     wait_s: float = 0.0,
     turns: bool = True,
     tell: Tell = lambda outcome: None,
+    explain: Explain | None = None,
     tools: Tools | None = None,
 ) -> Report:
     """Do it. Raises Busy when another upgrade is at work (after `wait_s`), UsageError for an unknown name.
 
     `pull`: fetch first, and go forward where that takes nothing away. `turns`: False when the caller has the turn of
-    services already.
+    services already. `explain` hears of every environment why it is stale, or why not, before anything is installed.
     """
-    order = Order(house, only, force, pull, turns, tell, tools)
+    order = Order(house, only, force, pull, turns, tell, explain, tools)
     with turnstile.acting(house.place, "upgrade", wait_s=wait_s, turn=turnstile.UPGRADES), install_lock(house) as lock:
         return _upgraded(order, lock)
 
@@ -183,6 +186,8 @@ def _upgraded(order: Order, lock: host.Lock) -> Report:
         recovered, stuck = _recovered(house)
         tell(_pulled(house) if order.pull else ())
         seen = planned(house, order.only, force=order.force)
+        if order.explain:
+            order.explain(plan.explained(seen.facts, only=order.only, force=order.force))
         for outcomes in _carried_out(order, seen, lock, stuck):
             tell(outcomes)
         tell(_started_again(order) if recovered or stuck else ())

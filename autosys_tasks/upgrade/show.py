@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
 from autosys_tasks.core.clock import span, utc_text, wall
 from autosys_tasks.upgrade import plan, run
 from autosys_tasks.upgrade.values import EnvironmentSeen, Facts
@@ -13,11 +11,6 @@ DONE = {
     "check": "checked", "unblock": "unblocked", "keep": "kept", "write": "wrote", "delete": "deleted",
     "bring-back": "brought back",
 }  # fmt: skip
-
-
-def explained(facts: Facts, *, only: Collection[str] = (), force: bool = False) -> list[str]:
-    """One line an environment: why it is stale, or why it is not."""
-    return [plan.explanation(seen, found) for seen, found in plan.findings(facts, only=only, force=force)]
 
 
 def environment_json(row: plan.Row) -> dict[str, object]:

@@ -66,7 +66,9 @@ def test_health_tells_of_an_upgrade_what_is_so_and_mends_it(loose: Desk) -> None
         return dict(found[0])
 
     assert check()["verdict"] == "SKIP", "nobody has looked"
-    done = loose.space.cli("upgrade", "--json").rc(0).json()
+    said = loose.space.cli("upgrade", "--json", "--explain").rc(0)
+    done, why = said.json(), "python: stale: no upgrade of it is known here"
+    assert why in str(done["notes"]) and said.err.index(why) < said.err.index("installed python")
     assert done["summary"] == {"done": 1, "failed": 0, "skipped": 0} and done["schema"] == "autosys.run/1"
     assert check()["verdict"] == "WARN" and "도구" in str(check()["why"])
     loose.wants("tiny==2.0")
