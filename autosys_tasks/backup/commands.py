@@ -86,12 +86,14 @@ def _secret_of(house: House, backup: Backup) -> str:
     return secret
 
 
-def entries(house: House, backup: Backup, folder: Path) -> Iterator[Entry] | None:
-    """All that can be restored, its base's share too, in order of path; None when the names are hidden."""
+def contents(house: House, backup: Backup, folder: Path) -> tuple[Backup, Iterator[Entry] | None]:
+    """The backup with all names; and all that can be restored, its base's share too, None when the names are hidden."""
     secret = passphrase(house.config.name)
     if backup.encrypted and not secret:
-        return None
-    return (entry for entry, _ in manifest.state(folder, backup, secret))
+        return backup, None
+    entries = (entry for entry, _ in manifest.state(folder, backup, secret))
+    hides = backup.encrypted and (backup.failed or backup.skipped)
+    return manifest.with_names(folder, backup, secret) if hides else backup, entries
 
 
 def verify_backups(

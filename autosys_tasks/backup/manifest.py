@@ -91,6 +91,18 @@ def read_backup(path: Path) -> Backup:
     return backup
 
 
+def with_names(folder: Path, backup: Backup, passphrase: str) -> Backup:
+    """The same backup, with the names of what is not in it that an encrypted one hides; raises Damaged."""
+    path = folder / backup.manifest
+    with _as_damaged(path), contextlib.ExitStack() as stack:
+        texts = whole_lines(_pieces(path, passphrase, stack))
+        first = last = next(texts, "")
+        for last in texts:  # noqa: B007 - at last it is the foot: it comes alone
+            pass
+        within = backup_of(parse_head(f"{first.partition(chr(10))[0]}\n".encode()), parse_foot(last.encode()))
+    return backup._replace(failed=within.failed, skipped=within.skipped)
+
+
 def read_entries(path: Path, passphrase: str = "") -> Iterator[Entry]:
     """Every entry, in order of path; the manifest's own hash is checked at the end. Raises Damaged, NeedsPassphrase."""
     return _in_order(path, _values_of_list(path, passphrase, entries_of, deleted=False), attrgetter("path"))

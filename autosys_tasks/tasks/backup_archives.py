@@ -48,7 +48,7 @@ def show(c, id, from_="", json=False):  # type: ignore[no-untyped-def]
     home = house()
     with remote.fetched(home, from_ if id else "", id, say, archives=False) as folder:
         backup = commands.backup_named(home, id, "backup.show", folder, say)
-        entries, owner = commands.entries(home, backup, folder), owner_of(home.config)
+        (backup, entries), owner = commands.contents(home, backup, folder), owner_of(home.config)
         damaged = {} if from_ else commands.known_damage(home, [backup])
         fields = show.shown_fields(backup, entries, owner, damaged) if json else {}
         lines = [] if json else show.shown_lines(backup, entries, owner, damaged)

@@ -248,6 +248,8 @@ def test_beside_an_encrypted_archive_are_no_names(tmp_path: Path) -> None:
     assert b"a.txt" not in path.read_bytes() and b"x.lock" not in path.read_bytes()
     assert manifest.read_backup(path).failed == (Failed("", "locked", True),)
     assert manifest.read_backup(path).skipped == (Skipped("", "a pipe"),)
+    named = manifest.with_names(tmp_path, manifest.read_backup(path), "right")
+    assert (named.failed, named.skipped) == (FOOT.failed, FOOT.skipped)
     assert list(manifest.read_entries(path, "right")) == ENTRIES
     assert list(manifest.read_deleted(path, "right")) == ["gone"]
     with pytest.raises(NeedsPassphrase):
