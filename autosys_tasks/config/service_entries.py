@@ -50,7 +50,8 @@ SERVICES: Mapping[str, Entry] = {
     ),
     "depends_on": Entry(
         "Services that are started, and ready, before this one.",
-        implies="Stopped in the reverse order. A service whose dependency is not ready is `waiting`.",
+        implies="Stopped in the reverse order. A service whose dependency is not ready is `waiting`. "
+        "`inv bringup NAME` wants its dependencies too, and says so of one that a person had stopped.",
         does_not="Is not restarted when a dependency is. A circle is an error.",
         example='depends_on = ["db"]\n\n[services.db]\ncommand = ["postgres", "-D", "data"]',
     ),

@@ -57,7 +57,22 @@ def plan_up(house: House, names: Iterable[str], *, asked: bool, guard: bool, tas
     moment = now()
     wanted = plan.asked_for(services, facts, moment, dog, named) if asked else ()
     decisions = plan.decide_all(services, facts, moment, dog, asked=wanted)
-    return plan.plan(services, facts, decisions, moment, task)
+    made = plan.plan(services, facts, decisions, moment, task)
+    return made._replace(notes=(*(woken(house, named) if asked else ()), *made.notes))
+
+
+def woken(house: House, names: Iterable[str]) -> list[str]:
+    """Of what these depend on, who was stopped by a person: a note, because a bring-up of these wants it up again."""
+    names = list(names)
+    needed = {name: closure(house.services, [name]) for name in names}
+    stopped = sorted(
+        other for other in set().union(*needed.values()) - set(names) if not read_wanted(house.place, other).up
+    )
+    return [
+        f"{other}: was stopped by a person, and is wanted again: "
+        f"{', '.join(name for name in names if other in needed[name])} depends on it"
+        for other in stopped
+    ]
 
 
 def bring_up(

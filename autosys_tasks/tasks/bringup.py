@@ -34,8 +34,9 @@ def bringup(  # type: ignore[no-untyped-def]
         turnstile.acting(home.place, "bringup", wait_s=timeout, waiting=lambda who: say(f"waiting for {who}")),
         live.display(home, say, quiet=json) as show,
     ):
+        notes = [] if wanted else runs.woken(home, service)
         report = runs.bring_up(home, service, wanted_only=wanted, guard=guard, timeout_s=timeout, show=show)
-    none = [] if home.config.services else ["nothing to start: write [services.NAME] into autosys.toml"]
-    fields = run_fields("bringup", report.outcomes, [*none, *words.notes(report)])
-    lines = [*none, *words.verdict_lines(report)]
+    notes += [] if home.config.services else ["nothing to start: write [services.NAME] into autosys.toml"]
+    fields = run_fields("bringup", report.outcomes, [*notes, *words.notes(report)])
+    lines = [*notes, *words.verdict_lines(report)]
     return finish(home.config, "run", 3 if report.not_so else 0, fields, lines, json)

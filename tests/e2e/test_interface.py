@@ -102,6 +102,11 @@ def test_dry_runs_show_the_plan_and_change_not_one_byte(workspace: rig.Workspace
         workspace.cli("ps").rc(0)
 
     unchanged(workspace, look_again)
+    workspace.cli("down").rc(0)
+    told = "db: was stopped by a person, and is wanted again: api depends on it"
+    for words in (["--dry-run"], ["--no-guard"]):
+        assert told in str(workspace.cli("bringup", "api", "--json", *words).rc(0).json()["notes"])
+    assert told not in str(workspace.cli("bringup", "api", "--no-guard").rc(0)), "it is wanted since then"
 
 
 def test_health_fix_mends_looks_again_and_says_so(workspace: rig.Workspace) -> None:
