@@ -15,6 +15,7 @@ RUN = Fix(("inv", "backup"))
 TRY = Fix(text="to restore the newest one and compare every file: inv backup.drill")
 DRILL = Fix(("inv", "backup.drill"))
 HIDDEN = "a name that is encrypted"
+WHICH = "with the passphrase, this says which: inv backup.show latest; "
 HALVES = Fix(text="bring back what is missing, or remove these files; then inv backup.verify")
 Judged = tuple[str, str, Fix]  # verdict, why, fix
 
@@ -74,7 +75,7 @@ def _of_what_it_lacks(seen: BackupSeen) -> Iterator[Judged]:
     failed = seen.newest.failed if seen.newest else ()
     needed = [f"{each.path or HIDDEN}: {each.why}" for each in failed if each.required]
     others = [f"{each.path or HIDDEN}: {each.why}" for each in failed if not each.required]
-    which = "" if all(each.path for each in failed) else "with the passphrase, this says which: inv backup.show latest; "
+    which = "" if all(each.path for each in failed) else WHICH
     mend = Fix(text=f"{which}mend it, or take it out of [backup.sets]; then inv backup")
     if needed:
         yield NG, f"required, and not in it: {few(needed)}", mend

@@ -64,7 +64,7 @@ CASES = {
     ),
     "a required item that matches nothing": (made(failed=(LOCKED, ENV)), NG, "required, and not in it: .env", None),
     "a file that was locked": (made(failed=(LOCKED,)), WARN, "a/b.log: Permission denied", None),
-    "an encrypted one tells no names": (made(failed=(LOCKED._replace(path=""),)), WARN, "that is encrypted: Permission", None),
+    "an encrypted one tells no names": (made(failed=(LOCKED._replace(path=""),)), WARN, "encrypted: Permission", None),
     "an item that matches nothing": (GOOD._replace(idle=("config.json",)), WARN, "config.json", None),
     "never drilled": (GOOD._replace(drill_at=None), WARN, "never tried", None),
     "a drill that failed": (GOOD._replace(drill_ok=False, drill_why="a.txt differs"), NG, "a.txt differs", DRILL),
@@ -84,7 +84,8 @@ def test_a_backup_is_green_only_when_it_is_proven(case: str) -> None:
     if verdict in (NG, WARN):
         assert found.fix and (found.fix.command or found.fix.text)
         commands = re.findall(r"inv [^;]*", found.fix.text)
-        assert all(re.fullmatch(r"inv [a-z.]+( latest)?", each) for each in commands), f"to be typed as it stands: {found.fix}"
+        to_type = r"inv [a-z.]+( latest)?"
+        assert all(re.fullmatch(to_type, each) for each in commands), f"to be typed as it stands: {found.fix}"
 
 
 def test_the_worst_is_said_first_and_no_red_hides_another() -> None:
