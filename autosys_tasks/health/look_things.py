@@ -77,6 +77,8 @@ def see_upgrade(house: House) -> UpgradeSeen:
         old=tuple((step.target, step.reason) for step in restarts),
         unseen=tuple(dict.fromkeys(step.target for step in steps if kept and step.kind in plan.OF_SCRIPTS)),
         held=picture.held,
+        restart_on=tuple(name for name, each in house.config.services.items() if each.restart_on),
+        commit=kept.commit if kept else "",
         taken=tuple(seen.name for seen, _each in stale if seen.taken),
     )
 

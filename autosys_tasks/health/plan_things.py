@@ -122,18 +122,21 @@ def of_upgrade(scene: Scene, name: str, seen: UpgradeSeen) -> Finding:
         *told, back = seen.broken
         why = f"autosys as it was pulled does not work, the last good version runs: {'; '.join(told)}"
         return Finding(NG, "autosys runs from a copy of its last good version", why, Fix(text=back.removeprefix("-> ")))
-    if not (seen.names or seen.warnings or seen.faults or seen.old or seen.unseen or seen.held):
-        return Finding(SKIP, "no evidence", "no environment is declared, and none was found")
+    restarts = seen.restart_on if seen.hooks != "no repository" else ()
+    if not (seen.names or restarts or seen.warnings or seen.faults or seen.old or seen.unseen or seen.held):
+        deaf = f"; restart_on of {', '.join(seen.restart_on)} needs a git repository" if seen.restart_on else ""
+        return Finding(SKIP, "no evidence", f"no environment is declared, and none was found{deaf}")
     mended = [each for each, _why in seen.stale if each not in seen.taken]
     fix = _free_folder(seen.taken) if seen.taken and not mended else Fix(("inv", "upgrade"))
-    evidence = f"{', '.join(seen.names) or 'no environment'}; {_upgrade_text(seen, scene)}"
+    watched = ", ".join((*seen.names, *(f"restart_on of {each}" for each in restarts)))
+    evidence = f"{watched or 'no environment'}; {_upgrade_text(seen, scene)}"
     if seen.held:
         return Finding(NG, evidence, seen.held, Fix(text="solve them (git status says how), then inv upgrade"))
     if seen.failed:
         ago = {each: span(scene.now.wall - at) for each, _why, at in seen.failed}
         told = [f"the last upgrade of {each} failed {ago[each]} ago: {why}" for each, why, _at in seen.failed]
         return Finding(NG, evidence, "; ".join(told), fix)
-    if seen.names and not seen.looked:
+    if watched and not (seen.looked or seen.old):
         return Finding(SKIP, evidence, "no upgrade has looked at it yet (inv upgrade does it)")
     if seen.stale:
         return Finding(NG, evidence, "; ".join(f"{each} is stale: {why}" for each, why in seen.stale), fix)
@@ -157,6 +160,8 @@ def of_upgrade(scene: Scene, name: str, seen: UpgradeSeen) -> Finding:
 
 def _upgrade_text(seen: UpgradeSeen, scene: Scene) -> str:
     hooks = "; git hooks begin one after a pull" if seen.hooks == "installed" else ""
+    if seen.last is None and seen.commit:
+        return f"an upgrade ended well at commit {seen.commit[:9]}{hooks}"
     if seen.last is None:
         return f"no upgrade is known that ended well{hooks}"
     return f"last success {span(scene.now.wall - seen.last)} ago{hooks}"

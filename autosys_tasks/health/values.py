@@ -152,6 +152,8 @@ class UpgradeSeen(NamedTuple):
     old: tuple[tuple[str, str], ...] = ()  # (service that still runs what it was before a pull, why)
     unseen: tuple[str, ...] = ()  # scripts that came, and that no upgrade has looked at
     held: str = ""  # why no upgrade does anything now
+    restart_on: tuple[str, ...] = ()  # services that ask for a restart when a pull changes certain files
+    commit: str = ""  # the last one that an upgrade which ended well has seen
     taken: tuple[str, ...] = ()  # the stale environments whose folders hold other things: no upgrade mends that
 
 

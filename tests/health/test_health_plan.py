@@ -229,6 +229,10 @@ UPGRADES = [
     ("a list that is nobody's", AS_WANTED._replace(warnings=("WARN b.txt belongs to none",)), WARN, "b.txt belongs"),
     ("a faulty script", AS_WANTED._replace(faults=(("run.sh", "line 3: no end"),)), NG, "run.sh: line 3: no end"),
     ("never looked", UpgradeSeen(("e",), stale=(("e", "never"),)), SKIP, "no upgrade has looked"),
+    ("restarts alone", UpgradeSeen(restart_on=("api",), looked=True, commit="1a2b"), OK, ""),
+    ("restarts alone, never looked", UpgradeSeen(restart_on=("api",)), SKIP, "no upgrade has looked"),
+    ("restarts alone, one due", UpgradeSeen(restart_on=("api",), old=(("api", "a.py changed"),)), NG, "a.py changed"),
+    ("no git", UpgradeSeen(restart_on=("api",), hooks="no repository"), SKIP, "restart_on of api needs a git"),
     ("no environment, and a list", UpgradeSeen(warnings=("WARN b.txt belongs to none",)), WARN, "b.txt"),
 ]
 
