@@ -54,5 +54,15 @@ def lines(report: run.Report) -> list[str]:
     """How an upgrade ended; the verdict last, with what to type when it is red."""
     bad = [each for each in report.outcomes if each.ok is False]
     said = [*report.notes, *(f"NG {each.step.target}: {each.detail}" for each in bad)]
-    hint = ["   -> mend it, then inv upgrade; inv upgrade.status tells more"] if report.code else []
+    hint = [f"   -> {_next(report)}"] if report.code else []
     return [*said, f"{run.verdict(report)}, after {span(report.seconds)}", *hint]
+
+
+def _next(report: run.Report) -> str:
+    """What helps. Who went back gets nothing of an upgrade, unless it is forced."""
+    returned = [each.step.target for each in report.outcomes if each.step.kind == "rollback" and each.ok]
+    unready = [each.step.target for each in report.outcomes if each.step.kind == "restart" and each.ok is False]
+    if not (returned and unready):
+        return "mend it, then inv upgrade; inv upgrade.status tells more"
+    mend = f"inv logs {unready[0]}; when mended: inv bringup {' '.join(unready)}"
+    return f"{mend}; or forward again: inv upgrade --force --only {','.join(returned)}"

@@ -14,7 +14,7 @@ from upgrade_desk import Desk, wheel
 
 from autosys_tasks import host
 from autosys_tasks.core.errors import UsageError
-from autosys_tasks.upgrade import back
+from autosys_tasks.upgrade import back, show
 
 pytestmark = pytest.mark.only("posix")
 
@@ -71,6 +71,9 @@ def test_a_changed_list_switches_and_restarts_only_what_runs_in_it(desk: Desk) -
     assert work_s < 6 * rig.stretched(), work_s
     rolled = back.roll_back(desk.house())
     assert rolled.code == 0 and desk.version() == "1.0", rolled
+    unready = [each._replace(ok=each.ok and each.step.kind != "restart") for each in rolled.outcomes]
+    told = show.lines(rolled._replace(outcomes=tuple(unready)))[-1]
+    assert "inv bringup api; or forward again: inv upgrade --force --only main" in told, "an upgrade alone does nothing"
     assert desk.planned() == [], "what a person went back from is not installed again unasked"
     assert desk.upgrade().notes == (
         "main: WARN left as a person rolled it back (inv upgrade --force --only main installs it again)",
