@@ -130,9 +130,10 @@ def cannot_write(path: Path | str, error: OSError, doing: str = "write") -> Stat
         hint = "that disk fails: see to it, then run the same command again"
     elif in_the_way := _in_the_way(path, error):
         hint = f"{in_the_way}, then run the same command again"
-    elif reason == "Permission denied":
-        hint += f" for this user{_whose(path)}; where it is the state folder, AUTOSYS_STATE names another"
-    elif reason == "Read-only file system":
+    elif error.errno == errno.EACCES:  # by its number: Windows says it in the user's language
+        held = "close the program that holds it, or " if hasattr(error, "winerror") else ""
+        hint = f"{held}{hint} for this user{_whose(path)}; where it is the state folder, AUTOSYS_STATE names another"
+    elif error.errno == errno.EROFS:
         hint += "; where it is the state folder, AUTOSYS_STATE names another"
     return StateError(f"cannot {doing} `{path}`: {reason}", where=str(path), hint=hint)
 
