@@ -37,6 +37,14 @@ def blame(root: str, file: str, good: str) -> Blame:
     return Blame(f'commit {name} "{subject}" ({author}, {day})', f'git -C "{root}" revert --no-edit{mainline} {name}')
 
 
+def before(root: str, file: str) -> str:
+    """What `file` said before the last commit that changed it; "" where there was none, or somebody edits it now."""
+    if _git(root, "status", "--porcelain", "--untracked-files=all", "--", file):
+        return ""
+    name = _git(root, "log", "-1", "--format=%H", "--", file)
+    return _git(root, "show", f"{name}^:./{file}") if name else ""
+
+
 def head(root: str) -> str:
     """The commit that HEAD names, "" where git does not say."""
     return _git(root, "rev-parse", "HEAD")

@@ -54,9 +54,13 @@ def load(folder: Path, environ: Mapping[str, str] | None = None) -> Config:
 
     Raises ConfigError (with every problem) when the file is missing or broken, StateError when unreadable.
     """
-    folder = Path(os.path.realpath(folder))
+    path = Path(os.path.realpath(folder)) / FILE
+    return meant(_decoded(_bytes(path), path), path.parent, environ)
+
+
+def meant(text: str, folder: Path, environ: Mapping[str, str] | None = None) -> Config:
+    """The configuration that this text declares for a workspace (its real path); raises ConfigError."""
     path = folder / FILE
-    text = _decoded(_bytes(path), path)
     raw = _parsed(text, path)
     faults: list[Fault] = []
     values = shaped(raw, "", (), faults)

@@ -251,6 +251,20 @@ def test_a_pull_that_takes_tasks_py_away_is_red_until_it_is_there_again(home: Ho
     home.inv("health", "--only", "upgrade").rc(0)
 
 
+def test_a_pull_that_breaks_autosys_toml_is_named_with_the_way_back(home: House) -> None:
+    """P48: our own config, which nothing but that commit broke; an edit is no commit, and the person's to mend."""
+    whole = home.text("../autosys.toml")
+    commit = home.push({"../autosys.toml": f"{whole}[services.web]\ncomand = ['x']\n"}, "Add a web")
+    error = home.space.cli("health", "--json").rc(2).json()["error"]
+    assert isinstance(error, dict) and error["problems"][-1]["where"].startswith(f'commit {commit[:7]} "Add a web"')
+    home.space.cli("ps").rc(2).says("the file was whole before it", f"revert --no-edit {commit[:7]}")
+    (home.space.root / "autosys.toml").write_text(f"{whole}x = = 1\n", encoding="utf-8")
+    assert "commit" not in home.space.cli("ps").rc(2).err
+    home.here.git("checkout", "--quiet", "autosys.toml")
+    home.push({"../autosys.toml": f"{whole}x = = 1\n"}, "Mend it, badly")
+    assert "commit" not in home.space.cli("ps").rc(2).err, "it was broken before that one too"
+
+
 def test_a_repair_that_is_pulled_brings_everything_back(home: House) -> None:
     home.inv("watchdog").rc(0)
     before = home.text("supervise/keeper.py")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from autosys_tasks.config.model import Config
+    from autosys_tasks.core.errors import ConfigError
     from autosys_tasks.supervise.house import House
 
 FOUND: dict[str, str | None] = {"name": None, "path": None}  # the workspace, as far as this run knows it
@@ -17,12 +18,37 @@ FOUND: dict[str, str | None] = {"name": None, "path": None}  # the workspace, as
 def current() -> Config:
     """The configuration of the workspace that this command is about."""
     from autosys_tasks.config.load import find_workspace, load
+    from autosys_tasks.core.errors import ConfigError
 
     folder = find_workspace(here(), os.environ)
     FOUND["path"] = str(folder)
-    config = load(folder)
+    try:
+        config = load(folder)
+    except ConfigError as error:
+        raise _with_its_commit(error, folder) from None
     FOUND["name"] = config.name
     return config
+
+
+def _with_its_commit(error: ConfigError, folder: Path) -> ConfigError:
+    """The same error, with the commit that broke autosys.toml where one did: without it the file is whole (P48)."""
+    from autosys_tasks.bootstrap.blame import before, blame
+    from autosys_tasks.config.load import FILE, meant
+    from autosys_tasks.core.errors import ConfigError, Problem
+
+    text = before(str(folder), FILE)
+    try:
+        if not text or not meant(text, folder):
+            return error
+    except ConfigError:
+        return error
+    found = blame(str(folder), FILE, "")
+    return ConfigError(
+        error.message,
+        where=error.where,
+        hint=f"{error.hint}; or take that commit back: {found.back}",
+        problems=[*error.problems, Problem(found.said, "the file was whole before it")],
+    )
 
 
 def house() -> House:
