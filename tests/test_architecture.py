@@ -32,7 +32,7 @@ BELOW = {
 PURE = (
     "due.py", "plan.py", "plan_service.py", "plan_things.py", "values.py", "model.py", "types.py", "verdict.py",
     "spans.py", "watched.py", "told.py", "figures.py", "report/words.py", "plan_rivals.py", "rivals.py",
-    "globs.py", "manifests.py", "mapping.py", "names.py", "backup/errors.py", "retain.py",
+    "globs.py", "manifests.py", "mapping.py", "manifest_names.py", "backup/errors.py", "retain.py",
     "addresses.py", "daily.py", "plan_backup.py", "plan_autostart.py", "supervise/order.py",
     "core/probe.py",
 )  # fmt: skip

@@ -21,9 +21,9 @@ Usage = Callable[[str], tuple[int, int]]  # path -> (total, free) bytes
 
 def see_environment(house: House, environment: Environment) -> EnvironmentSeen:
     """Whether an environment is there, and its interpreter runs."""
-    from autosys_tasks.upgrade import look, there
+    from autosys_tasks.upgrade import look, presence
 
-    found, seen = there.see(environment, house.config.path), look.see(house, environment)
+    found, seen = presence.look(environment, house.config.path), look.see(house, environment)
     vanished = bool(seen.vanished and seen.record.done and seen.record.done.files)
     if environment.kind == "command" and not environment.outputs and not vanished:
         return EnvironmentSeen("it declares no `outputs`", nothing_to_see=True)
@@ -151,14 +151,14 @@ def see_disk(house: House, usage: Usage) -> tuple[Room, ...]:
     places = (("workspace", root), ("state", house.place.folder), ("backups", f"{root}/backups"))
     rooms: dict[int, Room] = {}
     for what, path in places:
-        there = _nearest(Path(path))
-        device = there.stat().st_dev
+        presence = _nearest(Path(path))
+        device = presence.stat().st_dev
         if device in rooms:
             rooms[device] = rooms[device]._replace(what=f"{rooms[device].what}, {what}")
         else:
-            total, free = usage(str(there))
-            rooms[device] = Room(what, str(there), total, free)
-        rooms[device] = rooms[device]._replace(writable=rooms[device].writable and os.access(there, os.W_OK))
+            total, free = usage(str(presence))
+            rooms[device] = Room(what, str(presence), total, free)
+        rooms[device] = rooms[device]._replace(writable=rooms[device].writable and os.access(presence, os.W_OK))
     return tuple(rooms.values())
 
 

@@ -230,11 +230,11 @@ def _sync_editor(scratch: Scratch) -> None:
 
 def _upgraded(scratch: Scratch) -> None:
     """As after an upgrade that ended well: what the files say now is what the environments were made from."""
-    from autosys_tasks.upgrade import look, memory, stamps
+    from autosys_tasks.upgrade import file_cache, look, stamps
     from autosys_tasks.upgrade.values import Done, Record
 
     place, root = scratch.house.place, scratch.house.config.path
-    for seen in look.look(scratch.house, memory.Memory(place, root)).environments:
+    for seen in look.look(scratch.house, file_cache.FileCache(place, root)).environments:
         done = Done(seen.files, seen.command, seen.interpreter, wall())
         stamps.write_record(place, seen.name, Record(done))
 

@@ -22,14 +22,14 @@ def bringup(  # type: ignore[no-untyped-def]
 ):
     """Start what is not up, in dependency order, until each is ready."""
     from autosys_tasks.supervise import live, runs, turnstile, words
-    from autosys_tasks.upgrade.begin import begin
+    from autosys_tasks.upgrade.baseline import record_baseline
 
     home = house()
     runs.chosen(home, service)
     if is_dry(c, dry_run):
         plan = runs.plan_up(home, service, asked=not wanted, guard=guard)
         return show_plan(home.config, plan, as_json=json, exit_code=exit_code)
-    begin(home)
+    record_baseline(home)
     with (
         turnstile.acting(home.place, "bringup", wait_s=timeout, waiting=lambda who: say(f"waiting for {who}")),
         live.display(home, say, quiet=json) as show,

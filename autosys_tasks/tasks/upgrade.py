@@ -71,12 +71,12 @@ def status(c, json=False):  # type: ignore[no-untyped-def]
 @verb(help={"only": "this environment (needed when several have something to go back to)"})
 def rollback(c, only="", dry_run=False, json=False, exit_code=False):  # type: ignore[no-untyped-def]
     """Go back to the environment before the last upgrade, and stay there until its files change."""
-    from autosys_tasks.upgrade import back, show
+    from autosys_tasks.upgrade import rollback, show
 
     home, names = house(), _names(only)
     if is_dry(c, dry_run):
-        return show_plan(home.config, back.planned(home, names), as_json=json, exit_code=exit_code)
-    report = back.roll_back(home, names, tell=_tell)
+        return show_plan(home.config, rollback.planned(home, names), as_json=json, exit_code=exit_code)
+    report = rollback.roll_back(home, names, tell=_tell)
     fields = run_fields("upgrade.rollback", report.outcomes, report.notes)
     return finish(home.config, "run", report.code, fields, show.lines(report), json)
 

@@ -48,14 +48,14 @@ def _planned(home: House, reset: str) -> Plan:
     from autosys_tasks.backup import night
     from autosys_tasks.schedule import wanted
     from autosys_tasks.supervise import runs
-    from autosys_tasks.upgrade import notice
+    from autosys_tasks.upgrade import tick
 
     if reset:
         return runs.plan_reset(home, reset)
     plan = runs.plan_up(home, (), asked=False, guard=True, task="watchdog")
     missed = night.why_missed(home, registered=wanted.nightly(home.place))
-    due = {"an upgrade": notice.due(home, dry=True), "a backup": missed}
-    notes = [f"would begin {what}: {why}" for what, why in due.items() if why]
+    background = {"an upgrade": tick.why_due(home, dry=True), "a backup": missed}
+    notes = [f"would begin {what}: {why}" for what, why in background.items() if why]
     return plan._replace(notes=(*plan.notes, *notes))
 
 
@@ -66,18 +66,18 @@ def _tick(home: House, json: bool) -> None:
     from autosys_tasks.core.errors import Busy
     from autosys_tasks.schedule import wanted
     from autosys_tasks.supervise import runs, turnstile, words
-    from autosys_tasks.upgrade import notice
+    from autosys_tasks.upgrade import tick
 
     try:
         with turnstile.acting(home.place, "watchdog", wait_s=0.0):
-            stale = notice.stale(home)
+            stale = tick.stale(home)
             report = runs.tick(home, stale)
     except Busy as busy:
         note = f"{busy.message}; nothing to do here"
         return finish(home.config, "run", 0, run_fields("watchdog", (), [note]), [note], json)
     lastgood.keep(home.place.folder)
     nightly = wanted.nightly(home.place)
-    begun = [line for line in (notice.start(home), night.start(home, registered=nightly)) if line]
+    begun = [line for line in (tick.start(home), night.start(home, registered=nightly)) if line]
     notes = [*words.notes(report), *(f"environment {name}: still stale, {why}" for name, why in stale.items()), *begun]
     lines = [*begun, *words.verdict_lines(report, stale)]
     code = 3 if report.not_so or stale else 0

@@ -17,14 +17,14 @@ from autosys_tasks.core.faults import fault
 from autosys_tasks.core.plan import Outcome, Step
 from autosys_tasks.supervise import runs, turnstile
 from autosys_tasks.supervise.house import House
-from autosys_tasks.upgrade import build, ours, there, ways
-from autosys_tasks.upgrade.build import Site
+from autosys_tasks.upgrade import build, own_environments, presence, snapshots
+from autosys_tasks.upgrade.build import Target
 from autosys_tasks.upgrade.commands import Tools
 from autosys_tasks.upgrade.discover import listed
-from autosys_tasks.upgrade.running import LIMIT_S, Bench, Trouble, environ
+from autosys_tasks.upgrade.running import LIMIT_S, InstallError, RunContext, environ
 from autosys_tasks.upgrade.stamps import read_record, write_record
 from autosys_tasks.upgrade.users import users
-from autosys_tasks.upgrade.values import Done, EnvironmentSeen, Failed, Way, digest
+from autosys_tasks.upgrade.values import Done, EnvironmentSeen, Failed, Snapshot, digest
 
 TURN_S = 30.0
 RESTART_S = 120.0
@@ -63,18 +63,18 @@ def install(job: Job) -> list[Outcome]:
     restarts: list[Outcome] = []
     try:
         if job.stuck:
-            raise Trouble(job.stuck)
-        detail = (_beside if ours.is_ours(job.seen.environment) else _in_place)(job, restarts)
+            raise InstallError(job.stuck)
+        detail = (_beside if own_environments.is_ours(job.seen.environment) else _in_place)(job, restarts)
         ok = True
-    except (Trouble, AutosysError, OSError, RuntimeError) as error:
-        ok, detail = False, said(error)
+    except (InstallError, AutosysError, OSError, RuntimeError) as error:
+        ok, detail = False, error_text(error)
         _failed(job, detail)
     done = Outcome(job.step, ok, detail, round((time.perf_counter() - began) * 1000))
     untouched = [Outcome(step, None, "not touched: the install failed before") for step in job.bound]
     return [done, *(restarts or untouched)]
 
 
-def said(error: BaseException) -> str:
+def error_text(error: BaseException) -> str:
     """What went wrong, for a person."""
     if isinstance(error, OSError):
         return f"{error.strerror or error}" + (f": {error.filename}" if error.filename else "")
@@ -88,9 +88,9 @@ def _new_log(log: str) -> None:
     os.close(host.open_append(log))
 
 
-def _site(job: Job, path: str, *, fresh: bool) -> Site:
-    bench = Bench(job.log, job.lock, environ(job.house.base), time.monotonic() + LIMIT_S)
-    return Site(job.house.config.path, job.seen, path, job.tools, bench, fresh)
+def _site(job: Job, path: str, *, fresh: bool) -> Target:
+    bench = RunContext(job.log, job.lock, environ(job.house.base), time.monotonic() + LIMIT_S)
+    return Target(job.house.config.path, job.seen, path, job.tools, bench, fresh)
 
 
 # --- an environment of ours: built beside, then switched --------------------------------------------------
@@ -100,16 +100,16 @@ def _beside(job: Job, restarts: list[Outcome]) -> str:
     path, root = job.seen.environment.path, job.house.config.path
     before = host.pointed(path) or ""
     target, notes = _built(job, before)
-    way = Way("link", before if os.path.isdir(before) else "", job.seen.record.done)
-    with _or_back(job, way, restarts):
+    way = Snapshot("link", before if os.path.isdir(before) else "", job.seen.record.done)
+    with _or_restore(job, way, restarts):
         pause(job)
         host.point_to(path, target)
         fault("upgrade.after-switch")
         restarts += resume(job)
         _refuse_the_unready(job, restarts)
     _succeeded(job, way)
-    notes += ours.hide(root, path)
-    notes += ours.sweep(root, job.seen.environment, {target, way.path})
+    notes += own_environments.exclude_from_git(root, path)
+    notes += own_environments.remove_old(root, job.seen.environment, {target, way.path})
     return _detail(f"{os.path.basename(path)} leads to {os.path.basename(target)} now", notes)
 
 
@@ -119,7 +119,7 @@ def _built(job: Job, before: str) -> tuple[str, list[str]]:
     One that is to be made anew is never made where the link leads to, or would lead back to: somebody may run there.
     """
     made_of = digest(job.seen.name, job.seen.wanted, sys.version_info[:3])
-    base = f"{ours.store(job.house.config.path, job.seen.environment)}/{made_of}"
+    base = f"{own_environments.store(job.house.config.path, job.seen.environment)}/{made_of}"
     if not job.force and _is_sound(_site(job, base, fresh=False)):
         return base, ["it was built before"]
     kept = job.seen.record.before
@@ -129,21 +129,21 @@ def _built(job: Job, before: str) -> tuple[str, list[str]]:
     target = next(path for path in names if os.path.abspath(path) not in taken)
     shutil.rmtree(target, ignore_errors=True)
     os.makedirs(target)
-    ours.label(target, job.seen.name, whole=False)
+    own_environments.write_label(target, job.seen.name, whole=False)
     site = _site(job, target, fresh=True)
-    notes = build.make(site)
+    notes = build.install(site)
     build.verify(site, frozenset())
-    ours.label(target, job.seen.name, whole=True)
+    own_environments.write_label(target, job.seen.name, whole=True)
     return target, notes
 
 
-def _is_sound(site: Site) -> bool:
+def _is_sound(site: Target) -> bool:
     """Whether an environment of ours was built to its end, and nobody has taken anything away since."""
-    if not ours.is_whole(site.path):
+    if not own_environments.is_whole(site.path):
         return False
     try:
         build.verify(site, frozenset())
-    except Trouble:
+    except InstallError:
         return False
     return True
 
@@ -153,22 +153,22 @@ def _is_sound(site: Site) -> bool:
 
 def _in_place(job: Job, restarts: list[Outcome]) -> str:
     environment, root = job.seen.environment, job.house.config.path
-    found = there.see(environment, root)
+    found = presence.look(environment, root)
     if found.taken:  # since it was planned
-        raise Trouble(f"{found.missing}: nothing was touched")
+        raise InstallError(f"{found.missing}: nothing was touched")
     fresh = environment.kind == "python" and bool(found.missing)
     site = _site(job, environment.path, fresh=fresh)
     complaints = build.complaints(site)
-    way = ways.save(root, environment)._replace(done=job.seen.record.done)
-    with _or_back(job, way, restarts):
+    way = snapshots.save(root, environment)._replace(done=job.seen.record.done)
+    with _or_restore(job, way, restarts):
         pause(job)
         if way.kind == "moved":
-            ways.set_aside(way)
-        notes = build.make(site)
+            snapshots.move_away(way)
+        notes = build.install(site)
         build.verify(site, complaints)
         restarts += resume(job)
         _refuse_the_unready(job, restarts)
-    _succeeded(job, ways.keep(way))
+    _succeeded(job, snapshots.keep_for_rollback(way))
     return _detail(f"installed in {os.path.relpath(environment.path, root)}", notes)
 
 
@@ -199,7 +199,7 @@ def pause(job: Job) -> None:
     with _turn(job):
         stopped = runs.pause(job.house, job.names, "upgrade")
     if failed := [each.step.target for each in stopped if each.ok is False]:
-        raise Trouble(f"{', '.join(failed)} did not stop, nothing was changed under it")
+        raise InstallError(f"{', '.join(failed)} did not stop, nothing was changed under it")
 
 
 def resume(job: Job) -> list[Outcome]:
@@ -230,7 +230,7 @@ def _restarted(job: Job, step: Step, report: runs.Report) -> Outcome:
 def _refuse_the_unready(job: Job, restarts: list[Outcome]) -> None:
     """Who was not ready before says nothing of the new environment."""
     if bad := [each for each in restarts if each.ok is False and each.step.target in job.ready]:
-        raise Trouble("; ".join(f"{each.step.target} is not ready with it: {each.detail}" for each in bad))
+        raise InstallError("; ".join(f"{each.step.target} is not ready with it: {each.detail}" for each in bad))
 
 
 def restart(house: House, steps: Sequence[Step], *, turns: bool) -> list[Outcome]:
@@ -249,7 +249,7 @@ def restart(house: House, steps: Sequence[Step], *, turns: bool) -> list[Outcome
 
 
 @contextlib.contextmanager
-def _or_back(job: Job, way: Way, restarts: list[Outcome]) -> Iterator[None]:
+def _or_restore(job: Job, way: Snapshot, restarts: list[Outcome]) -> Iterator[None]:
     """What goes wrong inside puts the environment back, starts what ran in it, and is raised again."""
     place, name = job.house.place, job.seen.name
     write_record(place, name, read_record(place, name)._replace(pending=way, path=job.seen.environment.path))
@@ -257,27 +257,27 @@ def _or_back(job: Job, way: Way, restarts: list[Outcome]) -> Iterator[None]:
         yield
     except BaseException as error:
         try:
-            with contextlib.suppress(Trouble, AutosysError):  # who does not stop must not keep it from coming back
+            with contextlib.suppress(InstallError, AutosysError):  # who does not stop must not keep it from coming back
                 pause(job)
-            ways.bring_back(job.seen.environment.path, way)
+            snapshots.restore(job.seen.environment.path, way)
         except OSError as trouble:
-            text = f"{said(error)}; and what was there before could not be put back: {said(trouble)}"
-            raise Trouble(text) from error
+            text = f"{error_text(error)}; and what was there before could not be put back: {error_text(trouble)}"
+            raise InstallError(text) from error
         finally:
-            restarts[:] = [_also(each, "with what was there before") for each in resume(job)]
+            restarts[:] = [_with_note(each, "with what was there before") for each in resume(job)]
         write_record(place, name, read_record(place, name)._replace(pending=None))
-        ways.forget(way)
+        snapshots.discard(way)
         raise
 
 
-def _also(outcome: Outcome, text: str) -> Outcome:
+def _with_note(outcome: Outcome, text: str) -> Outcome:
     return outcome._replace(detail=f"{outcome.detail}, {text}")
 
 
-def _succeeded(job: Job, before: Way) -> None:
+def _succeeded(job: Job, before: Snapshot) -> None:
     place, seen = job.house.place, job.seen
-    interpreter = there.see(seen.environment, job.house.config.path).interpreter
-    doubts = build.doubts(_site(job, seen.environment.path, fresh=False))
+    interpreter = presence.look(seen.environment, job.house.config.path).interpreter
+    doubts = build.open_questions(_site(job, seen.environment.path, fresh=False))
     done = Done(seen.files, seen.command, interpreter, time.time(), doubts)
     kept = before if before.path else None
     record = read_record(place, seen.name)._replace(done=done, failed=None, refused="", before=kept, pending=None)
@@ -303,16 +303,17 @@ def recover(house: House, names: Iterable[str]) -> tuple[list[str], dict[str, st
         way = record.pending
         if way is None:
             continue
-        if way.path and not ways.is_there(way):
+        if way.path and not snapshots.exists(way):
             record = record._replace(done=None)  # whatever it is now: it was not made from what the files say
             notes.append(f"{name}: an upgrade had been cut short, and what was kept of it is gone: it is made anew")
         else:
             try:
-                ways.bring_back(record.path, way)
+                snapshots.restore(record.path, way)
             except OSError as error:
-                stuck[name] = f"an upgrade had been cut short, and what was there could not be put back: {said(error)}"
+                why = error_text(error)
+                stuck[name] = f"an upgrade had been cut short, and what was there could not be put back: {why}"
                 continue
             notes.append(f"{name}: an upgrade had been cut short, what was there before it was put back")
         write_record(house.place, name, record._replace(pending=None))
-        ways.forget(way)
+        snapshots.discard(way)
     return notes, stuck

@@ -14,22 +14,22 @@ from autosys_tasks.bootstrap.build import readable_paths
 from autosys_tasks.config.model import Environment
 from autosys_tasks.core.faults import fault
 from autosys_tasks.core.files import read_bytes
-from autosys_tasks.upgrade import commands, manifests, running, there
+from autosys_tasks.upgrade import commands, manifests, presence, running
 from autosys_tasks.upgrade.commands import Command, Python, Tools
-from autosys_tasks.upgrade.running import Bench, Trouble
+from autosys_tasks.upgrade.running import InstallError, RunContext
 from autosys_tasks.upgrade.values import EnvironmentSeen
 
 OURS = ("python", "-m", "autosys_tasks.program", "--version")
 
 
-class Site(NamedTuple):
+class Target(NamedTuple):
     """Where one environment is built, and with what. `path` is the folder that is changed, not always the declared."""
 
     root: str
     seen: EnvironmentSeen
     path: str
     tools: Tools
-    bench: Bench
+    bench: RunContext
     fresh: bool = False  # nothing was there: it is to be made first
 
     @property
@@ -51,23 +51,23 @@ def found_tools(path: str, root: str) -> Tools:
     return Tools(base, host.program("uv", wide, root) or "", **names)
 
 
-def make(site: Site) -> list[str]:
+def install(site: Target) -> list[str]:
     """Install; what a person should know about how. Raises Trouble."""
     fault("upgrade.before-install")
-    makers = {"python": _make_python, "node": _make_node, "command": _make_command}
+    makers = {"python": _install_python, "node": _install_node, "command": _install_command}
     notes = makers[site.environment.kind](site)
     fault("upgrade.after-install")
     return notes
 
 
-def _make_python(site: Site) -> list[str]:
+def _install_python(site: Target) -> list[str]:
     if site.fresh:
-        running.must(commands.new_venv(site.path, site.tools, site.root), site.bench)
+        running.run_checked(commands.new_venv(site.path, site.tools, site.root), site.bench)
     wanted = _python(site)
     found, notes = commands.python_commands(wanted, site.tools)
     try:
         for command in found:
-            running.must(command, site.bench)
+            running.run_checked(command, site.bench)
             if "install" in command.argv or "sync" in command.argv:
                 readable_paths(site.path)
     finally:
@@ -75,14 +75,14 @@ def _make_python(site: Site) -> list[str]:
     return notes
 
 
-def doubts(site: Site) -> tuple[str, ...]:
+def open_questions(site: Target) -> tuple[str, ...]:
     """What of an environment is not as its files say, though all that was run ended well."""
     if site.environment.kind != "python":
         return ()
     return tuple(commands.python_commands(_python(site), site.tools)[1])
 
 
-def _python(site: Site) -> Python:
+def _python(site: Target) -> Python:
     raw = {path: read_bytes(os.path.join(site.root, path)) or b"" for path in site.seen.files}
     lists = [each for path, each in raw.items() if path.lower().endswith((".txt", ".in"))]
     projects = {path: manifests.project(each) for path, each in raw.items() if path.lower().endswith("pyproject.toml")}
@@ -104,24 +104,24 @@ def _is_utf8(raw: bytes) -> bool:
     return True
 
 
-def _make_node(site: Site) -> list[str]:
+def _install_node(site: Target) -> list[str]:
     manager = site.seen.command
     if not getattr(site.tools, manager):
-        raise Trouble(f"`{manager}` is not installed, or not on PATH")
+        raise InstallError(f"`{manager}` is not installed, or not on PATH")
     lock = next((path for path in site.seen.manifests if path.endswith("yarn.lock")), "")
     head = (read_bytes(os.path.join(site.root, lock)) or b"")[:200] if lock else b""
     first = next((line for line in head.decode("utf-8", "replace").splitlines() if "yarn lockfile" in line), "")
-    running.must(commands.node_command(site.path, manager, site.seen.manifests, first, site.tools), site.bench)
+    running.run_checked(commands.node_command(site.path, manager, site.seen.manifests, first, site.tools), site.bench)
     return []
 
 
-def _make_command(site: Site) -> list[str]:
+def _install_command(site: Target) -> list[str]:
     argv = _resolved(site.environment.install, site, site.bench.env)
-    running.must(Command(argv, site.path if os.path.isdir(site.path) else site.root), site.bench)
+    running.run_checked(Command(argv, site.path if os.path.isdir(site.path) else site.root), site.bench)
     return []
 
 
-def _resolved(argv: tuple[str, ...], site: Site, env: Mapping[str, str]) -> tuple[str, ...]:
+def _resolved(argv: tuple[str, ...], site: Target, env: Mapping[str, str]) -> tuple[str, ...]:
     """The argv with its program found; `python` is the environment's own, else ours."""
     word, *rest = argv
     if word in ("python", "python3") and site.environment.kind == "python":
@@ -135,7 +135,7 @@ def _resolved(argv: tuple[str, ...], site: Site, env: Mapping[str, str]) -> tupl
 # --- proof ------------------------------------------------------------------------------------------------
 
 
-def complaints(site: Site) -> frozenset[str]:
+def complaints(site: Target) -> frozenset[str]:
     """What does not fit together in a Python environment now; nothing when that cannot be asked."""
     if site.environment.kind != "python" or site.fresh:
         return frozenset()
@@ -149,26 +149,28 @@ def _complaint_lines(said: list[str]) -> list[str]:
     return [line for line in lines if line and not re.match(r"Checked \d|Found \d|Using |warning", line)]
 
 
-def verify(site: Site, before: frozenset[str]) -> None:
+def verify(site: Target, before: frozenset[str]) -> None:
     """What was installed is there, fits together as well as before, and does what it must; raises Trouble."""
     environment = site.environment
     there_now = environment._replace(path=site.path)
-    missing = "" if site.seen.idle else there.see(there_now, site.root).missing or there.lacks(there_now)
+    missing = ""
+    if not site.seen.idle:
+        missing = presence.look(there_now, site.root).missing or presence.missing_packages(there_now)
     if missing:
-        raise Trouble(f"the install ended with 0, and {missing}")
+        raise InstallError(f"the install ended with 0, and {missing}")
     if environment.kind == "python":
-        running.must(Command((site.python, "-c", ""), site.root), site.bench)
+        running.run_checked(Command((site.python, "-c", ""), site.root), site.bench)
         if new := sorted(complaints(site._replace(fresh=False)) - before):
-            raise Trouble(f"what is installed does not fit together: {'; '.join(new)}")
+            raise InstallError(f"what is installed does not fit together: {'; '.join(new)}")
     smokes = [environment.smoke] if environment.smoke else []
     if is_own(environment):
         smokes.append(OURS)
     for argv in smokes:
         env = {**site.bench.env, **_active(site)}
-        running.must(Command(_resolved(argv, site, env), site.root, _active(site)), site.bench)
+        running.run_checked(Command(_resolved(argv, site, env), site.root, _active(site)), site.bench)
 
 
-def _active(site: Site) -> dict[str, str]:
+def _active(site: Target) -> dict[str, str]:
     """What a command needs to find an environment's own programs first."""
     node = f"{site.path}/node_modules/.bin"
     folder = node if site.environment.kind == "node" else host.bin_folder(site.path)

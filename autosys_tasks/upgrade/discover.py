@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple
 
 from autosys_tasks.core import globs
-from autosys_tasks.upgrade import names
+from autosys_tasks.upgrade import manifest_names
 
 NEVER = frozenset({"node_modules", "backups", "outputs", "__pycache__", "site-packages", "bower_components"})
 
@@ -40,7 +40,7 @@ def walk(root: str, scripts: Collection[str] = ()) -> Found:
         elif not folder or "autosys.toml" not in there:  # else it is a workspace of its own
             at = f"{folder}/" if folder else ""
             todo += [f"{at}{name}" for name in _folders(entries)]
-            found += [f"{at}{name}" for name in names.manifests(there) if not _is_folder(there[name])]
+            found += [f"{at}{name}" for name in manifest_names.manifests(there) if not _is_folder(there[name])]
             paths = [f"{at}{name}" for name in there if name.endswith(endings)]
             wanted += filter(is_script, paths)
             ignores += [f"{at}.gitignore"] if ".gitignore" in there else []

@@ -12,20 +12,20 @@ from autosys_tasks.core import globs
 from autosys_tasks.core.errors import AutosysError, one_line
 from autosys_tasks.supervise.house import House
 from autosys_tasks.supervise.state import read_wanted
-from autosys_tasks.upgrade import came, head, mapping, names, there
+from autosys_tasks.upgrade import changes, head, manifest_names, mapping, presence
 from autosys_tasks.upgrade.discover import Found, matching, walk
-from autosys_tasks.upgrade.memory import Memory
-from autosys_tasks.upgrade.stamps import known_names, marks_of, read_record
+from autosys_tasks.upgrade.file_cache import FileCache
+from autosys_tasks.upgrade.stamps import file_marks, known_names, read_record
 from autosys_tasks.upgrade.values import Done, EnvironmentSeen, Facts
 
 if TYPE_CHECKING:
     from autosys_tasks.supervise.values import Facts as ServiceFacts
 
-USUAL = {"python": names.PYTHON, "node": names.NODE}
+USUAL = {"python": manifest_names.PYTHON, "node": manifest_names.NODE}
 GIT_S = 15.0
 
 
-def look(house: House, memory: Memory) -> Facts:
+def look(house: House, memory: FileCache) -> Facts:
     """Every environment, declared or discovered, and the manifests that belong to none."""
     config, root = house.config, house.config.path
     found = walk(root, config.upgrade.scripts)
@@ -69,14 +69,14 @@ def environments(house: House) -> Mapping[str, Environment]:
     """Those that are declared; where none is, those that are discovered."""
     if house.config.environments:
         return house.config.environments
-    facts = look(house, Memory(house.place, house.config.path))
+    facts = look(house, FileCache(house.place, house.config.path))
     return {seen.name: seen.environment for seen in facts.environments}
 
 
 def see(house: House, environment: Environment) -> EnvironmentSeen:
     """One environment, and what its manifests say now."""
     mapped = mapping.Mapped(environment, tuple(manifests_of(environment, house.config)))
-    return _seen(house, Memory(house.place, house.config.path), mapped, discovered=not house.config.environments)
+    return _seen(house, FileCache(house.place, house.config.path), mapped, discovered=not house.config.environments)
 
 
 def discovered_keys(house: House) -> dict[str, dict[str, object]]:
@@ -84,7 +84,7 @@ def discovered_keys(house: House) -> dict[str, dict[str, object]]:
     if house.config.environments:
         return {}
     root = house.config.path
-    found = look(house, Memory(house.place, root)).environments
+    found = look(house, FileCache(house.place, root)).environments
     return {
         seen.name: {
             "kind": seen.environment.kind,
@@ -95,7 +95,7 @@ def discovered_keys(house: House) -> dict[str, dict[str, object]]:
     }
 
 
-def _ignored(memory: Memory, found: Found) -> tuple[set[str], tuple[str, ...]]:
+def _ignored(memory: FileCache, found: Found) -> tuple[set[str], tuple[str, ...]]:
     """(the manifests that git ignores, why that is not known); asked only when one, or what decides it, is new.
 
     Where git does not say, what it said last counts, and the next look asks again.
@@ -165,10 +165,10 @@ def _home(environment: Environment, root: str) -> str:
     return "" if home == "." else home
 
 
-def _seen(house: House, memory: Memory, mapped: mapping.Mapped, *, discovered: bool) -> EnvironmentSeen:
+def _seen(house: House, memory: FileCache, mapped: mapping.Mapped, *, discovered: bool) -> EnvironmentSeen:
     environment = mapped.environment
     files = memory.with_includes(mapped.manifests, whole=environment.kind == "command")
-    found = there.see(environment, house.config.path)
+    found = presence.look(environment, house.config.path)
     record = read_record(house.place, environment.name)
     if (at := _by_tasks_py(environment, mapped.manifests, house.config.path)) is not None:
         record = record._replace(done=Done(files, command_of(environment, files), found.interpreter, at))
@@ -179,7 +179,7 @@ def _seen(house: House, memory: Memory, mapped: mapping.Mapped, *, discovered: b
     if seen.idle:
         return seen._replace(missing="")
     made = record.done is not None and record.done.files == files  # else it is stale, and may well lack something
-    return seen._replace(missing=there.lacks(environment)) if made and not seen.missing else seen
+    return seen._replace(missing=presence.missing_packages(environment)) if made and not seen.missing else seen
 
 
 def _by_tasks_py(environment: Environment, own: Collection[str], root: str) -> float | None:
@@ -188,7 +188,7 @@ def _by_tasks_py(environment: Environment, own: Collection[str], root: str) -> f
         return None
     from autosys_tasks.bootstrap import stamp
 
-    made = marks_of(stamp.stamp_path(root))
+    made = file_marks(stamp.stamp_path(root))
     return made[1] / 1e9 if made and stamp.ready(root, set()) else None
 
 
@@ -209,7 +209,7 @@ def _watched(seen: Iterable[EnvironmentSeen], candidates: Iterable[str], root: s
     """Beside the manifests themselves: where new ones would appear, what each is made with, and git's own state."""
     folders = {mapping.folder_of(path) or "." for path in candidates}
     paths = {each.environment.path for each in seen} | {f"{each.environment.path}/pyvenv.cfg" for each in seen}
-    return folders | paths | {"autosys.toml"} | came.watched(root)
+    return folders | paths | {"autosys.toml"} | changes.watched(root)
 
 
 # --- services ---------------------------------------------------------------------------------------------
@@ -246,13 +246,13 @@ def owing(house: House, owed: Mapping[str, str]) -> dict[str, str]:
     return {name: owed[name] for name in wanted if name not in well}
 
 
-def ready(house: House, names: Iterable[str]) -> frozenset[str]:
+def ready(house: House, manifest_names: Iterable[str]) -> frozenset[str]:
     """Those of the named services that are as wanted now."""
     from autosys_tasks.supervise import look as supervise_look
     from autosys_tasks.supervise.plan import decide_all
     from autosys_tasks.supervise.state import now
 
-    facts = supervise_look.look(house, names, ask=True)
+    facts = supervise_look.look(house, manifest_names, ask=True)
     services: Mapping[str, object] = house.config.services
     decisions = decide_all(house.services, facts, now(), house.config.watchdog)
     return frozenset(name for name in facts if name in services and decisions[name].state in ("ready", "done"))

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from posixpath import basename
 from typing import Any, NamedTuple
 
-from autosys_tasks.upgrade.values import Said
+from autosys_tasks.upgrade.values import ManifestDigest
 
 PROJECT = ("dependencies", "optional-dependencies", "requires-python", "dynamic")  # the last: where it names the first
 POETRY = ("dependencies", "dev-dependencies", "group", "extras", "source")
@@ -26,10 +26,10 @@ _LOCAL = re.compile(r"(?:(?:-e|--editable)[ =]?\s*)?(?:[\w.\-\[\], ]+@\s*)?((?:f
 _MEMBER = re.compile(r"\s*-\s*['\"]?([^'\"#]+?)['\"]?\s*(?:#.*)?$")
 
 
-def said(path: str, raw: bytes, *, whole: bool = False) -> Said:
+def digest_of(path: str, raw: bytes, *, whole: bool = False) -> ManifestDigest:
     """What a file asks for. `whole`: every byte of it counts."""
     if whole:
-        return Said(hashlib.sha256(raw).hexdigest()[:16])
+        return ManifestDigest(hashlib.sha256(raw).hexdigest()[:16])
     name = basename(path).lower()
     reader = READERS.get(name) or (_requirements if name.endswith((".txt", ".in")) else _text)
     try:
@@ -43,10 +43,10 @@ def _hashed(document: object) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
-def _text(raw: bytes) -> Said:
+def _text(raw: bytes) -> ManifestDigest:
     """All of it, less how its lines end: git may change that."""
     raw = raw.replace(b"\r\n", b"\n")
-    return Said(hashlib.sha256(raw).hexdigest()[:16] if raw.strip() else "")
+    return ManifestDigest(hashlib.sha256(raw).hexdigest()[:16] if raw.strip() else "")
 
 
 def _decoded(raw: bytes) -> str:
@@ -65,10 +65,10 @@ def requirement_lines(raw: bytes) -> list[str]:
     return [line for line in lines if line]
 
 
-def _requirements(raw: bytes) -> Said:
+def _requirements(raw: bytes) -> ManifestDigest:
     lines = requirement_lines(raw)
     includes = [found for line in lines for found in _named(line)]
-    return Said(_hashed(lines) if lines else "", tuple(dict.fromkeys(includes)))
+    return ManifestDigest(_hashed(lines) if lines else "", tuple(dict.fromkeys(includes)))
 
 
 def _named(line: str) -> list[str]:
@@ -92,7 +92,7 @@ def _sections(table: Mapping[str, Any], keys: Iterable[str]) -> dict[str, object
     return {key: table[key] for key in keys if table.get(key)}
 
 
-def _pyproject(raw: bytes) -> Said:
+def _pyproject(raw: bytes) -> ManifestDigest:
     document = tomllib.loads(_decoded(raw))
     project, tool = document.get("project", {}), document.get("tool", {})
     keys = PROJECT if "dependencies" in project.get("dynamic", ()) else PROJECT[:-1]
@@ -103,28 +103,28 @@ def _pyproject(raw: bytes) -> Said:
         "rest": {key: each for key, each in (("uv", tool.get("uv")), *_sections(document, REST).items()) if each},
     }
     asks = any(counts.values())
-    return Said(_hashed(counts) if asks else "")
+    return ManifestDigest(_hashed(counts) if asks else "")
 
 
-def _uv_lock(raw: bytes) -> Said:
+def _uv_lock(raw: bytes) -> ManifestDigest:
     """Less the version of the project itself, which is no dependency of it."""
     document = tomllib.loads(_decoded(raw))
     for package in document.get("package", ()):
         if {"editable", "virtual"} & set(package.get("source", {})):
             package.pop("version", None)
-    return Said(_hashed(document))
+    return ManifestDigest(_hashed(document))
 
 
-def _package(raw: bytes) -> Said:
+def _package(raw: bytes) -> ManifestDigest:
     counts = _sections(json.loads(_decoded(raw)), PACKAGE)
     members: Any = counts.get("workspaces", ())
     if isinstance(members, dict):
         members = members.get("packages", ())
     includes = tuple(f"{str(each).rstrip('/')}/package.json" for each in members if isinstance(members, list))
-    return Said(_hashed(counts) if set(counts) - {"packageManager", "pnpm"} else "", includes)
+    return ManifestDigest(_hashed(counts) if set(counts) - {"packageManager", "pnpm"} else "", includes)
 
 
-def _package_lock(raw: bytes) -> Said:
+def _package_lock(raw: bytes) -> ManifestDigest:
     """Less name and version of the project itself."""
     document = json.loads(_decoded(raw))
     counts = {key: each for key, each in document.items() if key not in ("name", "version")}
@@ -132,16 +132,16 @@ def _package_lock(raw: bytes) -> Said:
     if isinstance(packages.get(""), dict):
         packages[""] = _sections(packages[""], PACKAGE)
         counts["packages"] = packages
-    return Said(_hashed(counts))
+    return ManifestDigest(_hashed(counts))
 
 
-def _pnpm_members(raw: bytes) -> Said:
+def _pnpm_members(raw: bytes) -> ManifestDigest:
     found = (_MEMBER.match(line) for line in _decoded(raw).splitlines())
     includes = tuple(f"{each[1].rstrip('/')}/package.json" for each in found if each and each[1][0] != "!")
     return _text(raw)._replace(includes=includes)
 
 
-READERS: Mapping[str, Callable[[bytes], Said]] = {
+READERS: Mapping[str, Callable[[bytes], ManifestDigest]] = {
     "pyproject.toml": _pyproject,
     "uv.lock": _uv_lock,
     "package.json": _package,

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from autosys_tasks.config.model import Environment
-from autosys_tasks.upgrade import names
-from autosys_tasks.upgrade.values import ABSENT, Said
+from autosys_tasks.upgrade import manifest_names
+from autosys_tasks.upgrade.values import ABSENT, ManifestDigest
 
 
 class Mapped(NamedTuple):
@@ -18,7 +18,7 @@ class Mapped(NamedTuple):
 
 
 def discovered(
-    root: str, found: Iterable[str], venvs: Mapping[str, Sequence[str]], said: Mapping[str, Said]
+    root: str, found: Iterable[str], venvs: Mapping[str, Sequence[str]], said: Mapping[str, ManifestDigest]
 ) -> list[Mapped]:
     """The environments of a workspace that declares none: a venv beside its manifests, a folder with package.json."""
     python, node = _by_folder(found, said)
@@ -40,23 +40,25 @@ def _mapped(environment: Environment, files: list[str]) -> Mapped:
     return Mapped(environment._replace(manifests=tuple(files)), tuple(files))
 
 
-def _by_folder(found: Iterable[str], said: Mapping[str, Said]) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
+def _by_folder(
+    found: Iterable[str], said: Mapping[str, ManifestDigest]
+) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
     """The manifests that ask for something, by folder: Python's, and Node's without members of a workspace."""
     python: dict[str, list[str]] = {}
     node: dict[str, list[str]] = {}
     members = {each for one in said.values() for each in one.includes}
     for path in found:
         folder, _, name = path.rpartition("/")
-        if name not in names.NODE:
+        if name not in manifest_names.NODE:
             if said[path].digest:
                 python.setdefault(folder, []).append(path)
-        elif path not in members and said.get(join(folder, "package.json"), Said("")).digest:
+        elif path not in members and said.get(join(folder, "package.json"), ManifestDigest("")).digest:
             node.setdefault(folder, []).append(path)
     return python, node
 
 
-def _preferred(names: Sequence[str]) -> str:
-    return next((name for name in (".venv", "venv") if name in names), names[0])
+def _preferred(manifest_names: Sequence[str]) -> str:
+    return next((name for name in (".venv", "venv") if name in manifest_names), manifest_names[0])
 
 
 def _name(folder: str, kind: str, taken: set[str]) -> str:
@@ -67,11 +69,11 @@ def _name(folder: str, kind: str, taken: set[str]) -> str:
     return name
 
 
-def unmapped(found: Iterable[str], said: Mapping[str, Said], mapped: Iterable[str]) -> tuple[str, ...]:
+def unmapped(found: Iterable[str], said: Mapping[str, ManifestDigest], mapped: Iterable[str]) -> tuple[str, ...]:
     """The manifests that ask for something and belong to no environment; a lock of Node goes by its package.json."""
     known = set(mapped)
     asking = (path for path in found if path not in known and said[path].digest not in ("", ABSENT))
-    return tuple(path for path in asking if path.rpartition("/")[2] not in names.NODE[1:])
+    return tuple(path for path in asking if path.rpartition("/")[2] not in manifest_names.NODE[1:])
 
 
 def folder_of(path: str) -> str:

@@ -23,9 +23,9 @@ from autosys_tasks.core.parallel import run_parallel
 from autosys_tasks.core.plan import Outcome, Plan, Step
 from autosys_tasks.supervise import turnstile
 from autosys_tasks.supervise.house import House
-from autosys_tasks.upgrade import came, look, plan, stamps
-from autosys_tasks.upgrade.came import Came, Told
-from autosys_tasks.upgrade.memory import Memory
+from autosys_tasks.upgrade import changes, look, plan, stamps
+from autosys_tasks.upgrade.changes import Changes, GitReport
+from autosys_tasks.upgrade.file_cache import FileCache
 from autosys_tasks.upgrade.values import STORE, Facts, Kept, Record
 
 if TYPE_CHECKING:
@@ -53,8 +53,8 @@ class Picture(NamedTuple):
 
     plan: Plan
     facts: Facts
-    memory: Memory
-    came: Came
+    memory: FileCache
+    changes: Changes
     held: str = ""  # why nothing is installed or restarted, though it should be
 
 
@@ -74,13 +74,13 @@ class Report(NamedTuple):
 
 def planned(house: House, only: Collection[str] = (), *, force: bool = False) -> Picture:
     """What an upgrade would do now, and from what that follows; changes nothing."""
-    memory, kept = Memory(house.place, house.config.path), stamps.read_kept(house.place)
+    memory, kept = FileCache(house.place, house.config.path), stamps.read_kept(house.place)
     root, scripts = house.config.path, house.config.upgrade.scripts
-    begun = (None if kept else stamps.read_begun(house.place)) or ""
-    asked = not only and came.stirs(root, memory, kept, every=force)
+    begun = (None if kept else stamps.read_baseline(house.place)) or ""
+    asked = not only and changes.must_ask_git(root, memory, kept, every=force)
     facts, told = _looked(house, memory, since=(kept.commit if kept else begun) if asked else None)
     must_be_known(facts, only)
-    found = Came() if only else came.see(root, memory, kept, scripts, told, begun=begun, every=force)
+    found = Changes() if only else changes.changes_since(root, memory, kept, scripts, told, begun=begun, every=force)
     facts = _explained(facts, kept, found)
     if kept and kept.owed and not only:
         facts = facts._replace(owed=look.owing(house, kept.owed))
@@ -92,13 +92,13 @@ def planned(house: House, only: Collection[str] = (), *, force: bool = False) ->
     return Picture(less, facts, memory, found, plan.held(conflicts) if less != made else "")
 
 
-def _conflicts(root: str, told: Told | None) -> Collection[str]:
+def _conflicts(root: str, told: GitReport | None) -> Collection[str]:
     from autosys_tasks.upgrade import history
 
     return told.history.conflicts if told else history.conflicts(root)
 
 
-def _looked(house: House, memory: Memory, *, since: str | None) -> tuple[Facts, Told | None]:
+def _looked(house: House, memory: FileCache, *, since: str | None) -> tuple[Facts, GitReport | None]:
     """What the workspace says; and what git says, if that is asked: both take their time, so it is the same time.
 
     Git works elsewhere. What came is read when the look is over: two threads of Python would wait for one another.
@@ -113,11 +113,11 @@ def _looked(house: House, memory: Memory, *, since: str | None) -> tuple[Facts, 
         finally:
             looked.set()
 
-    facts, told = run_parallel(looks, lambda: came.ask(house.config.path, since, looked.wait))
+    facts, told = run_parallel(looks, lambda: changes.ask(house.config.path, since, looked.wait))
     return facts, told
 
 
-def _explained(facts: Facts, kept: Kept | None, found: Came) -> Facts:
+def _explained(facts: Facts, kept: Kept | None, found: Changes) -> Facts:
     done = kept.restarted.items() if kept else ()
     restarted = frozenset(name for name, commit in done if commit == found.pulled.new)
     notes = (*facts.notes, *found.notes)
@@ -203,7 +203,7 @@ def _upgraded(order: Order, lock: host.Lock) -> Report:
 
 def _keep(house: House, seen: Picture, report: Report) -> None:
     """Remember where the next upgrade begins: here, when everything has ended well."""
-    found = seen.came
+    found = seen.changes
     failed = {
         each.step.target: each.detail
         for each in report.outcomes
@@ -247,9 +247,9 @@ def _sweep(root: str, records: Collection[Record]) -> None:
     known = {os.path.basename(way.path) for each in records for way in (each.pending, each.before) if way}
     for top in {root, *(os.path.dirname(each.path) for each in records if each.path)}:
         if os.path.isdir(f"{top}/{STORE}"):
-            from autosys_tasks.upgrade import ways
+            from autosys_tasks.upgrade import snapshots
 
-            ways.forget_unknown(f"{top}/{STORE}", known)
+            snapshots.discard_unknown(f"{top}/{STORE}", known)
 
 
 def _carried_out(
@@ -309,7 +309,7 @@ def _still_stale(order: Order, seen: Picture) -> tuple[str, ...]:
     """Looked at again, where anything was done: only a look says that nothing is stale."""
     memory, facts = seen.memory, seen.facts
     if seen.plan.steps:
-        memory = Memory(order.house.place, order.house.config.path)
+        memory = FileCache(order.house.place, order.house.config.path)
         facts = look.look(order.house, memory)
     if not order.only:  # else a tick would no longer notice what is left of it
         memory.save()

@@ -1,7 +1,6 @@
-"""Runs the commands of an install: output into a log, a deadline, retries where somebody holds a file.
+"""Runs the commands of an install: output to a log, one deadline, retries when another program holds a file.
 
-Whatever is started holds the lock of installs: killed with -9, we leave an install that goes on alone, and as
-long as it does nobody begins another one.
+Each command holds the install lock, too: when we are killed, it goes on alone, and no other install begins meanwhile.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ SAID_BYTES = 65536
 RETRIES = 3
 PAUSE_S = 1.0
 LIMIT_S = 1200.0  # of one install, all its commands together
-HELD = re.compile(r"\[WinError (?:5|32)\]|os error (?:5|32)\b|\b(?:EPERM|EBUSY)\b")
+HELD_FILE = re.compile(r"\[WinError (?:5|32)\]|os error (?:5|32)\b|\b(?:EPERM|EBUSY)\b")
 _NAMED = re.compile(
     r"\bE[A-Z]{4,}\b|[A-Z]\w+(?:Error|Exception)\b|[×✖]|"
     r"(?i:\berror\b|\bfailed\b|refused|denied|not found|cannot|could not|couldn't|no such|unsatisfiable|conflict)"
@@ -35,12 +34,12 @@ _PREFIX = re.compile(r"npm (?:error|ERR!|warn)")
 _LOGIN = re.compile(r"(://)[^/\s@]+@")
 
 
-class Trouble(Exception):
+class InstallError(Exception):
     """Why an environment could not be brought to what is wanted, for a person."""
 
 
-class Bench(NamedTuple):
-    """What every command of one install shares."""
+class RunContext(NamedTuple):
+    """What all commands of one install share."""
 
     log: str
     lock: host.Lock
@@ -54,7 +53,7 @@ def environ(base: Mapping[str, str]) -> dict[str, str]:
     return {**base, **quiet}
 
 
-def must(command: Command, bench: Bench) -> None:
+def run_checked(command: Command, bench: RunContext) -> None:
     """Run a command to its end; raises Trouble with what counts of what it said when that is not 0.
 
     Tried again where somebody holds a file for a moment: a virus scanner, an editor's language server.
@@ -63,9 +62,9 @@ def must(command: Command, bench: Bench) -> None:
         code, said = run(command, bench)
         if code == 0:
             return
-        if attempt == RETRIES or not HELD.search("\n".join(said)):
+        if attempt == RETRIES or not HELD_FILE.search("\n".join(said)):
             told = f": {why}" if (why := reason(said)) else ", and said nothing"
-            raise Trouble(f"`{shown(command)}` {_how(code)}{told} (all of it: {bench.log})")
+            raise InstallError(f"`{shown(command)}` {_how(code)}{told} (all of it: {bench.log})")
         time.sleep(PAUSE_S * attempt)
 
 
@@ -91,9 +90,9 @@ def _bare(line: str) -> str:
     return _PREFIX.sub("", line, count=1).strip()
 
 
-def run(command: Command, bench: Bench) -> tuple[int | None, list[str]]:
+def run(command: Command, bench: RunContext) -> tuple[int | None, list[str]]:
     """(exit code, the lines that it said); None when it was ended at the deadline, with all it had started."""
-    note(bench.log, f"$ {_masked(' '.join(command.argv))}")
+    append_note(bench.log, f"$ {_masked(' '.join(command.argv))}")
     began = os.path.getsize(bench.log)
     order = host.Launch(command.argv, {**bench.env, **command.env}, command.cwd, bench.log)
     try:
@@ -102,13 +101,13 @@ def run(command: Command, bench: Bench) -> tuple[int | None, list[str]]:
         return 127, [f"cannot run `{command.argv[0]}`: {error.strerror}"]
     who = host.identity(pid) or host.Identity(pid, "", host.boot_id())  # "": it has ended already
     try:
-        code = _waited(who, bench.ends)
+        code = _wait(who, bench.ends)
     finally:
         _end(who)
-    return code, _said(bench.log, began)
+    return code, _output_since(bench.log, began)
 
 
-def note(log: str, line: str) -> None:
+def append_note(log: str, line: str) -> None:
     """A line of our own in the log of an install."""
     fd = host.open_append(log)
     try:
@@ -117,7 +116,7 @@ def note(log: str, line: str) -> None:
         os.close(fd)
 
 
-def _waited(who: host.Identity, ends: float) -> int | None:
+def _wait(who: host.Identity, ends: float) -> int | None:
     waiter = host.Waiter()
     try:
         if not waiter.watch("install", who):
@@ -144,7 +143,7 @@ def _end(who: host.Identity) -> None:
             host.end(member)
 
 
-def _said(log: str, began: int) -> list[str]:
+def _output_since(log: str, began: int) -> list[str]:
     size = min(os.path.getsize(log) - began + 1, SAID_BYTES)  # with the line end before it: a tail begins behind one
     return [_masked(line.rstrip()) for line in read_tail(log, size).splitlines() if line.strip()]
 

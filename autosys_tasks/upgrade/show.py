@@ -45,9 +45,9 @@ def status_lines(facts: Facts) -> list[str]:
 
 
 def _goes_back(seen: EnvironmentSeen) -> bool:
-    from autosys_tasks.upgrade import ways  # an upgrade that has nothing to do does without
+    from autosys_tasks.upgrade import snapshots  # an upgrade that has nothing to do does without
 
-    return seen.record.before is not None and ways.is_there(seen.record.before)
+    return seen.record.before is not None and snapshots.exists(seen.record.before)
 
 
 def lines(report: run.Report) -> list[str]:

@@ -1,7 +1,6 @@
-"""What is remembered between two upgrades, in the state folder: how each environment was made, and how files were.
+"""The records of upgrades in the state folder: what each environment was made from, and the state of files.
 
-A record is written by who holds the turn of upgrades; `done` only after everything has ended well. Light: ticks
-import this.
+Only the holder of the upgrades' lock writes records; `done` only after success. Imports little: ticks import this.
 """
 
 from __future__ import annotations
@@ -14,10 +13,10 @@ from typing import Any
 
 from autosys_tasks.core.files import make_folder, read_json, write_atomic
 from autosys_tasks.supervise.state import Place
-from autosys_tasks.upgrade.values import Done, Failed, Kept, Record, Way
+from autosys_tasks.upgrade.values import Done, Failed, Kept, Record, Snapshot
 
 VERSION = 1
-FILES, WORKSPACE, BEGUN = "@files.json", "@workspace.json", "@begun.json"  # no environment can be called that
+FILES, WORKSPACE, BASELINE = "@files.json", "@workspace.json", "@begun.json"  # no environment can be called that
 
 
 def folder(place: Place) -> str:
@@ -26,7 +25,7 @@ def folder(place: Place) -> str:
 
 
 def read_record(place: Place, name: str) -> Record:
-    """What is remembered of one environment; nothing that can be read is nothing remembered."""
+    """The record of one environment; an empty one when there is none that can be read."""
     try:
         found = read_json(f"{folder(place)}/{name}.json")
         return _record(found) if isinstance(found, dict) and found.get("v") == VERSION else Record()
@@ -39,14 +38,14 @@ def _record(found: Mapping[str, Any]) -> Record:
         done=_done(found.get("done")),
         failed=_failed(found.get("failed")),
         refused=str(found.get("refused", "")),
-        before=_way(found.get("before")),
-        pending=_way(found.get("pending")),
+        before=_snapshot(found.get("before")),
+        pending=_snapshot(found.get("pending")),
         path=str(found.get("path", "")),
     )
 
 
 def known_names(place: Place) -> list[str]:
-    """The environments of which anything is remembered."""
+    """The names of the environments that have a record."""
     try:
         names = os.listdir(folder(place))
     except FileNotFoundError:
@@ -67,8 +66,8 @@ def _failed(found: Mapping[str, Any] | None) -> Failed | None:
     return Failed(str(found["wanted"]), str(found["why"]), float(found["at"]), int(found["tries"]))
 
 
-def _way(found: Mapping[str, Any] | None) -> Way | None:
-    return Way(found["kind"], found["path"], _done(found.get("done"))) if found else None
+def _snapshot(found: Mapping[str, Any] | None) -> Snapshot | None:
+    return Snapshot(found["kind"], found["path"], _done(found.get("done"))) if found else None
 
 
 def write_record(place: Place, name: str, record: Record) -> None:
@@ -85,7 +84,7 @@ def _plain(value: object) -> Any:
 
 
 def read_kept(place: Place) -> Kept | None:
-    """What is remembered of the workspace itself; None when no upgrade has ended well here, or it cannot be read."""
+    """The record of the workspace; None when no upgrade has succeeded here, or it cannot be read."""
     try:
         found = read_json(f"{folder(place)}/{WORKSPACE}")
         if not isinstance(found, dict) or found.get("v") != VERSION:
@@ -104,23 +103,23 @@ def write_kept(place: Place, kept: Kept) -> None:
         write_atomic(f"{folder(place)}/{WORKSPACE}", text, durable=True, mode=0o600)
 
 
-def read_begun(place: Place) -> str | None:
-    """The commit at which the workspace was brought up for the first time, "" = there was none; None = never was."""
+def read_baseline(place: Place) -> str | None:
+    """The commit at the first bring-up ("": no commit); None before it."""
     try:
-        found = read_json(f"{folder(place)}/{BEGUN}")
+        found = read_json(f"{folder(place)}/{BASELINE}")
         return str(found["commit"]) if isinstance(found, dict) and found.get("v") == VERSION else None
     except (ValueError, KeyError):
         return None
 
 
-def write_begun(place: Place, commit: str) -> None:
-    """Remember that commit."""
+def write_baseline(place: Place, commit: str) -> None:
+    """Write the commit of the first bring-up."""
     make_folder(Path(folder(place)))
-    write_atomic(f"{folder(place)}/{BEGUN}", json.dumps({"v": VERSION, "commit": commit}), mode=0o600)
+    write_atomic(f"{folder(place)}/{BASELINE}", json.dumps({"v": VERSION, "commit": commit}), mode=0o600)
 
 
-def marks_of(path: str) -> tuple[int, ...]:
-    """Size, times and number of a file; () when there is none."""
+def file_marks(path: str) -> tuple[int, ...]:
+    """Size, mtime, ctime and inode of a file; () when there is none."""
     try:
         found = os.stat(path)
     except OSError:
@@ -128,13 +127,14 @@ def marks_of(path: str) -> tuple[int, ...]:
     return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
 
 
-def stirred(place: Place, root: str) -> bool:
-    """Whether anything that the last look saw is different now: one stat a file, nothing is read."""
+def has_changed(place: Place, root: str) -> bool:
+    """Whether any file has changed since the last look: one stat for each file, nothing is read."""
     known = files_of(place).get("files")
     if not isinstance(known, dict):
         return True
     try:
-        return any(list(marks_of(os.path.join(root, key.partition("\0")[0]))) != seen[0] for key, seen in known.items())
+        paths = ((os.path.join(root, key.partition("\0")[0]), seen[0]) for key, seen in known.items())
+        return any(list(file_marks(path)) != before for path, before in paths)
     except (TypeError, LookupError):
         return True  # nothing that we wrote: a look reads everything anew
 

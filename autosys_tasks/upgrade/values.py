@@ -12,15 +12,15 @@ ABSENT = "absent"  # the digest of a file that another one names and that is not
 STORE = ".venvs"  # where what we build is, and ways back
 
 
-class Said(NamedTuple):
-    """What a manifest says: the digest of what counts in it ("" = it asks for nothing), and which files it names."""
+class ManifestDigest(NamedTuple):
+    """The digest of what counts in a manifest ("": it asks for nothing), and the files that it includes."""
 
     digest: str
     includes: tuple[str, ...] = ()  # seen from its own folder
 
 
 class Done(NamedTuple):
-    """The last upgrade of an environment that ended well: exactly what it was made from."""
+    """The last successful upgrade of an environment: exactly what it was made from."""
 
     files: Mapping[str, str]  # path in the workspace -> digest
     command: str
@@ -30,7 +30,7 @@ class Done(NamedTuple):
 
 
 class Failed(NamedTuple):
-    """The last upgrade, when it did not end well."""
+    """The last upgrade, when it failed."""
 
     wanted: str
     why: str
@@ -38,8 +38,8 @@ class Failed(NamedTuple):
     tries: int = 1
 
 
-class Way(NamedTuple):
-    """The way back to an environment as it was. `kind`: link (another folder of ours), copy, or moved (node)."""
+class Snapshot(NamedTuple):
+    """A snapshot of an environment, see snapshots.py. `kind`: link (another folder of ours), copy, or moved (node)."""
 
     kind: str
     path: str
@@ -47,13 +47,13 @@ class Way(NamedTuple):
 
 
 class Record(NamedTuple):
-    """What is remembered of one environment."""
+    """The record of one environment."""
 
     done: Done | None = None
     failed: Failed | None = None
     refused: str = ""  # what a person rolled back from: not installed again unasked
-    before: Way | None = None  # kept after a success, for `upgrade.rollback`
-    pending: Way | None = None  # written before anything is changed: an upgrade was cut short
+    before: Snapshot | None = None  # kept after a success, for `upgrade.rollback`
+    pending: Snapshot | None = None  # written before anything is changed: an upgrade was cut short
     path: str = ""  # where it lies
 
 
@@ -93,7 +93,7 @@ class EnvironmentSeen(NamedTuple):
 
 
 class Pulled(NamedTuple):
-    """What git says of the commits since the last upgrade that ended well."""
+    """The commits since the last successful upgrade."""
 
     old: str = ""
     new: str = ""
@@ -102,7 +102,7 @@ class Pulled(NamedTuple):
 
 
 class Kept(NamedTuple):
-    """What is remembered of the workspace itself."""
+    """The record of the workspace."""
 
     commit: str = ""  # HEAD at the last upgrade that ended well
     scripts: Mapping[str, str] = {}  # path -> digest of what was checked, and found without fault

@@ -14,7 +14,7 @@ from upgrade_desk import Desk
 
 from autosys_tasks.supervise import runs
 from autosys_tasks.supervise.state import read_record as service_record
-from autosys_tasks.upgrade import notice, run, stamps
+from autosys_tasks.upgrade import run, stamps, tick
 
 pytestmark = pytest.mark.only("posix")
 
@@ -112,10 +112,10 @@ def test_a_tick_restarts_what_a_pull_changed_though_an_environment_of_others_wai
     origin.commit({"requirements.txt": "--no-index\n--find-links ./wheels\ntiny==9.9\n"})
     pull(desk)
     assert desk.upgrade().code == 3
-    assert notice.due(desk.house()) == "", "it has only just failed"
+    assert tick.why_due(desk.house()) == "", "it has only just failed"
     origin.commit({"앱/둘.py": "2\n"})
     pull(desk)
-    assert notice.due(desk.house()).startswith("watcher: ")
+    assert tick.why_due(desk.house()).startswith("watcher: ")
 
 
 @pytest.mark.parametrize("how", ["--rebase", "--no-rebase"])
@@ -127,7 +127,7 @@ def test_nothing_is_installed_or_restarted_while_a_merge_has_conflicts(pulled: t
     here.commit(ours, "ours")
     origin.commit({"앱/하나.py": "3\n", "앱/둘.py": "3\n"}, "theirs")
     here.git("pull", "--quiet", how, code=1)
-    assert desk.planned() == [] and notice.due(desk.house()) == ""
+    assert desk.planned() == [] and tick.why_due(desk.house()) == ""
     desk.space.cli("watchdog").rc(0)
     desk.space.cli("health", "--only", "upgrade").rc(3).says("conflicts in 앱/하나.py", "git status")
     desk.space.cli("upgrade").rc(3).says("conflicts in 앱/하나.py", "git status")
@@ -137,7 +137,7 @@ def test_nothing_is_installed_or_restarted_while_a_merge_has_conflicts(pulled: t
         here.git("-c", "core.editor=true", "rebase", "--continue")
     else:
         here.git("commit", "--quiet", "--no-edit")
-    assert notice.due(desk.house()).startswith("main: ")
+    assert tick.why_due(desk.house()).startswith("main: ")
     assert desk.upgrade().code == 0
     assert pid(desk) != before and desk.version() == "2.0" and desk.planned() == []
 
@@ -212,10 +212,10 @@ def test_history_that_was_rewritten_is_no_trouble(pulled: tuple[Desk, Repo]) -> 
 
 def test_a_tick_notices_a_pull_that_changed_no_manifest(pulled: tuple[Desk, Repo]) -> None:
     desk, origin = pulled
-    assert notice.due(desk.house()) == ""
+    assert tick.why_due(desk.house()) == ""
     origin.commit({"앱/셋.py": "3\n"})
     pull(desk)
-    assert "앱/셋.py changed" in notice.due(desk.house(), dry=True)
+    assert "앱/셋.py changed" in tick.why_due(desk.house(), dry=True)
 
 
 def test_what_came_since_the_first_bringup_came_though_nothing_was_upgraded_yet(pulled: tuple[Desk, Repo]) -> None:
@@ -268,10 +268,10 @@ def test_a_restart_in_vain_is_owed_until_what_broke_it_is_gone_and_no_upgrade_is
     good = broken(desk, origin)
     for _again in range(2):
         assert desk.upgrade().code == 3, "whoever asks, it is not ready"
-        assert desk.planned() == [("restart", "watcher")] and notice.due(desk.house()) == "", "unasked once is enough"
+        assert desk.planned() == [("restart", "watcher")] and tick.why_due(desk.house()) == "", "unasked once is enough"
     origin.commit({"앱/하나.py": good})
     pull(desk)
-    assert notice.due(desk.house()).startswith("watcher: ")
+    assert tick.why_due(desk.house()).startswith("watcher: ")
     assert desk.upgrade().code == 0 and desk.planned() == []
     assert runs.tick(desk.house()).outcomes == (), "it is ready"
 

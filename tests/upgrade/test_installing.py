@@ -14,7 +14,7 @@ from upgrade_desk import Desk, wheel
 
 from autosys_tasks import host
 from autosys_tasks.core.errors import UsageError
-from autosys_tasks.upgrade import back, show
+from autosys_tasks.upgrade import rollback, show
 
 pytestmark = pytest.mark.only("posix")
 
@@ -69,7 +69,7 @@ def test_a_changed_list_switches_and_restarts_only_what_runs_in_it(desk: Desk) -
     assert desk.version() == "2.0"
     assert pid(desk, "api") not in (None, before) and pid(desk, "other") == other
     assert work_s < 6 * rig.stretched(), work_s
-    rolled = back.roll_back(desk.house())
+    rolled = rollback.roll_back(desk.house())
     assert rolled.code == 0 and desk.version() == "1.0", rolled
     unready = [each._replace(ok=each.ok and each.step.kind != "restart") for each in rolled.outcomes]
     told = show.lines(rolled._replace(outcomes=tuple(unready)))[-1]

@@ -17,7 +17,7 @@ from upgrade_desk import Desk, tree, wheel, without_uv
 from autosys_tasks import host
 from autosys_tasks.core.errors import UsageError
 from autosys_tasks.core.journal import FILES, last_run
-from autosys_tasks.upgrade import back, notice, run, show
+from autosys_tasks.upgrade import rollback, run, show, tick
 
 pytestmark = pytest.mark.only("posix")
 
@@ -73,10 +73,10 @@ def test_going_back_restores_the_person_s_own_environment(desk: Desk) -> None:
     for version in ("1.0", "2.0"):
         desk.wants(f"tiny=={version}")
         assert desk.upgrade().code == 0
-    assert back.roll_back(desk.house()).code == 0
+    assert rollback.roll_back(desk.house()).code == 0
     assert desk.version() == "1.0"
     with pytest.raises(UsageError):
-        back.roll_back(desk.house())
+        rollback.roll_back(desk.house())
 
 
 def test_a_conflict_that_was_there_before_is_no_failure_and_a_new_one_is(desk: Desk) -> None:
@@ -248,7 +248,7 @@ def test_where_nothing_is_kept_any_more_nobody_says_that_there_is_a_way_back(des
     assert before is not None
     shutil.rmtree(before.path)
     with pytest.raises(UsageError, match="no environment to go back to"):
-        back.roll_back(desk.house())
+        rollback.roll_back(desk.house())
     assert desk.version() == "2.0"
 
 
@@ -257,12 +257,12 @@ def test_going_back_from_the_first_upgrade_is_no_green_and_the_next_change_is_in
     desk.venv()
     desk.wants("tiny==1.0")
     desk.upgrade()
-    assert back.roll_back(desk.house()).code == 0 and desk.version() == ""
+    assert rollback.roll_back(desk.house()).code == 0 and desk.version() == ""
     (check,) = desk.space.cli("health", "--json", "--only", "upgrade").rc(0).json()["checks"]  # type: ignore[misc]
     assert check["verdict"] == "WARN" and "rolled it back" in check["why"]
     desk.wants("tiny==2.0")
     assert desk.planned() == [("install", "main")]
-    assert "main" in notice.due(desk.house()), "and a tick sees it"
+    assert "main" in tick.why_due(desk.house()), "and a tick sees it"
 
 
 @pytest.mark.parametrize("point", ["upgrade.after-save", "upgrade.before-install", "upgrade.after-install"])

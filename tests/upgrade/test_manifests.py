@@ -9,9 +9,9 @@ import pytest
 
 from autosys_tasks.core import globs
 from autosys_tasks.upgrade import discover, mapping
-from autosys_tasks.upgrade.manifests import said
-from autosys_tasks.upgrade.names import manifests
-from autosys_tasks.upgrade.values import Said
+from autosys_tasks.upgrade.manifest_names import manifests
+from autosys_tasks.upgrade.manifests import digest_of
+from autosys_tasks.upgrade.values import ManifestDigest
 
 PYPROJECT = """
 [build-system]
@@ -91,13 +91,13 @@ CHANGES = [
 @pytest.mark.parametrize(("name", "before", "after", "differs"), CHANGES)
 def test_only_a_change_of_dependencies_counts(name: str, before: str, after: str, differs: bool) -> None:
     """P44: 9 of 16 changes of one package.json touched no dependency."""
-    first, second = (said(f"web/{name}", text.encode()) for text in (before, after))
+    first, second = (digest_of(f"web/{name}", text.encode()) for text in (before, after))
     assert first.digest and second.digest
     assert (first.digest != second.digest) is differs
 
 
 def test_of_a_command_s_files_every_byte_counts() -> None:
-    first, second = (said("Makefile.txt", text, whole=True).digest for text in (b"a # b\n", b"a\n"))
+    first, second = (digest_of("Makefile.txt", text, whole=True).digest for text in (b"a # b\n", b"a\n"))
     assert first != second
 
 
@@ -111,13 +111,14 @@ def test_of_a_command_s_files_every_byte_counts() -> None:
     ],
 )
 def test_a_file_that_asks_for_nothing_says_so(name: str, text: str) -> None:
-    assert said(name, text.encode()).digest == ""
+    assert digest_of(name, text.encode()).digest == ""
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp949"])
 def test_the_encoding_of_a_comment_changes_nothing(encoding: str) -> None:
     """P47: a list with Korean comments says what it says, in whichever code page somebody saved it."""
-    assert said("requirements.txt", "attrs  # 한국어 주석\n".encode(encoding)) == said("requirements.txt", b"attrs\n")
+    plain = digest_of("requirements.txt", b"attrs\n")
+    assert digest_of("requirements.txt", "attrs  # 한국어 주석\n".encode(encoding)) == plain
 
 
 @pytest.mark.parametrize(
@@ -138,12 +139,13 @@ def test_the_encoding_of_a_comment_changes_nothing(encoding: str) -> None:
     ],
 )
 def test_what_a_list_names_belongs_to_it(line: str, names: list[str]) -> None:
-    assert list(said("requirements.txt", line.encode()).includes) == names
+    assert list(digest_of("requirements.txt", line.encode()).includes) == names
 
 
 def test_members_of_a_node_workspace_belong_to_its_root() -> None:
-    assert said("package.json", package(workspaces=["packages/*"]).encode()).includes == ("packages/*/package.json",)
-    assert said("pnpm-workspace.yaml", b"packages:\n  - 'apps/*'  # x\n  - \"!apps/old\"\n").includes == (
+    found = digest_of("package.json", package(workspaces=["packages/*"]).encode())
+    assert found.includes == ("packages/*/package.json",)
+    assert digest_of("pnpm-workspace.yaml", b"packages:\n  - 'apps/*'  # x\n  - \"!apps/old\"\n").includes == (
         "apps/*/package.json",
     )
 
@@ -172,7 +174,7 @@ def discovered(
     found: dict[str, str], venvs: dict[str, tuple[str, ...]]
 ) -> tuple[dict[str, tuple[str, ...]], tuple[str, ...]]:
     """(environment -> its manifests, what belongs to none) of a workspace at /w."""
-    reads = {path: Said(digest) for path, digest in found.items()}
+    reads = {path: ManifestDigest(digest) for path, digest in found.items()}
     mapped = mapping.discovered("/w", found, venvs, reads)
     known = [path for each in mapped for path in each.manifests]
     shown = {f"{each.environment.name} {each.environment.path}": each.manifests for each in mapped}
@@ -199,7 +201,8 @@ def test_a_node_project_is_its_folder_and_may_stand_beside_a_python_one() -> Non
 
 
 def test_a_member_of_a_node_workspace_is_no_project_of_its_own() -> None:
-    reads = {"package.json": Said("1", ("packages/a/package.json",)), "packages/a/package.json": Said("2")}
+    member = "packages/a/package.json"
+    reads = {"package.json": ManifestDigest("1", (member,)), member: ManifestDigest("2")}
     (found,) = mapping.discovered("/w", reads, {}, reads)
     assert found.manifests == ("package.json",)
 

@@ -9,7 +9,7 @@ import pytest
 
 from autosys_tasks import host
 from autosys_tasks.upgrade.commands import Command
-from autosys_tasks.upgrade.running import Bench, Trouble, must, reason, run
+from autosys_tasks.upgrade.running import InstallError, RunContext, reason, run, run_checked
 
 NPM = """\
 npm error code ECONNREFUSED
@@ -68,22 +68,22 @@ def test_the_reason_is_told_wherever_it_stands(said: str, told: str) -> None:
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Bench:
+def bench(tmp_path: Path) -> RunContext:
     lock = host.take_lock(str(tmp_path / "lock"))
     assert lock is not None
     (tmp_path / "log").touch()
-    return Bench(str(tmp_path / "log"), lock, {"PATH": "/usr/bin:/bin"}, time.monotonic() + 30)
+    return RunContext(str(tmp_path / "log"), lock, {"PATH": "/usr/bin:/bin"}, time.monotonic() + 30)
 
 
 @pytest.mark.only("posix")
-def test_every_line_of_a_command_is_kept_the_first_too_and_no_login(bench: Bench, tmp_path: Path) -> None:
+def test_every_line_of_a_command_is_kept_the_first_too_and_no_login(bench: RunContext, tmp_path: Path) -> None:
     """What fits together no more is compared line by line: one that is lost is one that nobody sees."""
     script = "for n in 1 2 3 4 5 6 7 8 9 10 11 12; do echo complaint $n; done; echo http://me:secret@host/x; exit 1"
     code, said = run(Command(("sh", "-c", script), str(tmp_path)), bench)
     assert code == 1 and said == [*(f"complaint {number}" for number in range(1, 13)), "http://***@host/x"]
-    with pytest.raises(Trouble, match=r"ended with 1: complaint 10 \| complaint 11") as caught:
-        must(Command(("sh", "-c", script), str(tmp_path)), bench)
+    with pytest.raises(InstallError, match=r"ended with 1: complaint 10 \| complaint 11") as caught:
+        run_checked(Command(("sh", "-c", script), str(tmp_path)), bench)
     assert "secret" not in str(caught.value)
-    with pytest.raises(Trouble, match=r"ended with 3, and said nothing \(all of it"):
-        must(Command(("sh", "-c", "exit 3"), str(tmp_path)), bench)
+    with pytest.raises(InstallError, match=r"ended with 3, and said nothing \(all of it"):
+        run_checked(Command(("sh", "-c", "exit 3"), str(tmp_path)), bench)
     bench.lock.release()

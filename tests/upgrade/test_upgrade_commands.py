@@ -13,8 +13,8 @@ from upgrade_desk import Desk, tree
 
 from autosys_tasks.bootstrap import stamp
 from autosys_tasks.core.journal import FILES, last_run
-from autosys_tasks.upgrade import notice
-from autosys_tasks.upgrade.memory import Memory
+from autosys_tasks.upgrade import tick
+from autosys_tasks.upgrade.file_cache import FileCache
 from autosys_tasks.upgrade.stamps import read_record, write_record
 
 pytestmark = pytest.mark.only("posix")
@@ -131,16 +131,16 @@ def test_a_tick_looks_at_the_stamps_alone_and_begins_an_upgrade_beside_it(loose:
     loose.upgrade()
     loose.venv("다른/.venv")
     loose.wants("tiny==1.0", path="다른/requirements.txt")
-    assert notice.due(loose.house()) == "", "nor is that of another one"
+    assert tick.why_due(loose.house()) == "", "nor is that of another one"
     loose.wants("tiny==2.0")
-    assert notice.due(loose.house()) and notice.due(loose.house()), "it stays due until somebody has upgraded"
+    assert tick.why_due(loose.house()) and tick.why_due(loose.house()), "it stays due until somebody has upgraded"
     loose.space.cli("watchdog", "--dry-run").rc(0).says("would begin an upgrade", "requirements.txt changed")
     said = loose.space.cli("watchdog", "--json").rc(0).json()["notes"]
     assert "upgrade: begun as pid" in str(said)
-    rig.wait_for(lambda: loose.version() == "2.0" and notice.due(loose.house()) == "", what="the upgrade")
+    rig.wait_for(lambda: loose.version() == "2.0" and tick.why_due(loose.house()) == "", what="the upgrade")
     loose.space.write("[upgrade]\non_pull = false\n")
     loose.wants("tiny==1.0")
-    assert notice.due(loose.house()) == "", "switched off"
+    assert tick.why_due(loose.house()) == "", "switched off"
 
 
 BROKEN = {
@@ -157,7 +157,7 @@ def test_what_is_remembered_and_cannot_be_read_is_nothing_remembered_and_no_tick
     loose.upgrade()
     for text in BROKEN[name]:
         (loose.space.state / "upgrade" / name).write_text(text, encoding="utf-8")
-        notice.due(loose.house(), dry=True)
+        tick.why_due(loose.house(), dry=True)
         assert loose.upgrade().code == 0 and loose.planned() == []
 
 
@@ -172,7 +172,7 @@ def test_a_tick_is_red_while_an_environment_is_stale_that_an_upgrade_could_not_m
     loose.space.cli("watchdog").rc(3).says("NG environment python: still stale", "-> autosys upgrade", "NG: 1 not")
     loose.wants("tiny==2.0")
     loose.space.cli("watchdog").rc(0).says("begun as pid")
-    rig.wait_for(lambda: loose.version() == "2.0" and notice.due(loose.house()) == "", what="the upgrade")
+    rig.wait_for(lambda: loose.version() == "2.0" and tick.why_due(loose.house()) == "", what="the upgrade")
     loose.space.cli("watchdog").rc(0)
 
 
@@ -183,18 +183,18 @@ def test_a_failed_upgrade_is_tried_again_by_ticks_ever_more_rarely(
     loose.wants("tiny==9.9")
     loose.upgrade()
     house = loose.house()
-    assert notice.due(house) == "", "it has only just failed"
+    assert tick.why_due(house) == "", "it has only just failed"
     record = read_record(house.place, "python")
     assert record.failed is not None
     for tries, minutes in ((1, 6), (2, 11), (3, 21)):
         late = record.failed._replace(tries=tries, at=record.failed.at - minutes * 60)
         write_record(house.place, "python", record._replace(failed=late))
-        assert "requirements.txt changed" in notice.due(house)
+        assert "requirements.txt changed" in tick.why_due(house)
         soon = late._replace(at=record.failed.at - minutes * 60 / 3)
         write_record(house.place, "python", record._replace(failed=soon))
-        assert notice.due(house) == ""
+        assert tick.why_due(house) == ""
     loose.wants("tiny==2.0")
-    assert "requirements.txt changed" in notice.due(house), "another wish is another chance"
+    assert "requirements.txt changed" in tick.why_due(house), "another wish is another chance"
 
 
 def test_the_master_upgrades_first(loose: Desk) -> None:
@@ -253,11 +253,11 @@ def test_a_git_that_does_not_say_what_it_ignores_is_a_warning_and_is_asked_again
 def test_what_was_read_while_it_was_young_is_read_again(loose: Desk) -> None:
     """A file may change twice within one tick of the file system's clock."""
     path = loose.root / "requirements.txt"
-    first = Memory(loose.house().place, str(loose.root))
+    first = FileCache(loose.house().place, str(loose.root))
     first.said("requirements.txt")
     assert first.files["requirements.txt"].young
     os.utime(path, (path.stat().st_mtime - 60,) * 2)
-    second = Memory(loose.house().place, str(loose.root))
+    second = FileCache(loose.house().place, str(loose.root))
     second.said("requirements.txt")
     assert not second.files["requirements.txt"].young
 

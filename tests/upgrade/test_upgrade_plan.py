@@ -16,11 +16,11 @@ from autosys_tasks.upgrade.values import (
     EnvironmentSeen,
     Facts,
     Failed,
+    ManifestDigest,
     Pulled,
     Record,
-    Said,
     ScriptSeen,
-    Way,
+    Snapshot,
 )
 
 Files = Mapping[str, str]
@@ -41,10 +41,10 @@ TOOL = Environment("tool", "command", "/w", ("Makefile",), install=("make", "dep
 ALL = frozenset(SERVICES)
 
 
-def said(files: Files, path: str, seen: Environment | None = None) -> Said:
+def said(files: Files, path: str, seen: Environment | None = None) -> ManifestDigest:
     if path not in files:
-        return Said(ABSENT)
-    found = manifests.said(path, files[path].encode(), whole=seen is not None and seen.kind == "command")
+        return ManifestDigest(ABSENT)
+    found = manifests.digest_of(path, files[path].encode(), whole=seen is not None and seen.kind == "command")
     return found._replace(includes=tuple(mapping.join(mapping.folder_of(path), each) for each in found.includes))
 
 
@@ -180,7 +180,7 @@ HISTORIES = [
         {R: REQ},
         (INSTALL,),
         "cut short",
-        record=Record(pending=Way("copy", "/x")),
+        record=Record(pending=Snapshot("copy", "/x")),
     ),
     Case(
         "its interpreter is gone",

@@ -1,7 +1,7 @@
-"""A tick's glance at the stamps: one stat a file. What is stale is upgraded by a process of its own.
+"""Tells a tick whether an upgrade is due, by one stat for each file; starts it as a process of its own.
 
-A tick looks after environments that an upgrade has made before; the first one is a person's, or the master's. What a
-look needs is imported when something stirred: a quiet tick must stay quick.
+A tick cares for environments that an upgrade has made before; the first upgrade is started by a person or `master`.
+Modules that a look needs are imported when a file has changed: a tick with nothing to do must stay quick.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from autosys_tasks.supervise.state import now
 if TYPE_CHECKING:
     from autosys_tasks.upgrade.values import EnvironmentSeen, Failed
 
-AGAIN_S = 300.0  # after a failure: so long, then twice as long each time
-AGAIN_AT_MOST_S = 3600.0
+RETRY_S = 300.0  # after a failure: so long, then twice as long each time
+RETRY_MOST_S = 3600.0
 LOG = "upgrade.log"
 
 
-def due(house: House, *, dry: bool = False) -> str:
+def why_due(house: House, *, dry: bool = False) -> str:
     """Why an upgrade is due, "" when it is not. `dry`: not one byte may change."""
     if not _may_be_due(house):
         return ""
@@ -41,7 +41,7 @@ def due(house: House, *, dry: bool = False) -> str:
 
 
 def _may_be_due(house: House) -> bool:
-    """Whether anything stirred, or a failed upgrade may be tried again; nothing was ever looked at: no."""
+    """Whether any file has changed, or a failed upgrade may be retried; False before the first look."""
     if not house.config.upgrade.on_pull or not os.path.isdir(f"{house.place.folder}/upgrade"):
         return False
     from autosys_tasks.upgrade import stamps
@@ -50,8 +50,8 @@ def _may_be_due(house: House) -> bool:
     if not names and stamps.read_kept(house.place) is None:
         return False
     records = [stamps.read_record(house.place, name) for name in names]
-    again = any(each.pending or (each.failed and _again(each.failed)) for each in records)
-    return again or stamps.stirred(house.place, house.config.path)
+    again = any(each.pending or (each.failed and _may_retry(each.failed)) for each in records)
+    return again or stamps.has_changed(house.place, house.config.path)
 
 
 def _waits(step: Step, waiting: Collection[EnvironmentSeen], house: House) -> bool:
@@ -66,37 +66,37 @@ def _waits(step: Step, waiting: Collection[EnvironmentSeen], house: House) -> bo
 def _is_due(seen: EnvironmentSeen) -> bool:
     record = seen.record
     if record.failed is not None and record.failed.wanted == seen.wanted:
-        return _again(record.failed)
+        return _may_retry(record.failed)
     return record.done is not None or bool(record.refused)
 
 
-def _again(failed: Failed) -> bool:
-    wait_s: float = min(AGAIN_AT_MOST_S, AGAIN_S * 2 ** (min(failed.tries, 10) - 1))
+def _may_retry(failed: Failed) -> bool:
+    wait_s: float = min(RETRY_MOST_S, RETRY_S * 2 ** (min(failed.tries, 10) - 1))
     return not 0 <= now().wall - failed.at < wait_s
 
 
 def stale(house: House) -> dict[str, str]:
-    """Why each environment is stale that the last upgrade could not mend; nothing is looked at where none failed."""
+    """Why each environment is stale whose last upgrade failed; nothing is looked at when none failed."""
     from autosys_tasks.upgrade import stamps
 
     names = stamps.known_names(house.place) if house.config.upgrade.on_pull else ()
     if not any(stamps.read_record(house.place, name).failed for name in names):
         return {}
     from autosys_tasks.upgrade import look
-    from autosys_tasks.upgrade.memory import Memory
+    from autosys_tasks.upgrade.file_cache import FileCache
 
-    facts = look.look(house, Memory(house.place, house.config.path))
+    facts = look.look(house, FileCache(house.place, house.config.path))
     failed = {seen.name: (seen.record.failed, seen.wanted) for seen in facts.environments}
     return {name: last.why for name, (last, wanted) in failed.items() if last and last.wanted == wanted}
 
 
 def start(house: House) -> str:
-    """Begin an upgrade when one is due, and say so in one line; a tick does not wait for it."""
+    """Start an upgrade when one is due; returns a line that says so. It runs in the background."""
     if not _may_be_due(house):
         return ""
     try:
         with turnstile.acting(house.place, "watchdog", wait_s=0.0, turn=turnstile.UPGRADES):
-            why = due(house)
+            why = why_due(house)
     except Busy as busy:
         return f"upgrade: {busy.message}"
     if not why:

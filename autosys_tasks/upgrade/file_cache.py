@@ -1,7 +1,7 @@
-"""What the files of a workspace said when they were last read, so that a look reads only what changed.
+"""A cache of the digests of a workspace's manifests, so that a look reads only files that changed.
 
-It saves work and decides nothing: a file whose size, times or number changed is read again, and so is one that was
-changed so shortly before it was read that the next change might bear the same time.
+A file is read again when its size, times or inode changed, or when it was changed so shortly before it was read that
+another change could have the same time.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from autosys_tasks.core.files import make_folder, read_bytes, write_atomic
 from autosys_tasks.supervise.state import Place
 from autosys_tasks.upgrade.discover import matching
 from autosys_tasks.upgrade.mapping import folder_of, join
-from autosys_tasks.upgrade.stamps import FILES, VERSION, files_of, folder, marks_of
-from autosys_tasks.upgrade.values import ABSENT, Said
+from autosys_tasks.upgrade.stamps import FILES, VERSION, file_marks, files_of, folder
+from autosys_tasks.upgrade.values import ABSENT, ManifestDigest
 
-YOUNG_S = 2.0  # coarser than the clock of any file system in use
+RACY_S = 2.0  # coarser than the clock of any file system in use
 
 
-class Seen(NamedTuple):
+class CachedFile(NamedTuple):
     """A file as it was when it was read."""
 
     marks: tuple[int, ...]  # size, times, number; () = it was not there
@@ -32,37 +32,37 @@ class Seen(NamedTuple):
     includes: tuple[str, ...] = ()  # seen from the workspace
 
 
-class Memory:
-    """What the files of one workspace said, read again only where something about them changed."""
+class FileCache:
+    """The cached digests of one workspace's files."""
 
     def __init__(self, place: Place, root: str) -> None:
         self.root = root
         self.place = place
         self.before, self.notes = _kept(place)
-        self.files: dict[str, Seen] = {}
+        self.files: dict[str, CachedFile] = {}
 
-    def said(self, path: str, *, whole: bool = False) -> Said:
-        """What one file says; with globs among its includes resolved."""
+    def said(self, path: str, *, whole: bool = False) -> ManifestDigest:
+        """The digest of one file, and the files that it includes, globs resolved."""
         key = f"{path}\0whole" if whole else path
         if key not in self.files:
             self.files[key] = self._look(path, key, whole)
-        return Said(self.files[key].digest, self.files[key].includes)
+        return ManifestDigest(self.files[key].digest, self.files[key].includes)
 
-    def _look(self, path: str, key: str, whole: bool) -> Seen:
-        marks, known = marks_of(os.path.join(self.root, path)), self.before.get(key)
+    def _look(self, path: str, key: str, whole: bool) -> CachedFile:
+        marks, known = file_marks(os.path.join(self.root, path)), self.before.get(key)
         if known is not None and known.marks == marks and not known.young:
             return known
         try:
             raw = read_bytes(os.path.join(self.root, path)) if marks else None
         except OSError:  # what installs it says why; until then it is none that any upgrade has seen
-            return Seen(marks, True, "unreadable")
+            return CachedFile(marks, True, "unreadable")
         if raw is None:
-            return Seen(marks, False, ABSENT)
+            return CachedFile(marks, False, ABSENT)
         from autosys_tasks.upgrade import manifests  # not needed where nothing changed
 
-        said = manifests.said(path, raw, whole=whole)
-        young = time.time() - marks[1] / 1e9 < YOUNG_S
-        return Seen(marks, young, said.digest, tuple(self._resolved(path, said.includes)))
+        said = manifests.digest_of(path, raw, whole=whole)
+        young = time.time() - marks[1] / 1e9 < RACY_S
+        return CachedFile(marks, young, said.digest, tuple(self._resolved(path, said.includes)))
 
     def _resolved(self, path: str, includes: Iterable[str]) -> list[str]:
         found: list[str] = []
@@ -72,7 +72,7 @@ class Memory:
         return found
 
     def with_includes(self, paths: Iterable[str], *, whole: bool = False) -> dict[str, str]:
-        """These files and all that they name, with what each says."""
+        """The digests of these files and of all that they include."""
         found: dict[str, str] = {}
         todo = list(paths)
         while todo:
@@ -84,11 +84,11 @@ class Memory:
         return found
 
     def watch(self, path: str, kind: str = "watched") -> None:
-        """Remember how a file or a folder is, for who only looks whether anything stirred."""
-        self.files[f"{path}\0{kind}"] = Seen(marks_of(os.path.join(self.root, path)), False, "")
+        """Keep the marks of a file or a folder, for `stamps.has_changed`."""
+        self.files[f"{path}\0{kind}"] = CachedFile(file_marks(os.path.join(self.root, path)), False, "")
 
     def moved(self, kind: str) -> bool:
-        """Whether anything of that kind is new, gone, or different from how it was."""
+        """Whether any path of that kind is new, gone or different since the last save."""
         now, before = (
             {key: each.marks for key, each in files.items() if key.endswith(f"\0{kind}")}
             for files in (self.files, self.before)
@@ -96,7 +96,7 @@ class Memory:
         return now != before
 
     def save(self) -> None:
-        """Write it down when anything in it is new."""
+        """Write the cache when it has changed."""
         if (self.files, self.notes) == _kept(self.place):
             return
         make_folder(Path(folder(self.place)))
@@ -107,11 +107,11 @@ class Memory:
         write_atomic(f"{folder(self.place)}/{FILES}", text, mode=0o600)
 
 
-def _kept(place: Place) -> tuple[dict[str, Seen], dict[str, Any]]:
+def _kept(place: Place) -> tuple[dict[str, CachedFile], dict[str, Any]]:
     found = files_of(place)
     try:
         files = {
-            key: Seen(tuple(marks), young, digest, tuple(includes))
+            key: CachedFile(tuple(marks), young, digest, tuple(includes))
             for key, (marks, young, digest, includes) in found["files"].items()
         }
         return files, dict(found["notes"])

@@ -10,20 +10,20 @@ from autosys_tasks.supervise.house import House
 from autosys_tasks.upgrade import stamps
 
 
-def begin(house: House) -> None:
+def record_baseline(house: House) -> None:
     """Note HEAD, and what `python tasks.py` has made, where nothing is known yet. Never fails its caller."""
-    if stamps.read_begun(house.place) is not None or stamps.read_kept(house.place) is not None:
+    if stamps.read_baseline(house.place) is not None or stamps.read_kept(house.place) is not None:
         return
     from autosys_tasks.upgrade import look
+    from autosys_tasks.upgrade.file_cache import FileCache
     from autosys_tasks.upgrade.head import head
-    from autosys_tasks.upgrade.memory import Memory
 
     with (
         contextlib.suppress(AutosysError, OSError, ValueError),  # the next bring-up tries again
         turnstile.acting(house.place, "bringup", wait_s=0.0, turn=turnstile.UPGRADES),
     ):
-        for seen in look.look(house, Memory(house.place, house.config.path)).environments:
+        for seen in look.look(house, FileCache(house.place, house.config.path)).environments:
             if seen.record.done and stamps.read_record(house.place, seen.name).done is None:
                 stamps.write_record(house.place, seen.name, seen.record._replace(path=seen.environment.path))
         at = head(house.config.path)
-        stamps.write_begun(house.place, at.commit if at else "")
+        stamps.write_baseline(house.place, at.commit if at else "")

@@ -1,4 +1,4 @@
-"""Environments of ours: each is built beside the others as `.venvs/<hash>`, with a label, and a link leads to one."""
+"""Environments that we build: each in a folder `.venvs/<hash>` with a label; a link leads to the current one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from autosys_tasks.config.model import Environment
 from autosys_tasks.core.errors import AutosysError
 from autosys_tasks.core.files import make_folder, read_json, read_text, write_atomic
 from autosys_tasks.upgrade.discover import listed
-from autosys_tasks.upgrade.there import LABEL
+from autosys_tasks.upgrade.presence import LABEL
 from autosys_tasks.upgrade.users import users
 from autosys_tasks.upgrade.values import STORE
 
@@ -30,7 +30,7 @@ def store(root: str, environment: Environment) -> str:
 
 
 def is_ours(environment: Environment) -> bool:
-    """Whether we may build it anew and switch: it is not there, or it is a link to one that we built."""
+    """Whether we may build a new one and switch to it: the path is free, or a link to one that we built."""
     if environment.kind != "python":
         return False
     target = host.pointed(environment.path)
@@ -44,7 +44,7 @@ def is_built(folder: str) -> bool:
     return os.path.isfile(f"{folder}/{LABEL}")
 
 
-def label(folder: str, name: str, *, whole: bool) -> None:
+def write_label(folder: str, name: str, *, whole: bool) -> None:
     """Write down whose environment this is, and whether its install has ended well."""
     said = {"environment": name, "whole": whole, "path": folder}  # its scripts hold that path
     write_atomic(f"{folder}/{LABEL}", json.dumps(said), durable=True)
@@ -64,15 +64,15 @@ def _label(folder: str) -> dict[str, object]:
     return found if isinstance(found, dict) else {}
 
 
-def sweep(root: str, environment: Environment, keep: set[str]) -> list[str]:
-    """Remove what we built for this environment earlier; of what stays for the next time, why."""
+def remove_old(root: str, environment: Environment, keep: set[str]) -> list[str]:
+    """Remove what we built for this environment earlier; returns why for each that has to stay."""
     folders = [entry.path for entry in listed(store(root, environment)) if entry.is_dir(follow_symlinks=False)]
     old = [each for each in folders if each not in keep and _label(each).get("environment") == environment.name]
     running = users(old)
-    return [said for folder in old if (said := _removed(folder, running.get(folder)))]
+    return [said for folder in old if (said := _remove(folder, running.get(folder)))]
 
 
-def _removed(folder: str, pid: int | None) -> str:
+def _remove(folder: str, pid: int | None) -> str:
     """Remove it whole, or not at all; why not, or ""."""
     name, away = os.path.basename(folder), folder if folder.endswith(GONE) else folder + GONE
     if pid is not None:
@@ -85,7 +85,7 @@ def _removed(folder: str, pid: int | None) -> str:
     return ""
 
 
-def hide(root: str, link: str) -> list[str]:
+def exclude_from_git(root: str, link: str) -> list[str]:
     """Keep a link of ours out of `git status`; a note where that fails.
 
     `.venv/` in .gitignore names folders, and a link is none.

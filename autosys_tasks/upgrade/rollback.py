@@ -12,9 +12,9 @@ from autosys_tasks.core.journal import Journal
 from autosys_tasks.core.plan import Outcome, Plan, Step
 from autosys_tasks.supervise import turnstile
 from autosys_tasks.supervise.house import House
-from autosys_tasks.upgrade import act, build, look, plan, run, there, ways
-from autosys_tasks.upgrade.memory import Memory
-from autosys_tasks.upgrade.running import Trouble
+from autosys_tasks.upgrade import act, build, look, plan, presence, run, snapshots
+from autosys_tasks.upgrade.file_cache import FileCache
+from autosys_tasks.upgrade.running import InstallError
 from autosys_tasks.upgrade.stamps import read_record, write_record
 from autosys_tasks.upgrade.values import EnvironmentSeen, Record
 
@@ -35,10 +35,10 @@ def _plan(house: House, found: Sequence[EnvironmentSeen]) -> Plan:
 
 
 def _chosen(house: House, only: Collection[str]) -> list[EnvironmentSeen]:
-    facts = look.look(house, Memory(house.place, house.config.path))
+    facts = look.look(house, FileCache(house.place, house.config.path))
     run.must_be_known(facts, only)
     ways_back = ((seen, seen.record.before) for seen in facts.environments)
-    with_way = [seen for seen, way in ways_back if way is not None and ways.is_there(way)]
+    with_way = [seen for seen, way in ways_back if way is not None and snapshots.exists(way)]
     found = [seen for seen in with_way if seen.name in only] if only else with_way
     if not found:
         raise UsageError("there is no environment to go back to", hint="what is kept: inv upgrade.status")
@@ -57,7 +57,7 @@ def roll_back(house: House, only: Collection[str] = (), tell: run.Tell = lambda 
         todo = _plan(house, found)
         with Journal(house.outputs, "upgrade.rollback", host, file="upgrade") as journal:
             for seen in found:
-                for outcome in _one(house, seen, todo, lock):
+                for outcome in _roll_back_one(house, seen, todo, lock):
                     journal.add(outcome)
                     tell(outcome)
             report = run.Report(tuple(journal.outcomes), (), (), time.monotonic() - began)
@@ -65,7 +65,7 @@ def roll_back(house: House, only: Collection[str] = (), tell: run.Tell = lambda 
     return report
 
 
-def _one(house: House, seen: EnvironmentSeen, todo: Plan, lock: host.Lock) -> list[Outcome]:
+def _roll_back_one(house: House, seen: EnvironmentSeen, todo: Plan, lock: host.Lock) -> list[Outcome]:
     step = next(each for each in todo.steps if (each.kind, each.target) == ("rollback", seen.name))
     services = house.config.services
     restarts = [each for each in todo.steps if each.kind == "restart"]
@@ -74,14 +74,14 @@ def _one(house: House, seen: EnvironmentSeen, todo: Plan, lock: host.Lock) -> li
     job = act.Job(house, seen, step, bound, frozenset(each.target for each in bound), tools, lock)
     began = time.perf_counter()
     try:
-        outcomes = _gone_back(job)
+        outcomes = _restore(job)
         ok, detail = True, "as it was before the last upgrade; left so until its files change"
-    except (Trouble, AutosysError, OSError) as error:
-        ok, detail, outcomes = False, act.said(error), []
+    except (InstallError, AutosysError, OSError) as error:
+        ok, detail, outcomes = False, act.error_text(error), []
     return [Outcome(step, ok, detail, round((time.perf_counter() - began) * 1000)), *outcomes]
 
 
-def _gone_back(job: act.Job) -> list[Outcome]:
+def _restore(job: act.Job) -> list[Outcome]:
     record = read_record(job.house.place, job.seen.name)
     way = record.before
     assert way is not None
@@ -90,14 +90,14 @@ def _gone_back(job: act.Job) -> list[Outcome]:
     write_record(job.house.place, job.seen.name, after)
     try:
         _pause(job, record)
-        ways.bring_back(job.seen.environment.path, way)
+        snapshots.restore(job.seen.environment.path, way)
         fault("upgrade.after-switch")
-        if missing := there.see(job.seen.environment, job.house.config.path).missing:
-            raise Trouble(f"what was kept is not whole: {missing}")
+        if missing := presence.look(job.seen.environment, job.house.config.path).missing:
+            raise InstallError(f"what was kept is not whole: {missing}")
     finally:
         outcomes = act.resume(job)
     write_record(job.house.place, job.seen.name, after._replace(pending=None))
-    ways.forget(way)
+    snapshots.discard(way)
     return outcomes
 
 

@@ -1,9 +1,9 @@
-"""Ways back: what is kept of an environment before it is changed, and how it comes back from that.
+"""Snapshots of an environment before it is changed, and their restore. Three kinds:
 
-link   an environment of ours (ours.py): the link is switched back
-copy   the person's own, changed in place: every file of it is kept under a second name (a hard link; installers
-       replace files, they do not write into them), and put back where another file stands now
-moved  node_modules, or Yarn's map in its place: set aside as it is, and moved back
+link   an environment of ours (own_environments.py): the link is switched back
+copy   the person's own, changed in place: every file gets a second name (a hard link; installers replace files, they
+       do not write into them), and is put back where another file is now
+moved  node_modules, or Yarn's map: moved away, and moved back
 """
 
 from __future__ import annotations
@@ -18,23 +18,23 @@ from autosys_tasks import host
 from autosys_tasks.config.model import Environment
 from autosys_tasks.core.faults import fault
 from autosys_tasks.core.files import read_json, retry_while_held, write_atomic
-from autosys_tasks.upgrade import ours
+from autosys_tasks.upgrade import own_environments
 from autosys_tasks.upgrade.discover import listed, matching
-from autosys_tasks.upgrade.there import PNP
-from autosys_tasks.upgrade.values import Way
+from autosys_tasks.upgrade.presence import PNP
+from autosys_tasks.upgrade.values import Snapshot
 
 INDEX = "index.json"
 UNFINISHED = ".new"
 
 
-def is_there(way: Way) -> bool:
-    """Whether what was kept still is."""
+def exists(way: Snapshot) -> bool:
+    """Whether the snapshot still exists."""
     return os.path.isdir(way.path) if way.kind == "link" else os.path.isfile(f"{way.path}/{INDEX}")
 
 
-def save(root: str, environment: Environment) -> Way:
-    """Keep the environment as it is. Raises OSError; what was there of an unfinished copy is made anew."""
-    folder = f"{ours.store(root, environment)}/before-{environment.name}{UNFINISHED}"
+def save(root: str, environment: Environment) -> Snapshot:
+    """Make a snapshot of the environment; an unfinished one is replaced. Raises OSError."""
+    folder = f"{own_environments.store(root, environment)}/before-{environment.name}{UNFINISHED}"
     shutil.rmtree(folder, ignore_errors=True)
     os.makedirs(folder)
     kind = "moved" if environment.kind == "node" else "copy"
@@ -46,11 +46,11 @@ def save(root: str, environment: Environment) -> Way:
             _copy(path, f"{folder}/{number}", hard=environment.kind == "python")
     write_atomic(f"{folder}/{INDEX}", json.dumps(kept), durable=True)
     fault("upgrade.after-save")
-    return Way(kind, folder)
+    return Snapshot(kind, folder)
 
 
-def set_aside(way: Way) -> None:
-    """Move away what is to be built anew (`moved` alone)."""
+def move_away(way: Snapshot) -> None:
+    """Move the files into the snapshot (kind `moved` only)."""
     for number, (path, there) in enumerate(_index(way)):
         if there and os.path.lexists(path):
             retry_while_held(lambda path=path, number=number: os.rename(path, f"{way.path}/{number}"), for_s=5.0)  # type: ignore[misc]
@@ -71,7 +71,7 @@ def _parts(root: str, environment: Environment) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def _index(way: Way) -> list[tuple[str, bool]]:
+def _index(way: Snapshot) -> list[tuple[str, bool]]:
     found = read_json(f"{way.path}/{INDEX}")
     return [(str(path), bool(there)) for path, there in found] if isinstance(found, list) else []
 
@@ -94,17 +94,17 @@ def _copy(source: str, target: str, *, hard: bool) -> None:
         shutil.copy2(source, target)
 
 
-def bring_back(path: str, way: Way) -> None:
-    """The environment at `path` as it was; raises OSError when a file of it cannot be put back."""
+def restore(path: str, way: Snapshot) -> None:
+    """Restore the environment at `path`; raises OSError when a file cannot be put back."""
     if way.kind != "link":
-        _bring_files_back(way)
+        _restore_files(way)
     elif way.path:
         host.point_to(path, way.path)
     elif host.pointed(path) is not None:
         host.unpoint(path)
 
 
-def _bring_files_back(way: Way) -> None:
+def _restore_files(way: Snapshot) -> None:
     for number, (path, there) in enumerate(_index(way)):
         kept = f"{way.path}/{number}"
         if way.kind == "moved":
@@ -119,7 +119,7 @@ def _bring_files_back(way: Way) -> None:
 
 
 def _put_back(kept: str, path: str) -> None:
-    """File by file, so that whatever runs from it goes on: only what is another file now is replaced."""
+    """Put back file by file, only what has changed: programs that run from it go on."""
     if os.path.isdir(kept) and not os.path.islink(kept):
         if not os.path.isdir(path) or os.path.islink(path):
             _remove(path)
@@ -157,8 +157,8 @@ def _remove(path: str) -> None:
             retry_while_held(lambda: os.unlink(path))
 
 
-def keep(way: Way) -> Way:
-    """After a success: what was saved takes the place of what was kept before."""
+def keep_for_rollback(way: Snapshot) -> Snapshot:
+    """After success: replace the snapshot kept before by this one."""
     target = way.path.removesuffix(UNFINISHED)
     shutil.rmtree(target, ignore_errors=True)
     try:
@@ -168,14 +168,14 @@ def keep(way: Way) -> Way:
     return way._replace(path=target)
 
 
-def forget(way: Way) -> None:
-    """After a failure: the environment is back, what was saved is not needed."""
+def discard(way: Snapshot) -> None:
+    """Remove a snapshot that is no longer needed."""
     if way.kind != "link":
         shutil.rmtree(way.path, ignore_errors=True)
 
 
-def forget_unknown(store: str, known: Collection[str]) -> None:
-    """Of what was begun to be kept there, whatever has none of these names."""
+def discard_unknown(store: str, known: Collection[str]) -> None:
+    """Remove unfinished snapshots without a record: those with none of these names."""
     for entry in listed(store):
         if entry.name.startswith("before-") and entry.name.endswith(UNFINISHED) and entry.name not in known:
             shutil.rmtree(entry.path, ignore_errors=True)
