@@ -1,6 +1,7 @@
 """The configuration as it holds, for `inv config`: values, defaults, and where each came from. Pure.
 
-Values stand as a person writes them (`"5min"`, `"${env:TOKEN}"`), so nothing that is secret is in them.
+Values stand as a person writes them (`"5min"`), `${env:X}` as what autosys.toml itself says of it. What it takes from
+elsewhere is nobody's to see, and stays `${env:X}`.
 """
 
 from __future__ import annotations
@@ -39,7 +40,24 @@ def document(config: Config) -> tuple[dict[str, object], dict[str, str]]:
             if variable not in shown:
                 shown[variable] = MASK
                 sources[dotted(("services", name, "env", variable))] = ENV_FILE
+    _tell(config, values, sources)
     return values, sources
+
+
+def _tell(config: Config, values: dict[str, Any], sources: dict[str, str]) -> None:
+    """Each text with `${env:X}` in it as what may be shown of it, its source with where each X came from."""
+    origins: dict[str, dict[str, None]] = {}
+    for at, told in config.told.items():
+        if at[:2] == ("backup", "copies"):  # masked already
+            continue
+        table: Any = values
+        for key in at[:-1]:
+            table = table[key]
+        table[at[-1]] = told.text
+        source = next(each for end in range(len(at), 0, -1) if (each := dotted(at[:end])) in sources)
+        origins.setdefault(source, {}).update(dict.fromkeys(told.origins))
+    for source, said in origins.items():
+        sources[source] += f" ({'; '.join(said)})"
 
 
 def _fill(values: dict[str, object], **known: object) -> None:

@@ -64,13 +64,13 @@ def meant(text: str, folder: Path, environ: Mapping[str, str] | None = None) -> 
     raw = _parsed(text, path)
     faults: list[Fault] = []
     values = shaped(raw, "", (), faults)
-    scope = Scope(str(folder), (os.environ if environ is None else environ,), faults, {})
+    scope = Scope(str(folder), (os.environ if environ is None else environ,), faults, {}, {})
     found = resolved(raw, values, scope)
     faults += cross_faults(found, _names(raw, "services"), _names(raw, "environments"))
     lines = key_lines(text)
     if faults:
         raise _broken(path, _problems(faults, lines))
-    return found._replace(sources={dotted(key): f"{FILE}:{line}" for key, line in lines.items()})
+    return found._replace(told=scope.told, sources={dotted(key): f"{FILE}:{line}" for key, line in lines.items()})
 
 
 def _bytes(path: Path) -> bytes:

@@ -102,6 +102,13 @@ class Schedule(NamedTuple):
     beside: tuple[str, ...] = ()  # names, or patterns, of entries that a person made
 
 
+class Told(NamedTuple):
+    """What may be shown of a text with `${env:X}` in it, and where each X came from."""
+
+    text: str
+    origins: tuple[str, ...]
+
+
 class Config(NamedTuple):
     """The whole of autosys.toml, valid, with every default filled in."""
 
@@ -118,4 +125,5 @@ class Config(NamedTuple):
     schedule: Schedule = Schedule()
     notify: Mapping[str, object] = {}
     sources: Mapping[str, str] = {}  # dotted key, when written -> "autosys.toml:12"
+    told: Mapping[tuple[str | int, ...], Told] = {}  # by keys: what each text with `${env:X}` in it stands for
     written: Mapping[str, Any] = {}  # the document as written, `${env:X}` untouched

@@ -23,8 +23,8 @@ SERVICES: Mapping[str, Entry] = {
     "command": Entry(
         "The program and its arguments.",
         implies="`python`, `node`, `npm` and other programs of the named `environment` are that environment's own.",
-        does_not="No shell: no globs, pipes, `&&` or `~`. What is shown anywhere is the command as written, `${env:X}` "
-        "unreplaced.",
+        does_not="No shell: no globs, pipes, `&&` or `~`. What is shown is the command as written; `inv config` "
+        "replaces an `${env:X}` that `env` or its default says, and none that comes from elsewhere.",
         example='command = ["python", "-m", "app.api", "--port", "${env:API_PORT:-8200}"]',
     ),
     "environment": Entry(

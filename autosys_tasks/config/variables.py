@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from autosys_tasks.config.kinds import REFERENCE
+from autosys_tasks.config.model import Told
 from autosys_tasks.config.shape import Fault, Keys
 
 SECRET_FROM = 4  # shorter values would hide half of every text
@@ -29,6 +30,7 @@ class Scope(NamedTuple):
     others: tuple[Mapping[str, str], ...]
     faults: list[Fault]
     files: dict[str, dict[str, str]]  # env files by path: each is read once
+    told: dict[Keys, Told]  # what may be shown of each text that was filled
     own: Mapping[str, str] = {}
     found: tuple[list[str], ...] = ()  # where every value that came out of `others` is noted
 
@@ -44,7 +46,34 @@ def filled(text: str, scope: Scope, at: Keys) -> str | None:
         return text
     before = len(scope.faults)
     result = _REFERENCE.sub(lambda match: _value(match, scope, at), text)
-    return result if len(scope.faults) == before else None
+    if len(scope.faults) > before:
+        return None
+    scope.told[at] = _told(text, scope, at)
+    return result
+
+
+def _told(text: str, scope: Scope, at: Keys) -> Told:
+    """The same with what the file itself says in place of references; those that lead out of it stay."""
+    origins: dict[str, None] = {}
+
+    def seen(match: re.Match[str]) -> str:
+        name, default, place = match[1], match[2], _place(match[1], scope)
+        if default is not None and not (place and place[name]):
+            origins[f"{name}: its default"] = None
+            return str(default)
+        if place is scope.own:
+            origins[f"{name}: env"] = None
+            told = scope.told.get((*at[:2], "env", name))
+            return told.text if told else scope.own[name]
+        where = "the environment" if place is scope.others[-1] else "env_file"
+        origins[f"{name}: {where}, not shown"] = None
+        return match[0]
+
+    return Told(_REFERENCE.sub(seen, text), tuple(origins))
+
+
+def _place(name: str, scope: Scope) -> Mapping[str, str] | None:
+    return next((each for each in (scope.own, *scope.others) if name in each), None)
 
 
 def _value(match: re.Match[str], scope: Scope, at: Keys) -> str:
@@ -53,7 +82,7 @@ def _value(match: re.Match[str], scope: Scope, at: Keys) -> str:
         hint = "write ${env:NAME} or ${env:NAME:-default}"
         scope.faults.append(Fault(at, "`${env:` lacks a name or its closing brace", hint))
         return ""
-    place = next((each for each in (scope.own, *scope.others) if name in each), None)
+    place = _place(name, scope)
     value = None if place is None else place[name]
     if not value and default is not None:
         return default

@@ -40,9 +40,9 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def read(folder: Path, text: str) -> model.Config:
+def read(folder: Path, text: str, environ: Mapping[str, str] | None = None) -> model.Config:
     (folder / "autosys.toml").write_text(text, encoding="utf-8", newline="\n")
-    return load(folder, {})
+    return load(folder, environ or {})
 
 
 # The reference
@@ -270,7 +270,8 @@ def test_every_effective_value_is_told_with_its_source(folder: Path) -> None:
     values: Any
     values, sources = document(config)
     json.dumps(values)
-    assert values["services"]["api"]["command"][-1] == "${env:API_PORT}"
+    assert values["services"]["api"]["command"][-1] == "8200"
+    assert sources["services.api.command"].endswith(" (API_PORT: env)")
     assert values["services"]["api"]["memory_max"] == "500 MB"
     assert values["services"]["db"]["restart"] == "always"
     assert values["services"]["db"]["readiness"] is None
@@ -302,17 +303,22 @@ def test_effective_values_follow_from_their_table(folder: Path) -> None:
 def test_no_secret_is_among_the_effective_values(folder: Path) -> None:
     """P55: `inv config` is what people paste into an issue."""
     text = (
-        '[services.a]\ncommand = ["x", "${env:TOKEN}"]\nenv_file = [".env"]\nenv = { B = "${env:TOKEN}" }\n'
+        '[services.a]\ncommand = ["x", "${env:TOKEN}", "${env:B}/${env:NONE:-1}", "${env:HOME}"]\n'
+        'env_file = [".env"]\nenv = { B = "${env:TOKEN}" }\n'
     )
     values: Any
-    values, sources = document(read(folder, text))
+    values, sources = document(read(folder, text, {"HOME": "/home/sesame"}))
     assert values["services"]["a"]["env"] == {"B": "${env:TOKEN}", "TOKEN": "***"}
+    assert values["services"]["a"]["command"][2:] == ["${env:TOKEN}/1", "${env:HOME}"]
+    assert sources["services.a.command"].endswith(
+        " (TOKEN: env_file, not shown; B: env; NONE: its default; HOME: the environment, not shown)"
+    )
     assert sources["services.a.env.TOKEN"] == "env_file"
     assert "sesame" not in repr((values, sources, lines_of(values, sources)))
 
 
 def test_effective_values_read_back_as_the_same_configuration(folder: Path) -> None:
-    config = read(folder, EXAMPLE + '[services.db]\ncommand = ["db"]\n')
+    config = read(folder, EXAMPLE.replace("${env:API_PORT}", "8200") + '[services.db]\ncommand = ["db"]\n')
     values, sources = document(config)
     written = [line.partition("  #")[0].rstrip() for line in lines_of(values, sources) if "***" not in line]
     kept = [line for line in written if not re.match(r"services\.api\.liveness\.method", line)]
