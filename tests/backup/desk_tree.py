@@ -55,8 +55,9 @@ def for_nobody() -> Iterator[Path]:
     try:
         yield folder / "desk"
     finally:
-        for path, _, _ in os.walk(folder):
-            os.chmod(path, 0o700)
+        for path, folders, _ in os.walk(folder):
+            for name in folders:  # before it is looked into
+                os.chmod(os.path.join(path, name), 0o700)
         shutil.rmtree(folder)
 
 
