@@ -23,6 +23,8 @@ LOOK_EVERY_S = 0.5  # whether it has ended, though somebody else still holds its
 ROUNDS = 50  # each ends all it sees; only what forks faster than it is seen needs another
 REST_S = 5.0 if host.PLATFORM == "windows" else 0.2  # there a thread reads what it wrote last, and has to have its turn
 PIPE_BYTES = 1 << 20  # no pipe of ours holds more
+STARTS_S = 1.0  # for a start that a thread is amid when we end: milliseconds, but on a busy machine
+starting: set[object] = set()  # one for each start that is under way: who is not among those that run yet
 running: dict[subprocess.Popen[bytes], Callable[[int], None]] = {}  # by what each is ended when we end first
 
 
@@ -47,16 +49,13 @@ def run(
     `given` is its input; its output goes to the file `into`, if one is named. Raises Late after `timeout_s`, OSError
     when it cannot be started. `end`: ends what takes too long, by its pid; without it the whole tree is.
     """
-    flags: dict[str, Any] = host.spawn_flags()
     sink: Any = subprocess.PIPE if into is None else into.open("wb")
+    streams = {"stdin": subprocess.PIPE, "stdout": sink, "stderr": subprocess.PIPE}
     try:
-        child = subprocess.Popen(
-            argv, cwd=folder, env=env, stdin=subprocess.PIPE, stdout=sink, stderr=subprocess.PIPE, **flags
-        )
+        child = start(argv, end or end_tree, cwd=folder, env=env, **streams)
     finally:
         if into is not None:
             sink.close()
-    running[child] = end or end_tree
     try:
         _give(child, given)
         out, err = _said(child, timeout_s)
@@ -66,6 +65,19 @@ def run(
             _rest(child)
         del running[child]
     return Ended(child.returncode, out, err)
+
+
+def start(argv: Sequence[str], end: Callable[[int], None], **more: Any) -> subprocess.Popen[bytes]:
+    """Begin `argv` as a child that `end` ends, by its pid, when we end first; who waits takes it out of `running`."""
+    flags: dict[str, Any] = host.spawn_flags()
+    mark = object()
+    starting.add(mark)
+    try:
+        child = subprocess.Popen(argv, **flags, **more)
+        running[child] = end
+    finally:
+        starting.discard(mark)
+    return child
 
 
 def _said(child: subprocess.Popen[bytes], timeout_s: float) -> tuple[bytes, bytes]:
@@ -142,7 +154,10 @@ def end_tree(pid: int) -> None:
 
 @atexit.register
 def _end_all() -> None:
-    """Nobody waits for these any more: we end while a thread that was left behind still runs them."""
+    """Nobody waits for these any more: we end while a thread that was left behind still runs, or starts, them."""
+    until = time.monotonic() + STARTS_S
+    while starting and time.monotonic() < until:
+        time.sleep(0.001)
     for child, end in list(running.items()):
         if child.poll() is None:
             end(child.pid)

@@ -7,13 +7,12 @@ import os
 import subprocess
 import threading
 import time
-from typing import Any
 
 from autosys_tasks import host
 from autosys_tasks.core.files import decode
 from autosys_tasks.core.probe import Probe
 from autosys_tasks.core.verdict import NG, OK
-from autosys_tasks.host.child import end_tree, running
+from autosys_tasks.host.child import end_tree, running, start
 from autosys_tasks.probes.values import Answer, Subject, quote
 
 TAIL_BYTES = 4096
@@ -51,19 +50,16 @@ def _environ(subject: Subject) -> dict[str, str]:
 
 def _start(argv: tuple[str, ...], subject: Subject) -> subprocess.Popen[bytes]:
     env, cwd = _environ(subject), subject.cwd or os.getcwd()
-    flags: dict[str, Any] = host.spawn_flags()
-    child = subprocess.Popen(
+    return start(
         [host.program(argv[0], env.get("PATH", ""), cwd) or argv[0], *argv[1:]],
+        host.end_group,
         env=env,
         cwd=cwd,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         close_fds=True,
-        **flags,
     )
-    running[child] = host.end_group
-    return child
 
 
 def _cannot_run(word: str, subject: Subject, error: Exception) -> str:

@@ -99,12 +99,17 @@ def test_what_it_wrote_last_is_read_however_late_we_come_to_look(
 def test_a_program_that_a_thread_still_runs_ends_when_we_do(tmp_path: Path, mark: str) -> None:
     """A page of checks leaves the thread of one that is late behind, and the git that it asks with it.
 
-    Whatever `end` spares then (the services of a tick) is spared now.
+    Also when that thread is amid the start: the program runs, and it does not know it yet. Whatever `end` spares then
+    (the services of a tick) is spared now.
     """
     argv = [sys.executable, "-c", SLEEPS.format(far=False)]
     body = (
         "import os, threading, time\n"
         "from autosys_tasks.host import child\n"
+        "class Slow(child.subprocess.Popen):\n"
+        "    def __init__(self, *args, **more):\n"
+        "        super().__init__(*args, **more)\n        time.sleep(0.3)\n"
+        "child.subprocess.Popen = Slow\n"
         "def end(pid):\n    open('ended', 'w').close()\n    child.end_tree(pid)\n"
         f"run = lambda: child.run({argv!r}, '.', dict(os.environ, MARK={mark!r}), 600.0, end=end)\n"
         "threading.Thread(target=run, daemon=True).start()\n"
