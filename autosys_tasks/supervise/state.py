@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,10 +17,12 @@ from autosys_tasks import host
 from autosys_tasks.config.model import Config, Service
 from autosys_tasks.core import slots
 from autosys_tasks.core.clock import shift
-from autosys_tasks.core.files import make_folder, read_text, retry_while_held, write_atomic
+from autosys_tasks.core.errors import StateError
+from autosys_tasks.core.files import make_folder, read_text, retry_while_held, write_all, write_atomic
 from autosys_tasks.supervise.values import LastExit, Now, Record, Wanted
 
 RECORD = "record.jsonl"
+WANTED_BYTES = 256  # of every wanted.json, so that each can be written over the last
 BEGAN = host.boot_clock()  # of this process
 
 
@@ -172,9 +173,33 @@ def read_wanted(place: Place, name: str) -> Wanted:
 
 
 def write_wanted(place: Place, name: str, wanted: Wanted) -> None:
-    """Write down what is wanted, so that it survives a power cut; the guard is told by its bell."""
-    values: Mapping[str, object] = {"up": wanted.up, "at": wanted.at, "hold": wanted.hold}
-    write_atomic(place.of(name, "wanted.json"), json.dumps(values), durable=True, mode=0o600)
+    """Write down what is wanted, so that it survives a power cut; the guard is told by its bell.
+
+    Where there is no room for a new file it is written over the last one: who fills a disk must not go on for that.
+    """
+    path, values = place.of(name, "wanted.json"), {"up": wanted.up, "at": wanted.at, "hold": wanted.hold}
+    data = json.dumps(values).ljust(WANTED_BYTES).encode()
+    try:
+        write_atomic(path, data, durable=True, mode=0o600)
+    except StateError:
+        if not _written_over(path, data):
+            raise
+
+
+def _written_over(path: str, data: bytes) -> bool:
+    """Whether a file of the very same length took it in place, which needs no room on a disk."""
+    try:
+        fd = os.open(path, os.O_WRONLY | getattr(os, "O_BINARY", 0))
+        try:
+            if os.fstat(fd).st_size != len(data):
+                return False
+            write_all(fd, data)
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+    except OSError:
+        return False
+    return True
 
 
 def read_ready(place: Place, name: str, instance: str) -> bool:

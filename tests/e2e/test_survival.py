@@ -72,6 +72,11 @@ def test_a_full_disk_is_named_and_costs_nothing(workspace: rig.Workspace, point:
 def test_a_down_on_a_full_disk_stops_what_it_can_and_says_which_wish_is_not_kept(workspace: rig.Workspace) -> None:
     workspace.service("api", "sleeps.py").service("b", "sleeps.py").cli("bringup").rc(0)
     full = {"AUTOSYS_FAULT": "files.before-write:enospc:2"}  # the first says who is at work
+    workspace.cli("down", "api", env=full).rc(0)
+    workspace.cli("watchdog").rc(0)
+    assert row(workspace, "api")["state"] == "stopped", "written over the last wish"
+    workspace.cli("bringup", "api").rc(0)
+    (workspace.state / "services" / "api" / "wanted.json").unlink()
     said = workspace.cli("down", env=full).rc(1).says("No space left", "stopped, but not to stay so", "-> free some")
     assert str(workspace.state / "services" / "api" / "wanted.json") in said.err
     assert not workspace.alive()
