@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from autosys_tasks.tasks.border.documents import finish, run_fields, show_plan
-from autosys_tasks.tasks.border.streams import put, say
+from autosys_tasks.tasks.border.streams import put_lines, say
 from autosys_tasks.tasks.border.verb import is_dry, verb
 from autosys_tasks.tasks.border.workspace import house
 
@@ -74,8 +74,7 @@ def opened(c, dry_run=False, json=False, exit_code=False):  # type: ignore[no-un
         plan = runs.plan_up(home, (), asked=False, guard=True, task="vscode.open")
         then = f"then: {', '.join(link.name for link in links[1:])}"
         return show_plan(home.config, plan._replace(notes=(*plan.notes, then)), as_json=json, exit_code=exit_code)
-    tell = say if json else put
-    outcomes = chain.carry_out(links, tell)
+    outcomes = chain.carry_out(links, say if json else lambda line: put_lines([line]))
     code = 3 if any(outcome.ok is False for outcome in outcomes) else 0
     failed = [outcome.step.target for outcome in outcomes if outcome.ok is False]
     lines = [f"NG: {', '.join(failed)}" if failed else "OK: all of it"]

@@ -281,6 +281,8 @@ def test_a_step_that_fails_stops_none_of_the_others(workspace: rig.Workspace) ->
     assert "bad" in outcomes["bringup"]["detail"] and "gone" in outcomes["probe"]["detail"]
     assert len(links(result)) == len(outcomes)
     assert row(workspace, "good")["state"] == "ready"
+    said = links(workspace.cli("vscode.open").rc(3))[-1]
+    assert "(autosys health --fix" in said, "as it is typed where there is no tasks.py"
 
 
 def test_another_task_is_a_link_too_and_its_last_line_tells_how_it_ended(home: House) -> None:
