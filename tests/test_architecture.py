@@ -31,7 +31,7 @@ BELOW = {
 }
 PURE = (
     "due.py", "plan.py", "plan_service.py", "plan_things.py", "values.py", "model.py", "types.py", "verdict.py",
-    "spans.py", "watched.py", "told.py", "figures.py", "report/words.py", "plan_rivals.py", "rivals.py",
+    "spans.py", "observation.py", "deaths.py", "figures.py", "report/texts.py", "plan_rivals.py", "rivals.py",
     "globs.py", "manifests.py", "mapping.py", "manifest_names.py", "backup/errors.py", "retain.py",
     "addresses.py", "daily.py", "plan_backup.py", "plan_autostart.py", "supervise/order.py",
     "core/probe.py",
@@ -40,7 +40,7 @@ IMPURE_MODULES = {"os", "sys", "time", "subprocess", "socket", "random", "psutil
 PURE_NAMES = {"subprocess.list2cmdline"}  # a function of its argument
 PURE_ROOMS = ("core.errors", "core.plan", "core.probe", "core.verdict", "core.clock", "config.model", "host.types")
 MAY_PRINT = ("tasks", "services", "bootstrap")
-PRINTERS = ("live.py", "guard.py", "follow.py", "program.py", "reference.py")
+PRINTERS = ("display.py", "guard.py", "follow.py", "program.py", "reference.py")
 LIGHT_TOP = ("invoke", "autosys_tasks.tasks.border", "__future__", "typing")
 LONGEST = 400
 
@@ -154,7 +154,7 @@ MUTANTS = {
     "schedule/task_text.py": "from autosys_tasks import host",
     "schedule/rivals.py": "from autosys_tasks.schedule import starters",
     "schedule/run_key.py": "import sys\nx = sys.platform",
-    "schedule/keep.py": "import invoke",
+    "schedule/resident.py": "import invoke",
     "upgrade/plan.py": "from autosys_tasks.upgrade import stamps",
     "upgrade/manifests.py": "import os",
     "upgrade/look.py": "from autosys_tasks.health.run import page",

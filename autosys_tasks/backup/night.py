@@ -20,7 +20,7 @@ from autosys_tasks.core.clock import span, utc_text, wall
 from autosys_tasks.core.daily import previous_and_next
 from autosys_tasks.core.errors import Busy
 from autosys_tasks.core.files import make_folder, read_json, write_atomic
-from autosys_tasks.supervise import commands, turnstile
+from autosys_tasks.supervise import commands, run_lock
 from autosys_tasks.supervise.house import House
 
 EARLY_S = 300.0  # a backup made up to so long before its time is that night's: timers are not exact
@@ -112,7 +112,7 @@ def start(house: House, *, registered: bool) -> str:
     if not why_missed(house, registered=registered):
         return ""
     try:
-        with turnstile.acting(house.place, "a tick", wait_s=0.0, turn=turnstile.BACKUPS):
+        with run_lock.held(house.place, "a tick", wait_s=0.0, lock=run_lock.BACKUPS):
             why = why_missed(house, registered=registered)
             if not why:
                 return ""

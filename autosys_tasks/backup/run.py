@@ -18,7 +18,7 @@ from autosys_tasks.backup.values import FILE, Backup, Kept
 from autosys_tasks.core.clock import counted, size, wall
 from autosys_tasks.core.errors import AutosysError
 from autosys_tasks.core.plan import Plan, Step
-from autosys_tasks.supervise import turnstile
+from autosys_tasks.supervise import run_lock
 from autosys_tasks.supervise.house import House
 
 __all__ = ["Report", "backup", "backup_when_due", "planned", "planned_prune", "prune", "verdict"]
@@ -45,7 +45,7 @@ def backup_when_due(
 
 
 def _turn(house: House, task: str, wait_s: float) -> AbstractContextManager[None]:
-    return turnstile.acting(house.place, task, wait_s=wait_s, turn=turnstile.BACKUPS)
+    return run_lock.held(house.place, task, wait_s=wait_s, lock=run_lock.BACKUPS)
 
 
 def _make(house: House, note: str, tell: Tell, say: Say) -> Report:

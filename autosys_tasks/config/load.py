@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from autosys_tasks.config.cross import cross_faults
+from autosys_tasks.config.cross_checks import cross_faults
 from autosys_tasks.config.lines import key_lines, line_of
 from autosys_tasks.config.model import Config
 from autosys_tasks.config.resolve import config as resolved

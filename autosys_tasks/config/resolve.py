@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from autosys_tasks.config import addresses, units
-from autosys_tasks.config.ask import address, look, service_probe
 from autosys_tasks.config.keys import ENVIRONMENT_PATH, MANIFESTS
 from autosys_tasks.config.model import Backup, BackupSet, Config, Environment, Schedule, Service, Upgrade, Watchdog
+from autosys_tasks.config.probe_values import address, look, service_probe
 from autosys_tasks.config.shape import Fault, Keys, Table
 from autosys_tasks.config.variables import Scope, absolute, env_values, filled, secret
 

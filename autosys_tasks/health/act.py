@@ -13,8 +13,8 @@ from autosys_tasks import host
 from autosys_tasks.core.errors import AutosysError
 from autosys_tasks.core.plan import Outcome, Plan, Step
 from autosys_tasks.core.verdict import NG
-from autosys_tasks.health import look, look_service, look_things, plan, plan_rivals, twins
-from autosys_tasks.supervise import runs, turnstile
+from autosys_tasks.health import duplicates, look, look_service, look_things, plan, plan_rivals
+from autosys_tasks.supervise import run_lock, runs
 from autosys_tasks.supervise.house import House
 from autosys_tasks.supervise.state import read_wanted
 from autosys_tasks.supervise.values import GUARD
@@ -33,7 +33,7 @@ def carry_out(house: House, order: Plan, tell: Tell, show: runs.Show = lambda d,
     if not order.steps:
         return done
     try:
-        with turnstile.acting(house.place, "health --fix", wait_s=TURN_S):
+        with run_lock.held(house.place, "health --fix", wait_s=TURN_S):
             for word, group in itertools.groupby(order.steps, plan.remedy_of):
                 for outcome in _run(house, word, list(group), show):
                     done.append(outcome)
@@ -106,11 +106,11 @@ def _tick(house: House, steps: Sequence[Step], show: runs.Show) -> list[Ended]:
 
 def _register(house: House, steps: Sequence[Step], show: runs.Show) -> list[Ended]:
     """Register anew what a person had registered and is gone, or differs."""
-    from autosys_tasks.schedule import act, look, plan, wanted
+    from autosys_tasks.schedule import act, look, plan, registered_entries
     from autosys_tasks.schedule import site as place
     from autosys_tasks.schedule.values import entries
 
-    site, names = place.to_register(house.config), wanted.read(house.place)
+    site, names = place.to_register(house.config), registered_entries.read(house.place)
     seen = look.see(site, entries(house.config))
     meant = {name: each for name, each in seen.items() if name in names or each.state == "differs"}
     outcomes = act.carry_out(site, entries(house.config), plan.to_register(meant))
@@ -144,7 +144,7 @@ def _sync_editor(house: House, steps: Sequence[Step], show: runs.Show) -> list[E
 
 def _end_copies(house: House, steps: Sequence[Step], show: runs.Show) -> list[Ended]:
     """End every copy beside a process that is ours; looked for anew, and ended by identity."""
-    found = twins.see_copies(house, look_service.SharedMarks(house)).found
+    found = duplicates.see_copies(house, look_service.SharedMarks(house)).found
     strangers = [(each.service, who) for each in found if each.ours for who in each.others]
     failed = [who.pid for name, who in strangers if not _end(who, house.service(name).stop_timeout_s)]
     pids = ", ".join(str(who.pid) for _name, who in strangers)
@@ -156,7 +156,7 @@ def _end_copies(house: House, steps: Sequence[Step], show: runs.Show) -> list[En
 
 def _end(who: host.Identity, patience_s: float) -> bool:
     """Ask one process to end, then end it and what it started; whether all of that is gone."""
-    family = twins.descent(who)  # listed first: once it is gone, nobody can tell whose children those were
+    family = duplicates.descent(who)  # listed first: once it is gone, nobody can tell whose children those were
     if not _ended(who, patience_s):
         return False
     return all([_ended(member, patience_s) for member in family])

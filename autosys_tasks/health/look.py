@@ -10,7 +10,7 @@ from autosys_tasks.config.model import Config, Environment, Service
 from autosys_tasks.core.clock import counted
 from autosys_tasks.core.journal import FILES, last_run
 from autosys_tasks.core.probe import Probe
-from autosys_tasks.health import probing, twins
+from autosys_tasks.health import duplicates, probing
 from autosys_tasks.health.look_backup import see_backup
 from autosys_tasks.health.look_service import SharedMarks, patience, see_service
 from autosys_tasks.health.look_things import (
@@ -57,7 +57,7 @@ def looks(
         *(_output_look(config, path) for path in config.outputs),
         *(_probe_look(house, probe, dry=dry) for probe in config.probes.values()),
         Look("disk", "disk space", lambda: see_disk(house, usage)),
-        Look("duplicates", "second copies", lambda: twins.see_copies(house, marks)),
+        Look("duplicates", "second copies", lambda: duplicates.see_copies(house, marks)),
         Look("rivals", "rival starters", lambda: see_rivals(house, listed), LISTS_S),
         Look("vscode", "editor tasks", lambda: see_editor(house)),
     ]

@@ -18,7 +18,7 @@ def see_backup(house: House) -> BackupSeen:
     from autosys_tasks.backup import damage_list, store
     from autosys_tasks.backup.owner import foreign_owner, owned_by, owner_of
     from autosys_tasks.host import git
-    from autosys_tasks.schedule import wanted
+    from autosys_tasks.schedule import registered_entries
 
     root, place = Path(house.config.path), house.place
     (there, strange), owner = store.listed(root / "backups"), owner_of(house.config)
@@ -31,8 +31,8 @@ def see_backup(house: House) -> BackupSeen:
         newest=newest,
         lost=_lost(root / "backups", newest, backups, damaged) if newest else "",
         halves=tuple(each for each in strange if (match := store.NAME.match(each)) and not match[3]),
-        wanted=wanted.nightly(place),
-        since=wanted.changed_at(place),
+        wanted=registered_entries.nightly(place),
+        since=registered_entries.changed_at(place),
         late=_late(house),
     )
     ran = _with_run(seen, house)

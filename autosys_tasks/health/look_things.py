@@ -124,13 +124,13 @@ def disk_usage(path: str) -> tuple[int, int]:
 
 def see_autostart(house: House) -> AutostartSeen:
     """What the scheduler says of each entry; the command of each that is registered is tried with --dry-run."""
-    from autosys_tasks.schedule import look, wanted
+    from autosys_tasks.schedule import look, registered_entries
     from autosys_tasks.schedule.site import site_of
     from autosys_tasks.schedule.values import entries
 
     site, known = site_of(house.config), entries(house.config)
     seen = look.see(site, known)
-    asked, since = wanted.read(house.place), wanted.changed_at(house.place)
+    asked, since = registered_entries.read(house.place), registered_entries.changed_at(house.place)
     no_way = look.no_way_for(house.config, seen.values())
     return AutostartSeen(tuple(seen.values()), asked, look.refusals(site, known, seen), since, no_way)
 

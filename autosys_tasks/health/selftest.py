@@ -24,7 +24,7 @@ from autosys_tasks.config.load import load
 from autosys_tasks.core.clock import utc_text, wall
 from autosys_tasks.core.verdict import NG, OK, SKIP, UNKNOWN, WARN, Check
 from autosys_tasks.health import run
-from autosys_tasks.schedule import starters, wanted
+from autosys_tasks.schedule import registered_entries, starters
 from autosys_tasks.schedule.values import Listing
 from autosys_tasks.supervise import runs
 from autosys_tasks.supervise.house import House, house_of
@@ -211,7 +211,7 @@ def _write(scratch: Scratch, name: str, text: str) -> None:
 
 
 def _want_autostart(scratch: Scratch) -> None:
-    wanted.note(scratch.house.place, ["master"], registered=True)
+    registered_entries.note(scratch.house.place, ["master"], registered=True)
 
 
 def _start_too(scratch: Scratch) -> None:

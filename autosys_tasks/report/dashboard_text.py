@@ -9,8 +9,8 @@ from autosys_tasks.core.clock import parse_utc, span
 from autosys_tasks.core.verdict import ALL, UNKNOWN, overall
 from autosys_tasks.report.html_text import folding, heading, marked, page, paragraph, report_parts, section, text
 from autosys_tasks.report.rows_text import ROW_KEYS, Table, moment, row_cells, sentences
+from autosys_tasks.report.texts import say
 from autosys_tasks.report.values import Figures
-from autosys_tasks.report.words import say
 
 Json = Mapping[str, object]
 WORST_FIRST = ("NG", "UNKNOWN", "WARN", "OK", "SKIP")

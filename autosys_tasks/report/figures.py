@@ -7,8 +7,9 @@ from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
 from autosys_tasks.core.verdict import NG, OK, UNKNOWN, overall
+from autosys_tasks.report.deaths import Death, kind_of, of_service, told
+from autosys_tasks.report.observation import Looked, Watch, gaps_of, looked_at, watch_of
 from autosys_tasks.report.spans import merged, total, within, without
-from autosys_tasks.report.told import Death, kind_of, of_service, told
 from autosys_tasks.report.values import (
     Event,
     Figures,
@@ -21,7 +22,6 @@ from autosys_tasks.report.values import (
     Span,
     Use,
 )
-from autosys_tasks.report.watched import Looked, Watch, gaps_of, looked_at, watch_of
 
 N = TypeVar("N", int, float)
 

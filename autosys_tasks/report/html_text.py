@@ -8,8 +8,8 @@ from html import escape
 
 from autosys_tasks.core.clock import span
 from autosys_tasks.report.rows_text import Table, headline, moment, notes, sentences, tables
+from autosys_tasks.report.texts import say
 from autosys_tasks.report.values import Figures, Line, Span
-from autosys_tasks.report.words import say
 
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 VERDICTS = ("OK", "WARN", "NG", "UNKNOWN", "SKIP")

@@ -11,14 +11,14 @@ from autosys_tasks.core import journal
 from autosys_tasks.core.clock import parse_utc, utc_text
 from autosys_tasks.core.garbage import gc_disabled
 from autosys_tasks.core.verdict import NG, OK, SKIP
-from autosys_tasks.report import samples, words
-from autosys_tasks.report.told import tells
+from autosys_tasks.report import samples, texts
+from autosys_tasks.report.deaths import tells
 from autosys_tasks.report.values import Event, Seen, Service, Window
 from autosys_tasks.supervise import plan, show
 from autosys_tasks.supervise.house import House
+from autosys_tasks.supervise.messages import next_step
 from autosys_tasks.supervise.state import now
 from autosys_tasks.supervise.values import Decision, Facts
-from autosys_tasks.supervise.words import next_step
 
 OLD_TICK = re.compile(r"\d+ as wanted(?:, not so: (.*))?")  # 0.1.0 said it in these words alone
 TEXTS = ("task", "step", "target", "reason", "detail")
@@ -137,9 +137,9 @@ def verdict_of(house: House, name: str, facts: Facts, decision: Decision) -> str
 def unknown_language() -> str:
     """What to say of an AUTOSYS_LANG that is no language of ours; "" when it is one, or nothing."""
     said = os.environ.get("AUTOSYS_LANG", "")
-    if said.lower() in ("", "auto", *words.LANGUAGES):
+    if said.lower() in ("", "auto", *texts.LANGUAGES):
         return ""
-    return f"WARN AUTOSYS_LANG: `{said}` is none of {', '.join(words.LANGUAGES)}, auto: it counts as auto"
+    return f"WARN AUTOSYS_LANG: `{said}` is none of {', '.join(texts.LANGUAGES)}, auto: it counts as auto"
 
 
 def language(house: House) -> str:
@@ -148,4 +148,4 @@ def language(house: House) -> str:
 
     system = next((os.environ[key] for key in ("LC_ALL", "LC_MESSAGES", "LANG") if os.environ.get(key)), "")
     said = os.environ.get("AUTOSYS_LANG", "")
-    return words.chosen(house.config.language, said, system or locale.getlocale()[0] or "")
+    return texts.chosen(house.config.language, said, system or locale.getlocale()[0] or "")

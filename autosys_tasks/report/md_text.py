@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from autosys_tasks.report.rows_text import Table, headline, moment, notes, sentences, tables
+from autosys_tasks.report.texts import say
 from autosys_tasks.report.values import Figures
-from autosys_tasks.report.words import say
 
 SPECIAL = re.compile(r"([\\`*\[\]<>|])")
 

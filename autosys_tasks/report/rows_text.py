@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from autosys_tasks.core.clock import size, span, utc_text
+from autosys_tasks.report.texts import known, say
 from autosys_tasks.report.values import Figures, Incident, Line
-from autosys_tasks.report.words import known, say
 
 UNKNOWN = "-"
 KEPT_H = 48

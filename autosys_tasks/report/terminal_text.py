@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from autosys_tasks.report.rows_text import headline, incident_row, notes, sentences, service_row
+from autosys_tasks.report.texts import say
 from autosys_tasks.report.values import Figures
-from autosys_tasks.report.words import say
 
 INCIDENTS_MOST = 5
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 
 from autosys_tasks.core.errors import AutosysError
 from autosys_tasks.core.plan import Outcome, Plan, Step
-from autosys_tasks.schedule import known_as, wanted
+from autosys_tasks.schedule import registered_entries, registered_ids
 from autosys_tasks.schedule.look import Mechanism, mechanisms, see
 from autosys_tasks.schedule.plan import REMOVE
 from autosys_tasks.schedule.values import Entry, Site
@@ -32,11 +32,11 @@ def remember(
 ) -> None:
     """Note what a person wants from now on. What is wanted and could not be registered is missed, not forgotten."""
     names, failed = {entry.name for entry in entries}, {each.step.target for each in outcomes if each.ok is False}
-    wanted.note(place, names if registered else names - failed, registered=registered)
+    registered_entries.note(place, names if registered else names - failed, registered=registered)
     if registered and names - failed:
-        known_as.add(site.folder, site.id)
-    elif not (registered or failed or wanted.read(place)):
-        known_as.forget(site.folder, [site.id])
+        registered_ids.add(site.folder, site.id)
+    elif not (registered or failed or registered_entries.read(place)):
+        registered_ids.forget(site.folder, [site.id])
 
 
 def _try(site: Site, entry: Entry, step: Step) -> tuple[bool, str]:
@@ -72,7 +72,7 @@ def _install(site: Site, entry: Entry) -> str:
 
 
 def _remove(site: Site, name: str, known: list[Mechanism]) -> str:
-    """From every mechanism of these; what one of them refuses keeps none from trying, and is seen when it is asked."""
+    """Remove the entry from each of these mechanisms; an error of one does not stop the others."""
     return "; ".join(f"{mechanism.NAME}: {_removed(mechanism, site, name)}" for mechanism in known)
 
 

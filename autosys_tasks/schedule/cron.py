@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from autosys_tasks import host
 from autosys_tasks.core.clock import counted
 from autosys_tasks.core.errors import StateError, UsageError
-from autosys_tasks.schedule import cron_text, noted
-from autosys_tasks.schedule.noted_text import limited
+from autosys_tasks.schedule import cron_text, run_notes
+from autosys_tasks.schedule.run_notes_text import limited
 from autosys_tasks.schedule.values import AtLogon, Daily, Entry, File, Listing, Seen, Site, Starter
 
 NAME = cron_text.NAME
@@ -74,7 +74,7 @@ def look(site: Site, entries: Iterable[Entry]) -> dict[str, Seen]:
 def _seen(site: Site, entry: Entry, lines: list[str]) -> Seen:
     if not any(_is_for(line, entry.name) for line in lines):
         return Seen(entry.name, "missing", "no such line in the crontab", NAME)
-    ran = noted.last(site, NAME, entry.name)
+    ran = run_notes.last(site, NAME, entry.name)
     try:
         if cron_text.line_of(site, entry) in lines:
             return Seen(entry.name, "registered", WEAK.get(type(entry.when), ""), NAME, ran.at, ran.code)
@@ -89,7 +89,7 @@ def _is_for(line: str, name: str) -> bool:
 
 def install(site: Site, entry: Entry) -> str:
     """Put an entry's line into our block."""
-    noted.prepare(site, NAME, entry.name)
+    run_notes.prepare(site, NAME, entry.name)
     _write(site, entry.name, [cron_text.line_of(site, entry)])
     return "a line in the crontab"
 
@@ -97,7 +97,7 @@ def install(site: Site, entry: Entry) -> str:
 def remove(site: Site, name: str) -> str:
     """Take an entry's line away; nothing there is fine."""
     gone = _table()[1] != NO_PROGRAM and _write(site, name, [])
-    noted.forget(site, NAME, name)
+    run_notes.forget(site, NAME, name)
     return "removed from the crontab" if gone else "nothing to remove"
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from autosys_tasks.core.errors import UsageError
 from autosys_tasks.schedule.command_text import words
-from autosys_tasks.schedule.noted_text import limited, note_of
+from autosys_tasks.schedule.run_notes_text import limited, note_of
 from autosys_tasks.schedule.values import AtLogon, Daily, Entry, Every, Site, Starter
 
 TIMED = re.compile(r"\s*(?:@\w+|(?:\S+\s+){4}\S+)\s+(?P<command>\S.*)")

@@ -12,9 +12,9 @@ from autosys_tasks import host
 from autosys_tasks.core.clock import counted
 from autosys_tasks.core.errors import StateError
 from autosys_tasks.core.files import make_folder, read_bytes, remove_unfinished_of, write_atomic
-from autosys_tasks.schedule import launchd_text, noted
+from autosys_tasks.schedule import launchd_text, run_notes
 from autosys_tasks.schedule.launchd_text import label_of
-from autosys_tasks.schedule.noted_text import limited
+from autosys_tasks.schedule.run_notes_text import limited
 from autosys_tasks.schedule.values import Entry, File, Listing, Seen, Site, Starter
 
 NAME = launchd_text.NAME
@@ -67,14 +67,14 @@ def _seen(site: Site, entry: Entry, off: Container[str]) -> Seen:
         state = "registered"
     if launchd_text.is_running(answer.stdout):
         return Seen(entry.name, state, why or "it runs now", NAME, time.time())
-    ran, told = noted.last(site, NAME, entry.name), launchd_text.exit_code(answer.stdout)
+    ran, told = run_notes.last(site, NAME, entry.name), launchd_text.exit_code(answer.stdout)
     return Seen(entry.name, state, why, NAME, ran.at, ran.code if told is None else told)
 
 
 def install(site: Site, entry: Entry) -> str:
     """Write an entry's agent and load it."""
     file, service = launchd_text.file_of(site, entry), f"{_domain(site)}/{label_of(site, entry.name)}"
-    noted.prepare(site, NAME, entry.name)
+    run_notes.prepare(site, NAME, entry.name)
     make_folder(folder())
     remove_unfinished_of(folder() / file.name, host.identity)
     write_atomic(folder() / file.name, file.text)
@@ -92,7 +92,7 @@ def remove(site: Site, name: str) -> str:
     """Unload an entry's agent and delete its file; nothing there is fine."""
     path = folder() / f"{label_of(site, name)}.plist"
     gone = _ask("bootout", f"{_domain(site)}/{label_of(site, name)}").returncode
-    noted.forget(site, NAME, name)
+    run_notes.forget(site, NAME, name)
     if gone and not path.exists():
         return "nothing to remove"
     path.unlink(missing_ok=True)

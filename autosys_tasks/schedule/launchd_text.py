@@ -8,7 +8,7 @@ import re
 from collections.abc import Container
 from xml.parsers.expat import ExpatError
 
-from autosys_tasks.schedule.noted_text import limited, note_of
+from autosys_tasks.schedule.run_notes_text import limited, note_of
 from autosys_tasks.schedule.values import AtLogon, Entry, Every, File, Site, Starter
 
 NAME = "launchd"

@@ -11,9 +11,9 @@ from typing import Any
 from autosys_tasks import host
 from autosys_tasks.core.errors import AutosysError
 from autosys_tasks.core.files import make_folder, read_text, retry_while_held, write_atomic
-from autosys_tasks.schedule import kept, start_text
+from autosys_tasks.schedule import resident_files, start_text
 from autosys_tasks.schedule.due import NEVER, wait_s
-from autosys_tasks.schedule.kept import Place
+from autosys_tasks.schedule.resident_files import Place
 from autosys_tasks.schedule.values import Entry, File, Seen, Site
 from autosys_tasks.supervise.environ import base_environ
 
@@ -25,7 +25,7 @@ POLICY = "Software\\Microsoft\\Windows\\CurrentVersion\\Policies\\Explorer"
 def show(site: Site, entry: Entry) -> tuple[File, ...]:
     """The value in regedit's form, and the file that it runs."""
     starter = start_text.starter_of(site)._replace(entry=entry.name)
-    return (start_text.registry_file(site, entry, _starter(kept.place_of(site))), starter)
+    return (start_text.registry_file(site, entry, _starter(resident_files.place_of(site))), starter)
 
 
 def runs(site: Site, entry: Entry) -> tuple[str, ...]:
@@ -48,12 +48,12 @@ def way_out() -> str:
 
 def look(site: Site, entries: Iterable[Entry]) -> dict[str, Seen]:
     """What the registry says of the value, and the keeper of its runs."""
-    place, wanted = kept.place_of(site), list(entries)
+    place, wanted = resident_files.place_of(site), list(entries)
     try:
         state, why = _compared(site, place)
     except (OSError, AutosysError) as error:
         return {entry.name: Seen(entry.name, "unknown", f"the Run key: {error}", NAME) for entry in wanted}
-    names = kept.read_names(place, set()) or set()
+    names = resident_files.read_names(place, set()) or set()
     return {
         entry.name: _seen(entry, place, state, why)
         if entry.name in names
@@ -81,10 +81,10 @@ def is_off(said: object) -> bool:
 
 
 def _seen(entry: Entry, place: Place, state: str, why: str) -> Seen:
-    began, runs = kept.read_runs(place)
-    run, now = runs.get(entry.name), kept.now()
+    began, runs = resident_files.read_runs(place)
+    run, now = runs.get(entry.name), resident_files.now()
     next_run = None
-    if kept.is_kept(place) and began is not None:
+    if resident_files.is_kept(place) and began is not None:
         wait = wait_s(entry, began, run.at if run else None, now)
         next_run = None if wait == NEVER else now.wall + wait
     elif state == "registered":
@@ -97,11 +97,11 @@ def install(site: Site, entry: Entry) -> str:
 
     Raises PermissionError when the registry refuses, UsageError when the paths are too long for a Run value.
     """
-    place = kept.place_of(site)
+    place = resident_files.place_of(site)
     value = start_text.value_of(site, _starter(place))
     make_folder(Path(place.folder))
     write_atomic(_starter(place), start_text.starter_of(site).text)
-    kept.write_names(place, (kept.read_names(place, set()) or set()) | {entry.name})
+    resident_files.write_names(place, (resident_files.read_names(place, set()) or set()) | {entry.name})
     delete(APPROVED, start_text.value_name(site))
     _write(start_text.value_name(site), value)
     return f"{start_text.value_name(site)} in the Run key; {_kept_from_now_on(site, place)}"
@@ -109,7 +109,7 @@ def install(site: Site, entry: Entry) -> str:
 
 def _kept_from_now_on(site: Site, place: Place) -> str:
     """Start the keeper as the value will; one that lives has been woken."""
-    if kept.is_kept(place):
+    if resident_files.is_kept(place):
         return "its keeper runs"
     argv = (*site.command[: site.command.index("-m")], _starter(place))
     env = {**base_environ(os.environ), **dict(site.env)}
@@ -119,15 +119,15 @@ def _kept_from_now_on(site: Site, place: Place) -> str:
 
 def remove(site: Site, name: str) -> str:
     """Take an entry out of what is kept, and the value with the last one; nothing there is fine."""
-    place = kept.place_of(site)
-    names = kept.read_names(place, set()) or set()
+    place = resident_files.place_of(site)
+    names = resident_files.read_names(place, set()) or set()
     left = names - {name}
     gone = name in names
     if not left:
         gone |= delete(start_text.RUN, start_text.value_name(site))
         delete(APPROVED, start_text.value_name(site))
         retry_while_held(lambda: Path(_starter(place)).unlink(missing_ok=True))  # a keeper may be reading it just now
-    kept.write_names(place, left)
+    resident_files.write_names(place, left)
     if not gone:
         return "nothing to remove"
     return f"{start_text.value_name(site)} removed" if not left else f"{name} is kept no more"

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from autosys_tasks.core.clock import counted
 from autosys_tasks.core.files import decode, read_bytes
-from autosys_tasks.schedule import kept, run_key, start_text
+from autosys_tasks.schedule import resident_files, run_key, start_text
 from autosys_tasks.schedule.command_text import words
 from autosys_tasks.schedule.start_text import APPROVED, RUN
 from autosys_tasks.schedule.values import Listing, Site, Starter
@@ -93,7 +93,7 @@ def _starters(site: Site, key: Key, value: Value) -> list[Starter]:
         return [found]
     if ours[1] != site.id:
         return [found._replace(ours=ours[1], folder=_folder(found.commands[0]))]
-    names = kept.read_names(kept.place_of(site), set()) or set()
+    names = resident_files.read_names(resident_files.place_of(site), set()) or set()
     return [found._replace(ours=ours[1], entry=name) for name in sorted(names)]
 
 

@@ -14,7 +14,7 @@ from typing import Protocol
 from autosys_tasks import host
 from autosys_tasks.core.errors import AutosysError
 from autosys_tasks.core.files import is_gone, make_folder, write_atomic
-from autosys_tasks.schedule import known_as
+from autosys_tasks.schedule import registered_ids
 from autosys_tasks.schedule.command_text import is_inside
 from autosys_tasks.schedule.look import mechanisms
 from autosys_tasks.schedule.rivals import let_be, rivals
@@ -70,7 +70,7 @@ def see(site: Site, entries: Sequence[Entry], beside: Sequence[str] = (), listed
     if is_inside(str(Path.home()), site.folder):
         troubles += (f"`{site.folder}` holds your home folder: whatever starts for you starts in it",)
         is_ours = _nothing
-    names = known_as.read(site.folder)
+    names = registered_ids.read(site.folder)
     judged = rivals(site, starters, is_ours, is_gone, _doubled(site, entries, own), names)
     spared = len(everybody) - len(starters)
     looked = (*(listing.what for listing in found if listing.what), *([f"{spared} of them let be"] if spared else ()))
@@ -109,7 +109,7 @@ def take_away(site: Site, found: Iterable[Rival], state: str) -> list[tuple[bool
     starters = [rival.starter for rival in found]
     ended = [_taken(site, starter, folder / str(number)) for number, starter in enumerate(starters, 1)]
     stay = {site.id, *(starter.ours for starter, (done, _said) in zip(starters, ended, strict=True) if not done)}
-    known_as.forget(site.folder, {starter.ours for starter in starters} - stay)
+    registered_ids.forget(site.folder, {starter.ours for starter in starters} - stay)
     return ended
 
 

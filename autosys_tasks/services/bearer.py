@@ -8,7 +8,7 @@ from pathlib import Path
 
 from autosys_tasks.core.files import read_text, write_atomic
 from autosys_tasks.services.log import say
-from autosys_tasks.services.place import private_parent
+from autosys_tasks.services.paths import private_parent
 
 
 def read_token(path: Path) -> str:

@@ -16,9 +16,9 @@ from urllib.parse import parse_qs, urlsplit
 
 from autosys_tasks.core.errors import AutosysError, StateError
 from autosys_tasks.services.bearer import same_token
-from autosys_tasks.services.ending import Ending
 from autosys_tasks.services.log import say
 from autosys_tasks.services.routes import Answer, Refusal, Request, Site, find_route, parse_body, refused
+from autosys_tasks.services.shutdown import Ending
 from autosys_tasks.services.wire import Head, Malformed, message, read_body, read_head, status_line
 
 HOST = "127.0.0.1"

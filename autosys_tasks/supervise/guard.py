@@ -25,12 +25,12 @@ from autosys_tasks.core.faults import fault
 from autosys_tasks.core.files import is_gone
 from autosys_tasks.core.journal import Journal
 from autosys_tasks.core.plan import Outcome, outcome_line
-from autosys_tasks.supervise import environ, runs, stopping, ticking, units
+from autosys_tasks.supervise import environ, own_ticks, runs, stopping, units
 from autosys_tasks.supervise.house import House, house_of
 from autosys_tasks.supervise.keeper import Keeper
+from autosys_tasks.supervise.messages import DONE
 from autosys_tasks.supervise.order import ordered
-from autosys_tasks.supervise.ticking import Ticks
-from autosys_tasks.supervise.words import DONE
+from autosys_tasks.supervise.own_ticks import Ticks
 
 PASS_S = 60.0  # lost events, sleep and resume, changed clocks: a full look costs milliseconds
 BEAT_S = 30.0
@@ -225,7 +225,7 @@ def _reload(house: House, workspace: Path) -> House:
 def _renew(house: House, ending: threading.Event) -> None:
     """Become the code that should run now, with the same pid, lock and children: today's when it works, else the last
     good one. Stay where neither is to be had."""
-    if ticking.at_work():  # the next pass comes soon enough
+    if own_ticks.at_work():  # the next pass comes soon enough
         return
     root = lastgood.successor(house.place.folder)
     if root and not ending.is_set():

@@ -1,4 +1,4 @@
-"""One workspace as the supervisor sees it: its configuration, its state folder, what its children are given."""
+"""The context of a run: the workspace's configuration, its state folder, and the environment of its services."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from autosys_tasks.supervise.values import GUARD, label
 
 
 class House(NamedTuple):
-    """What every act needs to know; made once per run."""
+    """The context that every act needs; made once per run."""
 
     config: Config
     place: Place
-    base: Mapping[str, str]  # the starter's environment, less what was meant for it alone
+    base: Mapping[str, str]  # the environment of this process, without what is meant for it alone
     guard: Service
-    memo: dict[str, dict[str, str]]  # what `env` has worked out, by name: a restart does not do it again
+    memo: dict[str, dict[str, str]]  # the results of `env`, by service: a restart does not compute them again
 
     @property
     def services(self) -> Mapping[str, Service]:
-        """Everything that is kept up: what is declared, and the guard when it is."""
+        """All services that are kept running: the declared ones, and the guard if it is on."""
         guard = {GUARD: self.guard} if self.config.watchdog.guard else {}
         return {**self.config.services, **guard}
 
@@ -34,26 +34,26 @@ class House(NamedTuple):
         return Path(self.config.path, "outputs")
 
     def service(self, name: str) -> Service:
-        """A declared service, or the guard, or what is left of one that is declared no more."""
+        """A declared service, the guard, or a placeholder for one that is no longer declared."""
         if name == GUARD:
             return self.guard
         return self.config.services.get(name) or Service(name, ("?",), restart="never", cwd=self.config.path)
 
     def log(self, name: str) -> str:
-        """The file that a service writes."""
+        """The path of a service's log."""
         return os.path.join(self.config.path, "outputs", "logs", f"{label(name)}.log")
 
     def env(self, name: str) -> dict[str, str]:
-        """A service's whole environment, less what marks one instance."""
+        """A service's environment variables, without those of one instance."""
         if name not in self.memo:
             self.memo[name] = environ.environment_of(self.service(name), self.config, self.base)
         return self.memo[name]
 
     def argv(self, name: str) -> tuple[str, ...] | None:
-        """What to run, with the program found; None when there is none."""
+        """A service's argv with the program's full path; None when there is no such program."""
         return environ.resolve(self.service(name), self.config, self.env(name))
 
 
 def house_of(config: Config) -> House:
-    """The house of a workspace, seen from this process."""
+    """The context for a workspace, in this process."""
     return House(config, place_of(config), environ.base_environ(os.environ), environ.guard_service(config), {})

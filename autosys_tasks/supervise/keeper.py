@@ -13,11 +13,11 @@ from autosys_tasks import host
 from autosys_tasks.core.faults import fault
 from autosys_tasks.core.plan import Outcome, Step
 from autosys_tasks.supervise import act, look, plan, stopping, units
+from autosys_tasks.supervise.background_probes import CheckUps, Helpers, Readiness
 from autosys_tasks.supervise.house import House
 from autosys_tasks.supervise.order import ordered
-from autosys_tasks.supervise.questions import CheckUps, Helpers, Readiness
+from autosys_tasks.supervise.run_lock import is_held
 from autosys_tasks.supervise.state import now, write_ready
-from autosys_tasks.supervise.turnstile import at_work
 from autosys_tasks.supervise.values import Decision, Facts, Reply, label
 
 YIELD_S = 0.3
@@ -184,7 +184,7 @@ class Keeper:
     def _act(self, name: str, decision: Decision, moment: float, ended: host.Exit | None) -> None:
         later = decision.due_boot is not None and decision.due_boot > moment
         if decision.step == "start" and not decision.after and not later:
-            if self._yields and ended is None and self._is_first_start(name) and at_work(self.house.place):
+            if self._yields and ended is None and self._is_first_start(name) and is_held(self.house.place):
                 self._due[name] = moment + YIELD_S
             else:
                 self._start(name, decision.reason)
@@ -197,7 +197,7 @@ class Keeper:
                 self.tell(outcome)
             self._again(name, soon=outcome.ok is None)
         elif decision.step in ("stop", "restart"):
-            if self._yields and not self.facts[name].wanted.up and at_work(self.house.place):
+            if self._yields and not self.facts[name].wanted.up and is_held(self.house.place):
                 self._due[name] = moment + YIELD_S  # a `down` keeps the order
             else:
                 self._stop(name, decision)

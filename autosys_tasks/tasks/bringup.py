@@ -21,7 +21,7 @@ def bringup(  # type: ignore[no-untyped-def]
     c, service, wanted=False, guard=True, timeout=120.0, dry_run=False, json=False, exit_code=False
 ):
     """Start what is not up, in dependency order, until each is ready."""
-    from autosys_tasks.supervise import live, runs, turnstile, words
+    from autosys_tasks.supervise import display, messages, run_lock, runs
     from autosys_tasks.upgrade.baseline import record_baseline
 
     home = house()
@@ -31,12 +31,12 @@ def bringup(  # type: ignore[no-untyped-def]
         return show_plan(home.config, plan, as_json=json, exit_code=exit_code)
     record_baseline(home)
     with (
-        turnstile.acting(home.place, "bringup", wait_s=timeout, waiting=lambda who: say(f"waiting for {who}")),
-        live.display(home, say, quiet=json) as show,
+        run_lock.held(home.place, "bringup", wait_s=timeout, waiting=lambda who: say(f"waiting for {who}")),
+        display.display(home, say, quiet=json) as show,
     ):
         notes = [] if wanted else runs.woken(home, service)
         report = runs.bring_up(home, service, wanted_only=wanted, guard=guard, timeout_s=timeout, show=show)
     notes += [] if home.config.services else ["nothing to start: write [services.NAME] into autosys.toml"]
-    fields = run_fields("bringup", report.outcomes, [*notes, *words.notes(report)])
-    lines = [*notes, *words.verdict_lines(report)]
+    fields = run_fields("bringup", report.outcomes, [*notes, *messages.notes(report)])
+    lines = [*notes, *messages.verdict_lines(report)]
     return finish(home.config, "run", 3 if report.not_so else 0, fields, lines, json)

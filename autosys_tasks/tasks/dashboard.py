@@ -27,7 +27,7 @@ def dashboard(  # type: ignore[no-untyped-def]
     """One page with the latest health page, the services and the report's figures: a file, or live."""
     from autosys_tasks.core.errors import UsageError
     from autosys_tasks.core.plan import Plan, Step
-    from autosys_tasks.report import act, json_text, look, words
+    from autosys_tasks.report import act, json_text, look, texts
     from autosys_tasks.report.dashboard_text import fields, html, lines
 
     span, dry = act.hours_of(hours), is_dry(c, dry_run)
@@ -49,7 +49,7 @@ def dashboard(  # type: ignore[no-untyped-def]
         show_in_browser(path.as_uri())
     shown = f"outputs/{path.name}"
     document = {"at": at, "file": shown, **fields(board, json_text.fields(board.figures))}
-    said = [*lines(board, language), words.say("written", language, path=shown)]
+    said = [*lines(board, language), texts.say("written", language, path=shown)]
     return finish(home.config, "dashboard", 0, document, said, json)
 
 

@@ -48,10 +48,10 @@ def health(  # type: ignore[no-untyped-def]
         return show_plan(home.config, plan.fixes(checks), as_json=json, exit_code=exit_code)
     if fix:
         from autosys_tasks.health import act
-        from autosys_tasks.supervise import live
+        from autosys_tasks.supervise import display
 
         tell = (lambda outcome: None) if json else (lambda outcome: say(show.fix_line(outcome)))
-        with live.display(home, say, quiet=json) as picture:
+        with display.display(home, say, quiet=json) as picture:
             mended = run.fix(home, checks, ids, lambda h, order: act.carry_out(h, order, tell, picture))
         checks, trouble = mended.checks, mended.trouble
     fields = show.fields(checks, program())

@@ -10,14 +10,14 @@ from autosys_tasks.tasks.border.workspace import FOUND, here
 @verb()
 def init(c, dry_run=False, json=False, exit_code=False):  # type: ignore[no-untyped-def]
     """Write a commented autosys.toml (and tasks.py when there is none); never overwrites."""
-    from autosys_tasks.config import begin
+    from autosys_tasks.config import init_files
 
     folder = here()
-    FOUND["path"], FOUND["name"] = str(folder), begin.name_of(folder)
-    plan = begin.plan(folder)
+    FOUND["path"], FOUND["name"] = str(folder), init_files.name_of(folder)
+    plan = init_files.plan(folder)
     if is_dry(c, dry_run):
         return show_plan(None, plan, as_json=json, exit_code=exit_code)
-    outcomes = begin.carry_out(plan, folder)
+    outcomes = init_files.carry_out(plan, folder)
     lines = [*(f"wrote {o.step.target}: {o.detail}" for o in outcomes), *plan.notes]
     lines.append("next: edit autosys.toml, then `inv bringup`")
     return finish(None, "run", 0, run_fields("init", outcomes, plan.notes), lines, json)

@@ -22,17 +22,17 @@ def start(c, timeout=120.0, dry_run=False, json=False, exit_code=False):  # type
     # All of it before an upgrade, which may change the packages that this very run is made of.
     import autosys_tasks.health.run
     import autosys_tasks.health.show
-    import autosys_tasks.supervise.runs
-    import autosys_tasks.supervise.words  # noqa: F401
+    import autosys_tasks.supervise.messages
+    import autosys_tasks.supervise.runs  # noqa: F401
     from autosys_tasks import host
     from autosys_tasks.backup import night
     from autosys_tasks.bootstrap import lastgood
     from autosys_tasks.core.files import check_writable
     from autosys_tasks.core.journal import Journal
-    from autosys_tasks.schedule import wanted
+    from autosys_tasks.schedule import registered_entries
 
     home = house()
-    missed = night.why_missed(home, registered=wanted.nightly(home.place))
+    missed = night.why_missed(home, registered=registered_entries.nightly(home.place))
     if is_dry(c, dry_run):
         return show_plan(home.config, _planned(home, missed), as_json=json, exit_code=exit_code)
     for folder in (home.outputs, Path(home.place.folder)):
@@ -95,11 +95,11 @@ def _upgrade(home: Any, timeout: float) -> tuple[bool, str]:
 
 
 def _bring_up(home: Any, timeout: float) -> tuple[bool, str]:
-    from autosys_tasks.supervise import runs, turnstile, words
+    from autosys_tasks.supervise import messages, run_lock, runs
 
-    with turnstile.acting(home.place, "master", wait_s=timeout):
+    with run_lock.held(home.place, "master", wait_s=timeout):
         report = runs.bring_up(home, (), wanted_only=True, guard=True, timeout_s=timeout)
-    return not report.not_so, "; ".join(words.notes(report)) or words.verdict_lines(report)[-1]
+    return not report.not_so, "; ".join(messages.notes(report)) or messages.verdict_lines(report)[-1]
 
 
 def _catch_up(home: Any, timeout: float) -> tuple[bool, str]:

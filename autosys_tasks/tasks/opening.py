@@ -27,14 +27,14 @@ def bring_up(home: Any) -> Any:
     """As `inv bringup --wanted`: what a person stopped stays stopped."""
     import time
 
-    from autosys_tasks.supervise import runs, turnstile, words
+    from autosys_tasks.supervise import messages, run_lock, runs
     from autosys_tasks.vscode.chain import Ended
 
     ends = time.monotonic() + UP_S
-    with turnstile.acting(home.place, "vscode.open", wait_s=UP_S):
+    with run_lock.held(home.place, "vscode.open", wait_s=UP_S):
         left_s = max(0.0, ends - time.monotonic())
         report = runs.bring_up(home, (), wanted_only=True, guard=True, timeout_s=left_s)
-    return Ended(not report.not_so, "; ".join([*words.notes(report), words.verdict_lines(report)[-1]]))
+    return Ended(not report.not_so, "; ".join([*messages.notes(report), messages.verdict_lines(report)[-1]]))
 
 
 def probe(home: Any) -> Any:

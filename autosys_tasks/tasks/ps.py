@@ -14,9 +14,9 @@ def ps(c, watch=False, json=False):  # type: ignore[no-untyped-def]
 
     home = house()
     if watch and not json:
-        from autosys_tasks.supervise import live
+        from autosys_tasks.supervise import display
 
-        return live.watch(home)
+        return display.watch(home)
     seen = show.picture(home)
     rows, guard = show.rows(home, seen), show.guard_row(seen)
     lines = [*show.table_lines(rows), show.guard_line(guard)]

@@ -14,7 +14,7 @@ def report(  # type: ignore[no-untyped-def]
     """Uptime of the observed time, incidents, restarts, use, and what to do next; never more than was seen."""
     from autosys_tasks.report import act, html_text, json_text, look, md_text, terminal_text
     from autosys_tasks.report.figures import figures
-    from autosys_tasks.report.words import say
+    from autosys_tasks.report.texts import say
     from autosys_tasks.tasks.border.streams import say as tell
 
     span, kinds = act.hours_of(hours), act.formats(format)

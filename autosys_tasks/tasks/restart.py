@@ -16,7 +16,7 @@ from autosys_tasks.tasks.border.workspace import house
 def restart(c, service, timeout=120.0, dry_run=False, json=False, exit_code=False):  # type: ignore[no-untyped-def]
     """Stop services whole, then start them and wait until each is ready."""
     from autosys_tasks.core.errors import UsageError
-    from autosys_tasks.supervise import live, runs, turnstile, words
+    from autosys_tasks.supervise import display, messages, run_lock, runs
 
     home = house()
     if not service:
@@ -24,11 +24,11 @@ def restart(c, service, timeout=120.0, dry_run=False, json=False, exit_code=Fals
     if is_dry(c, dry_run):
         return show_plan(home.config, runs.plan_restart(home, service), as_json=json, exit_code=exit_code)
     with (
-        turnstile.acting(home.place, "restart", wait_s=timeout, waiting=lambda who: say(f"waiting for {who}")),
-        live.display(home, say, quiet=json) as show,
+        run_lock.held(home.place, "restart", wait_s=timeout, waiting=lambda who: say(f"waiting for {who}")),
+        display.display(home, say, quiet=json) as show,
     ):
         report = runs.restart(home, service, timeout_s=timeout, show=show)
     notes = runs.not_ours(home, service)
-    fields = run_fields("restart", report.outcomes, [*notes, *words.notes(report)])
-    lines = [*notes, *words.verdict_lines(report)]
+    fields = run_fields("restart", report.outcomes, [*notes, *messages.notes(report)])
+    lines = [*notes, *messages.verdict_lines(report)]
     return finish(home.config, "run", 3 if report.not_so else 0, fields, lines, json)

@@ -32,7 +32,7 @@ def change(c: Any, task: str, names: tuple[str, ...], dry_run: bool, json: bool,
     from autosys_tasks.schedule import act, look, plan
     from autosys_tasks.schedule import show as room
     from autosys_tasks.schedule import site as place
-    from autosys_tasks.supervise import turnstile
+    from autosys_tasks.supervise import run_lock
 
     home = house()
     site = place.site_of(home.config)
@@ -41,7 +41,7 @@ def change(c: Any, task: str, names: tuple[str, ...], dry_run: bool, json: bool,
     if is_dry(c, dry_run):
         found = decide(look.see(site, entries))._replace(task=task)
         return show_plan(home.config, found, as_json=json, exit_code=exit_code)
-    with turnstile.acting(home.place, task, wait_s=0.0, turn=turnstile.SCHEDULES):
+    with run_lock.held(home.place, task, wait_s=0.0, lock=run_lock.SCHEDULES):
         site = place.to_register(home.config) if decide is plan.to_register else site
         todo = decide(look.see(site, entries))
         outcomes = act.carry_out(site, entries, todo, tell)
@@ -92,12 +92,12 @@ def show(c, platform="", only="", json=False):  # type: ignore[no-untyped-def]
 @verb()
 def keep(c, dry_run=False, json=False, exit_code=False):  # type: ignore[no-untyped-def]
     """Stay, and keep the times of the entries: for a machine whose scheduler refuses (started by its Run key)."""
-    from autosys_tasks.schedule import keep as room
+    from autosys_tasks.schedule import resident
     from autosys_tasks.schedule import site as place
 
     home = house()
     site, entries = place.site_of(home.config), place.chosen(home.config, "")
     if is_dry(c, dry_run):
-        return show_plan(home.config, room.planned(site, entries), as_json=json, exit_code=exit_code)
-    code = room.keep(home, site, entries, say)
+        return show_plan(home.config, resident.planned(site, entries), as_json=json, exit_code=exit_code)
+    code = resident.keep(home, site, entries, say)
     return finish(home.config, "run", code, run_fields("schedule.keep", ()), ["OK: ended"], json)

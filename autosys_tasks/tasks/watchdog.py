@@ -23,7 +23,7 @@ def watchdog(c, follow=False, reset="", dry_run=False, json=False, exit_code=Fal
     """Look once at everything that is wanted up, and heal what is not."""
     from autosys_tasks.core.errors import UsageError
     from autosys_tasks.core.plan import outcome_line
-    from autosys_tasks.supervise import runs, words
+    from autosys_tasks.supervise import messages, runs
 
     dry = is_dry(c, dry_run)
     if follow and json and not dry:
@@ -38,7 +38,7 @@ def watchdog(c, follow=False, reset="", dry_run=False, json=False, exit_code=Fal
         return end(room.follow(home))
     if reset:
         notes = [] if cleared else [f"{reset}: nothing to clear"]
-        lines = [outcome_line(outcome, words.DONE) for outcome in cleared] or notes
+        lines = [outcome_line(outcome, messages.DONE) for outcome in cleared] or notes
         return finish(home.config, "run", 0, run_fields("watchdog", cleared, notes), lines, json)
     return _tick(home, json)
 
@@ -46,14 +46,14 @@ def watchdog(c, follow=False, reset="", dry_run=False, json=False, exit_code=Fal
 def _planned(home: House, reset: str) -> Plan:
     """What a tick, or a reset, would do now, and what it would begin beside."""
     from autosys_tasks.backup import night
-    from autosys_tasks.schedule import wanted
+    from autosys_tasks.schedule import registered_entries
     from autosys_tasks.supervise import runs
     from autosys_tasks.upgrade import tick
 
     if reset:
         return runs.plan_reset(home, reset)
     plan = runs.plan_up(home, (), asked=False, guard=True, task="watchdog")
-    missed = night.why_missed(home, registered=wanted.nightly(home.place))
+    missed = night.why_missed(home, registered=registered_entries.nightly(home.place))
     background = {"an upgrade": tick.why_due(home, dry=True), "a backup": missed}
     notes = [f"would begin {what}: {why}" for what, why in background.items() if why]
     return plan._replace(notes=(*plan.notes, *notes))
@@ -64,21 +64,22 @@ def _tick(home: House, json: bool) -> None:
     from autosys_tasks.backup import night
     from autosys_tasks.bootstrap import lastgood
     from autosys_tasks.core.errors import Busy
-    from autosys_tasks.schedule import wanted
-    from autosys_tasks.supervise import runs, turnstile, words
+    from autosys_tasks.schedule import registered_entries
+    from autosys_tasks.supervise import messages, run_lock, runs
     from autosys_tasks.upgrade import tick
 
     try:
-        with turnstile.acting(home.place, "watchdog", wait_s=0.0):
+        with run_lock.held(home.place, "watchdog", wait_s=0.0):
             stale = tick.stale(home)
             report = runs.tick(home, stale)
     except Busy as busy:
         note = f"{busy.message}; nothing to do here"
         return finish(home.config, "run", 0, run_fields("watchdog", (), [note]), [note], json)
     lastgood.keep(home.place.folder)
-    nightly = wanted.nightly(home.place)
+    nightly = registered_entries.nightly(home.place)
     begun = [line for line in (tick.start(home), night.start(home, registered=nightly)) if line]
-    notes = [*words.notes(report), *(f"environment {name}: still stale, {why}" for name, why in stale.items()), *begun]
-    lines = [*begun, *words.verdict_lines(report, stale)]
+    still_stale = (f"environment {name}: still stale, {why}" for name, why in stale.items())
+    notes = [*messages.notes(report), *still_stale, *begun]
+    lines = [*begun, *messages.verdict_lines(report, stale)]
     code = 3 if report.not_so or stale else 0
     return finish(home.config, "run", code, run_fields("watchdog", report.outcomes, notes), lines, json)

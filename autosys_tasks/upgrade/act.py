@@ -15,7 +15,7 @@ from autosys_tasks import host
 from autosys_tasks.core.errors import AutosysError, Busy
 from autosys_tasks.core.faults import fault
 from autosys_tasks.core.plan import Outcome, Step
-from autosys_tasks.supervise import runs, turnstile
+from autosys_tasks.supervise import run_lock, runs
 from autosys_tasks.supervise.house import House
 from autosys_tasks.upgrade import build, own_environments, presence, snapshots
 from autosys_tasks.upgrade.build import Target
@@ -184,7 +184,7 @@ def turn(house: House) -> Iterator[None]:
     """Hold the turn of those who start services; without it after TURN_S, since the services' own locks keep order."""
     with contextlib.ExitStack() as stack:
         with contextlib.suppress(Busy):
-            stack.enter_context(turnstile.acting(house.place, "upgrade", wait_s=TURN_S))
+            stack.enter_context(run_lock.held(house.place, "upgrade", wait_s=TURN_S))
         yield
 
 

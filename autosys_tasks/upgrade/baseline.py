@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 
 from autosys_tasks.core.errors import AutosysError
-from autosys_tasks.supervise import turnstile
+from autosys_tasks.supervise import run_lock
 from autosys_tasks.supervise.house import House
 from autosys_tasks.upgrade import stamps
 
@@ -20,7 +20,7 @@ def record_baseline(house: House) -> None:
 
     with (
         contextlib.suppress(AutosysError, OSError, ValueError),  # the next bring-up tries again
-        turnstile.acting(house.place, "bringup", wait_s=0.0, turn=turnstile.UPGRADES),
+        run_lock.held(house.place, "bringup", wait_s=0.0, lock=run_lock.UPGRADES),
     ):
         for seen in look.look(house, FileCache(house.place, house.config.path)).environments:
             if seen.record.done and stamps.read_record(house.place, seen.name).done is None:

@@ -10,7 +10,7 @@ from autosys_tasks.core.errors import AutosysError, UsageError
 from autosys_tasks.core.faults import fault
 from autosys_tasks.core.journal import Journal
 from autosys_tasks.core.plan import Outcome, Plan, Step
-from autosys_tasks.supervise import turnstile
+from autosys_tasks.supervise import run_lock
 from autosys_tasks.supervise.house import House
 from autosys_tasks.upgrade import act, build, look, plan, presence, run, snapshots
 from autosys_tasks.upgrade.file_cache import FileCache
@@ -51,7 +51,7 @@ def _chosen(house: House, only: Collection[str]) -> list[EnvironmentSeen]:
 def roll_back(house: House, only: Collection[str] = (), tell: run.Tell = lambda outcome: None) -> run.Report:
     """Do it, under the turn of upgrades: services stopped, environment back, services ready again."""
     began = time.monotonic()
-    turn = turnstile.acting(house.place, "upgrade.rollback", wait_s=0.0, turn=turnstile.UPGRADES)
+    turn = run_lock.held(house.place, "upgrade.rollback", wait_s=0.0, lock=run_lock.UPGRADES)
     with turn, run.install_lock(house) as lock:
         found = _chosen(house, only)
         todo = _plan(house, found)

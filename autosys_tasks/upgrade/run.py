@@ -21,7 +21,7 @@ from autosys_tasks.core.files import make_folder
 from autosys_tasks.core.journal import Journal
 from autosys_tasks.core.parallel import run_parallel
 from autosys_tasks.core.plan import Outcome, Plan, Step
-from autosys_tasks.supervise import turnstile
+from autosys_tasks.supervise import run_lock
 from autosys_tasks.supervise.house import House
 from autosys_tasks.upgrade import changes, look, plan, stamps
 from autosys_tasks.upgrade.changes import Changes, GitReport
@@ -150,7 +150,7 @@ def upgrade(
     services already. `explain` hears of every environment why it is stale, or why not, before anything is installed.
     """
     order = Order(house, only, force, pull, turns, tell, explain, tools)
-    with turnstile.acting(house.place, "upgrade", wait_s=wait_s, turn=turnstile.UPGRADES), install_lock(house) as lock:
+    with run_lock.held(house.place, "upgrade", wait_s=wait_s, lock=run_lock.UPGRADES), install_lock(house) as lock:
         return _upgraded(order, lock)
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from autosys_tasks.core.errors import Busy
 from autosys_tasks.core.plan import Step
-from autosys_tasks.supervise import commands, turnstile
+from autosys_tasks.supervise import commands, run_lock
 from autosys_tasks.supervise.house import House
 from autosys_tasks.supervise.state import now
 
@@ -95,7 +95,7 @@ def start(house: House) -> str:
     if not _may_be_due(house):
         return ""
     try:
-        with turnstile.acting(house.place, "watchdog", wait_s=0.0, turn=turnstile.UPGRADES):
+        with run_lock.held(house.place, "watchdog", wait_s=0.0, lock=run_lock.UPGRADES):
             why = why_due(house)
     except Busy as busy:
         return f"upgrade: {busy.message}"

@@ -14,9 +14,9 @@ from test_night import SETS, backups
 from autosys_tasks import host
 from autosys_tasks.config.load import load
 from autosys_tasks.core.journal import Journal
-from autosys_tasks.supervise import commands, guard, ticking
+from autosys_tasks.supervise import commands, guard, own_ticks
 from autosys_tasks.supervise.house import House, house_of
-from autosys_tasks.supervise.ticking import BEATS, Ticks
+from autosys_tasks.supervise.own_ticks import BEATS, Ticks
 
 
 def ticks(workspace: rig.Workspace) -> list[dict[str, object]]:
@@ -95,7 +95,7 @@ def test_who_waits_for_a_tick_becomes_no_other_program(home: House, monkeypatch:
     """Its successor would know nothing of that child, and leave it unreaped."""
     asked, over = list[str](), threading.Event()
     monkeypatch.setattr("autosys_tasks.bootstrap.lastgood.successor", lambda folder: asked.append(folder) or "")
-    tick = threading.Thread(target=over.wait, name=ticking.THREAD)
+    tick = threading.Thread(target=over.wait, name=own_ticks.THREAD)
     tick.start()
     guard._renew(home, threading.Event())
     assert not asked

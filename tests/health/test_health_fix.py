@@ -13,7 +13,7 @@ from autosys_tasks.config.load import load
 from autosys_tasks.core.errors import Busy
 from autosys_tasks.core.plan import Outcome, Plan, Step
 from autosys_tasks.health import act, run
-from autosys_tasks.supervise import turnstile
+from autosys_tasks.supervise import run_lock
 from autosys_tasks.supervise.house import House, house_of
 from autosys_tasks.supervise.state import Place, read_record
 from autosys_tasks.supervise.values import GUARD
@@ -203,7 +203,7 @@ def test_fixes_wait_their_turn_and_say_who_is_at_work(
     workspace.service("api", "sleeps.py", 1000)
     home = house(workspace)
     monkeypatch.setattr(act, "TURN_S", 0.05)
-    with turnstile.acting(home.place, "bringup", wait_s=1):
+    with run_lock.held(home.place, "bringup", wait_s=1):
         order = Plan("health", (Step("fix", "service.api", "down", {"command": ["inv", "bringup", "api"]}),))
         (outcome,) = act.carry_out(home, order, lambda outcome: None)
     assert outcome.ok is None

@@ -10,7 +10,7 @@ import rig
 
 from autosys_tasks import host
 from autosys_tasks.config.load import load
-from autosys_tasks.health import twins
+from autosys_tasks.health import duplicates
 from autosys_tasks.health.look_service import SharedMarks
 from autosys_tasks.health.values import CopiesSeen
 from autosys_tasks.supervise.house import House, house_of
@@ -33,7 +33,7 @@ Spawned = list[subprocess.Popen[bytes]]
 def test_command_lines_compare_by_what_they_run(
     one: tuple[str, ...], other: tuple[str, ...], same: bool
 ) -> None:
-    assert (twins.normal(one, "/w") == twins.normal(other, "/w")) is same
+    assert (duplicates.normal(one, "/w") == duplicates.normal(other, "/w")) is same
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def by_hand(workspace: rig.Workspace, spawned: Spawned, *args: object, program: 
 
 def seen(workspace: rig.Workspace) -> CopiesSeen:
     made = house(workspace)
-    return twins.see_copies(made, SharedMarks(made))
+    return duplicates.see_copies(made, SharedMarks(made))
 
 
 def test_a_copy_started_by_hand_is_found_beside_ours(workspace: rig.Workspace, spawned: Spawned) -> None:

@@ -11,7 +11,7 @@ import rig
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autosys_tasks.config.cross import circles
+from autosys_tasks.config.cross_checks import circles
 from autosys_tasks.config.effective import document
 from autosys_tasks.config.keys import TABLES, Key
 from autosys_tasks.config.lines import key_lines

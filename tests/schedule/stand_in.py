@@ -10,7 +10,7 @@ from pathlib import Path
 
 from autosys_tasks import host
 from autosys_tasks.config.load import load
-from autosys_tasks.schedule import keep, run_key
+from autosys_tasks.schedule import resident, run_key
 from autosys_tasks.schedule.values import AtLogon, Daily, Entry, Every, Site
 from autosys_tasks.supervise.house import house_of
 
@@ -57,7 +57,8 @@ def main(file: str) -> None:
     task = sys.argv[1]
     if task == "schedule.keep":
         site = site_of(file)
-        sys.exit(keep.keep(house_of(load(Path(site.folder))), site, entries(), lambda text: print(text, flush=True)))
+        house = house_of(load(Path(site.folder)))
+        sys.exit(resident.keep(house, site, entries(), lambda text: print(text, flush=True)))
     if task in ("schedule.register", "schedule.unregister"):
         site = site_of(file)
         sys.exit(print([by_run_key(site, entry, task) for entry in entries()[:2]]))

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from seen import tree
 
 from autosys_tasks.core.errors import UsageError
-from autosys_tasks.schedule import cron, cron_text, noted
-from autosys_tasks.schedule.noted_text import note_of
+from autosys_tasks.schedule import cron, cron_text, run_notes
+from autosys_tasks.schedule.run_notes_text import note_of
 from autosys_tasks.schedule.values import AtLogon, Daily, Entry, Every, Site
 
 SITE = Site("desk-1a2b3c4d", "/w/내 책상 50%", ("/w/py thon", "-m", "invoke"), "1", "/w/내 책상 50%/log")
@@ -173,7 +173,7 @@ def test_a_run_that_hangs_is_ended_and_its_exit_code_says_so(tmp_path: Path) -> 
     for limit_s in (1, 8, 60):  # on a busy machine it has not even begun after one
         line = cron_text.line_of(site, Entry("watchdog", "", Every(300), ("watchdog",), limit_s))
         rig.start(["sh", "-c", line.split(" ", 5)[5]], cwd=tmp_path, env={}).result()
-        assert noted.last(site, "cron", "watchdog").code == 128 + signal.SIGALRM
+        assert run_notes.last(site, "cron", "watchdog").code == 128 + signal.SIGALRM
         if said := (tmp_path / "log").read_text(encoding="utf-8"):
             break
     assert said.startswith("begun")
@@ -235,12 +235,12 @@ def test_a_note_that_is_just_being_written_is_waited_for(tmp_path: Path, monkeyp
             where.write_text("3\n", encoding="utf-8")
         return text
 
-    monkeypatch.setattr(noted, "read_text", read)
-    assert noted.last(site, "cron", "watchdog").code == 3
+    monkeypatch.setattr(run_notes, "read_text", read)
+    assert run_notes.last(site, "cron", "watchdog").code == 3
     monkeypatch.undo()
-    monkeypatch.setattr(noted, "WRITING_S", 0.0)
+    monkeypatch.setattr(run_notes, "WRITING_S", 0.0)
     path.write_text("", encoding="utf-8")
-    left = noted.last(site, "cron", "watchdog")
+    left = run_notes.last(site, "cron", "watchdog")
     assert left.at and left.code is None, "it ran, and could not say how it ended"
 
 

@@ -13,7 +13,8 @@ import rig
 import stand_in
 
 from autosys_tasks import host
-from autosys_tasks.schedule import keep, kept
+from autosys_tasks.schedule import resident
+from autosys_tasks.schedule import resident_files as files
 from autosys_tasks.schedule.values import Site
 
 MODULE = f"""
@@ -33,7 +34,7 @@ class Desk:
         env = (("AUTOSYS_STATE", str(workspace.state)),)
         self.log = workspace.root / "outputs" / "schedule.log"
         self.site = Site("desk-1a2b3c4d", str(workspace.root), ("python",), "", str(self.log), env)
-        self.place = kept.place_of(self.site)
+        self.place = files.place_of(self.site)
 
     def keep(self) -> rig.Running:
         argv = [rig.PYTHON, "-X", "utf8", "-m", "quick", "schedule.keep"]
@@ -42,7 +43,7 @@ class Desk:
     def kept(self) -> rig.Running:
         """A keeper that has begun."""
         running = self.keep()
-        rig.wait_for(lambda: kept.is_kept(self.place) and kept.read_runs(self.place)[0], what="the keeper")
+        rig.wait_for(lambda: files.is_kept(self.place) and files.read_runs(self.place)[0], what="the keeper")
         return running
 
     def runs(self, task: str) -> list[float]:
@@ -78,16 +79,16 @@ def test_it_runs_the_master_once_and_the_watchdog_on_its_beat(desk: Desk) -> Non
     assert len(desk.runs("watchdog")) <= beats + 1, "however late each of their interpreters was"
     assert not desk.runs("backup"), "what was missed waits until the logon has settled"
     assert desk.said("master says 책상") and desk.said("keeper: keeping the times of")
-    began, runs = kept.read_runs(desk.place)
+    began, runs = files.read_runs(desk.place)
     assert began is not None and runs["master"].code == 0 and abs(runs["master"].at.wall - time.time()) < 60
-    assert not kept.is_kept(desk.place)
+    assert not files.is_kept(desk.place)
 
 
 def test_how_a_run_ended_is_kept(desk: Desk) -> None:
     """P15: registered is not working."""
     desk.workspace.file("watchdog fails")
     running = desk.kept()
-    rig.wait_for(lambda: "watchdog" in (runs := kept.read_runs(desk.place)[1]) and runs["watchdog"].code == 3)
+    rig.wait_for(lambda: "watchdog" in (runs := files.read_runs(desk.place)[1]) and runs["watchdog"].code == 3)
     desk.ask_to_end(running)
     running.result().rc(0)
 
@@ -95,7 +96,7 @@ def test_how_a_run_ended_is_kept(desk: Desk) -> None:
 def test_a_second_keeper_says_who_keeps_and_ends_well(desk: Desk) -> None:
     running = desk.kept()
     second = desk.keep().result().rc(0).says("kept already")
-    planned = keep.planned(desk.site, stand_in.entries())
+    planned = resident.planned(desk.site, stand_in.entries())
     assert not planned.steps and "kept already" in planned.notes[0]
     if sys.platform != "win32":
         assert f"pid {running.process.pid}" in second.out and f"pid {running.process.pid}" in planned.notes[0]
@@ -112,7 +113,7 @@ def test_a_run_that_takes_too_long_is_ended_with_its_tree_and_the_services_it_st
     rig.wait_for(lambda: not rig.lives(part), what="the end of its tree")
     assert rig.lives(service)
     (desk.workspace.root / "watchdog hangs").unlink()
-    rig.wait_for(lambda: kept.read_runs(desk.place)[1]["watchdog"].code == 0, what="the next run, which is well")
+    rig.wait_for(lambda: files.read_runs(desk.place)[1]["watchdog"].code == 0, what="the next run, which is well")
     desk.ask_to_end(running)
     running.result().rc(0)
     psutil.Process(service).kill()
@@ -142,34 +143,34 @@ def test_a_changed_autosys_toml_counts_and_a_broken_one_is_said_once(desk: Desk)
 
 def test_a_dry_run_says_what_would_be_started_when(desk: Desk) -> None:
     when = {"master": "once, 500 ms after it began", "watchdog": "every 1 s", "backup": "every day at 00:00:00"}
-    assert {step.target: step.reason for step in keep.planned(desk.site, stand_in.entries()).steps} == when
+    assert {step.target: step.reason for step in resident.planned(desk.site, stand_in.entries()).steps} == when
     desk.workspace.state.mkdir(parents=True)
     Path(desk.place.names).write_text('{"names": ["watchdog"]}', encoding="utf-8")
-    assert [step.target for step in keep.planned(desk.site, stand_in.entries()).steps] == ["watchdog"]
+    assert [step.target for step in resident.planned(desk.site, stand_in.entries()).steps] == ["watchdog"]
     assert [path.name for path in desk.workspace.state.iterdir()] == ["keep.json"]
 
 
 def test_it_keeps_what_is_registered_and_goes_with_the_last(desk: Desk) -> None:
-    kept.write_names(desk.place, ["master"])
+    files.write_names(desk.place, ["master"])
     running = desk.kept()
     rig.wait_for(lambda: desk.runs("master"))
     assert not desk.runs("watchdog")
-    kept.write_names(desk.place, ["master", "watchdog"])
+    files.write_names(desk.place, ["master", "watchdog"])
     rig.wait_for(lambda: desk.runs("watchdog"))
-    kept.write_names(desk.place, [])
+    files.write_names(desk.place, [])
     running.result().rc(0).says("nothing is registered any more")
 
 
 def test_what_runs_when_the_last_entry_goes_comes_to_its_end(desk: Desk) -> None:
     """A backup under way is not cut off by `schedule.unregister`."""
     desk.workspace.file("master is slow")
-    kept.write_names(desk.place, ["master"])
+    files.write_names(desk.place, ["master"])
     running = desk.kept()
     rig.wait_for(lambda: desk.runs("master"))
-    kept.write_names(desk.place, [])
+    files.write_names(desk.place, [])
     running.result().rc(0).says("nothing is registered any more")
     assert (desk.workspace.root / "ran" / "master done").exists()
-    assert kept.read_runs(desk.place)[1]["master"].code == 0
+    assert files.read_runs(desk.place)[1]["master"].code == 0
 
 
 def test_spoilt_notes_harm_nothing(desk: Desk) -> None:
@@ -185,7 +186,7 @@ def test_spoilt_notes_harm_nothing(desk: Desk) -> None:
 def test_a_program_that_is_not_there_is_a_result_and_not_the_end(desk: Desk) -> None:
     desk.workspace.file("quick.py", MODULE.replace("stand_in.main", "stand_in.LOST = 1\nstand_in.main"))
     running = desk.kept()
-    rig.wait_for(lambda: kept.read_runs(desk.place)[1].get("master", kept.Run(kept.now())).code == 127)
+    rig.wait_for(lambda: files.read_runs(desk.place)[1].get("master", files.Run(files.now())).code == 127)
     assert desk.said("master cannot be started")
     desk.ask_to_end(running)
     running.result().rc(0)

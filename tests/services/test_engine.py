@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from autosys_tasks.core.errors import StateError
-from autosys_tasks.services.queue import engine, reading
+from autosys_tasks.services.queue import engine, queries
 from autosys_tasks.services.queue.database import Database, Unavailable, open_database
 from autosys_tasks.services.queue.engine import Conflict, Full, Stale
 from autosys_tasks.services.queue.order import Invalid, Wish, parse_order
@@ -48,7 +48,7 @@ def take(db: Database, worker: str = "first", *, now: float = NOON, lease_s: flo
 
 
 def state(db: Database, task_id: str, now: float) -> object:
-    return reading.get(db, task_id, now=now)["state"]
+    return queries.get(db, task_id, now=now)["state"]
 
 
 def test_a_leased_task_is_handed_to_nobody_else(db: Database) -> None:
@@ -67,7 +67,7 @@ def test_a_delayed_task_is_scheduled_until_its_time(db: Database) -> None:
     task_id = put(db, delay_seconds=30)
     assert state(db, task_id, NOON + 29) == "scheduled"
     assert engine.lease(db, wish("first"), now=NOON + 29) is None
-    assert reading.next_due_s(db, now=NOON + 10) == 20
+    assert queries.next_due_s(db, now=NOON + 10) == 20
     assert take(db, now=NOON + 30)["id"] == task_id
 
 
@@ -137,7 +137,7 @@ def test_a_failing_task_comes_back_later_and_later_and_then_is_dead(db: Database
         now += delay
     last = take(db, now=now)
     engine.fail(db, last["token"], "still no", retryable=True, now=now)
-    dead = reading.get(db, task_id, now=now + DAY)
+    dead = queries.get(db, task_id, now=now + DAY)
     assert (dead["state"], dead["attempts"], dead["error"]) == ("dead", 3, "still no")
     assert engine.lease(db, wish("first"), now=now + DAY) is None
 
@@ -157,7 +157,7 @@ def test_a_task_that_silences_each_of_its_workers_is_dead_after_its_attempts(db:
     task_id = put(db, max_attempts=2)
     take(db)
     take(db, now=NOON + 60)
-    dead = reading.get(db, task_id, now=NOON + 120)
+    dead = queries.get(db, task_id, now=NOON + 120)
     assert dead["state"] == "dead"
     assert "`first` fell silent" in str(dead["error"])
 
@@ -206,9 +206,9 @@ def test_a_full_queue_refuses(db: Database, monkeypatch: pytest.MonkeyPatch) -> 
 def test_an_idle_worker_is_present_and_a_silent_one_absent(db: Database) -> None:
     """P22: 2,926 alerts "No active workers", because only workers with a lease counted."""
     assert engine.lease(db, wish("idle"), now=NOON + 100) is None
-    seen = {row["name"]: row["state"] for row in reading.everybody(db, now=NOON + 120)}
+    seen = {row["name"]: row["state"] for row in queries.everybody(db, now=NOON + 120)}
     assert seen == {"idle": "present", "first": "absent"}
-    assert reading.stats(db, now=NOON + 120)["workers"] == {"present": 1}
+    assert queries.stats(db, now=NOON + 120)["workers"] == {"present": 1}
 
 
 def test_a_clock_that_moved_back_a_day_holds_up_no_task(db: Database) -> None:
@@ -235,7 +235,7 @@ def test_what_ended_long_ago_is_forgotten_and_open_tasks_never(db: Database) -> 
     assert engine.purge(db, now=NOON + 6 * DAY) == 0
     assert engine.purge(db, now=NOON + 8 * DAY) == 1
     assert engine.purge(db, now=NOON + 31 * DAY) == 1
-    left = reading.page(db, state=None, kind=None, after=0, limit=10, now=NOON + 31 * DAY)
+    left = queries.page(db, state=None, kind=None, after=0, limit=10, now=NOON + 31 * DAY)
     assert [task["id"] for task in left] == [waiting]
     assert done and dead
 
@@ -244,11 +244,11 @@ def test_counts_and_pages_agree(db: Database) -> None:
     for delay in (0, 0, 100):
         put(db, delay_seconds=delay)
     engine.complete(db, take(db)["token"], "1", now=NOON)
-    counts = reading.stats(db, now=NOON + 1)["counts"]
+    counts = queries.stats(db, now=NOON + 1)["counts"]
     assert counts == {"scheduled": 1, "ready": 1, "leased": 0, "succeeded": 1, "dead": 0}
     for name, count in counts.items():
-        assert len(reading.page(db, state=name, kind="ping", after=0, limit=9, now=NOON + 1)) == count
-    assert reading.page(db, state=None, kind=None, after=2, limit=9, now=NOON + 1)[0]["seq"] == 3
+        assert len(queries.page(db, state=name, kind="ping", after=0, limit=9, now=NOON + 1)) == count
+    assert queries.page(db, state=None, kind=None, after=2, limit=9, now=NOON + 1)[0]["seq"] == 3
 
 
 def test_whatever_happens_a_task_has_one_holder_and_one_result(db: Database) -> None:
@@ -300,4 +300,4 @@ def test_a_closed_database_says_that_it_is_unavailable(tmp_path: Path) -> None:
     database = open_database(tmp_path / "closed.sqlite3")
     database.close()
     with pytest.raises(Unavailable):
-        reading.answers(database)
+        queries.answers(database)

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from autosys_tasks.config import begin
+from autosys_tasks.config import init_files
 from autosys_tasks.config.taskfile import finds_ours
 
 TASK = "from invoke import Collection, task\n\n\n@task\ndef build(c):\n    print(1)\n\n\n"
 OURS = {
-    "as init writes it": begin.TASKS,
+    "as init writes it": init_files.TASKS,
     "with a task of theirs": f"from autosys_tasks import ns\n{TASK}ns.add_task(build)\n",
     "under its own name, in brackets": "from autosys_tasks import (ns as ns)\n",
     "as Invoke's other name": "from autosys_tasks import __version__, ns as namespace\n",

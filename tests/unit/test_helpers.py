@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from autosys_tasks.core.errors import StateError
-from autosys_tasks.supervise.questions import Helpers
+from autosys_tasks.supervise.background_probes import Helpers
 
 
 def test_what_a_helper_raises_is_raised_in_the_loop() -> None:

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from autosys_tasks.report.deaths import kind_of
 from autosys_tasks.report.figures import figures, median
 from autosys_tasks.report.json_text import fields
 from autosys_tasks.report.look import event_of
 from autosys_tasks.report.spans import merged, total, within, without
-from autosys_tasks.report.told import kind_of
 from autosys_tasks.report.values import Event, Figures, Gap, Line, Machine, Sample, Seen, Service, Window
 from autosys_tasks.supervise.plan import LEFT, ended_text
 from autosys_tasks.supervise.values import LastExit

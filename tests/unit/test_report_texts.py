@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from autosys_tasks.report import dashboard_text, html_text, json_text, md_text, terminal_text
 from autosys_tasks.report.figures import figures
+from autosys_tasks.report.texts import LANGUAGES, TEXTS, chosen
 from autosys_tasks.report.values import Event, Figures, Gap, Machine, Sample, Seen, Service, Window
-from autosys_tasks.report.words import LANGUAGES, TEXTS, chosen
 
 pytestmark = pytest.mark.portable
 

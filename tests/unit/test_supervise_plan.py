@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from autosys_tasks.config.model import Service, Watchdog
 from autosys_tasks.core.probe import Probe
 from autosys_tasks.host.types import Exit, Identity
-from autosys_tasks.report.told import kind_of
+from autosys_tasks.report.deaths import kind_of
 from autosys_tasks.supervise import plan
 from autosys_tasks.supervise.order import closure, ordered
 from autosys_tasks.supervise.values import Facts, LastExit, Now, Record, Reply, Wanted

@@ -25,7 +25,7 @@ BREAKS = {
     "syntax": ("supervise/keeper.py", "def f(:\n", "SyntaxError"),
     "a room that this command does not need": ("backup/git/output_text.py", "def f(:\n", "SyntaxError"),
     "a dependency that is not there": ("supervise/act.py", "import no_such_thing\n", "no_such_thing"),
-    "a module that is gone": ("supervise/words.py", None, "autosys_tasks.supervise.words"),
+    "a module that is gone": ("supervise/messages.py", None, "autosys_tasks.supervise.messages"),
     "the table of tasks": ("tasks/table.py", "raise RuntimeError('oh')\n", "RuntimeError: oh"),
 }
 

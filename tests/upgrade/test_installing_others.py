@@ -15,7 +15,7 @@ from upgrade_desk import Desk
 
 from autosys_tasks import host
 from autosys_tasks.core.errors import Busy
-from autosys_tasks.supervise import runs, turnstile
+from autosys_tasks.supervise import run_lock, runs
 from autosys_tasks.upgrade import build, stamps
 
 pytestmark = pytest.mark.only("posix")
@@ -136,7 +136,7 @@ def test_a_command_that_hangs_is_ended_with_all_it_started(maker: Desk, monkeypa
 
 def test_one_upgrade_at_a_time(maker: Desk) -> None:
     place = maker.house().place
-    with turnstile.acting(place, "upgrade", wait_s=0.0, turn=turnstile.UPGRADES):
+    with run_lock.held(place, "upgrade", wait_s=0.0, lock=run_lock.UPGRADES):
         maker.space.cli("upgrade").rc(11).says("upgrade", "is at work")
     lock = host.take_lock(f"{stamps.folder(place)}/installing.lock") if Path(stamps.folder(place)).exists() else None
     if lock is None:

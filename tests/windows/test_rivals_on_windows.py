@@ -18,7 +18,7 @@ from shortcuts import shortcut
 
 from autosys_tasks.config.load import load
 from autosys_tasks.schedule import (
-    kept,
+    resident_files,
     run_key,
     run_values,
     start_text,
@@ -157,7 +157,7 @@ def test_of_the_task_scheduler_and_the_run_key_at_once_the_run_value_is_the_riva
     desk = site(workspace)
     workspace.cli("schedule.register").rc(0).says("task scheduler")
     run_key._write(start_text.value_name(desk), start_text.value_of(desk, str(workspace.state / "logon.pyw")))
-    kept.write_names(kept.place_of(desk), ["master", "watchdog"])
+    resident_files.write_names(resident_files.place_of(desk), ["master", "watchdog"])
     try:
         red = check(workspace)
         assert red["verdict"] == "NG" and str(red["why"]).count("second best") == 2

@@ -17,7 +17,7 @@ import pytest
 import rig
 from desks import ENTRIES, MASTER, NAMES, WATCHDOG
 
-from autosys_tasks.schedule import kept, run_key, start_text, task_scheduler, task_text
+from autosys_tasks.schedule import resident_files, run_key, start_text, task_scheduler, task_text
 from autosys_tasks.schedule.values import Every, Site
 
 pytestmark = pytest.mark.only("win32")
@@ -240,7 +240,7 @@ def test_a_fallback_of_an_earlier_day_goes_when_the_task_scheduler_has_it(worksp
     config = load(workspace.write("").root)
     site = site_of(config)._replace(state=str(workspace.state))
     run_key._write(start_text.value_name(site), "pythonw.exe of-an-earlier-day")
-    kept.write_names(kept.place_of(site), ["master", "watchdog"])
+    resident_files.write_names(resident_files.place_of(site), ["master", "watchdog"])
     try:
         workspace.cli("schedule.register").rc(0)
         assert set(state(site, of=run_key).values()) == {"missing"}
@@ -274,7 +274,7 @@ def desk(tmp_path: Path) -> Iterator[Site]:
     yield made
     for entry in ENTRIES:
         run_key.remove(made, entry.name)
-    rig.wait_for(lambda: not kept.is_kept(kept.place_of(made)), what="the end of the keeper")
+    rig.wait_for(lambda: not resident_files.is_kept(resident_files.place_of(made)), what="the end of the keeper")
 
 
 def test_the_run_value_is_set_seen_and_removed_and_the_keeper_comes_and_goes_with_it(desk: Site) -> None:
@@ -282,7 +282,7 @@ def test_the_run_value_is_set_seen_and_removed_and_the_keeper_comes_and_goes_wit
     assert run_key.why_not() == ""
     assert set(state(desk, of=run_key).values()) == {"missing"}
     assert "started" in run_key.install(desk, MASTER)
-    place = kept.place_of(desk)
+    place = resident_files.place_of(desk)
     assert state(desk, of=run_key) == {"master": "registered", "watchdog": "missing", "backup": "missing"}
     ran = rig.wait_for(lambda: run_key.look(desk, [MASTER])["master"].last_run, what="a run of the master")
     assert ran
@@ -291,9 +291,9 @@ def test_the_run_value_is_set_seen_and_removed_and_the_keeper_comes_and_goes_wit
     seen = run_key.look(desk, [WATCHDOG])["watchdog"]
     assert seen.state == "registered" and seen.mechanism == "run key"
     assert "no more" in run_key.remove(desk, "master")
-    assert kept.is_kept(place)
+    assert resident_files.is_kept(place)
     assert "removed" in run_key.remove(desk, "watchdog")
-    rig.wait_for(lambda: not kept.is_kept(place), what="the end of the keeper")
+    rig.wait_for(lambda: not resident_files.is_kept(place), what="the end of the keeper")
     assert run_key._read(start_text.RUN, start_text.value_name(desk)) is None
     assert run_key.remove(desk, "watchdog") == "nothing to remove"
     assert not Path(place.folder, "logon.pyw").exists()
@@ -327,7 +327,7 @@ def test_a_changed_value_differs_and_so_does_one_switched_off_in_task_manager(de
     assert seen.state == "differs" and "switched off" in seen.why
     run_key.install(desk, MASTER)
     assert run_key.look(desk, [MASTER])["master"].state == "registered"
-    Path(kept.place_of(desk).folder, "logon.pyw").write_text("", encoding="utf-8")
+    Path(resident_files.place_of(desk).folder, "logon.pyw").write_text("", encoding="utf-8")
     assert run_key.look(desk, [MASTER])["master"].state == "differs"
 
 

@@ -7,14 +7,14 @@ import sys
 from pathlib import Path
 
 from autosys_tasks.core.errors import UsageError
-from autosys_tasks.services.ending import Ending
 from autosys_tasks.services.entry import keep_files_private, run
 from autosys_tasks.services.log import say
 from autosys_tasks.services.loopback import HOST, listen, serve
 from autosys_tasks.services.monitor.sample import Sampler
 from autosys_tasks.services.monitor.store import Store
 from autosys_tasks.services.monitor.watch import Watch
-from autosys_tasks.services.place import folder, state, workspace
+from autosys_tasks.services.paths import folder, state, workspace
+from autosys_tasks.services.shutdown import Ending
 
 
 def arguments() -> argparse.ArgumentParser:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from autosys_tasks.core.errors import StateError
 from autosys_tasks.services.monitor.sample import ServiceSample, System
-from autosys_tasks.services.place import private_parent
+from autosys_tasks.services.paths import private_parent
 
 KEEP_S = 48 * 3600.0
 SLEEP_FACTOR = 3

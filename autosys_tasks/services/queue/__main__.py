@@ -8,14 +8,14 @@ import time
 from pathlib import Path
 
 from autosys_tasks.services.bearer import keep_token
-from autosys_tasks.services.ending import Ending
 from autosys_tasks.services.entry import keep_files_private, run
 from autosys_tasks.services.log import say
 from autosys_tasks.services.loopback import HOST, listen, serve
-from autosys_tasks.services.place import folder
+from autosys_tasks.services.paths import folder
 from autosys_tasks.services.queue.api import Api
 from autosys_tasks.services.queue.database import Database, Unavailable, open_database
 from autosys_tasks.services.queue.engine import purge, resume
+from autosys_tasks.services.shutdown import Ending
 
 PURGE_EVERY_S = 3600.0
 

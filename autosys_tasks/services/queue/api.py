@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from autosys_tasks.core.clock import utc_text
-from autosys_tasks.services.queue import engine, reading
+from autosys_tasks.services.queue import engine, queries
 from autosys_tasks.services.queue.database import Database
 from autosys_tasks.services.queue.order import (
     NAME,
@@ -85,7 +85,7 @@ class Api:
             left = deadline - time.monotonic()
             if found is not None or left <= 0 or self._ended:
                 return found
-            due = reading.next_due_s(self._db, now=time.time())
+            due = queries.next_due_s(self._db, now=time.time())
             self._rest(before, left if due is None else min(left, due))
             if not connected():
                 return None
@@ -98,7 +98,7 @@ class Api:
         return Answer(200, {"status": "ok", "pid": os.getpid(), "started_at": utc_text(self._started_at)})
 
     def _readyz(self, request: Request) -> Answer:
-        reading.answers(self._db)
+        queries.answers(self._db)
         return Answer(200, {"status": "ready"})
 
     def _enqueue(self, request: Request) -> Answer:
@@ -107,18 +107,18 @@ class Api:
         placed = engine.enqueue(self._db, order, now=now)
         if placed.fresh:
             self._tell()
-        return Answer(201 if placed.fresh else 200, {"task": reading.shown(placed.task, now)})
+        return Answer(201 if placed.fresh else 200, {"task": queries.shown(placed.task, now)})
 
     def _page(self, request: Request) -> Answer:
         known = ("state", "kind", "after", "limit")
         if unknown := sorted(set(request.query) - set(known)):
             raise Invalid(f"unknown parameter `{unknown[0][:64]}`", hint=f"known: {', '.join(known)}")
         state = request.query.get("state")
-        if state is not None and state not in reading.STATES:
-            raise Invalid(f"no state is named `{state[:64]}`", hint=f"known: {', '.join(reading.STATES)}")
+        if state is not None and state not in queries.STATES:
+            raise Invalid(f"no state is named `{state[:64]}`", hint=f"known: {', '.join(queries.STATES)}")
         limit = int(_number(request, "limit", 100, 1, 1000))
         after = int(_number(request, "after", 0, 0, 2**62))
-        tasks = reading.page(
+        tasks = queries.page(
             self._db, state=state, kind=request.query.get("kind"), after=after, limit=limit, now=time.time()
         )
         return Answer(200, {"tasks": tasks, "next": tasks[-1]["seq"] if len(tasks) == limit else None})
@@ -127,11 +127,11 @@ class Api:
         wait_s = _number(request, "wait_seconds", 0, 0, 30)
 
         def ended() -> dict[str, object] | None:
-            task = reading.get(self._db, task_id, now=time.time())
+            task = queries.get(self._db, task_id, now=time.time())
             return task if task["state"] in ("succeeded", "dead") else None
 
         task = self._until(ended, wait_s, request.connected)
-        return Answer(200, {"task": task or reading.get(self._db, task_id, now=time.time())})
+        return Answer(200, {"task": task or queries.get(self._db, task_id, now=time.time())})
 
     def _lease(self, request: Request) -> Answer:
         wish = parse_wish(request.body)
@@ -142,7 +142,7 @@ class Api:
             raise Refusal(503, "the server ends", "ask again in a moment")
         if task is None:
             return Answer(204)
-        return Answer(200, {"token": task["token"], "task": reading.shown(task, time.time())})
+        return Answer(200, {"token": task["token"], "task": queries.shown(task, time.time())})
 
     def _heartbeat(self, request: Request, token: str) -> Answer:
         return self._settled(engine.heartbeat(self._db, token, now=time.time()))
@@ -164,7 +164,7 @@ class Api:
     def _settled(self, task: sqlite3.Row) -> Answer:
         if task["state"] != "leased":
             self._tell()
-        return Answer(200, {"task": reading.shown(task, time.time())})
+        return Answer(200, {"task": queries.shown(task, time.time())})
 
     def _attend(self, request: Request, name: str) -> Answer:
         if not NAME.fullmatch(name):
@@ -175,13 +175,13 @@ class Api:
         return Answer(200, {"worker": name, "instance": wish.instance})
 
     def _workers(self, request: Request) -> Answer:
-        return Answer(200, {"workers": reading.everybody(self._db, now=time.time())})
+        return Answer(200, {"workers": queries.everybody(self._db, now=time.time())})
 
     def _kinds(self, request: Request) -> Answer:
-        return Answer(200, {"kinds": dict(reading.kinds(self._db, now=time.time()))})
+        return Answer(200, {"kinds": dict(queries.kinds(self._db, now=time.time()))})
 
     def _stats(self, request: Request) -> Answer:
-        return Answer(200, reading.stats(self._db, now=time.time()))
+        return Answer(200, queries.stats(self._db, now=time.time()))
 
 
 def _number(request: Request, name: str, default: float, low: float, high: float) -> float:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from autosys_tasks.core.errors import AutosysError, StateError
-from autosys_tasks.services.place import private_parent
+from autosys_tasks.services.paths import private_parent
 
 VERSION = 1
 PATIENCE_S = 2.0

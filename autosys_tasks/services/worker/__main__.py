@@ -8,10 +8,10 @@ import sys
 from pathlib import Path
 
 from autosys_tasks.core.errors import UsageError
-from autosys_tasks.services.ending import Ending
 from autosys_tasks.services.entry import run
 from autosys_tasks.services.log import say
-from autosys_tasks.services.place import folder, workspace
+from autosys_tasks.services.paths import folder, workspace
+from autosys_tasks.services.shutdown import Ending
 from autosys_tasks.services.worker.client import Client, parse_server
 from autosys_tasks.services.worker.commands import NAME, load
 from autosys_tasks.services.worker.jobs import kinds

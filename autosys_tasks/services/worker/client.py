@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from autosys_tasks.core.errors import UsageError
 from autosys_tasks.services.bearer import read_token
-from autosys_tasks.services.ending import Ending
+from autosys_tasks.services.shutdown import Ending
 from autosys_tasks.services.wire import Malformed, message, read_body, read_head
 
 PATIENCE_S = 10.0

@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from autosys_tasks.services.ending import Ending
 from autosys_tasks.services.heartbeat import beat
 from autosys_tasks.services.log import say
+from autosys_tasks.services.shutdown import Ending
 from autosys_tasks.services.worker.child import Child
 from autosys_tasks.services.worker.client import Client, Interrupted, Unreachable
 from autosys_tasks.services.worker.commands import Command, Unfit

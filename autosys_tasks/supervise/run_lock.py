@@ -1,6 +1,6 @@
-"""One commander at a time: bring-up, down, restart and ticks take turns. It saves work; it is not what keeps order.
+"""The locks of runs: one bring-up, down, restart or tick at a time; one upgrade; one backup.
 
-Correctness rests on the services' own locks; two commanders at once would only do the same things twice.
+They save work. Correctness rests on the services' own locks: two runs at once would only do the same things twice.
 """
 
 from __future__ import annotations
@@ -22,24 +22,23 @@ SERVICES, SCHEDULES, UPGRADES, BACKUPS = "acting", "scheduling", "upgrading", "b
 
 
 @contextlib.contextmanager
-def acting(
+def held(
     place: Place,
     task: str,
     *,
     wait_s: float,
     waiting: Callable[[str], None] = lambda who: None,
-    turn: str = SERVICES,
+    lock: str = SERVICES,
 ) -> Iterator[None]:
-    """Hold the turn; waits up to `wait_s` for who has it, told once through `waiting`. Raises Busy.
+    """Hold a lock; waits up to `wait_s` for its holder, who is given to `waiting` once. Raises Busy.
 
-    `turn`: what it is about; those who start services, register schedules, upgrade or back up need not wait for one
-    another.
+    `lock`: SERVICES, SCHEDULES, UPGRADES or BACKUPS; runs of different kinds do not wait for one another.
     """
     make_folder(Path(place.folder))
     deadline, told = time.monotonic() + wait_s, False
-    path = f"{place.folder}/{turn}.lock"
-    while (lock := _try(path)) is None:
-        who = holder(place, turn)
+    path = f"{place.folder}/{lock}.lock"
+    while (taken := _try_lock(path)) is None:
+        who = holder(place, lock)
         if time.monotonic() >= deadline:
             raise Busy(f"{who} is at work", hint="wait for it, or look with `inv ps`")
         if not told:
@@ -47,14 +46,14 @@ def acting(
             told = True
         time.sleep(POLL_S)
     try:
-        _sign(f"{place.folder}/{turn}.json", task)
+        _write_holder(f"{place.folder}/{lock}.json", task)
         yield
     finally:
-        lock.release()
+        taken.release()
 
 
-def _sign(path: str, task: str) -> None:
-    """Who has the turn, for those who wait; a full disk takes the name, and not the turn."""
+def _write_holder(path: str, task: str) -> None:
+    """Write who holds the lock, for those who wait; on a full disk nothing is written, and the lock is held."""
     try:
         write_atomic(path, json.dumps({"task": task, "pid": os.getpid()}), mode=0o600)
     except StateError:
@@ -62,22 +61,22 @@ def _sign(path: str, task: str) -> None:
             os.unlink(path)  # better no name than the last one's
 
 
-def _try(path: str) -> host.Lock | None:
+def _try_lock(path: str) -> host.Lock | None:
     try:
         return host.take_lock(path, wait_s=0.0)
     except OSError as error:
         raise cannot_write(path, error, "lock") from error
 
 
-def at_work(place: Place) -> bool:
-    """Whether a commander has the turn now."""
+def is_held(place: Place) -> bool:
+    """Whether a run holds the lock of services now."""
     return host.lock_held(f"{place.folder}/{SERVICES}.lock")
 
 
-def holder(place: Place, turn: str = SERVICES) -> str:
-    """Who has the turn, for a message."""
+def holder(place: Place, lock: str = SERVICES) -> str:
+    """The task and pid that hold a lock, for a message."""
     try:
-        said = json.loads(read_text(f"{place.folder}/{turn}.json") or "{}")
+        said = json.loads(read_text(f"{place.folder}/{lock}.json") or "{}")
         return f"`{said['task']}` (pid {said['pid']})"
     except (ValueError, KeyError, TypeError):
         return "another run"

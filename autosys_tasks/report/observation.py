@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
+from autosys_tasks.report.deaths import kind_of
 from autosys_tasks.report.spans import merged, within, without
-from autosys_tasks.report.told import kind_of
 from autosys_tasks.report.values import Event, Gap, Sample, Seen, Service, Span
 
 LEAST_LIMIT_S = 30.0

@@ -1,4 +1,4 @@
-"""Small files that the resident keeper and those who ask about it share: its entries, and how each run ended."""
+"""The files of the resident scheduler: its registered entries, and how each run ended."""
 
 from __future__ import annotations
 

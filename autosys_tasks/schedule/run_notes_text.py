@@ -1,4 +1,4 @@
-"""What a scheduler is given that ends no run which hangs and keeps no results (cron, launchd): limit and note. Pure."""
+"""A time limit and a note of the exit code for schedulers without them (cron, launchd). Pure."""
 
 from __future__ import annotations
 

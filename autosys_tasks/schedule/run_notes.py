@@ -1,4 +1,4 @@
-"""The last runs of what cron and launchd start, noted by the very line that they run: by nobody else."""
+"""The last runs of entries of cron and launchd, from a file that the started command line itself writes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from autosys_tasks.core.files import make_folder, read_text, retry_while_held
-from autosys_tasks.schedule.noted_text import note_of
+from autosys_tasks.schedule.run_notes_text import note_of
 from autosys_tasks.schedule.values import Site
 
 WRITING_S = 0.5  # a shell empties the file, and writes a number into it

@@ -1,7 +1,7 @@
-"""Has a tick run where nobody does: nothing is registered with the system, or what is registered does not come.
+"""Runs ticks from the guard when no scheduler does: none is registered, or the registered one does not come.
 
-A tick does more than the guard may: it begins the backup of a missed night, and an upgrade after a pull, in rooms that
-this one knows nothing of. So it is run as the command that a scheduler would run, and not as a function of ours.
+A tick does more than this room may: it starts the backup of a missed night, and an upgrade after a pull. So it is run
+as the command that a scheduler would run, not as a function.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from autosys_tasks.host import child
 from autosys_tasks.supervise import commands
 from autosys_tasks.supervise.house import House
 
-BEATS = 2  # so many of [watchdog] every without a tick, and nobody is thought to run them
+BEATS = 2  # after so many times `[watchdog] every` without a tick, no scheduler is assumed
 LIMIT_S = 600.0
 THREAD = "a tick of our own"
 
 
 def at_work() -> bool:
-    """Whether this process waits for a tick: who became another program now would leave it unreaped."""
+    """Whether this process waits for a tick: if it replaced itself (exec) now, the tick would stay unreaped."""
     return any(thread.name == THREAD for thread in threading.enumerate())
 
 
 class Ticks:
-    """Who runs them for a workspace; `tell` hears what went wrong. `due`: when to ask again, by host.boot_clock."""
+    """Runs ticks for a workspace; `tell` gets what went wrong. `due`: when `turn` is due, by host.boot_clock."""
 
     def __init__(self, house: House, tell: Callable[[str], None]) -> None:
         self._house, self._tell = house, tell
@@ -37,7 +37,7 @@ class Ticks:
         self.due = host.boot_clock() + self._patience_s
 
     def turn(self) -> None:
-        """Begin one when it is due and none came lately; nobody waits for it."""
+        """Start a tick in a thread when it is due and none has run lately."""
         moment = host.boot_clock()
         if moment < self.due:
             return

@@ -1,6 +1,6 @@
-"""The resident keeper of the times, for machines whose scheduler refuses: one process that starts each entry when due.
+"""A scheduler of our own, for machines whose scheduler refuses: a process that starts each entry when it is due.
 
-It decides nothing about services: it runs the same commands that a scheduler would. One lives per workspace.
+It runs the same commands that a scheduler would. One lives per workspace.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from autosys_tasks.core.clock import utc_text
 from autosys_tasks.core.errors import AutosysError
 from autosys_tasks.core.files import make_folder
 from autosys_tasks.core.plan import Plan
-from autosys_tasks.schedule import kept, plan
+from autosys_tasks.schedule import plan, resident_files
 from autosys_tasks.schedule.due import NEVER, Moment, wait_s
-from autosys_tasks.schedule.kept import Place, Run
+from autosys_tasks.schedule.resident_files import Place, Run
 from autosys_tasks.schedule.values import Entry, Site
 from autosys_tasks.schedule.values import entries as entries_of
 from autosys_tasks.supervise import commands
@@ -45,8 +45,8 @@ class Child(NamedTuple):
 
 def planned(site: Site, entries: Iterable[Entry]) -> Plan:
     """What `keep` would start now, and when; changes nothing."""
-    place = kept.place_of(site)
-    names, who = kept.read_names(place), kept.holder(place)
+    place = resident_files.place_of(site)
+    names, who = resident_files.read_names(place), resident_files.holder(place)
     registered = [entry for entry in entries if names is None or entry.name in names]
     return plan.to_keep(registered, who.pid if who else None)
 
@@ -56,19 +56,19 @@ def keep(house: House, site: Site, entries: Iterable[Entry], say: Say | None = N
 
     `say` is told what a person at a console should know; the workspace's log is told everything.
     """
-    place, wanted = kept.place_of(site), tuple(entries)
+    place, wanted = resident_files.place_of(site), tuple(entries)
     make_folder(Path(place.folder))
     told = _teller(site, say)
-    while _kept_to_an_end(house, site, wanted, place, told) == NOTHING and kept.read_names(place) is not None:
+    while _kept_to_an_end(house, site, wanted, place, told) == NOTHING and resident_files.read_names(place) is not None:
         pass  # registered again while we were ending, by who saw that we live
     return 0
 
 
 def _kept_to_an_end(house: House, site: Site, entries: tuple[Entry, ...], place: Place, told: Say) -> str:
-    """Why it ended; empty when somebody else keeps."""
+    """Why it ended; empty when another one runs already."""
     lock = host.take_lock(place.lock)
     if lock is None:
-        who = kept.holder(place)
+        who = resident_files.holder(place)
         told(f"the times of this workspace are kept already (pid {who.pid if who else '?'})")
         return ""
     try:
@@ -97,17 +97,17 @@ def _teller(site: Site, say: Say | None) -> Say:
 
 
 class _Keeper:
-    """What it knows between two looks."""
+    """The loop of the resident scheduler, and its state."""
 
     def __init__(self, house: House, site: Site, entries: tuple[Entry, ...], place: Place, told: Say) -> None:
         self.site, self.place, self.told = site, place, told
         self.entries = entries
-        self.names = kept.read_names(place)
+        self.names = resident_files.read_names(place)
         self.file = Path(house.config.path, FILE)
         self.stamp = _changed(self.file)
         self.gone_since: float | None = None
-        self.began = kept.now()
-        self.runs = kept.read_runs(place)[1]
+        self.began = resident_files.now()
+        self.runs = resident_files.read_runs(place)[1]
         self.running: dict[str, Child] = {}
         self.asked = False
         self.waiter = host.Waiter()
@@ -120,8 +120,8 @@ class _Keeper:
         self.waiter.wake()
 
     def run(self) -> str:
-        """Until there is a reason to end, which is returned. What runs then runs on: it is no part of us."""
-        kept.write_runs(self.place, self.began, self.runs)
+        """Run until there is a reason to end, which is returned. Entries that run then go on."""
+        resident_files.write_runs(self.place, self.began, self.runs)
         try:
             while not (reason := self._reason()):
                 self.waiter.wait(self._turn())
@@ -135,7 +135,7 @@ class _Keeper:
     def _reason(self) -> str:
         if self.asked:
             return "asked to"
-        names = kept.read_names(self.place, self.names)
+        names = resident_files.read_names(self.place, self.names)
         if names is None and self.names is not None:
             if not self.running:
                 return NOTHING
@@ -161,7 +161,7 @@ class _Keeper:
 
     def _turn(self) -> float:
         """Start what is due; seconds until the next turn."""
-        now, waits = kept.now(), [LOOK_S]
+        now, waits = resident_files.now(), [LOOK_S]
         for entry in self.entries:
             if entry.name in self.running or (self.names is not None and entry.name not in self.names):
                 continue
@@ -202,7 +202,7 @@ class _Keeper:
     def _note(self, name: str, run: Run) -> None:
         self.runs[name] = run
         try:
-            kept.write_runs(self.place, self.began, self.runs)
+            resident_files.write_runs(self.place, self.began, self.runs)
         except AutosysError as error:
             self.told(error.message)
 

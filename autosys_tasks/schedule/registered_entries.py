@@ -1,4 +1,4 @@
-"""Which entries a person had registered: what is gone without having been unregistered is missed."""
+"""Which entries a person had registered: one that is gone and was not unregistered is missing."""
 
 from __future__ import annotations
 

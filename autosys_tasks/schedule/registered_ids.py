@@ -1,4 +1,4 @@
-"""The names under which a workspace was registered, noted in the workspace itself: so they are where it is moved to."""
+"""The ids under which a workspace was registered, kept in the workspace itself: they move with it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FILE = "outputs/registered_as.json"
 
 
 def read(folder: str) -> frozenset[str]:
-    """The ids of the sites that it was registered as, and may be still."""
+    """The ids under which it was registered, and may still be."""
     try:
         said = read_json(Path(folder, FILE))
     except (OSError, ValueError):
@@ -22,12 +22,12 @@ def read(folder: str) -> frozenset[str]:
 
 
 def add(folder: str, site_id: str) -> None:
-    """Note that it is registered under this name."""
+    """Add an id."""
     _write(folder, read(folder) | {site_id})
 
 
 def forget(folder: str, ids: Collection[str]) -> None:
-    """Note that nothing stands under these names any more."""
+    """Remove ids under which nothing is registered any more."""
     _write(folder, read(folder) - frozenset(ids))
 
 
