@@ -118,7 +118,8 @@ def verify_backups(
         except NeedsPassphrase as error:
             if not every or not secret:
                 raise
-            locked.append(Damage(backup.archive, error.message))  # of another passphrase; the others are read
+            why = f"{error.message} ({error.hint})"
+            locked.append(Damage(backup.archive, why))  # of another passphrase; the others are read
             continue
         checked, damaged = checked + count, list(dict.fromkeys((*damaged, *bad)))
         whys[backup.id] = f"{bad[0].path}: {bad[0].why}" if bad else ""

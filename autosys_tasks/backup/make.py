@@ -75,7 +75,11 @@ def _report_missing(run: Record, found: Collected) -> None:
             run.add(Step(LOOK, each.path, NAMED), None, each.why)
         else:
             _report_failed(run, each)
-    run.notes += [*found.notes, *(f"skipped {each.path}: {each.why}" for each in found.skipped)]
+    run.notes += _notes(found)
+
+
+def _notes(found: Collected) -> list[str]:
+    return [*found.notes, *(f"skipped {each.path}: {each.why}" for each in found.skipped)]
 
 
 def _report_failed(run: Record, each: Failed) -> None:
@@ -88,7 +92,7 @@ def draft_for_dry_run(house: House, scratch: Path) -> tuple[Content, str, tuple[
     look = partial(collect, house.config, folder, wall(), scratch, databases=False)
     load, reason, found, backups = _draft(house, look)
     lacking = [f"{each.path}: {each.why}" for each in found.missing]
-    return load, reason, (*lacking, *found.notes, *_warnings(load.head, found, backups))
+    return load, reason, (*lacking, *_notes(found), *_warnings(load.head, found, backups))
 
 
 def _store(run: Record, folder: Path, spool: Spool, draft: Draft) -> Backup:

@@ -97,7 +97,7 @@ def test_an_archive_of_another_passphrase_keeps_nobody_from_reading_the_others(
         desk.cli("backup", env={**at_noon(day), **typed(secret)}).rc(0)
     found = desk.cli("backup.verify", "--all", "--json", env=typed("new")).rc(3).json()
     (locked,) = found["damaged"]  # type: ignore[misc]
-    assert locked["path"].startswith("2026-11-01") and "passphrase" in locked["why"] and found["files_checked"] == 1
+    assert locked["path"].startswith("2026-11-01") and VARIABLE in locked["why"] and found["files_checked"] == 1
     assert all(row["damaged"] is None for row in desk.cli("backup.list", "--json").rc(0).json()["backups"])  # type: ignore[attr-defined]
     desk.cli("backup.verify", "--all", env=typed("")).rc(2).says(VARIABLE)
 
