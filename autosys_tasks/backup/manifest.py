@@ -143,11 +143,6 @@ def base_of(folder: Path, backup: Backup) -> Backup:
     return base
 
 
-def beside(folder: Path, backup: Backup) -> Path:
-    """The path of a backup's manifest."""
-    return folder / backup.manifest
-
-
 def _merged(
     base: Iterator[tuple[Entry, Backup]], own: Iterator[tuple[Entry, Backup]], deleted: Iterator[str]
 ) -> Iterator[tuple[Entry, Backup]]:

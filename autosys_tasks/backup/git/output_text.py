@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 ABSENT = "000000"  # the mode of a path that is not there
-LINK = "120000"
 SUBMODULE = "160000"
 KEPT_SETTINGS = re.compile(
     r"remote\..+\.(url|pushurl|fetch)|branch\..+\.(remote|merge|rebase|pushremote)|user\.(name|email)"
