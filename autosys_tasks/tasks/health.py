@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 
 @verb(
+    of_files=True,  # a fix makes a backup
     help={
         "fix": "run the safe fixes of what is NG, then look again",
         "only": "these checks alone: ID,ID,...",

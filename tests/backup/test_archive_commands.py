@@ -407,3 +407,6 @@ def test_in_a_locale_without_hangul_it_keeps_and_finds_the_same_names(workspace:
     workspace.cli("backup.diff", "latest", env=bare).rc(0).says("no difference")
     workspace.cli("backup.restore", "latest", "문서/*", "--to", "밖", env=bare).rc(0)
     assert things(workspace.root / "밖/문서") == things(workspace.root / "문서")
+    shutil.rmtree(workspace.root / "backups")
+    workspace.cli("health", "--fix", "--only", "backup", env=bare).rc(0)
+    assert workspace.cli("backup.show", "latest", "--json").rc(0).json()["entries"] == there
