@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from invoke import Collection
 
-from autosys_tasks.tasks import backup, backup_archives, master, schedule, upgrade
+from autosys_tasks.tasks import backup, backup_archives, master, queue, schedule, upgrade
 from autosys_tasks.tasks.bringup import bringup
 from autosys_tasks.tasks.config import config
 from autosys_tasks.tasks.contrib import bench, lint, test
@@ -30,6 +30,8 @@ ns.collections["backup"].add_task(backup.start, default=True)
 backup_archives.names(ns.collections["backup"])
 ns.add_collection(Collection("master", master.status, master.register, master.unregister))
 ns.collections["master"].add_task(master.start, default=True)
+ns.add_collection(Collection("queue", queue.add, queue.listed, queue.shown, queue.status))
+ns.add_collection(Collection("rpa", queue.workers))
 ns.add_collection(
     Collection("schedule", schedule.register, schedule.unregister, schedule.status, schedule.show, schedule.keep)
 )

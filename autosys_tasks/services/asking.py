@@ -1,0 +1,80 @@
+"""Asks the queue server of a workspace for a person: where it is, what it answers. Retries nothing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import quote, urlencode
+
+from autosys_tasks.config.model import Config
+from autosys_tasks.core.errors import NotSo, UsageError
+from autosys_tasks.services.loopback import HOST
+from autosys_tasks.services.queue import __main__ as queue
+from autosys_tasks.services.shutdown import Ending
+from autosys_tasks.services.worker.client import Client, Unreachable
+
+MODULE = "autosys_tasks.services.queue"
+LONG_POLL_S = 25.0  # the server holds no question longer than 30
+ENDED = ("succeeded", "dead")
+
+
+class Desk(NamedTuple):
+    """The queue server of a workspace, and the service that is it."""
+
+    service: str
+    client: Client
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, object] | None = None,
+        *,
+        wait_s: float = 0.0,
+        hint: str = "",
+    ) -> dict[str, Any]:
+        """What it answers. Raises NotSo when it does not, UsageError with its own words when it refuses.
+
+        `hint`: what helps then, where its own is for programs.
+        """
+        try:
+            status, content = self.client.ask(method, path, body or {}, patience_s=10.0 + wait_s)
+        except Unreachable as error:
+            said = f"the task queue does not answer: {error}"
+            raise NotSo(said, where=self.service, hint=f"inv bringup {self.service}") from error
+        if status >= 400:
+            refused = content["error"]
+            raise UsageError(refused["message"], hint=hint or refused["hint"])
+        return content
+
+    def ended(self, task: dict[str, Any], within_s: float) -> dict[str, Any]:
+        """The task when it has ended, or as it is after so many seconds."""
+        deadline = time.monotonic() + within_s
+        while task["state"] not in ENDED and (left := deadline - time.monotonic()) > 0:
+            wait_s = min(left, LONG_POLL_S)
+            task = self.ask("GET", f"{task_path(task['id'])}?wait_seconds={wait_s:.3f}", wait_s=wait_s)["task"]
+        return task
+
+
+def desk_of(config: Config, state: str) -> Desk:
+    """The queue that this workspace declares; raises UsageError when it declares none."""
+    for service in config.services.values():
+        if MODULE in service.argv:
+            options = service.argv[service.argv.index(MODULE) + 1 :]
+            chosen, _others = queue.arguments().parse_known_args(options)
+            token = chosen.token_file or Path(state, "queue", "token")
+            return Desk(service.name, Client((HOST, chosen.port), token, Ending()))
+    hint = f'declare one in autosys.toml: command = ["python", "-m", "{MODULE}"]'
+    raise UsageError("no service of this workspace is a task queue", hint=hint)
+
+
+def task_path(task_id: str) -> str:
+    """Where one task is asked for."""
+    return f"/v1/tasks/{quote(task_id, safe='')}"
+
+
+def page_path(**chosen: str) -> str:
+    """Where the tasks are asked for that are as chosen; an empty choice is none."""
+    return f"/v1/tasks?{urlencode({name: value for name, value in chosen.items() if value})}"

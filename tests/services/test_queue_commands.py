@@ -1,0 +1,41 @@
+"""`inv queue.*` and `inv rpa.status`, typed beside a real queue and a real worker."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import rig
+
+PYTHON = [sys.executable, "-X", "utf8", "-m"]
+
+
+def test_a_person_queues_a_task_and_hears_how_it_ended(workspace: rig.Workspace) -> None:
+    """The whole way: no queue, one that is down, a task done, one that is dead, who works (P22: idle is present)."""
+    workspace.write("")
+    workspace.cli("queue.status").rc(2).says("no service of this workspace is a task queue", "declare one")
+    port = rig.free_port()
+    queue = [*PYTHON, "autosys_tasks.services.queue", "--port", str(port)]
+    worker = [*PYTHON, "autosys_tasks.services.worker", "--server", f"http://127.0.0.1:{port}"]
+    ready = f'[services.desk.readiness]\nhttp = "http://127.0.0.1:{port}/readyz"\n'
+    more = f'[services.hand]\ncommand = {json.dumps(worker)}\ndepends_on = ["desk"]\n'
+    workspace.write(f"[services.desk]\ncommand = {json.dumps(queue)}\n{ready}{more}")
+    workspace.cli("queue.add", "ping").rc(3).says("autosys bringup desk")
+    workspace.cli("bringup", "--no-guard").rc(0)
+
+    def workers() -> list[dict[str, object]]:
+        return list(workspace.cli("rpa.status", "--json").rc(0).json()["workers"])  # type: ignore[call-overload]
+
+    (seen,) = rig.wait_for(workers, what="a worker")
+    assert (seen["name"], seen["state"], seen["busy"]) == ("hand", "present", 0)
+    assert workspace.cli("queue.add", "ping", "--dry-run", "--exit-code").rc(9).says("would enqueue ping")
+    done = workspace.cli("queue.add", "wait", "--payload", '{"seconds": 0.1}', "--wait", "30", "--json").rc(0).json()
+    task = done["queued"]
+    assert isinstance(task, dict) and task["state"] == "succeeded" and done["summary"]["done"] == 1  # type: ignore[index]
+    workspace.cli("queue.add", "ping", "--payload", '{"x": 1}', "--wait", "30").rc(3).says("dead", "unknown field `x`")
+    workspace.cli("queue.add", "pong").rc(2).says("no worker serves the kind `pong`", "did you mean `ping`?")
+    workspace.cli("queue.add", "ping", "--payload", "{").rc(2).says("--payload is not JSON")
+    workspace.cli("queue.list", "--state", "succeeded").rc(0).says(f"{task['id']} wait: succeeded")
+    workspace.cli("queue.show", str(task["id"])).rc(0).says('payload: {"seconds": 0.1}')
+    workspace.cli("queue.show", "zz").rc(2).says("autosys queue.list")
+    workspace.cli("queue.status").rc(0).says("1 succeeded, 1 dead", "workers: 1 present")
