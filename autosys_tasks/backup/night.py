@@ -126,4 +126,4 @@ def start(house: House, *, registered: bool) -> str:
 
 def _start_process(house: House) -> int:
     same_night = {key: value for key, value in os.environ.items() if key == "AUTOSYS_NOW"}
-    return commands.begin(house, LOG, "backup", "--due", priority="low", more=same_night)
+    return commands.start_detached(house, LOG, "backup", "--due", priority="low", more=same_night)

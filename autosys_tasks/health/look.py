@@ -115,7 +115,7 @@ def see_config(house: House, marks: SharedMarks) -> ConfigSeen:
         return ConfigSeen(declared, tuple(problems) or (error.message,))
     undeclared, outdated = [], []
     for name in supervise_look.traces(house, marks):
-        facts = supervise_look.glance(house, name, marks)
+        facts = supervise_look.look_at_one(house, name, marks)
         if name not in house.config.services:
             pids = pids_of(facts)
             undeclared += [(name, tuple(pids))] if pids else []
@@ -148,7 +148,7 @@ def _declared(config: Config) -> str:
 
 def see_watch(house: House, marks: SharedMarks) -> WatchSeen:
     """The guard with its heartbeat, and the last tick in the journal when no guard gives the evidence."""
-    guard = supervise_look.glance(house, GUARD, marks)
+    guard = supervise_look.look_at_one(house, GUARD, marks)
     managed = [name for name, service in house.config.services.items() if service.managed]
     wanted = any(read_wanted(house.place, name).up for name in managed)
     beat = None

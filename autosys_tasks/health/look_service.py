@@ -40,7 +40,7 @@ def patience(service: Service) -> float:
 def see_service(house: House, name: str, marks: SharedMarks) -> ServiceSeen:
     """A service's facts, with its answers when it lives or is not ours to start."""
     service = house.service(name)
-    facts = supervise_look.glance(house, name, marks)
+    facts = supervise_look.look_at_one(house, name, marks)
     if facts.leader is None and service.managed:
         return ServiceSeen(facts, last_line=last_line(house, name, facts))
     questions = _questions(house, service, facts)

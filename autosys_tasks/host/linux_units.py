@@ -32,7 +32,7 @@ def unit_of(pid: int) -> str:
     return ""
 
 
-def own(pids: Sequence[int], scope: str, about: str, stop_timeout_s: float) -> str:
+def move_to_scope(pids: Sequence[int], scope: str, about: str, stop_timeout_s: float) -> str:
     """Have the user manager put processes of ours, the leader first, into a scope of that name.
 
     Returns why a manager that is there did not; "" when it did, and when there is none, or none that stays

@@ -10,7 +10,7 @@ def unit_of(_pid: int) -> str:
     return ""
 
 
-def own(_pids: Sequence[int], _scope: str, _about: str, _stop_timeout_s: float) -> str:
+def move_to_scope(_pids: Sequence[int], _scope: str, _about: str, _stop_timeout_s: float) -> str:
     """Have processes held in a unit of its own; there is nobody to ask."""
     return ""
 

@@ -1,4 +1,4 @@
-"""Starts one service, notes its death, adopts it. Every start is decided again under the lock."""
+"""Starts one service, records its death, adopts it. Every start is decided again under the lock."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from autosys_tasks.supervise.house import House
 from autosys_tasks.supervise.look import last_words
 from autosys_tasks.supervise.program_text import no_program
 from autosys_tasks.supervise.state import (
+    keep_corrupt,
     now,
     prepare,
     read_ready,
     read_record,
     read_wanted,
-    set_aside,
     spec_hash,
     write_record,
     write_wanted,
 )
 from autosys_tasks.supervise.values import Decision, Facts, LastExit, Now, Record, Wanted, label
 
-ADOPTERS_S = 1.0  # who completes a record holds its lock for milliseconds
+ADOPTERS_S = 1.0  # another process that completes the record holds the lock for milliseconds
 
 
 def start(
@@ -69,7 +69,7 @@ def _start_locked(
     service, place, moment = house.service(name), house.place, now()
     record, corrupt = read_record(place, name, locked=True)
     if corrupt:
-        set_aside(place, name)
+        keep_corrupt(place, name)
     wanted = read_wanted(place, name)
     spec = spec_hash(service)
     decision, record = _decide_again(house, name, record, wanted, moment, asked=asked, ended=ended)
@@ -80,7 +80,7 @@ def _start_locked(
     argv = house.argv(name)
     if argv is None:
         return False, no_program(service)
-    again = record is not None and not asked and not plan.fresh(record, spec, moment)
+    again = record is not None and not asked and not plan.is_new_incident(record, spec, moment)
     intent = Record(
         instance=new_instance(),
         boot=moment.boot_id,
@@ -102,7 +102,7 @@ def _start_locked(
 def _decide_again(
     house: House, name: str, record: Record | None, wanted: Wanted, moment: Now, *, asked: bool, ended: host.Exit | None
 ) -> tuple[Decision, Record | None]:
-    """The same brain, with what is true under the lock: who holds it knows that no instance does."""
+    """`plan.decide` again with the facts under the lock: whoever holds it knows that no instance does."""
     service = house.service(name)
     leader = record.leader if record and not record.dead else None
     if record and leader and host.alive(leader) is not False:
@@ -125,7 +125,7 @@ def _decide_again(
     else:
         decision = plan.decide(service, facts, moment, house.config.watchdog, asked=asked)
     if record is not None:
-        record = plan.noted(
+        record = plan.record_with_death(
             service, record, ended, moment, house.config.watchdog, ready_seen=facts.ready_seen, tail=facts.log_tail
         )
     return decision, record
@@ -186,7 +186,7 @@ def new_instance() -> str:
 
 
 def adopt(house: House, name: str, found: tuple[host.Identity, str], reason: str) -> Outcome:
-    """Complete the record of a service that runs without one: its environment says whose it is.
+    """Complete the record of a service that runs without one: its environment names the workspace and the service.
 
     Outcome.ok None: its starter is at it, or was faster.
     """
@@ -205,7 +205,7 @@ def _adopted(house: House, name: str, who: host.Identity, instance: str) -> tupl
     moment = now()
     record, corrupt = read_record(house.place, name, locked=True)
     if corrupt:
-        set_aside(house.place, name)
+        keep_corrupt(house.place, name)
         record = None
     if record and (record.pid is not None or record.instance != instance):
         return None, "it has a record meanwhile"
@@ -225,7 +225,7 @@ def _adopted(house: House, name: str, who: host.Identity, instance: str) -> tupl
 
 
 def note(house: House, name: str, reason: str, ended: host.Exit | None = None) -> Outcome:
-    """Write a death down without starting anything yet."""
+    """Record a death without starting anything."""
     outcome = start(house, name, reason, ended=ended, only_note=True)
     return outcome._replace(step=outcome.step._replace(kind="note"))
 

@@ -1,4 +1,4 @@
-"""What a run asks its services, each question in a thread: whether they are ready, live, and take too much memory."""
+"""Probes services in threads: readiness, liveness and memory."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ COMMAND_GAP_S = 0.1
 VITALS_S = 10.0
 
 
-class Helpers:
-    """Threads that do what takes long; what they post is done in the loop, whose sleep `wake` ends."""
+class BackgroundThreads:
+    """Threads for long work; what they post runs in the event loop, which `wake` wakes."""
 
     def __init__(self, wake: Callable[[], None]) -> None:
         self._wake = wake
         self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
 
     def do(self, work: Callable[[], None]) -> threading.Thread:
-        """Do it in a thread; what it raises is raised in the loop, where it is seen.
+        """Run `work` in a thread; its error is raised in the event loop.
 
         Raises StateError where the system has no thread left: the guard looks again later, and goes on.
         """
@@ -47,12 +47,12 @@ class Helpers:
         return thread
 
     def post(self, news: Callable[[], None]) -> None:
-        """Have the loop do this."""
+        """Have the event loop call `news`."""
         self._inbox.put(news)
         self._wake()
 
     def deliver(self) -> None:
-        """In the loop: do what was posted."""
+        """Called by the event loop: run what was posted."""
         while not self._inbox.empty():
             self._inbox.get()()
 
@@ -62,16 +62,16 @@ def _throw(error: BaseException) -> None:
 
 
 class Readiness:
-    """Who is asked whether it is ready. In the loop, `ready` hears of the answer that counts, `changed` that a service
-    now says no for another reason, `gave_up` that one which was ready before no longer is.
+    """Probes readiness. Called in the event loop: `ready` with the answer that counts, `changed` when a service is not
+    ready for another reason than before, `gave_up` when one that was ready before is not any more.
 
-    `gap_s`: the shortest pause between two questions.
+    `gap_s`: the shortest pause between two probes.
     """
 
     def __init__(
         self,
         house: House,
-        helpers: Helpers,
+        helpers: BackgroundThreads,
         gap_s: float,
         *,
         ready: Callable[[str, str, Reply], None],
@@ -94,18 +94,18 @@ class Readiness:
         self._helpers.do(lambda: self._ask(name, probe, record, stop, tries))
 
     def reply(self, name: str) -> Reply | None:
-        """The last answer of one that is still asked."""
+        """The last answer of a service that is still probed."""
         return self._replies.get(name)
 
     def hush(self, name: str) -> None:
-        """Ask it no more."""
+        """Stop probing it."""
         _instance, stop = self._asking.pop(name, ("", None))
         if stop is not None:
             stop.set()
         self._replies.pop(name, None)
 
     def close(self) -> None:
-        """Ask nobody any more."""
+        """Stop all probing."""
         for _instance, stop in self._asking.values():
             stop.set()
 
@@ -133,24 +133,24 @@ class Readiness:
 
 
 class CheckUps:
-    """When living services are asked for their liveness and their memory; `checked` hears it in the loop."""
+    """Checks liveness and memory of live services at their intervals; `checked` is called in the event loop."""
 
     def __init__(
-        self, house: House, helpers: Helpers, checked: Callable[[str, str, Reply | None, int | None], None]
+        self, house: House, helpers: BackgroundThreads, checked: Callable[[str, str, Reply | None, int | None], None]
     ) -> None:
         self._house, self._helpers, self._checked = house, helpers, checked
         self.due: dict[str, float] = {}  # by name: when, by the clock since the machine started
         self._misses: dict[str, int] = {}
 
     def plan(self, service: Service) -> None:
-        """The next one in its interval, where there is something to ask."""
+        """Schedule the next check, if there is something to check."""
         gaps = [service.liveness.interval_s] if service.liveness else []
         gaps += [VITALS_S] if service.memory_max is not None else []
         if gaps:
             self.due[service.name] = now().boot + max(0.2, min(gaps))
 
     def ask(self, service: Service, record: Record, leader: Identity) -> None:
-        """Ask now, in a thread; until that has answered, no other is due."""
+        """Check now, in a thread; no other check is due until it has ended."""
         name, liveness = service.name, service.liveness
         self.due[name] = now().boot + 3600
 
@@ -162,7 +162,7 @@ class CheckUps:
         self._helpers.do(check)
 
     def failed(self, service: Service, facts: Facts, reply: Reply | None) -> Reply | None:
-        """The answer, when it is one "no" too many for its liveness; a service that is not ready yet may say no."""
+        """The answer, if it is one failure too many; a service that is not ready yet may fail."""
         name, liveness = service.name, service.liveness
         self._misses[name] = 0 if reply is None or reply.ok else self._misses.get(name, 0) + 1
         young = not facts.ready_seen and service.readiness is not None
@@ -172,5 +172,5 @@ class CheckUps:
         return reply if self._misses[name] >= patience else None
 
     def forgive(self, name: str) -> None:
-        """Count its misses afresh: it was stopped."""
+        """Reset its failure count: it was stopped."""
         self._misses.pop(name, None)

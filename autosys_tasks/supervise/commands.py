@@ -1,4 +1,4 @@
-"""Commands of our own in processes of their own, for one workspace: how each is run, begun, and ended when it hangs."""
+"""Runs `autosys` commands as processes of their own: their argv and environment, detached start, kill."""
 
 from __future__ import annotations
 
@@ -26,8 +26,10 @@ def env(house: House) -> dict[str, str]:
     return {**house.base, "AUTOSYS_WORKSPACE": house.config.path, "AUTOSYS_STATE": house.place.folder}
 
 
-def begin(house: House, log: str, *words: str, priority: str = "normal", more: dict[str, str] | None = None) -> int:
-    """Begin one that nobody waits for; its words go to `outputs/logs/LOG`. Returns its pid."""
+def start_detached(
+    house: House, log: str, *words: str, priority: str = "normal", more: dict[str, str] | None = None
+) -> int:
+    """Start a command in the background; its output goes to `outputs/logs/LOG`. Returns its pid."""
     path = os.path.join(house.config.path, "outputs", "logs", log)
     logs.rotate_stopped(path, LOG_MAX, LOG_KEEP)
     given = {**env(house), **(more or {})}
@@ -35,7 +37,7 @@ def begin(house: House, log: str, *words: str, priority: str = "normal", more: d
 
 
 def end(pid: int) -> None:
-    """End a run and all that it brought, less the services that it started: they have their own lives."""
+    """Kill a command and its process tree, except the services that it started."""
     who, until = host.identity(pid), time.monotonic() + TREE_S
     while who is not None and time.monotonic() < until:
         services = {marked.who for marked in host.marked()}

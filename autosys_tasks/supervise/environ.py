@@ -1,4 +1,4 @@
-"""What a child is given: its environment and the file that its first word means. Starts nothing."""
+"""The environment and argv of child processes. Starts nothing."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def _bins(path: str, kind: str) -> list[str]:
 
 
 def marks(place: Place, config: Config, name: str, instance: str) -> dict[str, str]:
-    """What tells a process, and us, whose it is."""
+    """The variables that mark a process as an instance of a service."""
     return {
         "AUTOSYS_WORKSPACE": config.path,
         "AUTOSYS_STATE": place.folder,

@@ -1,4 +1,4 @@
-"""The resident guard: sleeps on the kernel until something it keeps dies, and starts it again within milliseconds.
+"""The resident guard: sleeps in the kernel until a service dies, and restarts it within milliseconds.
 
 Right without the tick, as the tick is right without it; where nobody runs ticks, it has them run (ticking.py). Ended at
 any instruction, nothing starts twice: it holds no truth of its own. Run as `inv watchdog --follow`, or started by
@@ -56,7 +56,7 @@ def watch(workspace: Path) -> int:
     bell = host.Bell(house.place.bell)
     ending, stamp = threading.Event(), _stamp(workspace)
     code, outcomes = [0], list[Outcome]()
-    units.leave(house)  # now, and not while the first dead service waits
+    units.leave_unit(house)  # now, and not while the first dead service waits
     while True:
         keeper = Keeper(
             house, house.config.services, vitals=True, gap_s=GAP_S, yields=True,
@@ -213,7 +213,7 @@ def _leave(house: House, workspace: Path) -> None:
 
 
 def _reload(house: House, workspace: Path) -> House:
-    """The house of today's configuration; a broken one is said once, and the last good one goes on."""
+    """The context with today's configuration; a broken one is logged once, and the last good one stays."""
     try:
         return house_of(load(workspace))
     except AutosysError as error:

@@ -1,7 +1,7 @@
-"""Keeps services as wanted, event by event: bring-up, tick and guard turn this same loop, for as long as each needs.
+"""The event loop that keeps services as wanted; bring-up, tick and guard run it for as long as each needs.
 
-The loop itself never waits for a service: questions and stops run in threads that post what they found, so
-one slow service delays nobody's healing. A restart after a death is done in the loop, before anything else.
+The loop never waits for a service: probes and stops run in threads that post their results, so that a slow service
+delays no other. A restart after a death is done in the loop, before anything else.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from autosys_tasks import host
 from autosys_tasks.core.faults import fault
 from autosys_tasks.core.plan import Outcome, Step
 from autosys_tasks.supervise import act, look, plan, stopping, units
-from autosys_tasks.supervise.background_probes import CheckUps, Helpers, Readiness
+from autosys_tasks.supervise.background_probes import BackgroundThreads, CheckUps, Readiness
 from autosys_tasks.supervise.house import House
 from autosys_tasks.supervise.order import ordered
 from autosys_tasks.supervise.run_lock import is_held
@@ -55,7 +55,7 @@ class Keeper:
         self.busy: set[str] = set()
         self._acted: set[str] = set()  # acted on, and not decided again since
         self.waiter = host.Waiter()
-        self._helpers = Helpers(self.waiter.wake)
+        self._helpers = BackgroundThreads(self.waiter.wake)
         self._readiness = Readiness(
             house, self._helpers, gap_s, ready=self._ready, changed=self._decide, gave_up=self._gave_up
         )
@@ -73,11 +73,11 @@ class Keeper:
                 self._dependents.setdefault(other, []).append(name)
 
     def look(self, *, ask: bool = False) -> None:
-        """Look at everything afresh, and do what is due at once."""
+        """Collect all facts again, and do what is due now."""
         self.take(look.look(self.house, self.names, ask=ask))
 
     def take(self, facts: dict[str, Facts]) -> None:
-        """Go on from facts that somebody has just looked up."""
+        """Continue from facts that the caller has just collected."""
         for name in self.names:
             if name not in self.busy:
                 self._seen(name, facts[name])
@@ -96,7 +96,7 @@ class Keeper:
         moment = now().boot
         for name in [name for name, due in self._due.items() if due <= moment]:
             if self.facts[name].leader is None and name not in self.busy:
-                self._seen(name, look.glance(self.house, name))  # somebody else may have acted meanwhile
+                self._seen(name, look.look_at_one(self.house, name))  # somebody else may have acted meanwhile
             self._decide(name)
         for name in [name for name, due in self._check_ups.due.items() if due <= moment]:
             self._check_up(name)
@@ -108,7 +108,7 @@ class Keeper:
         )
 
     def close(self) -> None:
-        """Stop watching and asking; the services are not touched."""
+        """Stop watching and probing; the services are not touched."""
         self._readiness.close()
         self._closing.set()
         for thread in self._moves.values():
@@ -127,7 +127,7 @@ class Keeper:
             self.waiter.forget(name)
             self._check_ups.due.pop(name, None)
         elif not self.waiter.watch(name, facts.leader):
-            self.facts[name] = _remembering(look.glance(self.house, name), facts)
+            self.facts[name] = _remembering(look.look_at_one(self.house, name), facts)
 
     def _died(self, name: str, ended: host.Exit | None) -> None:
         facts = self.facts[name]
@@ -214,7 +214,7 @@ class Keeper:
         if self._ending():
             return
         old = self.facts[name].record
-        bound = units.leave(self.house)
+        bound = units.leave_unit(self.house)
         outcome = act.start(self.house, name, reason, asked=name in self.asked, ended=self.facts[name].exit)
         if outcome.ok is not None:
             self.asked.discard(name)
@@ -231,13 +231,13 @@ class Keeper:
     def _set_apart(self, name: str) -> None:
         """In a thread, and when the next deaths have been dealt with: what was started runs already."""
         leader, record = self.facts[name].leader, self.facts[name].record
-        if leader is None or record is None or not units.shares(self.house, leader.pid):
+        if leader is None or record is None or not units.is_in_own_scope(self.house, leader.pid):
             return
         instance = record.instance
 
         def move() -> None:
             self._closing.wait(MOVE_AFTER_S)
-            units.set_apart(self.house, name, leader, instance)
+            units.move_to_scope(self.house, name, leader, instance)
 
         self._moves[name] = self._helpers.do(move)
 
@@ -248,7 +248,7 @@ class Keeper:
 
     def _again(self, name: str, *, soon: bool = False) -> None:
         """Look at one service again after acting on it; the next turn decides what it is now."""
-        self._seen(name, look.glance(self.house, name))
+        self._seen(name, look.look_at_one(self.house, name))
         self._acted.add(name)
         self._due[name] = now().boot + (0.02 if soon else 0.0)
 
@@ -274,7 +274,7 @@ class Keeper:
         self.given_up.discard(name)
         if outcome.ok is not None:
             self.tell(outcome)
-        self._seen(name, look.glance(self.house, name))
+        self._seen(name, look.look_at_one(self.house, name))
         self._check_ups.forgive(name)
         self._decide(name)
 

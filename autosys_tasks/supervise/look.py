@@ -1,4 +1,4 @@
-"""Looks at services; changes nothing. Cheap for what lives, one scan of the processes for what does not."""
+"""Collects the facts about services; read-only. Cheap for live ones, one scan of all processes for dead ones."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NAME = re.compile(r"[^@. /\\:][^/\\:]*")  # of a service, the guard is none; who
 
 
 class Marks:
-    """The processes that bear this workspace's marks: scanned at most once a look, and only when needed."""
+    """The processes whose environment names this workspace: scanned at most once per look, and only when needed."""
 
     def __init__(self, house: House) -> None:
         self._state = house.place.folder
@@ -42,7 +42,7 @@ class Marks:
 
 
 def traces(house: House, marks: Marks) -> list[str]:
-    """Services that left a trace here, declared or not: in the state folder or, where that was lost, in who lives."""
+    """All services that have run here, declared or not: by the state folder, and by live processes if that is lost."""
     living = {mark.service for mark in marks.all() if NAME.fullmatch(mark.service)}
     return sorted({*known_names(house.place), *living})
 
@@ -50,14 +50,14 @@ def traces(house: House, marks: Marks) -> list[str]:
 def look(
     house: House, names: Iterable[str], *, ask: bool = False, marks: Marks | None = None
 ) -> dict[str, Facts]:
-    """Facts about these services. `ask` also puts their readiness and liveness questions, all at once."""
+    """Facts about these services. `ask`: probe their readiness and liveness, too, all at the same time."""
     marks = marks or Marks(house)
-    facts = {name: glance(house, name, marks) for name in names}
+    facts = {name: look_at_one(house, name, marks) for name in names}
     return _asked(house, facts) if ask else facts
 
 
-def glance(house: House, name: str, marks: Marks | None = None) -> Facts:
-    """Facts about one service without asking it anything."""
+def look_at_one(house: House, name: str, marks: Marks | None = None) -> Facts:
+    """Facts about one service, without probing it."""
     service, place = house.service(name), house.place
     record, corrupt = read_record(place, name)
     wanted = read_wanted(place, name)
@@ -87,7 +87,7 @@ def _of_dead(house: House, name: str, facts: Facts, marks: Marks, *, unknown: bo
         same = [m for m in living if record is None or m.instance == record.instance]
         found = (same[0].who, same[0].instance) if same else None
     elif living and read_record(place, name)[0] != record:
-        return glance(house, name)  # started since its record was read: it is no leftover
+        return look_at_one(house, name)  # started since its record was read: it is no leftover
     elif locked and not living and record.leader:
         living = [host.Marked(who, name, record.instance, "") for who in host.family(record.leader, record.instance)]
     unnoted = record.leader if record and not record.dead else None
@@ -104,7 +104,7 @@ def _of_dead(house: House, name: str, facts: Facts, marks: Marks, *, unknown: bo
 
 
 def last_words(house: House, name: str) -> str:
-    """The end of a service's log, with every secret that it was given taken out."""
+    """The end of a service's log, with its secrets masked."""
     text = read_tail(house.log(name), TAIL_BYTES)
     for secret in house.service(name).secrets:
         text = text.replace(secret, "***")
@@ -120,7 +120,7 @@ def _program(house: House, name: str) -> str | None:
 
 
 def address_of(service: Service) -> tuple[str, int] | None:
-    """Where on this machine a service is asked, when its probe names a host and a port."""
+    """The local address that a service's probe uses; None when the probe has none."""
     probe = service.readiness
     if probe is None or probe.kind not in ("tcp", "http"):
         return None
@@ -130,7 +130,7 @@ def address_of(service: Service) -> tuple[str, int] | None:
 
 
 def foreign_owner(service: Service) -> tuple[int | None, str] | None:
-    """Who answers on the port that this service needs, although it does not run; None = nobody."""
+    """The process (pid, name) that listens on this service's port while it does not run; None: nobody."""
     address = address_of(service)
     if address is None or not _answers(*address):
         return None
@@ -146,7 +146,7 @@ def _answers(name: str, port: int) -> bool:
 
 
 def subject(house: House, name: str, record: Record | None) -> probes.Subject:
-    """What a probe may need to know of the service that it belongs to."""
+    """What a probe needs to know about its service."""
     skew = 0.0
     if record is not None and record.boot == host.boot_id():
         skew = (time.time() - host.boot_clock()) - (record.started_at - record.started_boot)
@@ -163,18 +163,18 @@ def subject(house: House, name: str, record: Record | None) -> probes.Subject:
 
 
 def ask(house: House, name: str, probe: Probe, record: Record | None, *, lenient: bool = False) -> Reply:
-    """One question, put once: slow is still well, wrong is not. `lenient`: not being able to ask is no failure."""
+    """Probe once. A slow answer is OK. `lenient`: when the probe itself cannot run, that is no failure."""
     return reply(probes.ask(probe, subject(house, name, record)), lenient=lenient)
 
 
 def reply(answer: probes.Answer, *, lenient: bool = False) -> Reply:
-    """As much of an answer as a decision needs."""
+    """The part of an answer that decisions need."""
     good = ("OK", "WARN", "UNKNOWN") if lenient else ("OK", "WARN")
     return Reply(answer.verdict in good, answer.why or answer.evidence, answer.evidence, answer.asked_wrongly)
 
 
 def over_memory(service: Service, record: Record | None, leader: host.Identity) -> int | None:
-    """Resident bytes of the whole family when they exceed its limit in two looks; None = within."""
+    """Resident bytes of the process tree, if they exceed the limit in two looks; None: within it."""
     if service.memory_max is None:
         return None
     used = 0
@@ -189,7 +189,7 @@ def over_memory(service: Service, record: Record | None, leader: host.Identity) 
 
 
 def _asked(house: House, facts: dict[str, Facts]) -> dict[str, Facts]:
-    """The same facts with answers; every question in a thread of its own, so one slow one delays nobody."""
+    """The same facts with the answers of probes, each in a thread of its own, so that a slow one delays no other."""
     names = [name for name in facts if _has_questions(house.service(name), facts[name])]
     answers = run_parallel(*(partial(with_answers, house, name, facts[name]) for name in names))
     return {**facts, **dict(zip(names, answers, strict=True))}
@@ -201,7 +201,7 @@ def _has_questions(service: Service, facts: Facts) -> bool:
 
 
 def with_answers(house: House, name: str, facts: Facts) -> Facts:
-    """One service's facts with its readiness, liveness and memory in them."""
+    """One service's facts with its readiness, liveness and memory."""
     service = house.service(name)
     readiness = ask(house, name, service.readiness, facts.record) if service.readiness else None
     liveness = None

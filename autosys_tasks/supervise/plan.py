@@ -1,4 +1,4 @@
-"""Decides what each service is and what to do about it. Pure: facts and the moment come as arguments.
+"""Decides the state of each service and the next step. Pure: facts and the time are arguments.
 
 One brain: the tick, the guard, bring-up and `health --fix` all ask here, and ask again under the lock.
 """
@@ -21,7 +21,7 @@ ASKED = "asked to be down"
 RESTARTED = "asked to be restarted"
 BY_A_PERSON = "stopped by a person"
 PAUSED = "stopped for: "  # and what for
-LEFT = "its leader is gone and left behind"  # said while they live, and of that death ever after
+LEFT = "its leader is gone and left behind"  # the reason while its children live, and of that death later
 ALIVE_S = 0.3  # a service without readiness is ready when it lives this long
 AGAIN_S = 0.25
 INTENT_S = 5.0  # a start between its intent and its record takes milliseconds, never this long
@@ -34,13 +34,13 @@ VERDICTS = {"ready": OK, "done": OK, "stopped": SKIP, "starting": WARN, "unknown
 
 
 def into_background(facts: Facts) -> bool:
-    """Whether it ended last by leaving its work to others, as what puts itself into the background does."""
+    """Whether its last instance put itself into the background: the leader ended and left children."""
     last = facts.record.last_exit if facts.record else None
     return last is not None and last.why.startswith(LEFT)
 
 
 def delay_s(starts: int, watchdog: Watchdog, seed: str) -> float:
-    """How long to wait before the next start of an incident that has had `starts` of them.
+    """Seconds to wait before the next start of an incident that has had `starts` of them.
 
     The first is at once, then the declared back-off, then rare half-open attempts: neither a storm nor giving up.
     """
@@ -57,12 +57,12 @@ def is_blocked(starts: int, watchdog: Watchdog) -> bool:
     return starts > watchdog.retries
 
 
-def fresh(record: Record | None, spec: str, now: Now) -> bool:
-    """Whether nothing of an earlier incident counts: no record, another boot, or a changed declaration."""
+def is_new_incident(record: Record | None, spec: str, now: Now) -> bool:
+    """Whether a start begins a new incident: no record, another boot, or a changed declaration."""
     return record is None or record.boot not in ("", now.boot_id) or record.spec != spec
 
 
-def noted(
+def record_with_death(
     service: Service,
     record: Record,
     ended: Exit | None,
@@ -73,7 +73,7 @@ def noted(
     tail: str,
     why: str = "",
 ) -> Record:
-    """The record with its instance's death in it.
+    """The record, with the death of its instance added.
 
     A stable life ends the incident that began it; so does readiness, for an instance that a person started:
     what is healed at once is the first death of something that worked.
@@ -116,7 +116,7 @@ def decide(
     waiting_for: tuple[str, ...] = (),
     asked: bool = False,
 ) -> Decision:
-    """What one service is and what to do. `asked`: a person wants it up now, whatever happened before."""
+    """The state of one service and the next step. `asked`: a person wants it up now, whatever happened before."""
     if not service.managed:
         said = facts.readiness.why if facts.readiness and not facts.readiness.ok else ""
         return Decision("unmanaged", said or "watched, never started or stopped")
@@ -139,7 +139,7 @@ def decide(
 
 
 def _starting(record: Record | None, now: Now) -> bool:
-    """Between a starter's intent and its record; or a starter that has only just taken the lock."""
+    """The decision while another process is starting it (between its intent and its record)."""
     if record is None or record.dead or record.pid is not None:
         return record is None or now.boot - record.died_boot < INTENT_S
     return record.boot == now.boot_id and now.boot - record.started_boot < INTENT_S
@@ -171,7 +171,7 @@ def _living(service: Service, facts: Facts, now: Now, *, up: bool) -> Decision:
 
 
 def asked_wrongly(facts: Facts, decision: Decision) -> bool:
-    """Whether only another question can make it ready: nothing to wait for, and no reason to restart it."""
+    """Whether its probe is misconfigured: there is nothing to wait for, and no reason to restart it."""
     if decision.state != "unready" or decision.step:
         return False
     replies = (facts.liveness, None if facts.ready_seen else facts.readiness)
@@ -200,9 +200,9 @@ def _dead(
     if facts.held_by is not None:
         return Decision("down", f"pid {facts.held_by} is restarting it")
     record = facts.record
-    new = fresh(record, facts.spec, now) or _cut_short(facts)
+    new = is_new_incident(record, facts.spec, now) or _cut_short(facts)
     if record is not None:
-        record = noted(
+        record = record_with_death(
             service, record, facts.exit, now, watchdog, ready_seen=facts.ready_seen, tail=facts.log_tail
         )
     note = "note" if facts.record is not None and not facts.record.dead else ""
@@ -224,13 +224,13 @@ def _dead(
 
 
 def _cut_short(facts: Facts) -> bool:
-    """Whether who stopped it in order to start it again (a restart, an upgrade) was ended before it did."""
+    """Whether a restart or an upgrade stopped it and was killed before starting it again."""
     stopped_for_that = facts.wanted.hold is not None and facts.held_by is None
     return stopped_for_that and (facts.record is None or facts.record.started_at <= facts.wanted.at)
 
 
 def _finished(service: Service, record: Record) -> Decision | None:
-    """A process that ended as it should, or that nobody wants back; None when it is to be started."""
+    """The decision for a service that ended as it should, or is not to be restarted; None when it is to be started."""
     code = record.last_exit.code if record.last_exit else None
     if service.oneshot and code == 0:
         return Decision("done", "exited 0")
@@ -258,7 +258,7 @@ def _retry(record: Record, now: Now, watchdog: Watchdog, note: str) -> Decision:
 
 
 def satisfied(service: Service, facts: Facts | None, decision: Decision | None) -> bool:
-    """Whether whoever depends on this service may start: it is ready, done, or an absent optional."""
+    """Whether dependents of this service may start: it is ready, done, or optional and absent."""
     if decision is None or facts is None:
         return False
     if service.optional and facts.program is None:
@@ -305,7 +305,7 @@ def asked_for(
     watchdog: Watchdog,
     named: Collection[str],
 ) -> set[str]:
-    """Whom a person's bring-up starts whatever happened before: all but what has ended as it should.
+    """The services that a person's bring-up starts whatever happened before: all but those that ended as they should.
 
     Who names that starts it again; a job that is done is done (`restart` runs it again).
     """
@@ -319,7 +319,7 @@ def asked_for(
 
 
 def settled(name: str, decisions: Mapping[str, Decision]) -> bool:
-    """Whether nothing more will happen to a service soon: it is as wanted, or it has failed for now."""
+    """Whether a service is as wanted, or has failed for now: nothing more will happen soon."""
     decision = decisions.get(name)
     if decision is None or decision.state in SETTLED:
         return True
@@ -339,7 +339,7 @@ def awaited(decisions: Mapping[str, Decision]) -> tuple[str, ...]:
 def plan(
     services: Mapping[str, Service], facts: Mapping[str, Facts], decisions: Mapping[str, Decision], now: Now, task: str
 ) -> Plan:
-    """What has to be done until everything is as wanted, in the order in which it would happen."""
+    """The steps until everything is as wanted, in order."""
     steps, notes = [], []
     for name, decision in decisions.items():
         later = decision.due_boot is not None and decision.due_boot > now.boot
@@ -352,7 +352,7 @@ def plan(
 
 
 def plan_down(services: Mapping[str, Service], facts: Mapping[str, Facts]) -> Plan:
-    """Stops of whatever of these lives, dependents before what they depend on, the undeclared first."""
+    """A stop for each that lives, dependents before their dependencies, undeclared ones first."""
     names = [name for name in facts if name not in services] + [
         name for name in reversed(ordered(services)) if name in facts
     ]

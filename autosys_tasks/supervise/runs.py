@@ -1,4 +1,4 @@
-"""The four things a person or a scheduler asks for: bring up, tick, stop, restart. Each ends with what is so."""
+"""The four kinds of runs: bring up, tick, stop, restart. Each ends with a report of the state afterwards."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def bring_up(
         if guard:
             scope |= {GUARD}
             asked |= set() if wanted_only else {GUARD}
-        elif not wanted_only and look.glance(house, GUARD).leader is None:  # one that watches goes on
+        elif not wanted_only and look.look_at_one(house, GUARD).leader is None:  # one that watches goes on
             act.want(house, [GUARD], up=False)
     act.want(house, asked, up=True)
     facts = look.look(house, scope, ask=True)
@@ -107,7 +107,7 @@ def bring_up(
 
 
 def _must_be_writable(house: House) -> None:
-    """Said once, and at once: else every service would fail to start, retries and all."""
+    """Raises StateError when the folders cannot be written: else every service would fail to start, with retries."""
     for folder in (house.outputs, house.outputs / "logs", Path(house.place.folder)):
         check_writable(folder)
 
@@ -124,7 +124,7 @@ def tick(house: House, stale: Collection[str] = ()) -> Report:
 
 
 def rotate(house: House) -> None:
-    """Keep every log within its limit, and the state and output folders free of what killed writers left."""
+    """Keep every log within its limit, and remove scratch files of killed writers from the state and output folders."""
     trim(house)
     remove_unfinished(house.place.folder, below=2)  # services/NAME
     remove_unfinished(house.outputs)
@@ -193,7 +193,7 @@ def _not_so(house: House, keeper: Keeper) -> tuple[str, ...]:
 
 
 def _ask_watched(house: House, keeper: Keeper) -> bool:
-    """Ask who is only watched and did not answer well once more: what was just started may answer for it."""
+    """Probe unmanaged services that failed once more: a service that was just started may answer for them."""
     names = [name for name in _not_so(house, keeper) if not house.services[name].managed]
     if names:
         keeper.take({**keeper.facts, **look.look(house, names, ask=True)})
@@ -201,7 +201,7 @@ def _ask_watched(house: House, keeper: Keeper) -> bool:
 
 
 def facts_to_stop(house: House, names: Iterable[str]) -> dict[str, Facts]:
-    """What lives of the named services; without names, of everything that ever left a trace here."""
+    """Facts about the named services; without names, about all that have ever run here."""
     named = list(names)
     scope, marks = chosen(house, named), look.Marks(house)
     if not named:
@@ -219,7 +219,7 @@ def plan_down(house: House, names: Iterable[str]) -> Plan:
 
 
 def take_down(house: House, names: Iterable[str], tell: Callable[[Outcome], None] = lambda o: None) -> Report:
-    """Wanted down, written first; then stopped, dependents before what they depend on, whole trees.
+    """Write that they are wanted down; then stop them, dependents before their dependencies, whole process trees.
 
     Raises StateError, when all is stopped, where it could not be written that it shall stay so.
     """
@@ -249,7 +249,7 @@ def take_down(house: House, names: Iterable[str], tell: Callable[[Outcome], None
 def _stop_in_order(
     house: House, facts: dict[str, Facts], journal: Journal, tell: Callable[[Outcome], None], why: str = plan.ASKED
 ) -> None:
-    """Waves: whoever nobody that still runs depends on goes first, all of a wave at once."""
+    """Stop in waves: first the services on which no running one depends, all of a wave at the same time."""
     left = dict(facts)
     while left:
         needed = {d for name in left for d in house.service(name).depends_on if d != name}
@@ -291,7 +291,7 @@ def not_ours(house: House, names: Iterable[str]) -> list[str]:
 
 
 def restart(house: House, names: Iterable[str], *, timeout_s: float, show: Show = lambda d, f: None) -> Report:
-    """The old one gone before the new one starts; the guard keeps its hands off meanwhile.
+    """Stop, then start; meanwhile the guard leaves them alone (see Wanted.hold).
 
     Raises StateError, before anything is stopped, where no log or record can be written.
     """
@@ -340,7 +340,7 @@ def resume(house: House, names: Iterable[str], task: str, *, timeout_s: float) -
 def plan_reset(house: House, name: str) -> Plan:
     """What `watchdog --reset` would forget; changes nothing."""
     chosen(house, [name])
-    facts = look.glance(house, name)
+    facts = look.look_at_one(house, name)
     failed = facts.record.starts if facts.record and facts.leader is None else 0
     steps = (Step("reset", name, f"{counted(failed, 'start')} of it in a row failed"),) if failed else ()
     return Plan("watchdog", steps, () if steps else (f"{name}: nothing to clear",))

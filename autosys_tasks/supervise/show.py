@@ -94,7 +94,7 @@ def last_exit(last: LastExit | None) -> Row | None:
 
 
 def safe_to_close(facts: Facts, decision: Decision) -> bool:
-    """Whether nobody would miss it: not wanted, or only what a dead leader left behind."""
+    """Whether it may be closed: it is not wanted, or only a dead leader's children are left."""
     return not facts.wanted.up or decision.state in ("leftover", "done", "stopped")
 
 

@@ -27,13 +27,13 @@ BEGAN = host.boot_clock()  # of this process
 
 
 def now() -> Now:
-    """This moment, and how far plans take it to be ahead."""
+    """The time now on both clocks, and how far AUTOSYS_NOW is ahead."""
     ahead = shift()
     return Now(time.time() + ahead, host.boot_clock(), host.boot_id(), ahead, BEGAN)
 
 
 class Place(NamedTuple):
-    """Where one workspace keeps its state on this machine."""
+    """The state folder of one workspace on this machine."""
 
     folder: str
 
@@ -150,8 +150,8 @@ def write_record(place: Place, name: str, record: Record) -> None:
             ended = ended._replace(log_tail=ended.log_tail[len(ended.log_tail) // 2 + 1 :])
 
 
-def set_aside(place: Place, name: str) -> None:
-    """Keep a corrupt record for whoever wants to look, out of the way."""
+def keep_corrupt(place: Place, name: str) -> None:
+    """Rename a corrupt record, to keep it for a person."""
     source = place.of(name, RECORD)
     try:
         retry_while_held(lambda: os.replace(source, f"{source}.corrupt-{int(time.time())}"))
@@ -160,7 +160,7 @@ def set_aside(place: Place, name: str) -> None:
 
 
 def read_wanted(place: Place, name: str) -> Wanted:
-    """What is wanted; nothing written, or not readable, means up: that is what declaring a service says."""
+    """The wanted state; up when nothing is written or readable, since a declared service is wanted up."""
     try:
         text = read_text(place.of(name, "wanted.json"))
         values = {} if text is None else json.loads(text)
@@ -213,7 +213,7 @@ def write_ready(place: Place, name: str, instance: str) -> None:
 
 
 def known_names(place: Place) -> list[str]:
-    """Services that have left a trace here, declared or not; the guard is none."""
+    """The services with a state here, declared or not, without the guard."""
     try:
         return sorted(n for n in os.listdir(f"{place.folder}/services") if not n.startswith("@"))
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Ends one service and all that it brought, and notes its death: asked first, then by force."""
+"""Ends one service with its process tree, politely first, then by force; records its death."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from autosys_tasks.core.faults import fault
 from autosys_tasks.core.plan import Outcome, Step
 from autosys_tasks.supervise import plan
 from autosys_tasks.supervise.house import House
-from autosys_tasks.supervise.look import glance, last_words
+from autosys_tasks.supervise.look import last_words, look_at_one
 from autosys_tasks.supervise.state import now, read_ready, read_record, write_record
 from autosys_tasks.supervise.values import label
 
@@ -30,7 +30,7 @@ def stop(
     ended: host.Exit | None = None,
     only: str | None = None,
 ) -> Outcome:
-    """End a service and all that it brought: asked first, then the OS's polite signal, then the whole tree.
+    """End a service: by its `stop_http`, then by the OS's polite signal, then by killing the whole process tree.
 
     True only when nothing of it lives and its lock is free. An instance that somebody was just starting is
     waited for and ended too. `forgiven`: a person asked for it, so no incident goes on. `ended`: how its leader did,
@@ -42,7 +42,7 @@ def stop(
     killed, instance = 0, ""
     deadline = time.monotonic() + service.stop_timeout_s + KILL_WAIT_S + STRAYS_WAIT_S
     while True:
-        facts = glance(house, name)
+        facts = look_at_one(house, name)
         leader = facts.leader or (facts.found[0] if facts.found else None)
         if leader is None and not facts.leftovers and not facts.locked:
             break
@@ -100,7 +100,7 @@ def _asked_to_stop(url: str) -> bool:
 
 
 def _end_family(root: host.Identity, instance: str) -> int:
-    """End what a leader left behind: asked, then by force; how many needed force. Looks again until none is left."""
+    """End the processes that a leader left: politely, then by force, until none is left; how many needed force."""
     asked: dict[host.Identity, bool] = {}  # False: it cannot be asked
     polite_until = time.monotonic() + STRAYS_WAIT_S
     deadline = polite_until + KILL_WAIT_S
@@ -125,7 +125,7 @@ def _wait_for_any(living: Iterable[host.Identity], timeout_s: float) -> None:
 
 
 def note_death(house: House, name: str, ended: host.Exit | None, why: str, *, instance: str, forgiven: bool) -> None:
-    """Note a death that we brought about, that of `instance`.
+    """Record a death that we caused, that of `instance`.
 
     `forgiven`: a person asked for it, so no incident goes on.
     """
@@ -139,7 +139,7 @@ def note_death(house: House, name: str, ended: host.Exit | None, why: str, *, in
             return
         seen = read_ready(house.place, name, record.instance)
         tail = last_words(house, name)
-        record = plan.noted(
+        record = plan.record_with_death(
             house.service(name), record, ended, now(), house.config.watchdog, ready_seen=seen, tail=tail, why=why
         )
         if record.last_exit and not record.last_exit.why:  # the guard saw it die first, and not why

@@ -1,4 +1,4 @@
-"""Where what we start lives: in scopes of its own, not in the unit that started us (a scheduled run, a terminal).
+"""systemd scopes: what we start gets scopes of its own, outside the unit that started us (a scheduled run, a terminal).
 
 Whoever is about to start something first leaves the unit that it is in, so that its children are born outside
 of it; then each child is put into a scope of its own, so that what befalls one (memory, `systemctl stop`)
@@ -19,34 +19,35 @@ from autosys_tasks.supervise.values import label
 RUN_STOP_S = 10.0  # as long as a service has by default, at log-off
 
 
-def leave(house: House) -> str:
-    """Bring this process out of a unit that is not ours; why that failed, "" when it is out, or in none."""
+def leave_unit(house: House) -> str:
+    """Move this process out of a unit that is not ours; returns why that failed, "" when it is in none."""
     unit = host.units.unit_of(os.getpid())
-    return _leave(unit, _ours(house), house.config.name) if unit and not _is_ours(unit, house) else ""
+    return _leave_unit(unit, _ours(house), house.config.name) if unit and not _is_ours(unit, house) else ""
 
 
 @functools.cache  # a manager that does not answer is asked once
-def _leave(unit: str, ours: str, workspace: str) -> str:
+def _leave_unit(unit: str, ours: str, workspace: str) -> str:
     scope, about = f"{ours}run-{os.urandom(4).hex()}.scope", f"autosys: a run for {workspace}"
-    why = host.units.own([os.getpid()], scope, about, RUN_STOP_S)
+    why = host.units.move_to_scope([os.getpid()], scope, about, RUN_STOP_S)
     return f"inside {unit}: {why}" if why else ""
 
 
-def shares(house: House, pid: int) -> bool:
-    """Whether a process that we started stands in a scope of ours, beside its starter."""
+def is_in_own_scope(house: House, pid: int) -> bool:
+    """Whether a process that we started is in the scope of its starter."""
     return _is_ours(host.units.unit_of(pid), house)
 
 
-def set_apart(house: House, name: str, leader: host.Identity, instance: str) -> None:
-    """Give a service, with all that it has brought by now, a scope of its own.
+def move_to_scope(house: House, name: str, leader: host.Identity, instance: str) -> None:
+    """Move a service, with all its processes so far, into a scope of its own.
 
     Who cannot be moved stays where it was born, beside its starter: no unit of others holds it there either.
     """
     scope = f"{_ours(house)}{re.sub('[^A-Za-z0-9_.-]', '_', label(name))}-{instance[:8]}.scope"
     about = f"autosys: {label(name)} of {house.config.name}"
     brought = [who.pid for who in host.family(leader, instance) if who != leader]
+    patience_s = house.service(name).stop_timeout_s
     for pids in ([leader.pid, *brought], [leader.pid]):  # one of them may just have ended
-        if not host.alive(leader) or not host.units.own(pids, scope, about, house.service(name).stop_timeout_s):
+        if not host.alive(leader) or not host.units.move_to_scope(pids, scope, about, patience_s):
             return
 
 

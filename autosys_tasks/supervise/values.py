@@ -1,4 +1,4 @@
-"""What the supervisor knows, as values. Pure."""
+"""The values of the supervisor. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ GUARD = "@guard"
 
 
 def label(name: str) -> str:
-    """A service's name as it is shown: the guard's inner one is nobody's business."""
+    """A service's name for display; the guard has another one internally."""
     return name.removeprefix("@")
 
 
@@ -26,7 +26,7 @@ class LastExit(NamedTuple):
 
 
 class Record(NamedTuple):
-    """What was started last, and how it went. Times ending in `_boot` are seconds of the boot clock."""
+    """The last instance and its incident. Times ending in `_boot` are seconds of the boot clock."""
 
     instance: str
     pid: int | None = None  # None: the intent is written, the spawn not yet recorded
@@ -49,7 +49,7 @@ class Record(NamedTuple):
 
 
 class Wanted(NamedTuple):
-    """What a person wants of one service. `hold`: somebody is restarting it, hands off while they live."""
+    """What a person wants of one service. `hold`: a process that restarts it; others leave it alone while it lives."""
 
     up: bool = True
     at: float = 0.0
@@ -57,7 +57,7 @@ class Wanted(NamedTuple):
 
 
 class Now(NamedTuple):
-    """One moment on both clocks, in seconds: the wall clock for people, the boot clock for decisions.
+    """The time on both clocks, in seconds: the wall clock for people, the boot clock for decisions.
 
     `wall` is what plans take for now (AUTOSYS_NOW), `ahead` of the real one by so much, as if that time had
     passed before this run began, at `since` of the boot clock. `boot` is always the real one.
@@ -80,7 +80,7 @@ class Reply(NamedTuple):
 
 
 class Facts(NamedTuple):
-    """What was seen of one service at one moment; nothing here is a guess."""
+    """What was observed of one service at one time."""
 
     wanted: Wanted = Wanted()
     record: Record | None = None
@@ -103,7 +103,7 @@ class Facts(NamedTuple):
 
 
 class Decision(NamedTuple):
-    """What a service is, why, and what to do about it (at once, or from `due_boot` on)."""
+    """The state of a service, the reason, and the next step (now, or from `due_boot` on)."""
 
     state: str
     reason: str

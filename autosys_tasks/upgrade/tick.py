@@ -101,4 +101,5 @@ def start(house: House) -> str:
         return f"upgrade: {busy.message}"
     if not why:
         return ""
-    return f"upgrade: begun as pid {commands.begin(house, LOG, 'upgrade')} ({why}); what it says: outputs/logs/{LOG}"
+    pid = commands.start_detached(house, LOG, "upgrade")
+    return f"upgrade: begun as pid {pid} ({why}); what it says: outputs/logs/{LOG}"

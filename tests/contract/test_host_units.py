@@ -40,7 +40,7 @@ def scope() -> str:
 def test_with_nobody_to_ask_everything_stays_where_it_is(yard):
     who = yard.start(LIVES)
     before = host.units.unit_of(who.pid)
-    assert host.units.own([who.pid], scope(), "nobody is there", 5.0) == ""
+    assert host.units.move_to_scope([who.pid], scope(), "nobody is there", 5.0) == ""
     assert host.units.unit_of(who.pid) == before
     assert host.units.unit_of(2**22 + 1) == "", "nobody is in no unit"
 
@@ -52,13 +52,13 @@ def test_who_stands_outside_is_taken_in_by_a_manager_that_stays_and_by_no_other(
     who, name = yard.start(LIVES), scope()
     lingers.unlink()
     before = host.units.unit_of(who.pid)
-    assert host.units.own([who.pid], name, "", 5.0) == ""
+    assert host.units.move_to_scope([who.pid], name, "", 5.0) == ""
     assert host.units.unit_of(who.pid) == before
     lingers.touch()
-    assert host.units.own([who.pid], name, "", 5.0) == ""
+    assert host.units.move_to_scope([who.pid], name, "", 5.0) == ""
     assert host.units.unit_of(who.pid) == name
     lingers.unlink()
-    assert host.units.own([who.pid], another := scope(), "", 5.0) == "", "from one of its units into another"
+    assert host.units.move_to_scope([who.pid], another := scope(), "", 5.0) == "", "from one of its units into another"
     assert host.units.unit_of(who.pid) == another
 
 
@@ -68,7 +68,7 @@ def test_a_scope_is_as_it_was_asked_for_and_forgotten_when_it_is_empty(yard, man
     about = [*("x" * length for length in range(1, 9)), "책상 R&D 100% %h", "two\twords"]
     for words in about:
         who, name = yard.start(LIVES), scope()
-        assert host.units.own([who.pid], name, words, 7) == ""
+        assert host.units.move_to_scope([who.pid], name, words, 7) == ""
         shown = manager.ctl("show", name, "--property=Description,TimeoutStopUSec,CollectMode").splitlines()
         assert {f"Description={words}", "TimeoutStopUSec=7s", "CollectMode=inactive-or-failed"} == set(shown)
         host.end(who)
@@ -79,8 +79,8 @@ def test_a_scope_is_as_it_was_asked_for_and_forgotten_when_it_is_empty(yard, man
 @pytest.mark.capability("user manager")
 def test_a_refusal_is_told_in_the_managers_words(yard, manager, lingers):
     first, second, name = yard.start(LIVES), yard.start(LIVES), scope()
-    assert host.units.own([first.pid], name, "", 5.0) == ""
+    assert host.units.move_to_scope([first.pid], name, "", 5.0) == ""
     for wanted in (name, "no name for a unit"):
-        why = host.units.own([second.pid], wanted, "", 5.0)
+        why = host.units.move_to_scope([second.pid], wanted, "", 5.0)
         assert why.removeprefix("the user manager refuses: ") not in ("", why), why
     assert host.units.unit_of(second.pid) != name

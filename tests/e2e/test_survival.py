@@ -166,7 +166,7 @@ def test_a_stop_is_told_as_asked_for_although_the_guard_saw_the_death_first(
     workspace.cli("bringup", "--no-guard").rc(0)
     monkeypatch.setenv("AUTOSYS_STATE", str(workspace.state))
     home = house_of(load(workspace.root))
-    record = look.glance(home, "api").record
+    record = look.look_at_one(home, "api").record
     assert record
     kill(record.pid)
     act.note(home, "api", "died", host.Exit(signal=15))
@@ -185,14 +185,14 @@ def test_who_was_started_during_a_look_is_no_leftover_and_is_not_ended_for_anoth
     workspace.cli("down", "api").rc(0)
     monkeypatch.setenv("AUTOSYS_STATE", str(workspace.state))
     home = house_of(load(workspace.root))
-    before = look.glance(home, "api").record
+    before = look.look_at_one(home, "api").record
 
     class Meanwhile(look.Marks):
         def all(self) -> list[host.Marked]:
             workspace.cli("bringup", "--no-guard").rc(0)
             return super().all()
 
-    facts = look.glance(home, "api", Meanwhile(home))
+    facts = look.look_at_one(home, "api", Meanwhile(home))
     assert before and facts.record and facts.record.instance != before.instance
     assert facts.leader and not facts.leftovers
     ended = stopping.stop(home, "api", "its leader is gone", forgiven=False, only=before.instance)

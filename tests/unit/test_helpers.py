@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from autosys_tasks.core.errors import StateError
-from autosys_tasks.supervise.background_probes import Helpers
+from autosys_tasks.supervise.background_probes import BackgroundThreads
 
 
 def test_what_a_helper_raises_is_raised_in_the_loop() -> None:
@@ -16,7 +16,7 @@ def test_what_a_helper_raises_is_raised_in_the_loop() -> None:
     def work() -> None:
         raise KeyError("nobody thought of it")
 
-    helpers = Helpers(lambda: woken.append(1))
+    helpers = BackgroundThreads(lambda: woken.append(1))
     helpers.do(work).join(20)
     assert woken
     with pytest.raises(KeyError, match="thought"):
@@ -31,4 +31,4 @@ def test_where_the_system_has_no_thread_left_it_is_said_as_a_state(monkeypatch: 
 
     monkeypatch.setattr(threading.Thread, "start", none_left)
     with pytest.raises(StateError, match="no thread left"):
-        Helpers(lambda: None).do(lambda: None)
+        BackgroundThreads(lambda: None).do(lambda: None)

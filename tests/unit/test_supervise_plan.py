@@ -185,7 +185,7 @@ def test_a_crasher_makes_few_starts_in_a_day_and_is_never_given_up() -> None:
             before = last.starts if last else 0
             last = record(starts=before + 1, restarts=len(starts) - 1, started_boot=moment.boot)
             moment = moment._replace(boot=moment.boot + 1.5)
-            last = plan.noted(ASKED, last, Exit(1), moment, DOG, ready_seen=True, tail="")
+            last = plan.record_with_death(ASKED, last, Exit(1), moment, DOG, ready_seen=True, tail="")
             seen = facts(record=last)
         else:
             assert decision.due_boot is not None, decision
@@ -240,6 +240,6 @@ def test_planning_after_everything_is_up_finds_nothing() -> None:
 def test_a_stable_life_ends_the_incident_and_a_short_one_does_not() -> None:
     long = record(starts=3, restarts=3, started_boot=NOW.boot - 61)
     short = record(starts=3, restarts=3, started_boot=NOW.boot - 59)
-    assert plan.noted(ASKED, long, None, NOW, DOG, ready_seen=True, tail="").starts == 0
-    assert plan.noted(ASKED, long, None, NOW, DOG, ready_seen=False, tail="").starts == 3
-    assert plan.noted(ASKED, short, None, NOW, DOG, ready_seen=True, tail="").starts == 3
+    assert plan.record_with_death(ASKED, long, None, NOW, DOG, ready_seen=True, tail="").starts == 0
+    assert plan.record_with_death(ASKED, long, None, NOW, DOG, ready_seen=False, tail="").starts == 3
+    assert plan.record_with_death(ASKED, short, None, NOW, DOG, ready_seen=True, tail="").starts == 3
