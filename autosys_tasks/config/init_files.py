@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from autosys_tasks.config.load import load
+from autosys_tasks.config.load import is_declared, load
 from autosys_tasks.config.taskfile import finds_ours
 from autosys_tasks.config.template import template
 from autosys_tasks.core.errors import AutosysError
@@ -38,8 +38,9 @@ def name_of(folder: Path) -> str | None:
 
 
 def plan(folder: Path) -> Plan:
-    """What `init` would write into this folder."""
-    there = [name for name in WHY if (folder / name).exists()]
+    """What `init` would write into this folder; raises ConfigError when autosys.toml is there and is no file."""
+    is_declared(folder)
+    there = [name for name in WHY if os.path.lexists(folder / name)]
     steps = tuple(Step("write", name, why) for name, why in WHY.items() if name not in there)
     notes = [f"{name} is there already and stays as it is" for name in there]
     return Plan("init", steps, (*notes, *([OWN_TASKS] if finds_ours(folder) is False else [])))

@@ -44,9 +44,18 @@ def find_workspace(start: Path, environ: Mapping[str, str]) -> Path:
             )
         return folder
     for folder in (start, *start.parents):
-        if (folder / FILE).is_file():
+        if is_declared(folder):
             return folder
     raise ConfigError(f"no {FILE} in `{start}` or above it", where=str(start), hint="inv init")
+
+
+def is_declared(folder: Path) -> bool:
+    """Whether a folder holds an autosys.toml; raises ConfigError when something else there bears that name."""
+    path = folder / FILE
+    if path.is_file() or not os.path.lexists(path):
+        return path.is_file()
+    what = "not a file" if path.exists() else "a link that leads nowhere"
+    raise ConfigError(f"`{path}` is {what}", where=str(path), hint="mend it, or move it away, then `inv init`")
 
 
 def load(folder: Path, environ: Mapping[str, str] | None = None) -> Config:

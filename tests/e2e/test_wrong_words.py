@@ -139,6 +139,20 @@ def test_not_utf8_is_broken_and_a_bom_is_fine(workspace: rig.Workspace) -> None:
     assert workspace.cli("config", "--json").rc(0).json()["workspace"]["name"] == "책상"  # type: ignore[index, call-overload]
 
 
+def test_an_autosys_toml_that_is_no_file_is_said_by_whoever_looks_for_it(workspace: rig.Workspace) -> None:
+    """Else `ps` sends a person to `init`, and `init`, which never overwrites, back to `bringup`."""
+    path = workspace.root / "autosys.toml"
+    makes = [(path.mkdir, path.rmdir, "is not a file")]
+    if sys.platform != "win32":
+        makes.append((lambda: path.symlink_to("nowhere"), path.unlink, "is a link that leads nowhere"))
+    for make, undo, said in makes:
+        make()
+        for command in ("ps", "init"):
+            workspace.cli(command).rc(2).says(said, "move it away, then `autosys init`")
+        undo()
+    assert not list(workspace.root.iterdir())
+
+
 @pytest.mark.parametrize("how", ["kill", "enospc"])
 def test_an_init_that_was_cut_short_leaves_nothing_that_the_next_one_takes_for_whole(
     workspace: rig.Workspace, how: str
