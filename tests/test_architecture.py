@@ -158,7 +158,7 @@ MUTANTS = {
     "upgrade/plan.py": "from autosys_tasks.upgrade import stamps",
     "upgrade/manifests.py": "import os",
     "upgrade/look.py": "from autosys_tasks.health.run import page",
-    "backup/git/capture.py": "from autosys_tasks.schedule import keep",
+    "backup/git/capture.py": "from autosys_tasks.schedule import resident",
     "backup/git/output_text.py": "import os",
     "backup/copies/plan.py": "import time",
     "host/git.py": "from autosys_tasks.backup.git import capture",

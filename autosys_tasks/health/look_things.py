@@ -151,14 +151,14 @@ def see_disk(house: House, usage: Usage) -> tuple[Room, ...]:
     places = (("workspace", root), ("state", house.place.folder), ("backups", f"{root}/backups"))
     rooms: dict[int, Room] = {}
     for what, path in places:
-        presence = _nearest(Path(path))
-        device = presence.stat().st_dev
+        there = _nearest(Path(path))
+        device = there.stat().st_dev
         if device in rooms:
             rooms[device] = rooms[device]._replace(what=f"{rooms[device].what}, {what}")
         else:
-            total, free = usage(str(presence))
-            rooms[device] = Room(what, str(presence), total, free)
-        rooms[device] = rooms[device]._replace(writable=rooms[device].writable and os.access(presence, os.W_OK))
+            total, free = usage(str(there))
+            rooms[device] = Room(what, str(there), total, free)
+        rooms[device] = rooms[device]._replace(writable=rooms[device].writable and os.access(there, os.W_OK))
     return tuple(rooms.values())
 
 

@@ -246,13 +246,13 @@ def owing(house: House, owed: Mapping[str, str]) -> dict[str, str]:
     return {name: owed[name] for name in wanted if name not in well}
 
 
-def ready(house: House, manifest_names: Iterable[str]) -> frozenset[str]:
+def ready(house: House, names: Iterable[str]) -> frozenset[str]:
     """Those of the named services that are as wanted now."""
     from autosys_tasks.supervise import look as supervise_look
     from autosys_tasks.supervise.plan import decide_all
     from autosys_tasks.supervise.state import now
 
-    facts = supervise_look.look(house, manifest_names, ask=True)
+    facts = supervise_look.look(house, names, ask=True)
     services: Mapping[str, object] = house.config.services
     decisions = decide_all(house.services, facts, now(), house.config.watchdog)
     return frozenset(name for name in facts if name in services and decisions[name].state in ("ready", "done"))

@@ -57,8 +57,8 @@ def _by_folder(
     return python, node
 
 
-def _preferred(manifest_names: Sequence[str]) -> str:
-    return next((name for name in (".venv", "venv") if name in manifest_names), manifest_names[0])
+def _preferred(names: Sequence[str]) -> str:
+    return next((name for name in (".venv", "venv") if name in names), names[0])
 
 
 def _name(folder: str, kind: str, taken: set[str]) -> str:
