@@ -11,9 +11,10 @@ CONSOLE = "autosys-console"  # the encoding of the console, as an option of the 
 def read_as_utf8() -> None:
     """Begin this process anew in Python's UTF-8 mode where a locale would read names as something else.
 
-    `LC_ALL=C` has that mode by itself, unless PYTHONUTF8=0 forbids it. The console keeps its encoding.
+    `LC_ALL=C` has that mode by itself, unless PYTHONUTF8=0 forbids it. The console keeps its encoding. What UTF-8 mode
+    does not change stays as it is: PYTHONLEGACYWINDOWSFSENCODING on Windows.
     """
-    if sys.getfilesystemencoding() != "utf-8":
+    if sys.getfilesystemencoding() != "utf-8" and not os.environ.get("PYTHONLEGACYWINDOWSFSENCODING"):
         console = getattr(sys.stdout, "encoding", None) or "ascii"
         options = ["-X", "utf8", "-X", f"{CONSOLE}={console}"]
         os.execv(sys.executable, [sys.executable, *options, *sys.orig_argv[1:]])
