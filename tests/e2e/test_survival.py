@@ -78,7 +78,7 @@ def test_a_down_on_a_full_disk_stops_what_it_can_and_says_which_wish_is_not_kept
     workspace.cli("bringup", "api").rc(0)
     (workspace.state / "services" / "api" / "wanted.json").unlink()
     said = workspace.cli("down", env=full).rc(1).says("No space left", "stopped, but not to stay so", "-> free some")
-    assert str(workspace.state / "services" / "api" / "wanted.json") in said.err
+    assert str(workspace.state / "services" / "api" / "wanted.json") in said.err.replace("/", os.sep)
     assert not workspace.alive()
     workspace.cli("watchdog").rc(0)
     assert {name: seen["state"] for name, seen in rows(workspace).items()} == {"api": "ready", "b": "stopped"}
