@@ -105,7 +105,10 @@ def guard_row(seen: Picture) -> Row:
 
 
 def usage(facts: Mapping[str, Facts]) -> dict[str, Usage]:
-    """What each living service and its children use: one pass over the processes for all of them."""
+    """What each living service and its children use: one pass over the processes for all of them.
+
+    Nothing of one that ended during the look.
+    """
     import psutil
 
     living = {name: f.leader for name, f in facts.items() if f.leader is not None}
@@ -115,8 +118,8 @@ def usage(facts: Mapping[str, Facts]) -> dict[str, Usage]:
     ports = host.listeners()
     found = {}
     for name, leader in living.items():
-        pids = _family(leader.pid, children)
-        found[name] = _use(psutil, pids, ports)
+        if used := _use(psutil, _family(leader.pid, children), ports):
+            found[name] = used
     return found
 
 
@@ -134,7 +137,7 @@ def _family(pid: int, children: Mapping[int, list[int]]) -> list[int]:
     return found
 
 
-def _use(psutil, pids: list[int], ports: Mapping[int, set[int]]) -> Usage:  # type: ignore[no-untyped-def]
+def _use(psutil, pids: list[int], ports: Mapping[int, set[int]]) -> Usage | None:  # type: ignore[no-untyped-def]
     rss, cpu_s, started, open_ports = 0, 0.0, time.time(), set[int]()
     for pid in pids:
         open_ports |= ports.get(pid, set())
@@ -147,6 +150,8 @@ def _use(psutil, pids: list[int], ports: Mapping[int, set[int]]) -> Usage:  # ty
         except psutil.Error:
             continue
         cpu_s += times.user + times.system
+    if not rss:
+        return None
     age = max(0.05, time.time() - started)
     return Usage(rss, round(100 * cpu_s / age, 1), tuple(sorted(open_ports)))
 

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import socket
+import subprocess
 import sys
 import time
 
@@ -13,7 +14,10 @@ import pytest
 import rig
 from seen import becomes, kill, row, rows, unchanged
 
+from autosys_tasks import host
 from autosys_tasks.core.clock import parse_utc
+from autosys_tasks.supervise import show
+from autosys_tasks.supervise.values import Facts
 
 QUICK = "[watchdog]\nretries = 2\nbackoff_s = [0, 0.1, 0.2]\n"
 
@@ -383,3 +387,11 @@ def test_how_it_was_killed_is_known_to_the_guard(workspace: rig.Workspace) -> No
         assert ended == ((None, signal.SIGTERM) if sys.platform == "win32" else (signal.SIGKILL, None))
     becomes(workspace, "api", "ready")
     workspace.cli("down").rc(0)
+
+
+def test_of_a_process_that_ended_during_the_look_nothing_is_known_and_not_zero_bytes() -> None:
+    ended = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    who = host.identity(ended.pid)
+    assert show.usage({"api": Facts(leader=who)})["api"].rss_bytes > 0
+    ended.communicate(b"\n")
+    assert show.usage({"api": Facts(leader=who)}) == {}
