@@ -9,15 +9,15 @@ from autosys_tasks.tasks.border.verb import is_dry, verb
 from autosys_tasks.tasks.border.workspace import house
 
 if TYPE_CHECKING:
-    from autosys_tasks.services.asking import Desk
+    from autosys_tasks.services.declared_queue import DeclaredQueue
     from autosys_tasks.supervise.house import House
 
 
-def desk(home: House) -> Desk:
-    """The queue server that this workspace declares."""
-    from autosys_tasks.services.asking import desk_of
+def queue_of(home: House) -> DeclaredQueue:
+    """A client of the queue server that this workspace declares."""
+    from autosys_tasks.services.declared_queue import declared_queue
 
-    return desk_of(home.config, home.place.folder)
+    return declared_queue(home.config, home.place.folder)
 
 
 @verb(
@@ -33,16 +33,16 @@ def add(c, kind, payload="{}", wait=0.0, dry_run=False, json=False, exit_code=Fa
     """Put a task into the queue; with --wait, say how it ended."""
     from autosys_tasks.core.plan import Outcome, Plan, Step
 
-    (kind,) = one(kind, "queue.add", "kind of task", "inv queue.add ping")
-    body, home = {"kind": kind, "payload": read(payload)}, house()
-    asked = desk(home)
+    kind = exactly_one(kind, "queue.add", "kind of task", "inv queue.add ping")
+    body, home = {"kind": kind, "payload": parsed_payload(payload)}, house()
+    server = queue_of(home)
     step = Step("enqueue", kind, "asked for")
     if is_dry(c, dry_run):
         return show_plan(home.config, Plan("queue.add", (step,), ()), as_json=json, exit_code=exit_code)
-    task = asked.ended(asked.ask("POST", "/v1/tasks", body)["task"], wait)
+    task = server.wait_for_end(server.request("POST", "/v1/tasks", body)["task"], wait)
     good = task["state"] == "succeeded" or (not wait and task["state"] != "dead")
-    fields = run_fields("queue.add", [Outcome(step, good, told(task))]) | {"queued": task}
-    return finish(home.config, "run", 0 if good else 3, fields, [told(task)], json)
+    fields = run_fields("queue.add", [Outcome(step, good, task_line(task))]) | {"queued": task}
+    return finish(home.config, "run", 0 if good else 3, fields, [task_line(task)], json)
 
 
 STATES = "only those that are so: scheduled, ready, leased, succeeded, dead"
@@ -51,11 +51,11 @@ STATES = "only those that are so: scheduled, ready, leased, succeeded, dead"
 @verb(name="list", help={"state": STATES, "kind": "only of this kind"})
 def listed(c, state="", kind="", json=False):  # type: ignore[no-untyped-def]
     """The tasks, the oldest first, a hundred at most."""
-    from autosys_tasks.services.asking import page_path
+    from autosys_tasks.services.declared_queue import page_path
 
     home = house()
-    page = desk(home).ask("GET", page_path(state=state, kind=kind))
-    return finish(home.config, "queue.list", 0, page, [told(task) for task in page["tasks"]] or ["no task"], json)
+    page = queue_of(home).request("GET", page_path(state=state, kind=kind))
+    return finish(home.config, "queue.list", 0, page, [task_line(task) for task in page["tasks"]] or ["no task"], json)
 
 
 @verb(name="show", many=["id"], help={"id": "which task, as queue.list names it"})
@@ -63,11 +63,11 @@ def shown(c, id, json=False):  # type: ignore[no-untyped-def]
     """One task with its payload and its result."""
     from json import dumps
 
-    from autosys_tasks.services.asking import task_path
+    from autosys_tasks.services.declared_queue import task_path
 
-    (name,) = one(id, "queue.show", "id of a task", "inv queue.list")
+    name = exactly_one(id, "queue.show", "id of a task", "inv queue.list")
     home = house()
-    task = desk(home).ask("GET", task_path(name), hint="inv queue.list")["task"]
+    task = queue_of(home).request("GET", task_path(name), hint="inv queue.list")["task"]
     known = {key: value for key, value in task.items() if value is not None}
     lines = [f"{key}: {value if isinstance(value, str) else dumps(value)}" for key, value in known.items()]
     return finish(home.config, "queue.show", 0, {"queued": task}, lines, json)
@@ -79,7 +79,7 @@ def status(c, json=False):  # type: ignore[no-untyped-def]
     from autosys_tasks.core.clock import span
 
     home = house()
-    found = desk(home).ask("GET", "/v1/stats")
+    found = queue_of(home).request("GET", "/v1/stats")
     waits = found["oldest_ready_s"]
     lines = [
         ", ".join(f"{count} {state}" for state, count in found["counts"].items()),
@@ -95,7 +95,7 @@ def workers(c, json=False):  # type: ignore[no-untyped-def]
     from autosys_tasks.core.clock import span
 
     home = house()
-    found = desk(home).ask("GET", "/v1/workers")
+    found = queue_of(home).request("GET", "/v1/workers")
     lines = [
         f"{each['name']}: {each['state']}, pid {each['pid']}, heard of {span(each['silent_s'])} ago,"
         f" holds {each['busy']}, serves {', '.join(each['kinds'])}"
@@ -104,17 +104,17 @@ def workers(c, json=False):  # type: ignore[no-untyped-def]
     return finish(home.config, "rpa.status", 0, found, lines or ["no worker was heard of"], json)
 
 
-def one(words: list[str], verb_name: str, what: str, hint: str) -> list[str]:
-    """Exactly one word, or the usage error that says what was missing."""
+def exactly_one(words: list[str], verb_name: str, what: str, hint: str) -> str:
+    """The only word; raises UsageError where there is none or more."""
     from autosys_tasks.core.errors import UsageError
 
     if len(words) != 1:
         raise UsageError(f"{verb_name} needs one {what}", hint=hint)
-    return words
+    return words[0]
 
 
-def read(text: str) -> object:
-    """A payload; raises UsageError."""
+def parsed_payload(text: str) -> object:
+    """The JSON value of `--payload`; raises UsageError."""
     import json
 
     from autosys_tasks.core.errors import UsageError
@@ -126,7 +126,7 @@ def read(text: str) -> object:
         raise UsageError(f"--payload is not JSON: {error}", where="--payload", hint=hint) from error
 
 
-def told(task: dict[str, Any]) -> str:
+def task_line(task: dict[str, Any]) -> str:
     """One task in a line."""
     tries = f", {task['attempts']} of {task['max_attempts']} attempts" if task["attempts"] else ""
     why = f": {task['error']}" if task["error"] else ""

@@ -1,4 +1,4 @@
-"""Asks the queue server of a workspace for a person: where it is, what it answers. Retries nothing."""
+"""A client of the queue server that a workspace declares, for commands. Retries nothing."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from autosys_tasks.services.shutdown import Ending
 from autosys_tasks.services.worker.client import Client, Unreachable
 
 MODULE = "autosys_tasks.services.queue"
-LONG_POLL_S = 25.0  # the server holds no question longer than 30
+LONG_POLL_S = 25.0  # the server holds no request longer than 30
 ENDED = ("succeeded", "dead")
 
 
-class Desk(NamedTuple):
-    """The queue server of a workspace, and the service that is it."""
+class DeclaredQueue(NamedTuple):
+    """A client of the queue server, and the name of its service."""
 
     service: str
     client: Client
 
-    def ask(
+    def request(
         self,
         method: str,
         path: str,
@@ -35,9 +35,9 @@ class Desk(NamedTuple):
         wait_s: float = 0.0,
         hint: str = "",
     ) -> dict[str, Any]:
-        """What it answers. Raises NotSo when it does not, UsageError with its own words when it refuses.
+        """The body of its answer. Raises NotSo when there is none, UsageError with the server's words for a refusal.
 
-        `hint`: what helps then, where its own is for programs.
+        `wait_s`: for how long the server may hold the request. `hint`: used instead of the server's.
         """
         try:
             status, content = self.client.ask(method, path, body or {}, patience_s=10.0 + wait_s)
@@ -49,32 +49,32 @@ class Desk(NamedTuple):
             raise UsageError(refused["message"], hint=hint or refused["hint"])
         return content
 
-    def ended(self, task: dict[str, Any], within_s: float) -> dict[str, Any]:
-        """The task when it has ended, or as it is after so many seconds."""
+    def wait_for_end(self, task: dict[str, Any], within_s: float) -> dict[str, Any]:
+        """The task once it has ended, or as it is after `within_s` seconds."""
         deadline = time.monotonic() + within_s
         while task["state"] not in ENDED and (left := deadline - time.monotonic()) > 0:
             wait_s = min(left, LONG_POLL_S)
-            task = self.ask("GET", f"{task_path(task['id'])}?wait_seconds={wait_s:.3f}", wait_s=wait_s)["task"]
+            task = self.request("GET", f"{task_path(task['id'])}?wait_seconds={wait_s:.3f}", wait_s=wait_s)["task"]
         return task
 
 
-def desk_of(config: Config, state: str) -> Desk:
-    """The queue that this workspace declares; raises UsageError when it declares none."""
+def declared_queue(config: Config, state: str) -> DeclaredQueue:
+    """The queue server that this workspace declares; raises UsageError when it declares none. `state`: its folder."""
     for service in config.services.values():
         if MODULE in service.argv:
             options = service.argv[service.argv.index(MODULE) + 1 :]
             chosen, _others = queue.arguments().parse_known_args(options)
             token = chosen.token_file or Path(state, "queue", "token")
-            return Desk(service.name, Client((HOST, chosen.port), token, Ending()))
+            return DeclaredQueue(service.name, Client((HOST, chosen.port), token, Ending()))
     hint = f'declare one in autosys.toml: command = ["python", "-m", "{MODULE}"]'
     raise UsageError("no service of this workspace is a task queue", hint=hint)
 
 
 def task_path(task_id: str) -> str:
-    """Where one task is asked for."""
+    """The URL path of one task."""
     return f"/v1/tasks/{quote(task_id, safe='')}"
 
 
 def page_path(**chosen: str) -> str:
-    """Where the tasks are asked for that are as chosen; an empty choice is none."""
+    """The URL path of a list of tasks; `chosen` are its filters, of which empty ones do not count."""
     return f"/v1/tasks?{urlencode({name: value for name, value in chosen.items() if value})}"
