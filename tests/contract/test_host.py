@@ -22,7 +22,9 @@ PARENT = """
 import os, subprocess, sys, time
 flags = ["-I", "-S", "-X", "utf8", "-c"]
 apart = {"creationflags": 0x08000200} if os.name == "nt" else {"start_new_session": True}
-child = subprocess.Popen([sys.executable, *flags, "import time; time.sleep(600)"], close_fds=False, **apart)
+code = "import time; print(flush=True); time.sleep(600)"
+child = subprocess.Popen([sys.executable, *flags, code], close_fds=False, stdout=subprocess.PIPE, **apart)
+child.stdout.readline()  # it runs: under Wine one that is ended earlier leaves its console behind
 print(child.pid, flush=True)
 time.sleep(600)
 """
