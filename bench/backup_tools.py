@@ -95,9 +95,10 @@ def picked(archive: Path, out: Path, last: str) -> Cost:
 
 
 def environment(scratch: Path) -> dict[str, str]:
-    """The person's, with caches and keys of its own."""
+    """The person's, with caches and keys of its own; Python keeps there what it has compiled, as for a person."""
+    person = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
     apart = {"RESTIC_PASSWORD": "bench", "XDG_CACHE_HOME": f"{scratch}/cache", "BORG_BASE_DIR": f"{scratch}/borg"}
-    return {**os.environ, **apart, "BORG_UNKNOWN_UNENCRYPTED_REPO_ACCESS_IS_OK": "yes"}
+    return {**person, **apart, "BORG_UNKNOWN_UNENCRYPTED_REPO_ACCESS_IS_OK": "yes"}
 
 
 def warm(tree: Path) -> None:
