@@ -31,8 +31,11 @@ def queue_of(home: House) -> DeclaredQueue:
 )
 def add(c, kind, payload="{}", wait=0.0, dry_run=False, json=False, exit_code=False):  # type: ignore[no-untyped-def]
     """Put a task into the queue; with --wait, say how it ended."""
+    from autosys_tasks.core.errors import UsageError
     from autosys_tasks.core.plan import Outcome, Plan, Step
 
+    if not wait >= 0:  # which no number that is none is
+        raise UsageError(f"--wait takes a number of seconds from 0 on, not {wait:g}")
     kind = exactly_one(kind, "queue.add", "kind of task", "inv queue.add ping")
     body, home = {"kind": kind, "payload": parsed_payload(payload)}, house()
     server = queue_of(home)
@@ -41,8 +44,11 @@ def add(c, kind, payload="{}", wait=0.0, dry_run=False, json=False, exit_code=Fa
         return show_plan(home.config, Plan("queue.add", (step,), ()), as_json=json, exit_code=exit_code)
     task = server.wait_for_end(server.request("POST", "/v1/tasks", body)["task"], wait)
     good = task["state"] == "succeeded" or (not wait and task["state"] != "dead")
-    fields = run_fields("queue.add", [Outcome(step, good, task_line(task))]) | {"queued": task}
-    return finish(home.config, "run", 0 if good else 3, fields, [task_line(task)], json)
+    more = [] if good else [f"what is known of it: inv queue.show {task['id']}"]
+    if not good and task["state"] != "dead":
+        more.insert(0, f"it has not ended within {wait:g} s, and stays in the queue")
+    fields = run_fields("queue.add", [Outcome(step, good, task_line(task))], more) | {"queued": task}
+    return finish(home.config, "run", 0 if good else 3, fields, [task_line(task), *more], json)
 
 
 STATES = "only those that are so: scheduled, ready, leased, succeeded, dead"

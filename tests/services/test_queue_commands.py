@@ -39,3 +39,7 @@ def test_a_person_queues_a_task_and_hears_how_it_ended(workspace: rig.Workspace)
     workspace.cli("queue.show", str(task["id"])).rc(0).says('payload: {"seconds": 0.1}')
     workspace.cli("queue.show", "zz").rc(2).says("autosys queue.list")
     workspace.cli("queue.status").rc(0).says("1 succeeded, 1 dead", "workers: 1 present")
+    for wrong in ("-1", "nan"):
+        workspace.cli("queue.add", "ping", "--wait", wrong).rc(2).says("--wait takes a number of seconds from 0 on")
+    late = workspace.cli("queue.add", "wait", "--payload", '{"seconds": 60}', "--wait", "0.1").rc(3)
+    late.says("not ended within 0.1 s", "autosys queue.show ")
