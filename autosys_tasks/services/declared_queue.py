@@ -43,7 +43,9 @@ class DeclaredQueue(NamedTuple):
             status, content = self.client.ask(method, path, body or {}, patience_s=10.0 + wait_s)
         except Unreachable as error:
             said = f"the task queue does not answer: {error}"
-            raise NotSo(said, where=self.service, hint=f"inv bringup {self.service}") from error
+            is_down = isinstance(error.__cause__, ConnectionRefusedError)  # else it runs: no bring-up ends it
+            helps = "bringup" if is_down else "restart"
+            raise NotSo(said, where=self.service, hint=f"inv {helps} {self.service}") from error
         if status >= 400:
             refused = content["error"]
             raise UsageError(refused["message"], hint=hint or refused["hint"])

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import socket
 import sys
+import threading
 
 import rig
 
@@ -43,3 +45,16 @@ def test_a_person_queues_a_task_and_hears_how_it_ended(workspace: rig.Workspace)
         workspace.cli("queue.add", "ping", "--wait", wrong).rc(2).says("--wait takes a number of seconds from 0 on")
     late = workspace.cli("queue.add", "wait", "--payload", '{"seconds": 60}', "--wait", "0.1").rc(3)
     late.says("not ended within 0.1 s", "autosys queue.show ")
+
+
+def test_a_queue_that_runs_and_does_not_answer_is_to_be_restarted(workspace: rig.Workspace) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        hangs_up = threading.Thread(target=lambda: deaf.accept()[0].close())
+        hangs_up.start()
+        queue = [*PYTHON, "autosys_tasks.services.queue", "--port", str(deaf.getsockname()[1])]
+        token = workspace.root / "token"
+        token.write_text("x" * 43, encoding="ascii")
+        token.chmod(0o600)
+        workspace.write(f"[services.desk]\ncommand = {json.dumps([*queue, '--token-file', str(token)])}\n")
+        workspace.cli("queue.status").rc(3).says("does not answer", "autosys restart desk")
+        hangs_up.join()
